@@ -1,0 +1,1 @@
+"""Watches cameras, recognises what people do, and says it over MQTT."""

@@ -1,0 +1,82 @@
+"""amqtt behind a door of our own, which turns MQTT 5 clients away at once.
+
+amqtt speaks 3.1.1 only and reads a CONNECT of version 5 as one of its own: it looks for the will in
+the wrong place and waits for ever. Its doorkeeper here reads the version first and refuses it as
+the standard says (3.2.2.3), so that clients fall back without delay.
+"""
+
+import asyncio
+
+from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
+from amqtt.broker import Broker
+
+CONNECT_S = 10.0
+_CONNECT = 0x10
+_V311 = 4
+_LISTENER = "default"
+_REFUSED_VERSION = bytes([0x20, 2, 0, 1])
+_ANONYMOUS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+
+
+class EmbeddedBroker:
+    """A broker that keeps everything in memory and lets everybody in; for loopback."""
+
+    def __init__(self) -> None:
+        self._broker = Broker(
+            {"listeners": {_LISTENER: {"type": "external"}}, "plugins": dict(_ANONYMOUS)}
+        )
+
+    async def start(self, host: str, port: int) -> asyncio.Server:
+        """Begin to listen.
+
+        Raises:
+            OSError: The port is taken, or the address is not ours.
+        """
+        server = await asyncio.start_server(self._enter, host, port)
+        await self._broker.start()
+        return server
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        await self._broker.shutdown()
+
+    async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await asyncio.wait_for(_read_head(reader), CONNECT_S)
+            if head[0] == _CONNECT and head[-1] > _V311:
+                writer.write(_REFUSED_VERSION)
+                await writer.drain()
+            elif head[0] == _CONNECT:
+                await self._broker.external_connected(
+                    _Rewound(reader, head), StreamWriterAdapter(writer), _LISTENER
+                )
+        except (OSError, EOFError, TimeoutError):
+            pass  # whoever knocked is gone
+        finally:
+            writer.close()
+
+
+class _Rewound(StreamReaderAdapter):  # type: ignore[misc]  # amqtt has no types
+    """A stream whose first bytes have been looked at."""
+
+    def __init__(self, reader: asyncio.StreamReader, head: bytes) -> None:
+        super().__init__(reader)
+        self._head = head
+
+    async def read(self, n: int = -1) -> bytes:
+        if not self._head:
+            return bytes(await super().read(n))
+        end = len(self._head) if n < 0 else n
+        taken, self._head = self._head[:end], self._head[end:]
+        if 0 <= n == len(taken):
+            return taken
+        return taken + bytes(await super().read(n - len(taken) if n > 0 else n))
+
+
+async def _read_head(reader: asyncio.StreamReader) -> bytes:
+    """Read up to the protocol level: type, remaining length (1-4 bytes), name, level."""
+    head = await reader.readexactly(2)
+    while head[-1] & 0x80 and len(head) < 5:
+        head += await reader.readexactly(1)
+    head += await reader.readexactly(2)
+    return head + await reader.readexactly(min(head[-1], 6) + 1)

@@ -1,0 +1,51 @@
+"""What a node is and how it fares, without anything secret."""
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+
+from har_stream.bundle import Bundle
+from har_stream.camera_report import CameraReport
+from har_stream.metrics import Health
+from har_stream.mqtt import Connection
+from har_stream.recognition import CameraState
+from har_stream.settings import Settings
+
+
+def describe(
+    settings: Settings, bundle: Bundle, reports: Iterable[CameraReport], *, outbox_depth: int
+) -> Mapping[str, object]:
+    """Answer `info`; sources and broker may hold credentials and stay out of it."""
+    return {
+        "version": version("har-stream"),
+        "node": settings.node,
+        "home": settings.home,
+        "bundle": {
+            "name": bundle.manifest.name,
+            "hash": bundle.hash,
+            "labels": list(bundle.manifest.labels),
+        },
+        "cameras": {
+            report.id: {
+                "room": report.room,
+                "enabled": report.enabled,
+                "state": report.status.value,
+            }
+            for report in reports
+        },
+        "outbox_depth": outbox_depth,
+    }
+
+
+def check_health(
+    connection: Connection, reports: Iterable[CameraReport], *, outbox_depth: int
+) -> Health:
+    """Say how things are now."""
+    cameras = {
+        report.id: report.status is CameraState.ONLINE for report in reports if report.enabled
+    }
+    return Health(
+        connected=connection.is_connected,
+        cameras=cameras,
+        outbox_depth=outbox_depth,
+        n_malformed=connection.n_malformed,
+    )

@@ -1,0 +1,1 @@
+"""The simulated home: a seeded routine, its renderer and its ground truth."""
