@@ -1,0 +1,1 @@
+"""Remembers what people did and forecasts what they will do next."""

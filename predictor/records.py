@@ -1,0 +1,62 @@
+"""What the journal gives out: records of events, contexts, and stretches of activity."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from har_stream.messages import ActivityEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one event.
+
+    Attributes:
+        is_new: False for a duplicate, which changed nothing.
+        contiguous_seq: The journal holds every event of this camera up to this one.
+        has_gap: It also holds later ones: events between are missing.
+    """
+
+    is_new: bool
+    contiguous_seq: int
+    has_gap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event as the journal keeps it, with the wall-clock time of its arrival."""
+
+    event: ActivityEvent
+    received_at: datetime
+
+    @property
+    def happened_at(self) -> datetime:
+        """The instant of the change: a start, or the end where the event reports one."""
+        return self.event.ended_at or self.event.started_at
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A context topic's value since an instant."""
+
+    name: str
+    value: float | str
+    happened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bout:
+    """One stretch of an activity; a session counts the bouts that it merges.
+
+    Attributes:
+        activity: Its label.
+        room: Where it began; ``None`` where nobody said.
+        started_at: Its start.
+        ended_at: Its end; ``None`` while it runs.
+        n_bouts: How many rows it is made of, 1 unless it is a session.
+    """
+
+    activity: str
+    room: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    n_bouts: int = 1

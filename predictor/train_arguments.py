@@ -1,0 +1,126 @@
+"""The arguments of `train-hmm`."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+
+COMMANDS = ("fit", "evaluate", "compare", "show", "import")
+MODELS = ("hmm", "dbn")
+FORMATS = ("casas", "kasteren", "ordonez", "home-assistant")
+EXAMPLES = """
+examples:
+  train-hmm log.csv                          fit the dbn model to a log; it goes to ./forecaster
+  train-hmm log.csv --model hmm --out attic  another model, another folder
+  har-forecast --model-path forecaster       forecast live from there on
+  train-hmm evaluate log.csv                 how well would it have forecast? (last 30 % of days)
+  train-hmm compare log.csv --raw            hmm, dbn and all baselines side by side
+  train-hmm show forecaster --out home.html  what follows what, and the rhythm of a day
+  train-hmm import casas data.txt --out log.csv
+
+A log is a CSV file start,end,activity[,room] with local times, a .jsonl file of activity events
+(har-stream --record-events), or the journal of har-forecast (sqlite:///path/to/journal.db). Several
+logs of one home are read as one. Two weeks are a start; two months are good. Rows that end before
+they start are named and left out; wrong input ends with one line and status 2.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser; `command` holds the name of the subcommand."""
+    parser = argparse.ArgumentParser(
+        prog="train-hmm",
+        description="Fit a forecaster of the next activity to a log, and say how good it is.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    fit = commands.add_parser("fit", help="fit a model to logs (the default command)")
+    _add_logs(fit)
+    fit.add_argument("--model", choices=MODELS, default="dbn", help="which model (dbn)")
+    fit.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        default=Path("forecaster"),
+        help="model folder; a new version goes beside the older ones (forecaster)",
+    )
+    fit.add_argument("--raw", action="store_true", help="rows as they stand, not merged")
+    fit.add_argument(
+        "--em",
+        metavar="N",
+        type=_count,
+        default=0,
+        help="at most N iterations of EM on the transitions afterwards (0)",
+    )
+
+    evaluate = commands.add_parser("evaluate", help="how well a model would have forecast a log")
+    _add_logs(evaluate)
+    evaluate.add_argument("--model", choices=MODELS, default="dbn", help="which model (dbn)")
+    _add_protocol(evaluate)
+    evaluate.add_argument(
+        "--boosting", action="store_true", help="also against gradient boosting refitted nightly"
+    )
+    evaluate.add_argument("--html", metavar="FILE", type=Path, help="a report with plots")
+
+    compare = commands.add_parser("compare", help="hmm, dbn and every baseline side by side")
+    _add_logs(compare)
+    _add_protocol(compare)
+
+    show = commands.add_parser("show", help="draw what a model has learnt")
+    show.add_argument("model_folder", metavar="DIR", type=Path, help="made by train-hmm fit")
+    show.add_argument(
+        "--out",
+        metavar="FILE",
+        type=Path,
+        default=Path("forecaster.html"),
+        help=".html or .png (forecaster.html)",
+    )
+
+    import_ = commands.add_parser("import", help="make a log of another format")
+    import_.add_argument("format", choices=FORMATS, help="where it comes from")
+    import_.add_argument("file", metavar="FILE", type=Path)
+    import_.add_argument("--out", metavar="LOG", type=Path, help="the CSV (FILE with .log.csv)")
+    return parser
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "logs", metavar="LOG", nargs="+", help="CSV, .jsonl or sqlite:///journal.db"
+    )
+
+
+def _add_protocol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--at",
+        choices=("end", "start"),
+        default="end",
+        help="ask at the end or the start of the current activity (end)",
+    )
+    parser.add_argument("--raw", action="store_true", help="rows as they stand, not merged")
+    parser.add_argument(
+        "--noise",
+        metavar="P",
+        type=_share,
+        default=0.0,
+        help="share of wrong labels that the recogniser reports on the test days (0)",
+    )
+    parser.add_argument("--seed", type=_count, default=0, help="of the noise (0)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="all figures")
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isdigit() else -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return number
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share < 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 up to 1")
+    return share
