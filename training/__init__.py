@@ -1,0 +1,1 @@
+"""Makes the bundles: data sets, networks, fitting, evaluation, export."""

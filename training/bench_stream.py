@@ -1,0 +1,131 @@
+"""What a stream costs: decoding, the whole pipeline, many cameras at once."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from har_stream.bundle import Bundle
+from har_stream.camera import now
+from har_stream.clips import Frame, prepare
+from har_stream.errors import InputError
+from har_stream.files import read_file
+from har_stream.pipeline import Pipeline
+from har_stream.readers import Readers
+from har_stream.recogniser import Recogniser
+from har_stream.recognition import Recognition
+from har_stream.settings import CameraSettings
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def make_video(path: Path, *, size: str, fps: int, duration_s: int) -> Path:
+    """Encode moving shapes under a camera's noise as H.264.
+
+    Raises:
+        InputError: ffmpeg is not installed.
+    """
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        raise InputError("har-bench encodes its own films with ffmpeg: apt-get install ffmpeg")
+    source = f"testsrc2=size={size}:rate={fps}:duration={duration_s},noise=alls=4:allf=t"
+    command = [ffmpeg, "-loglevel", "error", "-y", "-f", "lavfi", "-i", source]
+    command += ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", str(path)]
+    subprocess.run(command, check=True)  # noqa: S603 - no word of it comes from outside
+    return path
+
+
+def measure_pipeline(
+    film: Path, bundle: Bundle, *, n_rounds: int, on_round: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """Read one film again and again: decoded only, sampled and prepared, recognised.
+
+    Returns:
+        Frames of the film per second, the best round of each: `decode_fps`, `sample_fps`,
+        `pipeline_fps`.
+    """
+    recogniser = Recogniser(bundle)
+    ways: dict[str, Callable[[], object]] = {
+        "decode_fps": lambda: count_frames(film),
+        "sample_fps": lambda: _sample(film, bundle),
+        "pipeline_fps": lambda: _recognise(film, recogniser),
+    }
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(n_rounds):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            way()
+            best[name] = min(best[name], time.perf_counter() - began)
+        on_round()
+    n_frames = count_frames(film)
+    return {name: n_frames / taken_s for name, taken_s in best.items()}
+
+
+def count_frames(film: Path) -> int:
+    """Decode a film and do nothing else."""
+    capture = cv2.VideoCapture(str(film), cv2.CAP_FFMPEG)
+    n_frames = 0
+    while capture.grab():
+        n_frames += 1
+    capture.release()
+    return n_frames
+
+
+def _sample(film: Path, bundle: Bundle) -> None:
+    spec = bundle.manifest.clip
+    for frame in read_file(film, sample_hz=spec.sample_hz, start_at=START):
+        prepare(frame.image, spec)
+
+
+def _recognise(film: Path, recogniser: Recogniser) -> None:
+    camera = CameraSettings(source=str(film), name="bench")
+    sample_hz = recogniser.bundle.manifest.clip.sample_hz
+    with Readers([camera], sample_hz=sample_hz, start_at=START) as readers:
+        for _ in Pipeline(recogniser, [camera]).run(readers):
+            pass
+
+
+def measure_cameras(film: Path, bundle: Bundle, *, n_cameras: int, fps: int) -> dict[str, float]:
+    """Play a film on many cameras at once, at its own speed.
+
+    A decision is late by the time between its frame's turn to be captured and the decision; a
+    camera's clock is set by the most punctual of its frames.
+
+    Returns:
+        `decisions`, `missed` (due by the film's length, but not made), `p95_lateness_ms` and
+        `max_lateness_ms`.
+    """
+    cameras = [CameraSettings(source=str(film), name=f"cam{n}") for n in range(n_cameras)]
+    began: dict[str, float] = {}
+    lateness: dict[str, list[float]] = {camera.id: [] for camera in cameras}
+
+    def seen(camera: str, frame: Frame) -> None:
+        offset_s = (now() - frame.captured_at).total_seconds()
+        began[camera] = min(offset_s, began.get(camera, offset_s))
+
+    manifest = bundle.manifest
+    pipeline = Pipeline(Recogniser(bundle), cameras, on_frame=seen)
+    with Readers(cameras, sample_hz=manifest.clip.sample_hz, realtime=True) as readers:
+        for camera, news in pipeline.run(readers):
+            if isinstance(news, Recognition):
+                lateness[camera].append((now() - news.at).total_seconds())
+    due = n_cameras * _n_due(bundle, n_frames=count_frames(film), fps=fps)
+    late_ms = [1000 * (late_s - began[name]) for name in lateness for late_s in lateness[name]]
+    return {
+        "decisions": len(late_ms),
+        "missed": due - len(late_ms),
+        "p95_lateness_ms": float(np.quantile(late_ms, 0.95)),
+        "max_lateness_ms": max(late_ms),
+    }
+
+
+def _n_due(bundle: Bundle, *, n_frames: int, fps: int) -> int:
+    """Decisions on a film of so many frames."""
+    manifest = bundle.manifest
+    n_ticks = int((n_frames - 1) / fps * manifest.clip.sample_hz + 1e-9) + 1
+    return max(0, (n_ticks - manifest.clip.n_frames) // manifest.hop_frames + 1)

@@ -1,0 +1,233 @@
+"""Prepared frames on disk: every clip is decoded once, through the code that streaming uses."""
+
+import hashlib
+import logging
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from har_stream.clips import ClipSpec, Frame, Image, prepare
+from har_stream.errors import InputError
+from har_stream.files import read_file
+from training.datasets import Clip
+from training.simulated import SimulatedClip
+
+logger = logging.getLogger(__name__)
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Capture time of every clip's first frame; windows depend on differences alone."""
+N_WORKERS = 2
+"""Clips decoded at a time; OpenCV lets go of Python's lock."""
+ALL_HZ = 1000.0
+"""A sampling rate that no video exceeds: every frame is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How clips are cached.
+
+    Attributes:
+        spec: The network's input.
+        how: `rolling`: frames at the rate of a camera's; `spread`: `spec.n_frames` frames evenly
+            over the whole clip, as the study took them.
+        ticks: Cached frames per sampled frame of `rolling`, so that windows can be jittered. Every
+            `ticks`-th frame from the first is what streaming samples.
+    """
+
+    spec: ClipSpec
+    how: Literal["rolling", "spread"] = "rolling"
+    ticks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """What the cache holds of a data set.
+
+    Attributes:
+        frames: Per usable clip its frames, shape (n, height, width, 3), uint8, memory-mapped.
+        unreadable: Clips that could not be read, each with the reason.
+        short: Clips with less footage than a window spans; their last frame is repeated.
+    """
+
+    frames: dict[Clip, Image]
+    unreadable: dict[Clip, str]
+    short: tuple[Clip, ...]
+
+
+def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Cached:
+    """Return the prepared frames of clips, from the cache where it has them.
+
+    Args:
+        clips: What to read.
+        sampling: How.
+        folder: Where the cache lies; made if need be.
+
+    Raises:
+        InputError: No clip can be read, or the disk is full.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    frames: dict[Clip, Image] = {}
+    unreadable: dict[Clip, str] = {}
+    cv2.setNumThreads(1)
+    with ThreadPoolExecutor(N_WORKERS) as pool, _progress() as progress:
+        task = progress.add_task("reading clips", total=len(clips))
+        found = pool.map(lambda clip: _ensure(clip, sampling, folder), clips)
+        for clip, made in zip(clips, found, strict=True):
+            progress.advance(task)
+            if isinstance(made, str):
+                unreadable[clip] = made
+                logger.warning("left out: %s", made)
+            else:
+                frames[clip] = _mapped(clip.path, sampling, folder) if made is None else made
+    if clips and not frames:
+        raise InputError(f"none of {len(clips)} clips can be read; the first: {made}")
+    return Cached(frames, unreadable, _short(frames, sampling))
+
+
+def _short(frames: dict[Clip, Image], sampling: Sampling) -> tuple[Clip, ...]:
+    if sampling.how == "spread":
+        return ()
+    n_needed = (sampling.spec.n_frames - 1) * sampling.ticks + 1
+    short = tuple(clip for clip, images in frames.items() if len(images) < n_needed)
+    if short:
+        names = ", ".join(clip.path.name for clip in short[:5])
+        logger.warning(
+            "%d of %d clips are shorter than a window of %.1f s; their last frame repeats: %s%s",
+            *(len(short), len(frames), sampling.spec.span_s, names, " ..." * (len(short) > 5)),
+        )
+    return short
+
+
+def _ensure(clip: Clip, sampling: Sampling, folder: Path) -> Image | str | None:
+    """Decode a clip unless the cache has it.
+
+    Returns:
+        Nothing where the cache has it now, why it cannot, or the frames where none is needed.
+    """
+    if isinstance(clip, SimulatedClip):  # rendered as fast as it would be read
+        return clip.render(sampling.spec)
+    try:
+        key = _key(clip.path, sampling)
+        if not any(_entries(folder, key)):
+            _store(folder, key, sample(clip.path, sampling))
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _mapped(path: Path, sampling: Sampling, folder: Path) -> Image:
+    """Map a cached clip's frames; read it again where they are corrupt.
+
+    Not for threads: NumPy's reader of headers is not safe there under Python 3.11.
+    """
+    key = _key(path, sampling)
+    images = _load(folder, key)
+    if images is None:
+        _store(folder, key, sample(path, sampling))
+        images = np.load(next(_entries(folder, key)), mmap_mode="r")
+    return images
+
+
+def sample(path: Path, sampling: Sampling) -> Image:
+    """Decode, sample and prepare one clip; the longest stretch where the file has a gap.
+
+    Returns:
+        Shape (n, height, width, 3), uint8.
+
+    Raises:
+        InputError: The file is no video, or has fewer frames than an evenly spread window needs.
+    """
+    if sampling.how == "spread":
+        return _spread(path, sampling.spec)
+    rate = sampling.spec.sample_hz * sampling.ticks
+    stretches: list[list[Image]] = []
+    for frame in read_file(path, sample_hz=rate, start_at=EPOCH):
+        if frame.resets:
+            stretches.append([])
+        stretches[-1] += [prepare(frame.image, sampling.spec)] * frame.n_ticks
+    return np.stack(max(stretches, key=len))
+
+
+def length_s(path: Path) -> float:
+    """Length that a video file states, in seconds; 0 where it states none."""
+    video = cv2.VideoCapture(str(path))
+    fps, n_frames = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
+    video.release()
+    return max(0.0, n_frames / fps) if fps > 0 else 0.0
+
+
+def _spread(path: Path, spec: ClipSpec) -> Image:
+    every = list(_every_frame(path))
+    if len(every) < spec.n_frames:
+        raise InputError(f"{path}: {len(every)} frames, fewer than the {spec.n_frames} of a window")
+    step = len(every) // spec.n_frames
+    return np.stack([prepare(frame.image, spec) for frame in every[::step][: spec.n_frames]])
+
+
+def _every_frame(path: Path) -> Iterable[Frame]:
+    return read_file(path, sample_hz=ALL_HZ, start_at=EPOCH)
+
+
+def _key(path: Path, sampling: Sampling) -> str:
+    """Name what the frames depend on: the file, its state, and all that shapes the pixels."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    spec = sampling.spec
+    shape = (spec.height_px, spec.width_px, spec.colour, spec.fit, sampling.how)
+    rate = spec.n_frames if sampling.how == "spread" else spec.sample_hz * sampling.ticks
+    identity = (str(path.resolve()), state.st_size, state.st_mtime_ns, *shape, rate)
+    return hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
+
+
+def _load(folder: Path, key: str) -> Image | None:
+    """Map an entry; one whose content does not fit the checksum in its name is thrown away."""
+    for path in _entries(folder, key):
+        try:
+            images: Image = np.load(path, mmap_mode="r")
+            if images.dtype == np.uint8 and path.name == _name(key, images):
+                return images
+        except (ValueError, OSError, EOFError):
+            pass
+        logger.warning("%s: the cached frames are corrupt; reading the clip again", path)
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _entries(folder: Path, key: str) -> Iterator[Path]:
+    return folder.glob(f"{key}-*.npy")
+
+
+def _store(folder: Path, key: str, images: Image) -> None:
+    path = folder / _name(key, images)
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
+            part = Path(file.name)
+            np.save(file, images)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(
+            f"{folder}: the frame cache cannot be written ({error.strerror}); free some space, or "
+            "point --cache elsewhere"
+        ) from error
+
+
+def _name(key: str, images: Image) -> str:
+    return f"{key}-{zlib.crc32(images.data):08x}.npy"
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )

@@ -1,0 +1,117 @@
+"""What a training run is told: a strict YAML file under `configs/`, every value commented there."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from har_stream import yaml_file
+from har_stream.clips import ClipSpec
+from har_stream.settings import DecidingSettings
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Groups = dict[str, tuple[str, ...]]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Section):
+    """Which clips there are, and what each is called."""
+
+    kind: Literal["folder", "ucf50", "ucf101", "hmdb51", "simulated"] = "folder"
+    n_clips: PositiveInt = Field(4000, description="simulated: clips to render")
+    path: Path | None = Field(None, description="folder of class folders; none: give --data")
+    lists: Path | None = Field(None, description="folder of the official split files")
+    classes: tuple[str, ...] = Field((), description="labels in this order; none: every folder")
+    others: tuple[str, ...] = Field(
+        (), description="class folders that are none of the labels; '*': every other folder"
+    )
+    group_pattern: str | None = Field(
+        None, description="its first group names the video that a clip was cut from"
+    )
+    linked: dict[str, tuple[tuple[str, ...], ...]] = Field(
+        default_factory=dict, description="class: groups that share footage and stay together"
+    )
+    exclude: Groups = Field(default_factory=dict, description="class: groups that are left out")
+
+
+class SplitConfig(_Section):
+    """Who is trained on and who is tested on."""
+
+    by: Literal["group", "folds", "official", "study"] = "group"
+    held_out: tuple[str, ...] = Field((), description="group: the groups of the test side ...")
+    held_out_of: Groups = Field(
+        default_factory=dict, description="... and the classes where they are others"
+    )
+    n_folds: int = Field(5, ge=2, description="folds: every clip is tested once")
+    list: Literal[1, 2, 3] = Field(1, description="official: number of the train/test list")
+    validation: Fraction = Field(0.2, description="share of the training side; folds: none")
+
+
+class AugmentConfig(_Section):
+    """How far a training window may differ from the footage; all of it off by default."""
+
+    flip: Fraction = Field(0.0, description="probability of a mirror image")
+    crop: Fraction = Field(0.0, description="up to this share of each side is cut away")
+    colour: Fraction = Field(0.0, description="contrast, brightness and channels, +- this share")
+    grey: Fraction = Field(0.0, description="probability of no colour at all")
+    speed: float = Field(1.0, ge=1, description="up to this factor faster or slower")
+    ticks: PositiveInt = Field(
+        1, description="cached frames per sampled frame: the grain of time jitter and speed"
+    )
+
+
+class FitConfig(_Section):
+    """How the network learns."""
+
+    learning_rate: float = Field(0.001, gt=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    batch: PositiveInt = 4
+    epochs: PositiveInt = 30
+    patience: PositiveInt | None = Field(
+        None, description="epochs without a better validation loss; none: all epochs"
+    )
+    windows_per_clip: PositiveInt = 1
+    warm_up: int = Field(
+        0, ge=0, description="frames of every clip to learn from one by one, before windows"
+    )
+    label_smoothing: Fraction = 0.0
+    class_weights: bool = False
+    others: float = Field(0.0, ge=0, description="windows of no label, per labelled window")
+
+
+class RunConfig(_Section):
+    """A training run from clips to bundle."""
+
+    name: str = Field(description="of the bundle")
+    about: str = Field(description="one sentence for whoever chooses a bundle")
+    network: str
+    seed: int = Field(27, ge=0, description="of split, initial weights, order and augmentation")
+    data: DataConfig = DataConfig()
+    split: SplitConfig = SplitConfig()
+    clip: ClipSpec
+    sampling: Literal["rolling", "spread"] = Field(
+        "rolling", description="as a camera is sampled; or evenly over the whole clip, as the study"
+    )
+    hop_frames: PositiveInt = Field(5, description="frames between two decisions")
+    augment: AugmentConfig = AugmentConfig()
+    fit: FitConfig = FitConfig()
+    deciding: DecidingSettings = Field(
+        DecidingSettings(), description="laid over the fitted thresholds; see har_stream.segmenter"
+    )
+    keep: float = Field(
+        0.9, gt=0, le=1, description="share of right decisions that the reject rule lets pass"
+    )
+    licence: str = Field("MIT; trained on footage for research use")
+
+
+def load(path: Path) -> RunConfig:
+    """Read a run's config.
+
+    Raises:
+        InputError: With file, line and remedy.
+    """
+    return yaml_file.read(path, RunConfig)

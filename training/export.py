@@ -1,0 +1,137 @@
+"""A window model becomes a bundle: its step form as LiteRT and Keras files, and proof of parity."""
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from har_stream import bundle
+from har_stream.bundle import Bundle, Format, Manifest, Role
+from har_stream.clips import Image, normalise
+from har_stream.engines.litert import LiteRtEngine
+from har_stream.errors import InputError
+from har_stream.rolling import Rolling
+from training.networks import registry
+
+logger = logging.getLogger(__name__)
+
+TOLERANCE = 1e-5
+"""Largest allowed difference of a probability between LiteRT in float32 and the window model."""
+MIN_AGREEMENT = 0.98
+"""Share of calibration windows on which int8 and the window model must give the same label."""
+
+
+def export_bundle(
+    path: Path, *, model: keras.Model, manifest: Manifest, windows: Image, int8: bool = False
+) -> Bundle:
+    """Write a bundle, or refuse to where the streamed step differs from the window model.
+
+    Args:
+        path: Folder of the bundle; an older one is replaced.
+        model: The trained window model of `manifest.network`.
+        manifest: All but `networks`, `memory` and `n_parameters`, which are filled in here.
+        windows: Prepared windows of real clips on which parity is shown; shape
+            (n, n_frames, height, width, 3), uint8.
+        int8: Write LiteRT files of 8-bit weights in place of float32 ones: a quarter of the size.
+
+    Raises:
+        InputError: The LiteRT step is not the window model within the tolerance.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise InputError("export needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow")
+    network = registry.get(manifest.network)
+    parts = network.split(model)
+    clips = normalise(windows, manifest.clip)
+    litert: Format = "litert_int8" if int8 else "litert"
+    files: dict[str, bytes] = {}
+    networks: dict[Role, dict[Format, str]] = {}
+    for role, part in parts.items():
+        networks[role] = {litert: f"{role}.tflite", "keras": f"{role}.keras"}
+        files[f"{role}.tflite"] = to_litert(part, int8=int8)
+        files[f"{role}.keras"] = _to_keras(part)
+    manifest = manifest.model_copy(
+        update={
+            "networks": networks,
+            "memory": network.MEMORY,
+            "n_parameters": model.count_params(),
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = bundle.save(Path(folder) / "candidate", manifest, files)
+        check_parity(candidate, expected=model.predict(clips, verbose=0), clips=clips)
+    return bundle.save(path, manifest, files)
+
+
+def to_litert(part: keras.Model, *, int8: bool = False) -> bytes:
+    """Convert one network with a free batch.
+
+    The weights go in as constants, so that the converter can fuse them into its operations. In 8
+    bits, activations take their range from each frame; ranges fixed in advance let the error of a
+    recurrent state add up over the window.
+    """
+    import tensorflow as tf
+
+    weights = [keras.ops.convert_to_numpy(weight) for weight in part.trainable_variables]
+    fixed = [keras.ops.convert_to_numpy(weight) for weight in part.non_trainable_variables]
+
+    def compute(**inputs: Any) -> Any:
+        constants = [tf.constant(weight) for weight in weights], [tf.constant(w) for w in fixed]
+        return part.stateless_call(*constants, inputs, training=False)[0]
+
+    specs = {
+        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in part.input.items()
+    }
+    function = tf.function(compute, autograph=False).get_concrete_function(**specs)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
+    if int8:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converted: bytes = converter.convert()
+    return converted
+
+
+def check_parity(candidate: Bundle, *, expected: NDArray[Any], clips: NDArray[np.float32]) -> None:
+    """Compare the LiteRT step with the window model's probabilities on whole windows.
+
+    Raises:
+        InputError: They differ by more than the tolerance; the message says by how much.
+    """
+    logits = _stream(candidate, clips)
+    found = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    worst = float(np.abs(found - expected).max())
+    agreement = float((found.argmax(-1) == expected.argmax(-1)).mean())
+    logger.info("parity: largest difference %.1e, labels agree on %.1f %%", worst, 100 * agreement)
+    if all("litert" in formats for formats in candidate.manifest.networks.values()):
+        if not worst <= TOLERANCE:
+            raise InputError(
+                f"export refused: LiteRT differs from Keras by {worst:.1e} (allowed: {TOLERANCE})"
+            )
+    elif agreement < MIN_AGREEMENT:
+        raise InputError(
+            f"export refused: int8 agrees with Keras on {agreement:.1%} of the windows "
+            f"(needed: {MIN_AGREEMENT:.0%}); export float32 instead"
+        )
+
+
+def _stream(candidate: Bundle, clips: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits of windows that are streamed frame by frame, each as if from a camera of its own."""
+    spec = candidate.manifest.clip
+    rolling = Rolling.of(candidate.manifest, hop_frames=spec.n_frames)
+    engine = LiteRtEngine(candidate, rolling)
+    slots = np.arange(len(clips))
+    for tick in range(spec.n_frames):
+        ticks = np.full(len(clips), tick)
+        ages, rows = rolling.ages(ticks), rolling.ending(ticks)
+        logits = engine.step(clips[:, tick], slots=slots, ages=ages, rows=rows)
+    return logits
+
+
+def _to_keras(part: keras.Model) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "part.keras"
+        part.save(path)
+        return path.read_bytes()

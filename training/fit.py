@@ -1,0 +1,248 @@
+"""A training run, top to bottom: clips, splits, networks, calibration, figures, bundle."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from har_stream.bundle import Calibration, Manifest, Provenance
+from har_stream.clips import Image
+from har_stream.errors import InputError
+from training import cache, datasets, metrics, run_folder, splits
+from training.batches import Example, StreamedBatches, sampling_of, streamed
+from training.calibrate import Rejecting, apply_temperature, fit_rejecting, fit_temperature
+from training.config import RunConfig
+from training.datasets import Clip, Dataset
+from training.export import export_bundle
+from training.learn import Learned, learn
+from training.metrics import Judged
+from training.networks import registry
+from training.splits import Split
+
+logger = logging.getLogger(__name__)
+
+N_OTHER_PARTS = 5
+"""One part of the clips of no label is judged by, the others are learned from."""
+N_PARITY_WINDOWS = 64
+"""Windows on which the exported bundle must equal the network."""
+CONFUSION_PRIOR = 0.5
+"""Added to every count of the confusion matrix: no confusion is impossible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run came to.
+
+    Attributes:
+        folder: Holds bundle, figures and checkpoints.
+        scores: On test clips; see `training.metrics.score`.
+        leaks: Whether the split puts cuts of one video on both sides.
+    """
+
+    folder: Path
+    scores: dict[str, Any]
+    leaks: bool
+
+
+def fit(
+    config: RunConfig, *, folder: Path, cache_folder: Path, command: str, resume: bool = False
+) -> Run:
+    """Train as a config says; write bundle, figures and decisions into a folder.
+
+    With folds, every fold is judged by a network that learned from the others, and the bundle's
+    network learns from all of them; its calibration and figures are those of all folds together.
+
+    Args:
+        config: What to do.
+        folder: Where to; made if need be.
+        cache_folder: Where prepared frames lie.
+        command: How it was started, for the bundle's provenance.
+        resume: Go on where an interrupted run of the same config stopped.
+
+    Raises:
+        InputError: Something in the data or the config cannot be used, or the loss diverged.
+    """
+    registry.get(config.network)
+    dataset = datasets.read(config.data)
+    parts = splits.make(dataset, split=config.split, data=config.data, seed=config.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    every_clip = [*dataset.clips, *dataset.others]
+    cached = cache.read_clips(every_clip, sampling_of(config), folder=cache_folder)
+    if config.sampling == "spread":
+        config = _at_mean_rate(config, dataset)
+    room = _Room(config, dataset.labels, cached.frames, resume)
+
+    learned, tested, judged = [], [], []
+    for n, part in enumerate(parts):
+        seen, unseen = splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=n)
+        network = room.learn([*part.train, *seen], part.validation, folder / f"split-{n + 1}")
+        by_test = room.judge(network, part.test)
+        learned.append(network)
+        tested += by_test
+        judged += room.judge(network, part.validation) if part.validation else by_test
+        judged += room.judge(network, unseen)
+        logger.info("%s: accuracy %.3f", part.name, metrics.score(by_test, room.labels)["accuracy"])
+    network, trained_on = learned[0], parts[0].train
+    if len(parts) > 1:
+        trained_on = dataset.clips
+        network = room.learn(every_clip, (), folder / "all")
+
+    calibration, rejecting = _calibrate(judged, n_labels=len(room.labels), keep=config.keep)
+    tested = _at_temperature(tested, calibration.temperature)
+    scores = metrics.score(tested, room.labels)
+    manifest = Manifest(
+        name=config.name,
+        about=config.about,
+        network=config.network,
+        n_parameters=network.model.count_params(),
+        labels=room.labels,
+        clip=config.clip,
+        memory=registry.get(config.network).MEMORY,
+        hop_frames=config.hop_frames,
+        networks={},
+        calibration=calibration,
+        deciding=replace(rejecting.deciding, **config.deciding.model_dump(exclude_none=True)),
+        confusion=_confusion(tested, len(room.labels)),
+        metrics=_figures(scores, rejecting),
+        provenance=Provenance(
+            command=command,
+            dataset=f"{config.data.kind}: {', '.join(room.labels)}; {len(cached.frames)} clips",
+            split=_said(parts),
+            leaks=any(part.leaks for part in parts),
+            seed=config.seed,
+            trained_on=tuple(sorted({clip.source for clip in room.usable(trained_on)})),
+            n_train_clips=len(room.usable(trained_on)),
+            n_test_clips=len(tested),
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=version("har-stream"),
+            licence=config.licence,
+        ),
+    )
+    network.model.save(folder / run_folder.MODEL)
+    run_folder.write_figures(
+        folder,
+        config=config,
+        manifest=manifest,
+        scores=scores,
+        splits=parts,
+        learned=learned,
+        cached=cached,
+    )
+    run_folder.write_decisions(folder, tested)
+    export_bundle(
+        folder / run_folder.BUNDLE,
+        model=network.model,
+        manifest=manifest,
+        windows=room.some_windows(dataset.clips),
+    )
+    return Run(folder, scores, manifest.provenance.leaks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What all networks of a run share."""
+
+    config: RunConfig
+    labels: tuple[str, ...]
+    frames: Mapping[Clip, Image]
+    resume: bool
+
+    def usable(self, clips: Iterable[Clip]) -> list[Clip]:
+        """Clips that could be read."""
+        return [clip for clip in clips if clip in self.frames]
+
+    def learn(self, train: Iterable[Clip], validation: Iterable[Clip], folder: Path) -> Learned:
+        """Fit one network."""
+        return learn(
+            self._examples(train),
+            self._examples(validation),
+            self.config,
+            n_labels=len(self.labels),
+            folder=folder,
+            resume=self.resume,
+        )
+
+    def judge(self, network: Learned, clips: Iterable[Clip]) -> list[Judged]:
+        """Have a network say what it makes of every window that streaming would decide on."""
+        clips = self.usable(clips)
+        if not clips:
+            return []
+        examples = self._examples(clips)
+        batches = StreamedBatches(examples, self.config, n_labels=len(self.labels))
+        probabilities = network.folded.predict(batches, verbose=0).astype(np.float64)
+        ends = np.cumsum(batches.n_windows)
+        return [
+            Judged(clip, example.label, said)
+            for clip, example, said in zip(
+                clips, examples, np.split(probabilities, ends[:-1]), strict=True
+            )
+        ]
+
+    def some_windows(self, clips: Iterable[Clip]) -> Image:
+        """Take the first windows of clips all over the data set."""
+        clips = self.usable(clips)
+        chosen = clips[:: -(-len(clips) // N_PARITY_WINDOWS)]
+        return np.stack([streamed(self.frames[clip], 0, self.config) for clip in chosen])
+
+    def _examples(self, clips: Iterable[Clip]) -> list[Example]:
+        index = {label: n for n, label in enumerate(self.labels)}
+        return [Example(self.frames[clip], index.get(clip.label)) for clip in self.usable(clips)]
+
+
+def _calibrate(
+    judged: Sequence[Judged], *, n_labels: int, keep: float
+) -> tuple[Calibration, Rejecting]:
+    probabilities, truth = metrics.windows_of(judged)
+    temperature = fit_temperature(probabilities, truth)
+    calibrated = apply_temperature(probabilities, temperature)
+    others = metrics.windows_of_others(judged, n_labels=n_labels)
+    calibration = Calibration(
+        temperature=temperature,
+        ece_before=metrics.expected_calibration_error(probabilities, truth),
+        ece_after=metrics.expected_calibration_error(calibrated, truth),
+    )
+    unlike = apply_temperature(others, temperature)
+    return calibration, fit_rejecting(calibrated, truth, others=unlike, keep=keep)
+
+
+def _at_temperature(judged: Iterable[Judged], temperature: float) -> list[Judged]:
+    return [
+        replace(clip, probabilities=apply_temperature(clip.probabilities, temperature))
+        for clip in judged
+    ]
+
+
+def _confusion(tested: Sequence[Judged], n_labels: int) -> tuple[tuple[float, ...], ...]:
+    probabilities, truth = metrics.windows_of(tested)
+    matrix = metrics.confusion(
+        probabilities.argmax(-1), truth, n_labels=n_labels, prior=CONFUSION_PRIOR
+    )
+    return tuple(tuple(round(float(share), 4) for share in row) for row in matrix)
+
+
+def _figures(scores: Mapping[str, Any], rejecting: Rejecting) -> dict[str, float]:
+    figures = {name: float(scores[name]) for name in ("accuracy", "macro_f1", "ece")}
+    figures |= {"passed": rejecting.passed, "wrong_rejected": rejecting.wrong_rejected}
+    if rejecting.others_rejected is not None:
+        figures["others_rejected"] = rejecting.others_rejected
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
+def _said(parts: Sequence[Split]) -> str:
+    if len(parts) == 1:
+        return parts[0].name
+    return f"{len(parts)} group folds; the network itself learned from all of them"
+
+
+def _at_mean_rate(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """State the rate that evenly spread frames have at the data set's mean clip length."""
+    lengths = [length for clip in dataset.clips if (length := cache.length_s(clip.path))]
+    if not lengths:
+        raise InputError("no clip states its length, so no sampling rate can be stated either")
+    rate = config.clip.n_frames / float(np.mean(lengths))
+    return config.model_copy(update={"clip": replace(config.clip, sample_hz=round(rate, 3))})

@@ -1,0 +1,1 @@
+"""The networks, one small file each; `training.networks.registry` lists them by name."""

@@ -1,0 +1,69 @@
+"""LRCN: a small CNN per frame, an LSTM over the frames (Donahue et al. 2015, as in the study)."""
+
+import keras
+from keras import layers
+
+from har_stream.bundle import Memory, Role
+from har_stream.clips import ClipSpec
+
+MEMORY: Memory = "staggered"
+
+
+def build(n_labels: int, clip: ClipSpec) -> keras.Model:
+    """Return the window model: (n_frames, height, width, 3) to probabilities."""
+    model = keras.Sequential(name="lrcn")
+    model.add(keras.Input((clip.n_frames, clip.height_px, clip.width_px, 3), name="clip"))
+    for filters, pool in ((16, 4), (32, 4), (64, 2), (64, 2)):
+        if model.layers:
+            model.add(layers.TimeDistributed(layers.Dropout(0.25)))
+        conv = layers.Conv2D(filters, 3, padding="same", activation="relu")
+        model.add(layers.TimeDistributed(conv))
+        model.add(layers.TimeDistributed(layers.MaxPooling2D(pool)))
+    model.add(layers.TimeDistributed(layers.Flatten()))
+    model.add(layers.LSTM(32))
+    model.add(layers.Dense(n_labels, activation="softmax"))
+    return model
+
+
+def split(model: keras.Model) -> dict[Role, keras.Model]:
+    """Return encoder (frames to 64 features) and advance (one LSTM step and the head)."""
+    *per_frame, lstm, head = model.layers
+    return {"encoder": frame_encoder(per_frame), "advance": lstm_advance(lstm, head)}
+
+
+def frame_encoder(per_frame: list[keras.Layer]) -> keras.Model:
+    """Return the model of one frame behind `TimeDistributed` layers, which it shares."""
+    x = frames = keras.Input(per_frame[0].input.shape[2:], name="frames")
+    for timed in per_frame:
+        if not isinstance(timed.layer, layers.Dropout):
+            x = timed.layer(x)
+    return keras.Model({"frames": frames}, {"features": x}, name="encoder")
+
+
+def lstm_advance(lstm: layers.LSTM, head: layers.Dense) -> keras.Model:
+    """Return one step of an LSTM with a softmax head on its last output."""
+    features = keras.Input(lstm.input.shape[2:], name="features")
+    age = keras.Input((), dtype="int32", name="age")
+    hidden = keras.Input((lstm.units,), name="hidden")
+    carry = keras.Input((lstm.units,), name="carry")
+    lives = keras.ops.cast(age > 0, "float32")[:, None]
+    inputs = {"features": features, "age": age, "hidden": hidden, "carry": carry}
+    kernel = layers.Dense(4 * lstm.units)
+    recurrent_kernel = layers.Dense(4 * lstm.units, use_bias=False)
+    logits = layers.Dense(head.units)
+    gates = kernel(features) + recurrent_kernel(hidden * lives)
+    hidden, carry = lstm_cell(gates, carry * lives)
+    outputs = {"logits": logits(hidden), "hidden": hidden, "carry": carry}
+    kernel.set_weights([lstm.cell.kernel, lstm.cell.bias])
+    recurrent_kernel.set_weights([lstm.cell.recurrent_kernel])
+    logits.set_weights(head.get_weights())
+    return keras.Model(inputs, outputs, name="advance")
+
+
+def lstm_cell(
+    gates: keras.KerasTensor, carry: keras.KerasTensor
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Return hidden and carry one step on; gates are input, forget, cell and output, summed up."""
+    i, f, c, o = keras.ops.split(gates, 4, axis=-1)
+    carry = keras.ops.sigmoid(f) * carry + keras.ops.sigmoid(i) * keras.ops.tanh(c)
+    return keras.ops.sigmoid(o) * keras.ops.tanh(carry), carry

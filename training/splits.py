@@ -1,0 +1,204 @@
+"""Who trains and who is tested: by group, by official list, in folds, or, by name, as the study."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+from har_stream.errors import InputError
+from training.config import DataConfig, SplitConfig
+from training.datasets import Clip, Dataset
+
+STUDY_TEST, STUDY_VALIDATION = 0.25, 0.2
+"""The study's shares: a random quarter is tested, the last fifth of the rest validates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One way to part clips.
+
+    Attributes:
+        name: What reports call it.
+        train: Learned from.
+        validation: Chosen and calibrated by; may be empty.
+        test: Measured on.
+        leaks: True where cuts of one video lie on several sides: figures are too good.
+    """
+
+    name: str
+    train: tuple[Clip, ...]
+    validation: tuple[Clip, ...]
+    test: tuple[Clip, ...]
+    leaks: bool
+
+
+def make(dataset: Dataset, *, split: SplitConfig, data: DataConfig, seed: int) -> list[Split]:
+    """Part a dataset as its config says: several splits for folds, otherwise one.
+
+    Raises:
+        InputError: A side is empty or lacks a class, a list does not fit, or a group is mixed.
+    """
+    clips = dataset.clips
+    if split.by == "study":
+        splits = [study(clips, seed=seed)]
+    elif split.by == "folds":
+        splits = folds(clips, n_folds=split.n_folds, seed=seed)
+    else:
+        if split.by == "official":
+            tested, trained = _official(clips, split, data)
+            name = f"official list {split.list}"
+        else:
+            tested, trained = _held_out(clips, split), list(clips)
+            name = f"group, held out: {_said(split)}"
+        sources = {clip.source for clip in tested}
+        test = tuple(clip for clip in clips if clip.source in sources)
+        rest = [clip for clip in trained if clip.source not in sources]
+        train, validation = _by_group(rest, share=split.validation, seed=seed)
+        splits = [Split(name, train, validation, test, leaks=False)]
+    for made in splits:
+        check(made, dataset.labels)
+    return splits
+
+
+def study(clips: Sequence[Clip], *, seed: int) -> Split:
+    """Split at random, as the study did, although cuts of one video then lie on both sides."""
+    rest, test = train_test_split(list(clips), test_size=STUDY_TEST, random_state=seed)
+    n_train = round(len(rest) * (1 - STUDY_VALIDATION))
+    made = Split("study (random)", tuple(rest[:n_train]), tuple(rest[n_train:]), tuple(test), False)
+    return replace(made, leaks=bool(mixed(made)))
+
+
+def folds(clips: Sequence[Clip], *, n_folds: int, seed: int) -> list[Split]:
+    """Test every clip once: groups are dealt to folds so that classes stay in proportion."""
+    return [
+        Split(f"group fold {n} of {n_folds}", train, (), test, leaks=False)
+        for n, (train, test) in enumerate(_deal(clips, n_folds=n_folds, seed=seed), 1)
+    ]
+
+
+def deal_others(
+    others: Sequence[Clip], *, n_parts: int, part: int
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """Part the clips of no label, whole activities where there are enough, otherwise whole groups.
+
+    Returns:
+        Those to learn from, and one part of `n_parts` to judge by: activities never seen.
+    """
+    by_label = len({clip.label for clip in others}) >= n_parts
+    names = {clip: clip.label if by_label else clip.source for clip in others}
+    judged = set(sorted(set(names.values()))[part::n_parts])
+    return (
+        tuple(clip for clip in others if names[clip] not in judged),
+        tuple(clip for clip in others if names[clip] in judged),
+    )
+
+
+def mixed(split: Split) -> list[str]:
+    """Name the groups that lie on more than one side."""
+    sides = [{clip.source for clip in side} for side in (split.train, split.validation, split.test)]
+    return sorted((sides[0] & sides[1]) | (sides[0] & sides[2]) | (sides[1] & sides[2]))
+
+
+def check(split: Split, labels: Iterable[str]) -> None:
+    """Refuse a split that cannot be learned from, or that leaks without saying so.
+
+    Raises:
+        InputError: A class is missing on a side, or a group is mixed.
+    """
+    for side, clips in (("training", split.train), ("test", split.test)):
+        absent = set(labels) - {clip.label for clip in clips}
+        if absent:
+            raise InputError(
+                f"split {split.name!r}: no clip of {', '.join(sorted(absent))} on the {side} side; "
+                "hold out other groups"
+            )
+    groups = mixed(split)
+    if groups and not split.leaks:
+        raise InputError(
+            f"split {split.name!r}: cuts of one video lie on both sides ({groups[0]}); split by "
+            "group, or ask for the leaking protocol by name with 'by: study'"
+        )
+
+
+def _held_out(clips: Sequence[Clip], split: SplitConfig) -> list[Clip]:
+    return [clip for clip in clips if clip.is_of(split.held_out_of.get(clip.label, split.held_out))]
+
+
+def _said(split: SplitConfig) -> str:
+    of = [f"{label} {', '.join(groups)}" for label, groups in split.held_out_of.items()]
+    return "; ".join([", ".join(split.held_out), *of])
+
+
+def _official(
+    clips: Sequence[Clip], split: SplitConfig, data: DataConfig
+) -> tuple[list[Clip], list[Clip]]:
+    """Clips on the test list and on the training list."""
+    if data.lists is None or not data.lists.is_dir():
+        raise InputError(f"{data.lists or 'data.lists'}: no folder of the official split files")
+    if data.kind == "hmdb51":
+        tested, trained = _hmdb51_lists(data.lists, number=split.list)
+    else:
+        tested = _ucf_list(data.lists / f"testlist{split.list:02}.txt")
+        trained = _ucf_list(data.lists / f"trainlist{split.list:02}.txt")
+    missing = {clip.label for clip in clips} - {name.split("/")[0] for name in tested | trained}
+    if missing:
+        raise InputError(f"{data.lists}: the lists know no class {', '.join(sorted(missing))}")
+    named = {clip: f"{clip.label}/{clip.path.stem}" for clip in clips}
+    return (
+        [clip for clip, name in named.items() if name in tested],
+        [clip for clip, name in named.items() if name in trained],
+    )
+
+
+def _ucf_list(path: Path) -> set[str]:
+    """Read `Class/name.avi [index]` lines; return `Class/name`."""
+    return {line.split()[0].rsplit(".", 1)[0] for line in _lines(path)}
+
+
+def _hmdb51_lists(folder: Path, *, number: int) -> tuple[set[str], set[str]]:
+    """Read `<class>_test_split<n>.txt`: `name.avi 1` trains, `2` tests, `0` does neither."""
+    ending = f"_test_split{number}.txt"
+    by_use: dict[str, set[str]] = {"0": set(), "1": set(), "2": set()}
+    for path in sorted(folder.glob(f"*{ending}")):
+        for line in _lines(path):
+            name, use = line.rsplit(maxsplit=1)
+            label = path.name.removesuffix(ending)
+            by_use.setdefault(use, set()).add(f"{label}/{name.rsplit('.', 1)[0]}")
+    return by_use["2"], by_use["1"]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text().splitlines() if line.strip()]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _by_group(
+    clips: Sequence[Clip], *, share: float, seed: int
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """Part training clips into training and validation, whole groups each."""
+    if share == 0:
+        return tuple(clips), ()
+    return _deal(clips, n_folds=max(2, round(1 / share)), seed=seed)[0]
+
+
+def _deal(
+    clips: Sequence[Clip], *, n_folds: int, seed: int
+) -> list[tuple[tuple[Clip, ...], tuple[Clip, ...]]]:
+    labels = [clip.label for clip in clips]
+    sources = [clip.source for clip in clips]
+    n_least = min(_count_sources(clips, label) for label in set(labels))
+    if n_least < n_folds:
+        raise InputError(f"a class has {n_least} groups, too few for {n_folds} parts; lower it")
+    dealer = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    return [
+        (tuple(clips[n] for n in train), tuple(clips[n] for n in test))
+        for train, test in dealer.split(np.zeros(len(clips)), labels, sources)
+    ]
+
+
+def _count_sources(clips: Collection[Clip], label: str) -> int:
+    return len({clip.source for clip in clips if clip.label == label})
