@@ -1,0 +1,115 @@
+"""Temperature makes confidence honest; the reject rule lets right decisions pass."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+
+from training import calibrate, metrics
+from training.datasets import Clip
+from training.metrics import Judged
+
+
+def _drawn(seed: int, *, n: int = 6000, n_labels: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Honest probabilities: the truth is drawn from them."""
+    rng = np.random.default_rng(seed)
+    honest = softmax(rng.normal(0, 2, (n, n_labels)), axis=-1)
+    return honest, (honest.cumsum(-1) < rng.random((n, 1))).sum(-1)
+
+
+@pytest.mark.parametrize("overconfidence", [0.4, 1.0, 3.0])
+def test_temperature_undoes_overconfidence(overconfidence: float) -> None:
+    honest, truth = _drawn(1)
+    said = softmax(np.log(honest) * overconfidence, axis=-1)
+    temperature = calibrate.fit_temperature(said, truth)
+    assert temperature == pytest.approx(overconfidence, rel=0.06)
+    calibrated = calibrate.apply_temperature(said, temperature)
+    np.testing.assert_allclose(calibrated.sum(-1), 1)
+    assert metrics.expected_calibration_error(calibrated, truth) < 0.02
+    before = metrics.expected_calibration_error(said, truth)
+    assert (before > 0.08) == (overconfidence != 1)
+    for other in (0.8 * temperature, 1.25 * temperature):
+        scaled = calibrate.apply_temperature(said, other)
+        assert log_loss(truth, scaled) > log_loss(truth, calibrated)
+
+
+def test_calibration_error_is_that_of_an_enumeration() -> None:
+    probabilities = np.array([[0.95, 0.05], [0.95, 0.05], [0.62, 0.38], [0.3, 0.7]])
+    truth = np.array([0, 1, 0, 0])
+    expected = (abs(2 * 0.95 - 1) + abs(0.62 - 1) + abs(0.7 - 0)) / 4
+    assert metrics.expected_calibration_error(probabilities, truth) == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 99), keep=st.floats(0.5, 1.0))
+def test_right_decisions_pass_as_asked(seed: int, keep: float) -> None:
+    known, truth = _drawn(seed, n=200)
+    others = softmax(np.random.default_rng(seed).normal(0, 0.5, (100, 4)), axis=-1)
+    fitted = calibrate.fit_rejecting(known, truth, others=others, keep=keep)
+    assert fitted.passed >= keep
+    deciding = fitted.deciding
+    right = known[known.argmax(-1) == truth]
+    ranked = np.sort(right, axis=-1)
+    passing = (ranked[:, -1] >= deciding.reject_below) & (
+        ranked[:, -1] - ranked[:, -2] >= deciding.margin_below
+    )
+    assert passing.mean() >= keep - 1e-9
+    assert deciding.leave_below <= deciding.enter_above == deciding.reject_below
+
+
+def test_other_activities_are_rejected_where_they_can_be_told() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.integers(0, 4, 300)
+    known = np.full((300, 4), 0.03)
+    known[np.arange(300), truth] = 0.91
+    others = softmax(rng.normal(0, 0.3, (200, 4)), axis=-1)
+    fitted = calibrate.fit_rejecting(known, truth, others=others, keep=0.95)
+    assert fitted.others_rejected == 1.0
+    assert fitted.passed == 1.0
+
+
+def test_without_other_activities_wrong_decisions_are_rejected() -> None:
+    known, truth = _drawn(5)
+    lax = calibrate.fit_rejecting(known, truth, others=np.empty((0, 4)), keep=0.99)
+    strict = calibrate.fit_rejecting(known, truth, others=np.empty((0, 4)), keep=0.6)
+    assert lax.others_rejected is None
+    assert 0.01 < lax.wrong_rejected < strict.wrong_rejected
+
+
+def test_scores_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(7)
+    labels = ("A", "B", "C")
+    judged = [
+        Judged(Clip(Path("x"), "A", "1"), int(rng.integers(3)), rng.dirichlet([1] * 3, n_windows))
+        for n_windows in rng.integers(1, 5, 60)
+    ]
+    scores = metrics.score(judged, labels)
+    truth = [clip.truth for clip in judged]
+    said = [int(clip.probabilities.mean(0).argmax()) for clip in judged]
+    assert scores["accuracy"] == pytest.approx(accuracy_score(truth, said))
+    assert scores["macro_f1"] == pytest.approx(f1_score(truth, said, average="macro"))
+    assert scores["n_clips"] == 60
+    counts = metrics.confusion(np.array(said), np.array(truth), n_labels=3)
+    np.testing.assert_array_equal(counts, confusion_matrix(truth, said))
+    shares = metrics.confusion(np.array(said), np.array(truth), n_labels=3, prior=0.5)
+    np.testing.assert_allclose(shares, (counts + 0.5) / (counts + 0.5).sum(-1, keepdims=True))
+    for n, label in enumerate(labels):
+        assert scores["per_class"][label]["n_clips"] == truth.count(n)
+
+
+def test_a_class_never_recognised_scores_nothing_and_an_absent_one_is_left_out() -> None:
+    scores = metrics.per_class(np.array([0, 0]), np.array([0, 1]), ("A", "B", "C"))
+    assert scores["B"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "n_clips": 1}
+    assert set(scores) == {"A", "B"}
+
+
+def test_interval_of_several_seeds() -> None:
+    mean, half = metrics.mean_and_interval([0.8, 0.9, 0.85, 0.87, 0.83])
+    assert mean == pytest.approx(0.85)
+    assert half == pytest.approx(
+        2.776 * np.std([0.8, 0.9, 0.85, 0.87, 0.83], ddof=1) / 5**0.5, 1e-3
+    )

@@ -1,0 +1,407 @@
+"""`har-stream` as a person meets it: what it says, what it ends with, and what it never loads."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_broker import Mosquitto, free_port, listening
+from stream_process import (
+    COMMAND,
+    eager_copy,
+    har_stream,
+    lines_of,
+    read_events,
+    start_har_stream,
+    virtual_display,
+    write_video,
+)
+
+from har_stream import cli
+from har_stream.bundle import MANIFEST
+from har_stream.messages import ActivityEvent
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """`main` takes over the signals of its process; give them back."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module")
+def eager_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default bundle, but whatever it sees is some activity."""
+    return eager_copy(tmp_path_factory.mktemp("bundles") / "eager")
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "bar.mp4", 300)
+
+
+@pytest.fixture
+def refused(
+    eager_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run `main` where it must end with status 2; returns its one line."""
+
+    def run(*arguments: str | Path, bundle: Path = eager_bundle) -> str:
+        broker = ["--broker", f"mqtt://127.0.0.1:{free_port()}", "--fail-fast"]
+        given = ["--bundle", str(bundle), "--state-dir", str(tmp_path / "state"), *broker]
+        assert cli.main([*given, *map(str, arguments)]) == 2
+        said = capsys.readouterr().err.splitlines()
+        lines = [line for line in said if line.startswith("har-stream: ")]
+        assert len(lines) == 1
+        return lines[0].removeprefix("har-stream: ")
+
+    return run
+
+
+def test_version_and_help_load_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from har_stream.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: status = end.code\n"
+        "heavy = {'cv2', 'numpy', 'pydantic', 'paho', 'tensorflow', 'yaml'} & set(sys.modules)\n"
+        "sys.exit(f'loads {heavy}' if heavy else status)\n"
+    )
+    for flag, says in (("--version", "har-stream 0"), ("--help", "har-stream --camera 0")):
+        run = subprocess.run(
+            [sys.executable, "-c", script, flag], capture_output=True, text=True, check=False
+        )
+        assert (run.returncode, run.stderr) == (0, "")
+        assert says in run.stdout
+
+
+def test_streaming_a_litert_bundle_loads_no_tensorflow_and_stays_small(
+    eager_bundle: Path, video: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    script = (
+        "import re, sys\n"
+        "from pathlib import Path\n"
+        "from har_stream.cli import main\n"
+        "status = main(sys.argv[1:])\n"
+        "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'matplotlib'} & set(sys.modules)\n"
+        # its own peak: getrusage would count the test process that it was forked from
+        "peak = re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1]\n"
+        "print(status, sorted(heavy), peak)\n"
+    )
+    arguments = ["--camera", video, "--bundle", eager_bundle, "--engine", "litert"]
+    arguments += ["--broker", mosquitto.url, "--state-dir", tmp_path / "state"]
+    run = subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    status, heavy, rss_kb = run.stdout.split(" ")
+    assert (status, heavy) == ("0", "[]"), run.stderr
+    assert int(rss_kb) < 350_000
+
+
+def test_without_a_camera_it_says_what_to_give(refused: Callable[..., str]) -> None:
+    assert "no camera: give --camera SRC" in refused()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("absent.mp4", None, "cannot be read: No such file or directory; give a video file"),
+        ("empty.mp4", b"", "the file is empty"),
+        ("letter.mp4", b"Dear Madam or Sir", "not a video that can be read"),
+    ],
+)
+def test_a_file_that_is_no_video_is_named(
+    refused: Callable[..., str], tmp_path: Path, name: str, content: bytes | None, says: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    assert refused("--camera", path).startswith(f"{path}: {says}")
+
+
+def test_a_truncated_video_without_its_index_is_named(
+    refused: Callable[..., str], video: Path
+) -> None:
+    video.write_bytes(video.read_bytes()[:-2000])
+    assert f"{video}: not a video that can be read" in refused("--camera", video)
+
+
+def test_a_folder_without_any_video_is_named(
+    refused: Callable[..., str], tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    assert "this folder is empty" in refused("--camera", folder)
+    (folder / "a.txt").write_text("Dear Madam or Sir")
+    said = refused("--camera", folder, "--broker", mosquitto.url)
+    assert "none of its 1 files is a video" in said
+
+
+def test_a_malformed_config_is_named_by_file_and_line(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    config = tmp_path / "har.yaml"
+    config.write_text("node: a\ncamera:\n  - source: 0\n")
+    for flag in ("--config", "--check-config"):
+        assert refused(flag, config) == f"{config}:2: unknown key 'camera'; did you mean 'cameras'?"
+
+
+def test_a_wrong_flag_is_named(refused: Callable[..., str], video: Path, tmp_path: Path) -> None:
+    assert "node: 'Kitchen Pi' is no valid id" in refused("--camera", video, "--node", "Kitchen Pi")
+    assert "two cameras are called bar" in refused("--camera", video, "--camera", video)
+    assert "--record DIR" in refused("--camera", video, "--record-labels", "Swing")
+    labels = ["--record", tmp_path / "clips", "--record-labels", "Swing,Singing"]
+    assert "does not know Singing; it knows" in refused("--camera", video, *labels)
+    assert "mqtt://host:1883" in refused("--camera", video, "--broker", "localhost")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--start-at", "teatime"], "'teatime' is no time"),
+        (["--record-max-mb", "0"], "'0' is no positive number"),
+        (["--fast", "--realtime"], "not allowed with"),
+    ],
+)
+def test_a_malformed_flag_ends_with_status_2(
+    capsys: pytest.CaptureFixture[str], flags: list[str], says: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(flags)
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_broken_bundle_is_named(
+    refused: Callable[..., str], eager_bundle: Path, video: Path, tmp_path: Path
+) -> None:
+    broken = Path(shutil.copytree(eager_bundle, tmp_path / "broken"))
+    manifest = json.loads((broken / MANIFEST).read_text())
+    network = broken / next(iter(manifest["networks"]["encoder"].values()))
+    network.unlink()
+    assert f"{network}: the bundle's manifest names it, but it cannot be read" in refused(
+        "--camera", video, bundle=broken
+    )
+    manifest["deciding"]["urgent"] = ["fallen"]
+    (broken / MANIFEST).write_text(json.dumps(manifest))
+    assert f"{broken / MANIFEST}: deciding.urgent: no such label: fallen; export" in refused(
+        "--camera", video, bundle=broken
+    )
+    (broken / MANIFEST).unlink()
+    assert f"no {MANIFEST} in it" in refused("--camera", video, bundle=broken)
+    assert "no bundle 'absent': give" in refused("--camera", video, "--bundle", "absent")
+
+
+@pytest.mark.parametrize(
+    "foreign", [{"labels": ["a", "b", "c", "d", "e"]}, {"labels": ["a", "b"]}, {"height_px": 32}]
+)
+def test_networks_that_are_foreign_to_their_manifest_are_named(
+    refused: Callable[..., str],
+    eager_bundle: Path,
+    video: Path,
+    tmp_path: Path,
+    foreign: dict[str, Any],
+) -> None:
+    altered = Path(shutil.copytree(eager_bundle, tmp_path / "altered"))
+    manifest = json.loads((altered / MANIFEST).read_text())
+    manifest["confusion"] = None
+    if "labels" in foreign:
+        manifest |= foreign
+    else:
+        manifest["clip"] |= foreign
+    (altered / MANIFEST).write_text(json.dumps(manifest))
+    said = refused("--camera", video, bundle=altered)
+    assert re.match(rf"{altered}: its networks (do not fit|know)", said)
+
+
+def test_a_cameras_foreign_urgent_label_is_named(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    config = tmp_path / "har.yaml"
+    config.write_text("cameras:\n- source: 0\n  deciding: {urgent: [fallen]}\n")
+    assert "camera cam0: deciding.urgent" in refused("--check-config", config)
+
+
+def test_a_broker_that_is_not_there_is_named(refused: Callable[..., str], video: Path) -> None:
+    url = f"mqtt://127.0.0.1:{free_port()}"
+    assert f"broker {url} does not answer" in refused("--camera", video, "--broker", url)
+
+
+def test_refused_credentials_end_it_even_without_fail_fast(
+    make_mosquitto: Callable[..., Mosquitto], eager_bundle: Path, video: Path, tmp_path: Path
+) -> None:
+    broker = make_mosquitto(anonymous=False)
+    run = har_stream(
+        *("--camera", video, "--bundle", eager_bundle, "--broker", broker.url),
+        *("--state-dir", tmp_path / "state"),
+    )
+    assert run.returncode == 2
+    assert re.match(r"har-stream: broker .* refuses us", lines_of(run)[-1])
+
+
+def test_events_wait_for_a_broker_that_is_away(
+    eager_bundle: Path, video: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """The file is watched to its end; the next start brings its events, and its own."""
+    mosquitto.kill()
+    arguments = ["--camera", video, "--bundle", eager_bundle, "--broker", mosquitto.url]
+    arguments += ["--state-dir", tmp_path / "state", "--record-events", tmp_path / "events.jsonl"]
+    first = har_stream(*arguments, "--node", "n1")
+    assert first.returncode == 0
+    assert sum("does not answer" in line for line in lines_of(first)) == 1
+    waiting = read_events(tmp_path / "events.jsonl")
+    assert f"{len(waiting)} events wait in the outbox" in lines_of(first)[-1]
+    mosquitto.start()
+    with listening(mosquitto.port, "har/n1/bar/event") as listener:
+        assert har_stream(*arguments, "--node", "n1").returncode == 0
+        recorded = read_events(tmp_path / "events.jsonl")
+        assert len(recorded) == 2 * len(waiting)
+        came = listener.wait_for(lambda messages: len(messages) >= len(recorded))
+    assert [ActivityEvent.decode(message.payload) for message in came] == recorded
+    assert [event.seq for event in recorded] == list(range(1, len(recorded) + 1))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(
+    eager_bundle: Path, tmp_path: Path, mosquitto: Mosquitto, number: signal.Signals
+) -> None:
+    long = write_video(tmp_path / "bar.mp4", 3000)
+    with listening(mosquitto.port, "har/n1/#") as listener:
+        process = start_har_stream(
+            *("--camera", long, "--realtime", "--bundle", eager_bundle, "--node", "n1"),
+            *("--broker", mosquitto.url, "--state-dir", tmp_path / "state"),
+        )
+        try:
+            listener.wait_for(lambda _: listener.on("har/n1/bar/activity"))
+            process.send_signal(number)
+            _, said = process.communicate(timeout=10)
+        finally:
+            process.kill()
+        assert process.returncode == 0, said
+        assert "Traceback" not in said
+        listener.wait_for(lambda _: listener.on("har/n1/availability")[-1:] == [b"offline"])
+        assert listener.on("har/n1/bar/availability")[-1] == b"offline"
+
+
+def test_a_live_camera_that_is_not_there_is_tried_again_unless_asked_otherwise(
+    eager_bundle: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    source = f"rtsp://user:secret@127.0.0.1:{free_port()}/live"
+    arguments = ["--camera", source, "--bundle", eager_bundle, "--broker", mosquitto.url]
+    arguments += ["--state-dir", tmp_path / "state"]
+    failed = har_stream(*arguments, "--fail-fast")
+    assert failed.returncode == 2
+    assert re.search(r"har-stream: rtsp://\S*: cannot be opened; see that it", lines_of(failed)[-1])
+    process = start_har_stream(*arguments)
+    try:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if "trying again" in line)
+        assert "offline" in said
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "secret" not in failed.stderr + said + rest
+
+
+def test_flags_win_over_the_configuration(
+    eager_bundle: Path, video: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    config = tmp_path / "har.yaml"
+    config.write_text(
+        f"node: filed\nbroker: {{url: '{mosquitto.url}'}}\nbundle: {eager_bundle}\n"
+        f"state_dir: {tmp_path / 'state'}\ncameras:\n- source: absent.mp4\n"
+    )
+    with listening(mosquitto.port, "har/+/+/event") as listener:
+        run = har_stream(
+            *("--config", config, "--camera", video, "--node", "flagged", "--room", "hall"),
+            *("--start-at", "2026-11-22T18:00+01:00"),
+        )
+        assert run.returncode == 0, run.stderr
+        (event, *_) = listener.wait_for(len)
+    assert event.topic == "har/flagged/bar/event"
+    payload = ActivityEvent.decode(event.payload)
+    assert payload.room == "hall"
+    assert payload.started_at.isoformat() == "2026-11-22T18:00:00+01:00"
+
+
+def test_a_config_is_checked_without_touching_anything(
+    eager_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "har.yaml"
+    config.write_text(f"bundle: {eager_bundle}\ncameras:\n- source: absent.mp4\n- source: 3\n")
+    assert cli.main(["--check-config", str(config)]) == 0
+    assert re.search(r"har\.yaml: fine; .*cameras: absent, cam3", capsys.readouterr().out)
+
+
+def test_bundles_are_listed_with_what_they_know(
+    eager_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(eager_bundle, tmp_path / "models" / "mine")
+    broken = Path(shutil.copytree(eager_bundle, tmp_path / "models" / "broken"))
+    (broken / MANIFEST).write_text("{}")
+    assert cli.main(["--list-bundles", "--state-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^mine .*WalkingWithDog", said, re.MULTILINE)
+    assert re.search(r"^broken .*cannot be used: .*manifest\.json", said, re.MULTILINE)
+
+
+def test_cameras_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--list-cameras"]) == 0
+    assert "camera" in capsys.readouterr().out
+
+
+def test_clips_of_activities_are_recorded_where_asked(
+    eager_bundle: Path, video: Path, tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    folder = tmp_path / "clips"
+    run = har_stream(
+        *("--camera", video, "--bundle", eager_bundle, "--broker", mosquitto.url),
+        *("--state-dir", tmp_path / "state", "--record", folder),
+        *("--record-events", tmp_path / "events.jsonl"),
+    )
+    assert run.returncode == 0, run.stderr
+    started = [e for e in read_events(tmp_path / "events.jsonl") if e.ended_at is None]
+    assert len(list(folder.glob("*.mp4"))) == len({event.started_at for event in started}) > 0
+
+
+def test_show_needs_a_display(eager_bundle: Path, video: Path) -> None:
+    run = subprocess.run(
+        [*COMMAND, "--camera", str(video), "--bundle", str(eager_bundle), "--show"],
+        capture_output=True,
+        text=True,
+        env={key: value for key, value in os.environ.items() if "DISPLAY" not in key},
+        check=False,
+    )
+    assert run.returncode == 2
+    assert re.match(r"har-stream: --show: .*(no display here|headless build)", run.stderr)
+
+
+def test_show_draws_in_a_window_to_the_end(
+    eager_bundle: Path,
+    video: Path,
+    tmp_path: Path,
+    mosquitto: Mosquitto,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with virtual_display() as display:
+        monkeypatch.setenv("DISPLAY", display)
+        run = har_stream(
+            *("--camera", video, "--bundle", eager_bundle, "--broker", mosquitto.url, "--show"),
+            *("--state-dir", tmp_path / "state"),
+        )
+    assert run.returncode == 0, run.stderr

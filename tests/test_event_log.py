@@ -1,0 +1,69 @@
+"""The event file holds whole lines, whatever happened to the last one."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from har_stream.errors import InputError
+from har_stream.event_log import EventLog
+from har_stream.messages import ActivityEvent
+
+
+def event(seq: int) -> ActivityEvent:
+    return ActivityEvent(
+        id=f"id-{seq}",
+        seq=seq,
+        event_type="activity_started",
+        activity="cooking",
+        confidence=0.9,
+        started_at=datetime(2026, 11, 22, tzinfo=UTC) + timedelta(minutes=seq),
+        camera="cam0",
+        node="n1",
+    )
+
+
+def read(path: Path) -> list[ActivityEvent]:
+    return [ActivityEvent.decode(line) for line in path.read_bytes().splitlines()]
+
+
+def test_events_are_appended_over_restarts(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "events.jsonl"
+    for seq in (1, 2):
+        log = EventLog(path)
+        log.append(event(seq))
+        log.close()
+    assert read(path) == [event(1), event(2)]
+
+
+def test_an_event_is_on_its_line_before_append_returns(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    log.append(event(1))
+    assert read(tmp_path / "events.jsonl") == [event(1)]
+    log.close()
+
+
+def test_a_torn_last_line_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(event(1).encode() + b"\n" + event(2).encode()[:40])
+    log = EventLog(path)
+    log.append(event(3))
+    log.close()
+    lines = path.read_bytes().splitlines()
+    assert [ActivityEvent.decode(lines[n]).seq for n in (0, 2)] == [1, 3]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="events cannot be recorded"):
+        EventLog(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_said_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    log = EventLog(Path("/dev/full"))
+    log.append(event(1))
+    log.append(event(2))
+    assert [record.message for record in caplog.records] == [
+        f"/dev/full: events are not recorded: {os.strerror(28)}"
+    ]

@@ -1,0 +1,148 @@
+"""The `hmm` model: it learns online, filters exactly, and hmmlearn agrees with it."""
+
+import copy
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from har_stream.recognition import UNKNOWN
+from predictor import em
+from predictor.fit import replay
+from predictor.forecaster import Observation
+from predictor.hmm import HmmForecaster, spread_over_hours
+from predictor.models import create
+from predictor.online import hour_of
+from predictor.sessions import Session
+
+START = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
+DAY = ("wake", "wash", "cook", "eat", "work", "cook", "eat", "relax", "sleep")
+CONFUSION = {
+    true: {told: 0.9 if true == told else 0.1 / (len(set(DAY)) - 1) for told in set(DAY)}
+    for true in set(DAY)
+}
+
+
+def home(n_days: int, *, seed: int = 0) -> list[Session]:
+    """Return a home whose days are alike but for the length of things."""
+    random = np.random.default_rng(seed)
+    sessions = []
+    for day in range(n_days):
+        for hour, activity in enumerate(DAY):
+            at = START + timedelta(days=day, hours=hour)
+            minutes = 40 + 10 * float(random.random())
+            sessions.append(Session(activity, at, at + timedelta(minutes=minutes), "here"))
+    return sessions
+
+
+def fitted(n_days: int, name: str = "hmm", **options: bool) -> HmmForecaster:
+    forecaster = create(name, **options)
+    for _ in replay(forecaster, home(n_days)):
+        pass
+    return forecaster
+
+
+def test_it_learns_what_follows_and_tells_the_context_apart() -> None:
+    forecaster = fitted(10)
+    at = START + timedelta(days=10)
+    for hour, activity in enumerate(DAY[:4]):
+        forecaster.observe(Observation(activity, at + timedelta(hours=hour)))
+    outlook = forecaster.outlook(at + timedelta(hours=3))
+    assert max(outlook.next, key=outlook.next.__getitem__) == "work"
+    assert sum(outlook.next.values()) == pytest.approx(1.0)
+    assert outlook.next[UNKNOWN] > 0
+    assert outlook.next["eat"] == 0, "the next one is a different one"
+    assert outlook.sequence[:3] == ("work", "cook", "eat")
+    assert outlook.next_start_s[1] == pytest.approx(3600, rel=0.05)
+    assert outlook.next_room["here"] == pytest.approx(1.0)
+
+
+def test_an_empty_model_forecasts_the_unknown() -> None:
+    outlook = create("hmm").outlook(START)
+    assert outlook.next == {UNKNOWN: 1.0}
+    assert outlook.sequence == ()
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("confusion", [{}, CONFUSION])
+def test_live_filtering_equals_hmmlearn_on_every_prefix(
+    confusion: dict[str, dict[str, float]], repeats: bool
+) -> None:
+    forecaster = fitted(6, repeats=repeats)
+    forecaster.confusion = confusion
+    model = em.to_hmmlearn(forecaster)
+    lived = home(2, seed=1)
+    told = em.symbols(forecaster, lived)
+    belief = forecaster.belief * 0.0
+    for n_seen, session in enumerate(lived, 1):
+        label, hour = session.activity, hour_of(session.started_at)
+        likelihood = np.array(
+            [confusion.get(true, {}).get(label, float(true == label))
+             for true in forecaster.activities]
+        )  # fmt: skip
+        if n_seen == 1:
+            belief[:, 0] = (
+                likelihood * forecaster.tables().hours[int(hour)].reshape(belief.shape)[:, 0]
+            )
+            belief /= belief.sum()
+        else:
+            forecaster.belief = belief
+            belief = forecaster.step(likelihood, hour).reshape(belief.shape)
+        expected = model.predict_proba(told[:n_seen])[-1]
+        np.testing.assert_allclose(belief.ravel(), expected, atol=1e-9)
+
+
+def test_soft_probabilities_outweigh_a_doubtful_label() -> None:
+    forecaster = fitted(10)
+    at = START + timedelta(days=10)
+    forecaster.observe(Observation("wake", at))
+    doubtful = {"relax": 0.5, "wash": 0.45, "sleep": 0.05}
+    forecaster.observe(Observation("relax", at + timedelta(hours=1), probabilities=doubtful))
+    assert forecaster.current()["wash"] > 0.9
+
+
+def test_the_length_of_a_session_says_what_it_was() -> None:
+    forecaster = create("hmm", repeats=True)
+    at = START
+    for number in range(60):
+        activity, minutes = (("nap", 90), ("snack", 5))[number % 2]
+        forecaster.observe(Observation(activity, at))
+        at += timedelta(minutes=minutes)
+        forecaster.end(at)
+        at += timedelta(hours=2)
+    torn = {"nap": 0.5, "snack": 0.5}
+    forecaster.observe(Observation("snack", at, probabilities=torn))
+    forecaster.observe(Observation("snack", at, probabilities=torn))
+    forecaster.end(at + timedelta(minutes=5))
+    assert forecaster.current()["snack"] > 0.9
+
+
+def test_em_keeps_probabilities_and_raises_the_likelihood() -> None:
+    forecaster = fitted(6)
+    sessions = home(6)
+    before = em.to_hmmlearn(forecaster).score(em.symbols(forecaster, sessions)) / len(sessions)
+    after = em.refine(forecaster, sessions, 5)
+    assert after >= before - 1e-9
+    np.testing.assert_allclose(forecaster.tables().rows.sum(axis=1), 1.0)
+
+
+def test_the_hour_of_an_observation_is_spread_around_midnight() -> None:
+    spread = spread_over_hours(23.75)
+    assert spread.sum() == pytest.approx(1.0)
+    assert spread.argmax() == 23
+    assert spread[0] == pytest.approx(spread[23], rel=0.5)
+
+
+def test_the_past_is_not_told_again() -> None:
+    forecaster = fitted(2)
+    with pytest.raises(ValueError, match="order"):
+        forecaster.observe(Observation("wake", START))
+
+
+def test_an_activity_that_comes_again_is_no_transition() -> None:
+    forecaster = fitted(4)
+    follows = copy.deepcopy(forecaster.follows)
+    at = START + timedelta(days=5)
+    forecaster.observe(Observation("sleep", at))
+    assert forecaster.since == at
+    np.testing.assert_array_equal(forecaster.follows, follows)

@@ -1,0 +1,94 @@
+"""Both networks are the study's, layer by layer, and their step form is the window model."""
+
+import keras
+import numpy as np
+import pytest
+
+from har_stream.clips import ClipSpec
+from har_stream.errors import InputError
+from training.networks import registry
+
+STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
+
+LRCN = [
+    ((20, 64, 64, 16), 448),
+    ((20, 16, 16, 16), 0),
+    ((20, 16, 16, 16), 0),
+    ((20, 16, 16, 32), 4640),
+    ((20, 4, 4, 32), 0),
+    ((20, 4, 4, 32), 0),
+    ((20, 4, 4, 64), 18496),
+    ((20, 2, 2, 64), 0),
+    ((20, 2, 2, 64), 0),
+    ((20, 2, 2, 64), 36928),
+    ((20, 1, 1, 64), 0),
+    ((20, 64), 0),
+    ((32,), 12416),
+    ((4,), 132),
+]
+CONVLSTM = [
+    ((20, 62, 62, 4), 1024),
+    ((20, 31, 31, 4), 0),
+    ((20, 31, 31, 4), 0),
+    ((20, 29, 29, 8), 3488),
+    ((20, 15, 15, 8), 0),
+    ((20, 15, 15, 8), 0),
+    ((20, 13, 13, 14), 11144),
+    ((20, 7, 7, 14), 0),
+    ((20, 7, 7, 14), 0),
+    ((20, 5, 5, 16), 17344),
+    ((20, 3, 3, 16), 0),
+    ((2880,), 0),
+    ((4,), 11524),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "n_parameters"), [("lrcn", LRCN, 73_060), ("convlstm", CONVLSTM, 44_524)]
+)
+def test_network_is_the_studys_layer_by_layer(
+    name: str, table: list[tuple[tuple[int, ...], int]], n_parameters: int
+) -> None:
+    model = registry.get(name).build(4, STUDY)
+    assert [(layer.output.shape[1:], layer.count_params()) for layer in model.layers] == table
+    assert model.count_params() == n_parameters
+
+
+@pytest.mark.parametrize("name", ["lrcn", "convlstm"])
+@pytest.mark.parametrize(
+    ("n_labels", "clip"), [(2, ClipSpec(5, 64, 80, 5.0)), (7, ClipSpec(3, 96, 64, 5.0))]
+)
+def test_step_by_step_equals_the_window_model_at_any_size(
+    name: str, n_labels: int, clip: ClipSpec
+) -> None:
+    network = registry.get(name)
+    model = network.build(n_labels, clip)
+    model.set_weights([3 * weights for weights in model.get_weights()])  # away from uniform
+    parts = network.split(model)
+    clips = np.random.default_rng(1).random((2, clip.n_frames, clip.height_px, clip.width_px, 3))
+    clips = clips.astype(np.float32)
+    states = {
+        key: keras.ops.ones((2, *tensor.shape[1:]))  # an old window's leavings
+        for key, tensor in parts["advance"].input.items()
+        if key not in ("features", "age")
+    }
+    for tick in range(clip.n_frames):
+        frames = keras.ops.convert_to_tensor(clips[:, tick])
+        features = parts["encoder"]({"frames": frames})["features"]
+        age = keras.ops.full((2,), tick, dtype="int32")
+        outputs = parts["advance"]({"features": features, "age": age, **states})
+        states = {key: outputs[key] for key in states}
+    found = keras.ops.convert_to_numpy(keras.ops.softmax(outputs["logits"]))
+    np.testing.assert_allclose(found, model.predict(clips, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lrcn", "convlstm"])
+def test_step_form_holds_no_random_state(name: str) -> None:
+    network = registry.get(name)
+    for part in network.split(network.build(4, STUDY)).values():
+        assert not part.non_trainable_variables
+
+
+def test_unknown_network_is_refused_with_the_names_that_exist() -> None:
+    with pytest.raises(InputError, match=r"no network 'lstm'.*convlstm.*lrcn"):
+        registry.get("lstm")

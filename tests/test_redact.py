@@ -1,0 +1,30 @@
+"""Credentials never show, however odd the password."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from har_stream.redact import redact
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://viewer:pass@cam:554/live", "rtsp://***@cam:554/live"),
+        ("rtsp://viewer:p@ss/w0rd@cam/live", "rtsp://***@cam/live"),
+        ("http://cam/video?user=me&pwd=x&size=2", "http://cam/video?user=***&pwd=***&size=2"),
+        ("http://cam/video?accessToken=abc", "http://cam/video?accessToken=***"),
+        ("cannot open mqtt://u:p@host, again", "cannot open mqtt://***@host, again"),
+        ("rtsp://cam:554/live", "rtsp://cam:554/live"),
+        ("/videos/me@home.mp4", "/videos/me@home.mp4"),
+    ],
+)
+def test_what_is_shown(url: str, shown: str) -> None:
+    assert redact(url) == shown
+
+
+@given(st.text(string.ascii_letters + string.digits + "@:/?&=#%!$", min_size=1))
+def test_no_password_comes_through(password: str) -> None:
+    assert redact(f"rtsp://user:{password}@10.0.0.7/live") == "rtsp://***@10.0.0.7/live"

@@ -1,0 +1,60 @@
+"""Masks and regions: what must not be seen is not there."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from har_stream.clips import Frame
+from har_stream.regions import visible
+from har_stream.settings import CameraSettings, Region
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def camera(region: Region | None = None, masks: tuple[Region, ...] = ()) -> CameraSettings:
+    return CameraSettings(source="0", region=region, masks=masks)
+
+
+def bright(width: int, height: int) -> Frame:
+    return Frame(np.full((height, width, 3), 200, np.uint8), AT)
+
+
+def test_nothing_to_hide_costs_nothing() -> None:
+    frame = bright(64, 48)
+    assert visible(frame, camera()) is frame
+
+
+def test_a_region_is_cut_out_of_the_masked_whole() -> None:
+    frame = bright(100, 50)
+    seen = visible(frame, camera((0.5, 0.0, 1.0, 1.0), ((0.0, 0.0, 0.6, 0.5),))).image
+    assert seen.shape == (50, 50, 3)
+    assert seen.base is None  # the rest of the image is gone, not merely out of view
+    assert not seen[:25, :10].any()
+    assert (seen[25:] == 200).all()
+    assert (seen[:, 10:] == 200).all()
+    assert (frame.image == 200).all()
+
+
+edges = st.lists(st.floats(0, 1), min_size=2, max_size=2, unique=True).map(sorted)
+regions = st.tuples(edges, edges).map(lambda xy: (xy[0][0], xy[1][0], xy[0][1], xy[1][1]))
+
+
+@given(st.integers(1, 80), st.integers(1, 80), regions)
+def test_a_mask_covers_every_pixel_that_it_touches(
+    width: int, height: int, mask: tuple[float, float, float, float]
+) -> None:
+    left, top, right, bottom = mask
+    seen = visible(bright(width, height), camera(None, (mask,))).image
+    x, y = np.arange(width), np.arange(height)[:, None]
+    inside = (left * width < x + 1) & (x < right * width)
+    inside = inside & (top * height < y + 1) & (y < bottom * height)
+    assert not seen[inside].any()
+
+
+@given(st.integers(1, 80), st.integers(1, 80), regions)
+def test_any_region_leaves_something_to_see(
+    width: int, height: int, region: tuple[float, float, float, float]
+) -> None:
+    assert visible(bright(width, height), camera(region)).image.size > 0

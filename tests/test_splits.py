@@ -1,0 +1,119 @@
+"""No split has cuts of one video on two sides, but the study's, which says so."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from har_stream.errors import InputError
+from training import splits
+from training.config import DataConfig, SplitConfig
+from training.datasets import Clip, Dataset
+from training.splits import Split
+
+
+def _dataset(n_groups: int = 10, n_cuts: int = 4) -> Dataset:
+    clips = tuple(
+        Clip(Path(f"{label}/v_{label}_g{group:02}_c{cut:02}.avi"), label, str(group))
+        for label in ("A", "B")
+        for group in range(1, n_groups + 1)
+        for cut in range(n_cuts)
+    )
+    return Dataset(("A", "B"), clips, ())
+
+
+def _make(config: SplitConfig, *, dataset: Dataset | None = None, **data: object) -> list[Split]:
+    dataset = dataset or _dataset()
+    return splits.make(dataset, split=config, data=DataConfig.model_validate(data), seed=27)
+
+
+def test_held_out_groups_are_the_test_side() -> None:
+    config = SplitConfig(held_out=("1", "02"), held_out_of={"B": ("9",)})
+    (split,) = _make(config)
+    assert {clip.source for clip in split.test} == {"A/1", "A/2", "B/9"}
+    assert len(split.train) + len(split.validation) + len(split.test) == 80
+    assert split.validation
+    assert not splits.mixed(split)
+    assert split.name == "group, held out: 1, 02; B 9"
+
+
+def test_a_group_linked_with_a_held_out_one_is_tested_too() -> None:
+    clips = tuple(
+        Clip(clip.path, clip.label, "4+7") if clip.group in {"4", "7"} else clip
+        for clip in _dataset().clips
+    )
+    (split,) = _make(SplitConfig(held_out=("7",)), dataset=Dataset(("A", "B"), clips, ()))
+    assert {clip.source for clip in split.test} == {"A/4+7", "B/4+7"}
+
+
+@given(n_groups=st.integers(5, 12), n_cuts=st.integers(1, 5), seed=st.integers(0, 99))
+def test_folds_test_every_clip_once_and_mix_no_group(n_groups: int, n_cuts: int, seed: int) -> None:
+    dataset = _dataset(n_groups, n_cuts)
+    made = splits.folds(dataset.clips, n_folds=5, seed=seed)
+    tested = [clip for split in made for clip in split.test]
+    assert sorted(tested, key=str) == sorted(dataset.clips, key=str)
+    for split in made:
+        assert not splits.mixed(split)
+        assert {clip.label for clip in split.test} == {"A", "B"}
+
+
+def test_the_study_splits_at_random_and_is_flagged() -> None:
+    (split,) = _make(SplitConfig(by="study"))
+    assert (len(split.train), len(split.validation), len(split.test)) == (48, 12, 20)
+    assert split.leaks
+    assert splits.mixed(split)
+    assert _make(SplitConfig(by="study")) == [split]
+
+
+def test_a_mixed_group_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "testlist01.txt").write_text("A/v_A_g01_c00.avi\nB/v_B_g01_c00.avi\n")
+    named = ("A/v_A_g02_c00.avi 1", "B/v_B_g01_c01.avi 2", "B/v_B_g03_c01.avi 2")
+    (tmp_path / "trainlist01.txt").write_text("\n".join(named))
+    (split,) = _make(SplitConfig(by="official", validation=0), lists=tmp_path)
+    assert {clip.source for clip in split.train} == {"A/2", "B/3"}
+    assert {clip.source for clip in split.test} == {"A/1", "B/1"}, "whole groups are tested"
+    leaking = Split("by hand", split.train, (), (*split.test, split.train[0]), leaks=False)
+    with pytest.raises(InputError, match=r"cuts of one video .*'by: study'"):
+        splits.check(leaking, ("A", "B"))
+
+
+def test_official_hmdb51_files_are_read(tmp_path: Path) -> None:
+    clips = tuple(Clip(Path(f"{c}/{c}{n}.avi"), c, str(n)) for c in "AB" for n in range(6))
+    for label in "AB":
+        uses = [2, 2, 1, 1, 1, 0]
+        lines = [f"{label}{n}.avi {use} " for n, use in enumerate(uses)]
+        (tmp_path / f"{label}_test_split2.txt").write_text("\n".join(lines))
+    config = SplitConfig(by="official", list=2, validation=0)
+    (split,) = _make(config, dataset=Dataset(("A", "B"), clips, ()), kind="hmdb51", lists=tmp_path)
+    assert [clip.path.stem for clip in split.test] == ["A0", "A1", "B0", "B1"]
+    assert [clip.path.stem for clip in split.train] == ["A2", "A3", "A4", "B2", "B3", "B4"]
+
+
+def test_ucf101_list_1_tests_groups_1_to_7(shared: Path) -> None:
+    labels = ("Swing", "HorseRace")
+    clips = tuple(
+        Clip(Path(f"v_{label}_g{group:02}_c01.avi"), label, str(group))
+        for label in labels
+        for group in range(1, 26)
+    )
+    lists = shared / "data/ucf101_splits"
+    data = {"kind": "ucf101", "lists": lists}
+    for number, groups in ((1, range(1, 8)), (2, range(8, 15)), (3, range(15, 22))):
+        config = SplitConfig(by="official", list=number)
+        dataset = Dataset(labels, clips, ())
+        (split,) = _make(config, dataset=dataset, **data)
+        assert {clip.group for clip in split.test} == {str(group) for group in groups}
+
+
+def test_unusable_splits_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no clip of A, B on the test side"):
+        _make(SplitConfig(held_out=("99",)))
+    with pytest.raises(InputError, match="10 groups, too few for 11"):
+        _make(SplitConfig(by="folds", n_folds=11))
+    with pytest.raises(InputError, match="no folder of the official split files"):
+        _make(SplitConfig(by="official"), lists=tmp_path / "none")
+    for part in ("train", "test"):
+        (tmp_path / f"{part}list01.txt").write_text("A/v_A_g01_c00.avi 1\n")
+    with pytest.raises(InputError, match="the lists know no class B"):
+        _make(SplitConfig(by="official"), lists=tmp_path)

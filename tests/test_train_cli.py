@@ -1,0 +1,135 @@
+"""`train-har`: teaches, trains, evaluates, and says in one line what is wrong."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from clip_maker import write_dataset
+
+from training import cli, learn
+from training.cli import main
+from training.config import load
+
+ROOT = Path(__file__).parents[1]
+CONFIG = """
+name: tiny
+about: two directions
+network: lrcn
+data: {classes: [Down, Right]}
+split: {held_out: ["3"], validation: 0}
+clip: {n_frames: 3, height_px: 64, width_px: 64, sample_hz: 5.0}
+fit: {epochs: 1, batch: 8}
+"""
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("data") / "clips", n_groups=3, n_cuts=1)
+
+
+def _config(folder: Path, text: str = CONFIG) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert "train-har fit configs/lrcn-ucf.yaml --data UCF50" in said
+    assert "--resume" in said
+
+
+@pytest.mark.parametrize(("network", "n_parameters"), [("lrcn", "73,060"), ("convlstm", "44,524")])
+def test_summary_prints_the_table(
+    capsys: pytest.CaptureFixture[str], network: str, n_parameters: str
+) -> None:
+    assert main(["summary", network]) == 0
+    assert f"Total params: {n_parameters}" in capsys.readouterr().out
+
+
+def test_fit_then_evaluate(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, figures = tmp_path / "run", tmp_path / "figures.json"
+    fit = ["fit", str(_config(tmp_path)), "--data", str(clips), "--out", str(folder)]
+    assert main([*fit, "--seed", "5", "--seeds", "2", "--cache", str(tmp_path / "cache")]) == 0
+    said = capsys.readouterr().out
+    assert "accuracy over 2 seeds" in said
+    bundle = folder / "seed-6" / "bundle"
+    assert f"har-stream --bundle {bundle}" in said.replace("\n", "")
+    evaluate = ["evaluate", "--bundle", str(bundle), "--data", str(clips), "--groups", "2-3"]
+    assert main([*evaluate, "--json", str(figures)]) == 0
+    assert "This split leaks" in capsys.readouterr().out
+    scores = json.loads(figures.read_text())
+    assert scores["leaks"]
+    assert scores["n_clips"] == 4
+    assert scores["split"] == "groups 2, 3"
+
+
+def test_ctrl_c_says_how_to_go_on(
+    clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(learn.Checkpoint, "on_train_batch_end", interrupted)
+    fit = ["fit", str(_config(tmp_path)), "--data", str(clips), "--out", str(tmp_path / "run")]
+    assert main([*fit, "--cache", str(tmp_path / "cache")]) == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("network: lrcn", "network: lrnc"), "no network 'lrnc': choose one of"),
+        (("epochs: 1", "epoch: 1"), ":8: unknown key 'fit.epoch'; did you mean 'epochs'?"),
+        (("[Down, Right]", "[Down, Up]"), "no clips of class 'Up'; it has Down, Right"),
+        (('["3"]', '["9"]'), "no clip of Down, Right on the test side"),
+        (("sample_hz: 5.0", "sample_hz: 5.0, fps: 3"), ":7: clip.fps: Unexpected keyword argument"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_2(
+    clips: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changed: tuple[str, str],
+    said: str,
+) -> None:
+    config = _config(tmp_path, CONFIG.replace(*changed))
+    assert main(["fit", str(config), "--data", str(clips), "--out", str(tmp_path / "run")]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert said in lines[-1]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("configs/*-ucf.yaml")) + sorted(ROOT.glob("configs/study-*.yaml"))
+)
+def test_shipped_configs_are_valid_and_commented(path: Path) -> None:
+    assert load(path).name == path.stem
+    for line in path.read_text().splitlines():
+        key, _, value = line.partition(":")
+        if value.strip() and key.strip() not in {"about", "licence"} and key[:1] != "#":
+            assert "#" in line, f"{path.name}: {line!r} has no comment"
+
+
+def test_study_configs_are_the_studys() -> None:
+    for network in ("lrcn", "convlstm"):
+        config = load(ROOT / f"configs/study-{network}.yaml")
+        fit = config.fit
+        assert (config.network, config.seed, config.split.by) == (network, 27, "study")
+        assert (fit.batch, fit.epochs, fit.patience, fit.learning_rate) == (4, 30, 5, 0.001)
+        assert (fit.schedule, fit.label_smoothing, fit.class_weights) == ("constant", 0, False)
+        assert config.augment == type(config.augment)()
+        assert config.sampling == "spread"
+
+
+def test_a_manifest_names_the_command_without_anybodys_folders() -> None:
+    arguments = ["fit", "/home/me/configs/lrcn-ucf.yaml", "--data", "/home/me/UCF", "--seed", "3"]
+    options = cli._parser().parse_args([*arguments, "--cache", "c", "--out", "/home/me/runs"])
+    recipe = "train-har fit configs/lrcn-ucf.yaml --data UCF --seed 3"
+    assert cli._recipe(options, options.seed) == recipe

@@ -1,0 +1,88 @@
+"""One camera's watch: its own settings, its motion gate, and what holds besides what is seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from brightness import (
+    LEVELS,
+    MANIFEST,
+    Brightness,
+    alone,
+    camera,
+    changes,
+    frames,
+    run,
+)
+
+from har_stream.clips import Frame
+from har_stream.errors import InputError
+from har_stream.readers import EndOfSource
+from har_stream.recognition import Recognition
+from har_stream.segmenter import Deciding
+from har_stream.watch import deciding_for
+
+
+def test_a_cameras_own_settings_replace_the_bundles() -> None:
+    own = camera("a", deciding={"min_dwell_s": 1, "urgent": ["bright"]})
+    assert deciding_for(own, MANIFEST) == Deciding(
+        min_dwell_s=1, average_s=1, idle_after_s=5, urgent=("bright",)
+    )
+    with pytest.raises(InputError, match="has no label fallen; it has dark, grey, bright"):
+        deciding_for(camera("a", deciding={"urgent": ["fallen"]}), MANIFEST)
+
+
+def lively(label: str, seconds: float, *, start_s: float = 0.0) -> list[Frame]:
+    """Frames across which something small moves."""
+    made = []
+    for n, still in enumerate(frames((label, seconds), start_s=start_s)):
+        image = np.full((48, 64, 3), LEVELS[label], np.uint8)
+        left = n * 5 % 59
+        image[10:15, left : left + 5] += np.uint8(100)
+        made.append(replace(still, image=image, resets=n == 0 and start_s == 0))
+    return made
+
+
+def test_while_nothing_moves_the_last_decision_is_held_and_the_recogniser_rests() -> None:
+    sleeper = [*lively("grey", 4), *frames(("grey", 120), start_s=4)[1:]]
+    wakes = lively("grey", 10, start_s=124)
+    recogniser = Brightness()
+    said = run(
+        alone([*sleeper, *wakes, EndOfSource()]),
+        camera("a", motion_gate=True),
+        recogniser=recogniser,
+    )
+    assert changes(said) == [("started", "grey", 0.0), ("ended", "grey", 133.8)]
+    recognitions = [news.at for _, news in said if isinstance(news, Recognition)]
+    assert recognitions == [frame.captured_at for frame in [*sleeper, *wakes][3:]]
+    assert len(recogniser.batches) < 100, "of 670 frames"
+
+
+def test_after_a_rest_the_window_is_full_at_once() -> None:
+    """The first frame that moves is decided on with the still ones before it."""
+    shown = [*lively("grey", 2), *frames(("grey", 10), start_s=2)[1:]]
+    wakes = lively("bright", 2, start_s=12)
+    said = run(alone([*shown, *wakes]), camera("a", motion_gate=True))
+    labels = {n.at: n.label for _, n in said if isinstance(n, Recognition)}
+    assert labels[shown[-1].captured_at] == "grey"
+    assert labels[wakes[0].captured_at] == "bright"
+
+
+def test_an_empty_room_yields_nothing_until_somebody_comes() -> None:
+    """The bundle knows no `idle`; stillness tells that nobody is there."""
+    empty = frames(("dark", 600))
+    said = run(alone([*empty, *lively("bright", 10, start_s=600)]), camera("a", motion_gate=True))
+    assert changes(said) == [
+        ("started", "bright", pytest.approx(600, abs=0.3)),
+        ("ended", "bright", 609.8),
+    ]
+    states = {news.state for _, news in said if isinstance(news, Recognition)}
+    assert states == {"unknown", "idle", "bright"}
+
+
+def test_a_recognition_says_what_holds_besides_what_is_seen() -> None:
+    shown = frames(("dark", 10), ("bright", 0.6), ("dark", 5))
+    said = run(alone([*shown, EndOfSource()]))
+    seen = [(news.label, news.state) for _, news in said if isinstance(news, Recognition)]
+    assert ("bright", "dark") in seen
+    assert seen[-1] == ("dark", "dark")
