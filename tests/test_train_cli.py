@@ -8,6 +8,7 @@ import pytest
 from clip_maker import write_dataset
 
 from training import cli, learn
+from training.arguments import make_parser
 from training.cli import main
 from training.config import load
 
@@ -130,6 +131,6 @@ def test_study_configs_are_the_studys() -> None:
 
 def test_a_manifest_names_the_command_without_anybodys_folders() -> None:
     arguments = ["fit", "/home/me/configs/lrcn-ucf.yaml", "--data", "/home/me/UCF", "--seed", "3"]
-    options = cli._parser().parse_args([*arguments, "--cache", "c", "--out", "/home/me/runs"])
+    options = make_parser().parse_args([*arguments, "--cache", "c", "--out", "/home/me/runs"])
     recipe = "train-har fit configs/lrcn-ucf.yaml --data UCF --seed 3"
     assert cli._recipe(options, options.seed) == recipe

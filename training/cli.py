@@ -1,4 +1,4 @@
-"""`train-har`: its arguments, and what it prints. What it does lies in the modules it calls."""
+"""`train-har`: what its commands print. What they do lies in the modules that they call."""
 
 import argparse
 import json
@@ -6,8 +6,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,31 +16,18 @@ from rich.table import Table
 
 from har_stream.errors import InputError
 from har_stream.settings import state_dir
+from training.arguments import make_parser
 
 if TYPE_CHECKING:
     from training.config import RunConfig
 
 # What takes long to import is imported where it is used, so that --help is instant.
 
-EXAMPLES = r"""
-examples:
-  train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn   train, calibrate, bundle
-  train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn --resume      after Ctrl-C
-  train-har fit configs/study-lrcn.yaml --data UCF50 --seeds 5       mean and interval
-  train-har evaluate --bundle lrcn-ucf --data CLIPS                  one folder per label
-  train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
-      --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
-  train-har summary lrcn                                             a network, layer by layer
-
-DIR of --data holds one folder of videos per class. A bundle is used by har-stream --bundle PATH.
-Wrong input ends with one line and status 2. Ctrl-C keeps the last epoch: go on with --resume.
-"""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `train-har`; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(
         level=logging.INFO,
@@ -49,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         handlers=[RichHandler(console=Console(stderr=True), show_path=False, show_level=False)],
     )
     try:
-        options.run(options, f"train-har {shlex.join(arguments)}")
+        _COMMANDS[options.command](options, f"train-har {shlex.join(arguments)}")
     except InputError as error:
         print(f"train-har: {error}", file=sys.stderr)
         return 2
@@ -57,48 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("train-har: interrupted; the last whole epoch is kept, see --resume", file=sys.stderr)
         return 130
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="train-har",
-        description="Make recognisers from clips, and see how good they are.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    fit = commands.add_parser("fit", help="train as a config says, and make a bundle")
-    fit.set_defaults(run=_fit)
-    fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/")
-    fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
-    fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")
-    fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
-    fit.add_argument("--seed", type=int, metavar="N", help="wins over CONFIG")
-    fit.add_argument("--seeds", type=_count, metavar="N", default=1, help="so many, one by one")
-    fit.add_argument("--resume", action="store_true", help="go on where the run stopped")
-    fit.add_argument(
-        "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
-    )
-
-    evaluate = commands.add_parser("evaluate", help="stream clips through a bundle and score it")
-    evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument("--bundle", required=True, metavar="NAME|PATH", help="what to evaluate")
-    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="class folders")
-    evaluate.add_argument("--classes", metavar="A,B", default="", help="only these folders")
-    evaluate.add_argument(
-        "--others", metavar="A,B", default="", help="folders that are no label; '*': all the rest"
-    )
-    evaluate.add_argument("--groups", metavar="1-7", default="", help="only clips of these groups")
-    evaluate.add_argument("--group-pattern", metavar="REGEX", help="finds the group in a file name")
-    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-
-    summary = commands.add_parser("summary", help="print a network's layers and parameters")
-    summary.set_defaults(run=_summary)
-    summary.add_argument("network", metavar="NETWORK", help="lrcn, convlstm, ...")
-    summary.add_argument("--labels", type=_count, metavar="N", default=4, help="(default 4)")
-    return parser
 
 
 def _fit(options: argparse.Namespace, _: str) -> None:
@@ -194,8 +138,8 @@ def _summary(options: argparse.Namespace, _: str) -> None:
     registry.get(options.network).build(options.labels, study).summary()
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: at least 1")
-    return number
+_COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
+    "fit": _fit,
+    "evaluate": _evaluate,
+    "summary": _summary,
+}

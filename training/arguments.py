@@ -1,0 +1,77 @@
+"""The arguments of `train-har`: one short function per command."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = r"""
+examples:
+  train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn   train, calibrate, bundle
+  train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn --resume      after Ctrl-C
+  train-har fit configs/study-lrcn.yaml --data UCF50 --seeds 5       mean and interval
+  train-har evaluate --bundle lrcn-ucf --data CLIPS                  one folder per label
+  train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
+      --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
+  train-har summary lrcn                                             a network, layer by layer
+
+DIR of --data holds one folder of videos per class. A bundle is used by har-stream --bundle PATH.
+Wrong input ends with one line and status 2. Ctrl-C keeps the last epoch: go on with --resume.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every command and its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="train-har",
+        description="Make recognisers from clips, and see how good they are.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", required=True
+    )
+    for add in (_add_fit, _add_evaluate, _add_summary):
+        add(commands)
+    return parser
+
+
+def _add_fit(commands: Any) -> None:
+    fit = commands.add_parser("fit", help="train as a config says, and make a bundle")
+    fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/")
+    fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
+    fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")
+    fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
+    fit.add_argument("--seed", type=int, metavar="N", help="wins over CONFIG")
+    fit.add_argument("--seeds", type=_count, metavar="N", default=1, help="so many, one by one")
+    fit.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    fit.add_argument(
+        "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
+    )
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="stream clips through a bundle and score it")
+    evaluate.add_argument("--bundle", required=True, metavar="NAME|PATH", help="what to evaluate")
+    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="class folders")
+    evaluate.add_argument("--classes", metavar="A,B", default="", help="only these folders")
+    evaluate.add_argument(
+        "--others", metavar="A,B", default="", help="folders that are no label; '*': all the rest"
+    )
+    evaluate.add_argument("--groups", metavar="1-7", default="", help="only clips of these groups")
+    evaluate.add_argument("--group-pattern", metavar="REGEX", help="finds the group in a file name")
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+
+
+def _add_summary(commands: Any) -> None:
+    summary = commands.add_parser("summary", help="print a network's layers and parameters")
+    summary.add_argument("network", metavar="NETWORK", help="lrcn, convlstm, ...")
+    summary.add_argument("--labels", type=_count, metavar="N", default=4, help="(default 4)")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return number
