@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from har_stream import weights
 from har_stream.clips import ClipSpec
 from har_stream.errors import InputError
 from har_stream.segmenter import Deciding
@@ -59,10 +60,15 @@ class Provenance(_Part):
 
 
 class Outside(_Part):
-    """A file that the bundle needs but may not contain: a pretrained backbone."""
+    """A file that the bundle needs but may not contain: a pretrained backbone.
+
+    It is found by its hash where weights are kept; see `har_stream.weights`.
+    """
 
     sha256: str
     how: str = Field(description="the command that brings it")
+    frames: str = Field("frames", description="what it calls its input of frames")
+    features: str = Field("features", description="what it calls the output that is read")
 
 
 class Manifest(_Part):
@@ -130,15 +136,23 @@ class Bundle:
         hash: SHA-256 of the manifest, which holds the hashes of all files.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, manifest_hash: str) -> None:
+    def __init__(
+        self, path: Path, manifest: Manifest, manifest_hash: str, *, brought: Mapping[str, Path]
+    ) -> None:
         self.path = path
         self.manifest = manifest
         self.hash = manifest_hash
+        self._brought = brought
 
     def file(self, role: Role, file_format: Format) -> Path | None:
         """Path of one network; ``None`` where the bundle has none of that format."""
         name = self.manifest.networks.get(role, {}).get(file_format)
-        return self.path / name if name else None
+        return self._brought.get(name, self.path / name) if name else None
+
+    def outside(self, role: Role) -> Outside | None:
+        """What the manifest says of a network from outside; ``None`` where it is the bundle's."""
+        names = self.manifest.networks[role].values()
+        return next((self.manifest.outside[name] for name in names if name in self._brought), None)
 
 
 def shipped_names() -> list[str]:
@@ -169,7 +183,8 @@ def load(path: Path) -> Bundle:
     """Read and check a bundle; its networks are read later, by the engine that runs them.
 
     Raises:
-        InputError: The manifest is missing or wrong, or a file is missing or altered.
+        InputError: The manifest is missing or wrong, or a file is missing or altered; a backbone
+            from outside that is missing is told with the command that brings it.
     """
     manifest_path = path / MANIFEST
     try:
@@ -185,7 +200,8 @@ def load(path: Path) -> Bundle:
         for name in files.values():
             if name not in manifest.outside:
                 _check_file(path / name, manifest.sha256.get(name))
-    return Bundle(path, manifest, hashlib.sha256(text).hexdigest())
+    brought = {name: _bring(path, name, of) for name, of in manifest.outside.items()}
+    return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), brought=brought)
 
 
 def save(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
@@ -208,6 +224,13 @@ def save(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
 def _to_json(manifest: Manifest) -> str:
     content: dict[str, Any] = manifest.model_dump(mode="json")
     return json.dumps(content, indent=2) + "\n"
+
+
+def _bring(path: Path, name: str, outside: Outside) -> Path:
+    found = weights.of_hash(outside.sha256, suffix=Path(name).suffix)
+    if found is None:
+        raise InputError(f"{path}: it needs {name}, which is not its own; bring it: {outside.how}")
+    return found
 
 
 def _check_file(path: Path, expected: str | None) -> None:

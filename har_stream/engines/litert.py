@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.bundle import Bundle, Format, Role
+from har_stream.bundle import Bundle, Format, Outside, Role
 from har_stream.errors import InputError
 from har_stream.rolling import NONE, Rolling
 
@@ -32,11 +32,11 @@ class LiteRtEngine:
 
     def __init__(self, bundle: Bundle, rolling: Rolling, *, n_threads: int = 1) -> None:
         networks = {
-            role: _Network(path, n_threads=n_threads)
+            role: Network(path, outside=bundle.outside(role), n_threads=n_threads)
             for role in bundle.manifest.networks
             if (path := file_of(bundle, role)) is not None
         }
-        self._encoder = networks.get("encoder")
+        self._encoder = FrameEncoder(networks["encoder"]) if "encoder" in networks else None
         self._advance = networks.get("advance")
         self._head = networks.get("head")
         self._n_rows = rolling.n_rows
@@ -67,7 +67,7 @@ class LiteRtEngine:
         self, features: Array, slot: int, *, ages: Array, row: int, logits: Array
     ) -> None:
         if self._encoder:
-            features = self._encoder.run({"frames": features})["features"]
+            features = self._encoder.encode(features, slot, begins=bool(ages[0] == 0))
         if self._advance is not None:
             self._advance_rows(features, slot, ages=ages, row=row, logits=logits)
         elif self._head:
@@ -109,22 +109,56 @@ def _rows_at_once(n_rows: int, n_bytes: int) -> int:
     return max(n for n in range(1, n_rows + 1) if n_rows % n == 0 and n <= n_fitting)
 
 
-class _Network:
+class FrameEncoder:
+    """A network of one frame; it may have states, such as a pretrained video backbone's.
+
+    Every slot has its own states, and they begin anew where the caller says so: a network from
+    outside knows no age.
+    """
+
+    def __init__(self, network: "Network") -> None:
+        self._network = network
+        self._kept: dict[int, dict[str, Array]] = {}
+
+    def encode(self, frame: Array, slot: int, *, begins: bool) -> Array:
+        """Return the features of a slot's next frame: a view that must be gone before the next.
+
+        Args:
+            frame: Normalised, shape (1, height, width, 3).
+            slot: Whose frame it is.
+            begins: No earlier frame counts.
+        """
+        states = self._kept.get(slot)
+        if states is None or begins:
+            states = self._kept[slot] = self._network.zero_states(1)
+        outputs = self._network.run({"frames": frame, **states})
+        for name, state in states.items():
+            np.copyto(state, outputs[name])
+        return outputs["features"]
+
+
+class Network:
     """One `.tflite` file, its tensors by name; it computes one row until it is resized.
 
     Attributes:
         n_state_bytes: Size of one row's states.
     """
 
-    def __init__(self, path: Path, *, n_threads: int) -> None:
+    def __init__(self, path: Path, *, outside: Outside | None = None, n_threads: int = 1) -> None:
         self._interpreter = _open(path, n_threads)
         runner = self._interpreter.get_signature_runner()
         inputs, outputs = runner.get_input_details(), runner.get_output_details()
         del runner  # LiteRT refuses to run while anything else refers to its inside
+        self._states = inputs.keys() & outputs.keys()
+        if outside is not None:
+            inputs["frames"], outputs["features"] = (
+                inputs.pop(outside.frames),
+                outputs[outside.features],
+            )
         self._inputs = {name: tensor["index"] for name, tensor in inputs.items()}
         self._outputs = {name: tensor["index"] for name, tensor in outputs.items()}
         self._row_shapes = {name: tensor["shape"][1:].tolist() for name, tensor in inputs.items()}
-        self._states = inputs.keys() & outputs.keys()
+        self._dtypes = {name: tensor["dtype"] for name, tensor in inputs.items()}
         n_numbers = sum(math.prod(self._row_shapes[name]) for name in self._states)
         self.n_state_bytes = n_numbers * np.dtype(np.float32).itemsize
         self.resize(1)
@@ -140,13 +174,18 @@ class _Network:
     def zero_states(self, n_rows: int) -> dict[str, Array]:
         """Fresh states by name, each of shape (n_rows, ...)."""
         return {
-            name: np.zeros((n_rows, *self._row_shapes[name]), np.float32) for name in self._states
+            name: np.zeros((n_rows, *self._row_shapes[name]), self._dtypes[name])
+            for name in self._states
         }
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Compute all outputs: views that must be gone before the next run."""
+        """Compute all outputs: views that must be gone before the next run.
+
+        Inputs may have axes of length 1 too many or too few, as other people's networks have.
+        """
         for name, value in inputs.items():
-            self._interpreter.set_tensor(self._inputs[name], value)
+            rows = value.reshape(len(value), *self._row_shapes[name])
+            self._interpreter.set_tensor(self._inputs[name], rows)
         self._interpreter.invoke()
         return {name: self._interpreter.tensor(n)() for name, n in self._outputs.items()}
 
