@@ -10,6 +10,7 @@ examples:
   train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn   train, calibrate, bundle
   train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn --resume      after Ctrl-C
   train-har fit configs/study-lrcn.yaml --data UCF50 --seeds 5       mean and interval
+  train-har report runs/lrcn                                         its HTML page, anew
   train-har evaluate --bundle lrcn-ucf --data CLIPS                  one folder per label
   train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
       --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
@@ -32,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command", required=True
     )
-    for add in (_add_fit, _add_evaluate, _add_summary):
+    for add in (_add_fit, _add_report, _add_evaluate, _add_summary):
         add(commands)
     return parser
 
@@ -49,6 +50,18 @@ def _add_fit(commands: Any) -> None:
     fit.add_argument(
         "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
     )
+
+
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser(
+        "report",
+        help="write a run's report anew: HTML, PNG, JSON",
+        description="Write report.html, report.json and plots/ into the folder of a finished run, "
+        "as fit does in the end. The page needs nothing beside it: send it to anybody.",
+        epilog="example:\n  train-har report runs/lrcn",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    report.add_argument("run", type=Path, metavar="RUN", help="folder of a run: fit's --out")
 
 
 def _add_evaluate(commands: Any) -> None:

@@ -47,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fit(options: argparse.Namespace, _: str) -> None:
     from training import config as configs
+    from training import report
     from training.fit import fit
 
     config = _with_options(configs.load(options.config), options)
@@ -66,11 +67,18 @@ def _fit(options: argparse.Namespace, _: str) -> None:
         runs.append(run)
         _print_scores(run.scores, f"{config.name}, seed {seed}", leaks=run.leaks)
         print(f"bundle: {own / 'bundle'}   (har-stream --bundle {own / 'bundle'} --camera 0)")
+        print(f"report: {report.write(own)}")
     if len(runs) > 1:
         from training.metrics import mean_and_interval
 
         mean, half = mean_and_interval([run.scores["accuracy"] for run in runs])
         print(f"accuracy over {len(runs)} seeds: {mean:.2%} +- {half:.2%} (95 % interval)")
+
+
+def _report(options: argparse.Namespace, _: str) -> None:
+    from training import report
+
+    print(f"report: {report.write(options.run)}")
 
 
 def _recipe(options: argparse.Namespace, seed: int) -> str:
@@ -140,6 +148,7 @@ def _summary(options: argparse.Namespace, _: str) -> None:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "fit": _fit,
+    "report": _report,
     "evaluate": _evaluate,
     "summary": _summary,
 }

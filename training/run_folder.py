@@ -7,19 +7,71 @@
 """
 
 import json
-import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
 
 from har_stream.bundle import Manifest
-from training.cache import Cached
+from har_stream.errors import InputError
+from har_stream.whole_file import replacing
 from training.config import RunConfig
-from training.learn import Learned
+from training.datasets import Clip
 from training.metrics import Judged
-from training.splits import Split
+
+if TYPE_CHECKING:
+    from training.cache import Cached
+    from training.learn import Learned
+    from training.splits import Split
 
 BUNDLE, MODEL, RUN, DECISIONS = "bundle", "model.keras", "run.json", "decisions.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A run as its folder tells it.
+
+    Attributes:
+        folder: The folder.
+        config: What the run was told.
+        manifest: Of its bundle.
+        scores: On test clips; see `training.metrics.score`.
+        splits: Per split its name, sizes, best epoch and learning curves.
+        unreadable: Path of each clip left out, and why.
+        short: Clips with less footage than a window spans.
+        tested: Calibrated decisions on every test clip, split after split.
+    """
+
+    folder: Path
+    config: RunConfig
+    manifest: Manifest
+    scores: dict[str, Any]
+    splits: list[dict[str, Any]]
+    unreadable: dict[str, str]
+    short: list[str]
+    tested: list[Judged]
+
+
+def read(folder: Path) -> Record:
+    """Read a finished run.
+
+    Raises:
+        InputError: The folder holds none, or one of another version of har-stream.
+    """
+    run, decisions = _read(folder / RUN), _read(folder / DECISIONS)
+    try:
+        config = RunConfig.model_validate(run["config"])
+        manifest = Manifest.model_validate(run["manifest"])
+        splits, scores = run["splits"], run["scores"]
+        tested = [_judged(row, manifest.labels) for row in decisions]
+    except (ValidationError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder}: its files are of another version of har-stream; run train-har fit again"
+        ) from error
+    return Record(folder, config, manifest, scores, splits, run["unreadable"], run["short"], tested)
 
 
 def write_figures(
@@ -28,9 +80,9 @@ def write_figures(
     config: RunConfig,
     manifest: Manifest,
     scores: dict[str, Any],
-    splits: Sequence[Split],
-    learned: Sequence[Learned],
-    cached: Cached,
+    splits: Sequence["Split"],
+    learned: Sequence["Learned"],
+    cached: "Cached",
 ) -> None:
     """Write `run.json`."""
     content = {
@@ -69,8 +121,23 @@ def write_decisions(folder: Path, tested: Sequence[Judged]) -> None:
     _write(folder / DECISIONS, content)
 
 
+def _judged(row: dict[str, Any], labels: Sequence[str]) -> Judged:
+    clip = Clip(Path(row["path"]), row["label"], row["group"])
+    return Judged(clip, labels.index(clip.label), np.array(row["probabilities"], np.float64))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give the folder of a finished run, the "
+            "--out of train-har fit"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: damaged ({error}); run train-har fit again") from error
+
+
 def _write(path: Path, content: Any) -> None:
-    """Replace a file whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as file:
+    with replacing(path) as file:
         json.dump(content, file, indent=1)
-    Path(file.name).replace(path)

@@ -1,0 +1,74 @@
+"""The report of a run, in its folder: one HTML page that needs nothing beside it, PNGs, JSON."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from har_stream import bundle
+from har_stream.whole_file import replacing
+from training import flops, report_examples, report_plots, run_folder, speed
+from training.report_findings import findings
+from training.report_page import embed, render
+from training.run_folder import Record
+
+PAGE, FIGURES, PLOTS = "report.html", "report.json", "plots"
+FORMATS = "formats.json"
+"""What `train-har export` leaves: the run's bundles of every number format, side by side."""
+
+
+def write(folder: Path) -> Path:
+    """Write `report.html`, `report.json` and `plots/` of a finished run; return the page.
+
+    Raises:
+        InputError: The folder holds no finished run.
+    """
+    record = run_folder.read(folder)
+    loaded = bundle.load(folder / run_folder.BUNDLE)
+    found = findings(
+        record,
+        work=flops.work_of(loaded),
+        speed=speed.measure(loaded),
+        formats=_formats(folder / FORMATS),
+    )
+    plots = {
+        "curves": report_plots.curves(record.splits),
+        "confusion": report_plots.confusion(found["confusion"], record.manifest.labels),
+        "reliability": report_plots.reliability(found["reliability"]),
+    }
+    images = {name: report_plots.to_png(figure) for name, figure in plots.items()}
+    (folder / PLOTS).mkdir(exist_ok=True)
+    for name, image in images.items():
+        (folder / PLOTS / f"{name}.png").write_bytes(image)
+    with replacing(folder / FIGURES) as file:
+        json.dump(found, file, indent=2)
+    with replacing(folder / PAGE) as file:
+        file.write(_page(record, found, images))
+    return folder / PAGE
+
+
+def _page(record: Record, found: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
+    worst = []
+    for confusion in found["worst"]:
+        path = Path(confusion["path"])
+        picture = report_examples.strip(path)
+        named = {**confusion, "name": path.name}
+        worst.append((named, embed(picture, "jpeg") if picture else None))
+    config = record.config.model_dump(mode="json", exclude_defaults=True)
+    return render(
+        "report.html",
+        title=found["name"],
+        run=found,
+        worst=worst,
+        plots={name: embed(image) for name, image in images.items()},
+        unseen_curves=any("val_loss" in row for part in record.splits for row in part["history"]),
+        confusion_px=240 + 68 * len(found["labels"]),
+        config=yaml.safe_dump(config, sort_keys=False),
+    )
+
+
+def _formats(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    return rows

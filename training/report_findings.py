@@ -1,0 +1,107 @@
+"""What a run shows, as plain values: the content of `report.json`. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from training import metrics
+from training.flops import Work
+from training.metrics import Judged
+from training.run_folder import Record
+from training.speed import Speed
+
+N_WORST = 6
+"""Confusions that are shown with a clip."""
+
+
+def findings(
+    record: Record, *, work: Work, speed: Speed, formats: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Gather everything that the page of a run says.
+
+    Args:
+        record: The run.
+        work: What its bundle computes.
+        speed: How fast it does.
+        formats: Its exports side by side; empty before `train-har export`.
+    """
+    manifest, labels = record.manifest, record.manifest.labels
+    said, truth = _by_clip(record.tested)
+    right = (said == truth).astype(float)
+    groups = [judged.clip.source for judged in record.tested]
+    probabilities, truth_of_window = metrics.windows_of(record.tested)
+    return {
+        "name": manifest.name,
+        "about": manifest.about,
+        "network": manifest.network,
+        "labels": list(labels),
+        "scores": record.scores
+        | {
+            "accuracy_95": metrics.group_interval(right.tolist(), groups),
+            "n_groups": len(set(groups)),
+            "n_windows": len(truth_of_window),
+        },
+        "confusion": metrics.confusion(said, truth, n_labels=len(labels)).astype(int).tolist(),
+        "worst": worst_confusions(record.tested, labels),
+        "reliability": metrics.reliability(probabilities, truth_of_window),
+        "calibration": manifest.calibration.model_dump(),
+        "split": {
+            "by": record.config.split.by,
+            "said": manifest.provenance.split,
+            "leaks": manifest.provenance.leaks,
+            "parts": record.splits,
+        },
+        "left_out": {"unreadable": record.unreadable, "short": record.short},
+        "cost": {
+            "n_parameters": manifest.n_parameters,
+            "multiply_adds_step": work.step,
+            "multiply_adds_window": work.window,
+            "ms_per_frame": speed.to_json(),
+        },
+        "formats": list(formats),
+        "clip": record.config.model_dump(mode="json")["clip"] | {"span_s": manifest.clip.span_s},
+        "provenance": manifest.provenance.model_dump(exclude={"trained_on"}),
+    }
+
+
+def worst_confusions(tested: Sequence[Judged], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Name the most frequent confusions, each with the clip that was wrong most confidently.
+
+    Returns:
+        Per confusion `truth`, `said`, how often (`n`) `of` how many clips, and of the clip `path`
+        and `confidence`, the mean over its windows.
+    """
+    said, truth = _by_clip(tested)
+    of_label = Counter(truth.tolist())
+    cells = Counter((t, s) for t, s in zip(truth.tolist(), said.tolist(), strict=True) if t != s)
+    worst = []
+    for (true, taken_for), n in cells.most_common(N_WORST):
+        alike = [
+            judged
+            for judged, t, s in zip(tested, truth, said, strict=True)
+            if (t, s) == (true, taken_for)
+        ]
+        surest = max(alike, key=lambda judged: _confidence(judged, taken_for))
+        worst.append(
+            {
+                "truth": labels[true],
+                "said": labels[taken_for],
+                "n": n,
+                "of": of_label[true],
+                "path": str(surest.clip.path),
+                "confidence": _confidence(surest, taken_for),
+            }
+        )
+    return worst
+
+
+def _confidence(judged: Judged, label: int) -> float:
+    return float(judged.probabilities[:, label].mean())
+
+
+def _by_clip(tested: Sequence[Judged]) -> tuple[metrics.Indices, metrics.Indices]:
+    """What was said of each clip, by its mean probabilities, and what is true."""
+    said = np.array([judged.probabilities.mean(0).argmax() for judged in tested])
+    return said, np.array([judged.truth for judged in tested])
