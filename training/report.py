@@ -50,18 +50,16 @@ def write(folder: Path) -> Path:
 
 
 def _page(record: Record, found: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
-    worst = []
-    for confusion in found["worst"]:
-        path = Path(confusion["path"])
-        picture = report_examples.strip(path)
-        named = {**confusion, "name": path.name}
-        worst.append((named, embed(picture, "jpeg") if picture else None))
-    config = record.config.model_dump(mode="json", exclude_defaults=True)
+    root = record.config.data.path or Path()
+    pictures = [report_examples.strip(root / row["path"]) for row in found["worst"]]
+    config = record.config.model_dump(
+        mode="json", exclude_defaults=True, exclude={"data": {"path", "lists"}}
+    )
     return render(
         "report.html",
         title=found["name"],
         run=found,
-        worst=worst,
+        pictures=[embed(picture, "jpeg") if picture else None for picture in pictures],
         plots={name: embed(image) for name, image in images.items()},
         unseen_curves=any("val_loss" in row for part in record.splits for row in part["history"]),
         confusion_px=240 + 68 * len(found["labels"]),

@@ -44,7 +44,10 @@ def findings(
             "n_windows": len(truth_of_window),
         },
         "confusion": metrics.confusion(said, truth, n_labels=len(labels)).astype(int).tolist(),
-        "worst": worst_confusions(record.tested, labels),
+        "worst": [
+            row | {"path": named(row["path"], record)}
+            for row in worst_confusions(record.tested, labels)
+        ],
         "reliability": metrics.reliability(probabilities, truth_of_window),
         "calibration": manifest.calibration.model_dump(),
         "split": {
@@ -53,7 +56,10 @@ def findings(
             "leaks": manifest.provenance.leaks,
             "parts": record.splits,
         },
-        "left_out": {"unreadable": record.unreadable, "short": record.short},
+        "left_out": {
+            "unreadable": [named(why, record) for why in record.unreadable.values()],
+            "short": [named(path, record) for path in record.short],
+        },
         "cost": {
             "n_parameters": manifest.n_parameters,
             "multiply_adds_step": work.step,
@@ -64,6 +70,12 @@ def findings(
         "clip": record.config.model_dump(mode="json")["clip"] | {"span_s": manifest.clip.span_s},
         "provenance": manifest.provenance.model_dump(exclude={"trained_on"}),
     }
+
+
+def named(text: str, record: Record) -> str:
+    """Name clips from their data set's folder on: a report is sent to others."""
+    root = record.config.data.path
+    return text.replace(f"{root}/", "") if root else text
 
 
 def worst_confusions(tested: Sequence[Judged], labels: Sequence[str]) -> list[dict[str, Any]]:

@@ -106,6 +106,9 @@ def draw_confusion(axes: Axes, counts: Sequence[Sequence[int]], *, size: float =
     axes.imshow(shares, cmap=SHARES, vmin=0, vmax=1)
     for spine in axes.spines.values():
         spine.set_visible(False)
+    edges = np.arange(1, len(matrix)) - 0.5
+    axes.hlines(edges, -0.5, len(matrix) - 0.5, color="#edf0f3", linewidth=1)
+    axes.vlines(edges, -0.5, len(matrix) - 0.5, color="#edf0f3", linewidth=1)
     if len(matrix) > MAX_COUNTED:
         return
     for (row, column), count in np.ndenumerate(matrix):
