@@ -15,6 +15,7 @@ examples:
   train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
       --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
   train-har summary lrcn                                             a network, layer by layer
+  train-har import MODEL.h5 --labels Walk,Swing --colour bgr --sample-hz 2.9     a tutorial's model
 
 DIR of --data holds one folder of videos per class. A bundle is used by har-stream --bundle PATH.
 Wrong input ends with one line and status 2. Ctrl-C keeps the last epoch: go on with --resume.
@@ -33,7 +34,13 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command", required=True
     )
-    for add in (_add_fit, _add_report, _add_evaluate, _add_summary):
+    for add in (
+        _add_fit,
+        _add_report,
+        _add_evaluate,
+        _add_summary,
+        _add_import,
+    ):
         add(commands)
     return parser
 
@@ -83,8 +90,40 @@ def _add_summary(commands: Any) -> None:
     summary.add_argument("--labels", type=_count, metavar="N", default=4, help="(default 4)")
 
 
+def _add_import(commands: Any) -> None:
+    imports = commands.add_parser("import", help="make a bundle of a Keras LRCN or ConvLSTM file")
+    imports.add_argument("model", type=Path, metavar="MODEL", help=".h5 or .keras, of Keras 2 or 3")
+    imports.add_argument(
+        "--labels", type=_names, required=True, metavar="A,B", help="in the order of its outputs"
+    )
+    imports.add_argument(
+        "--colour", choices=("bgr", "rgb"), help="channel order it was trained on; OpenCV's is bgr"
+    )
+    imports.add_argument(
+        "--sample-hz",
+        type=_positive,
+        metavar="HZ",
+        help="frames a second it was trained on; 20 frames spread over a clip of UCF50: about 2.9",
+    )
+    imports.add_argument("--name", metavar="NAME", help="of the bundle (the file's)")
+    imports.add_argument(
+        "--out", type=Path, metavar="DIR", help="the bundle (models/NAME in the state directory)"
+    )
+
+
 def _count(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: above 0")
     return number

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.prompt import FloatPrompt, Prompt
 from rich.table import Table
 
 from har_stream.errors import InputError
@@ -146,9 +147,39 @@ def _summary(options: argparse.Namespace, _: str) -> None:
     registry.get(options.network).build(options.labels, study).summary()
 
 
+def _import(options: argparse.Namespace, command: str) -> None:
+    from har_stream import bundle
+    from training.importing import Said, import_model
+
+    colour, sample_hz = _trained_on(options)
+    name = options.name or options.model.stem
+    folder = options.out or bundle.models_dir(state_dir()) / name
+    said = Said(options.labels, colour, sample_hz)
+    import_model(options.model, said, name=name, folder=folder, command=command)
+    print(f"bundle: {folder}   (har-stream --bundle {folder} --camera 0)")
+    print(f"how good it is: train-har evaluate --bundle {folder} --data CLIPS")
+
+
+def _trained_on(options: argparse.Namespace) -> tuple[Any, float]:
+    """Channel order and frames a second of a model, asked for where they are not given."""
+    if not ((options.colour and options.sample_hz) or sys.stdin.isatty()):
+        raise InputError(
+            "give --colour bgr or rgb and --sample-hz HZ: a Keras file does not say which frames "
+            "it was trained on (the tutorials: bgr, and 20 frames spread over a clip, about 2.9 Hz)"
+        )
+    colour = options.colour or Prompt.ask(
+        "Channel order that it was trained on (OpenCV reads bgr)", choices=["bgr", "rgb"]
+    )
+    sample_hz = options.sample_hz or FloatPrompt.ask(
+        "Frames a second that it was trained on (20 spread over a clip of UCF50: about 2.9)"
+    )
+    return colour, sample_hz
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "fit": _fit,
     "report": _report,
     "evaluate": _evaluate,
     "summary": _summary,
+    "import": _import,
 }

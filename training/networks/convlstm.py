@@ -50,7 +50,8 @@ def split(model: keras.Model) -> dict[Role, keras.Model]:
         inputs |= {f"hidden_{n}": hidden, f"carry_{n}": carry}
         alive = lives[..., None, None]
         recurrence = layers.Conv2D(4 * layer.filters, 3, padding="same", use_bias=False)
-        hidden, carry = lstm_cell(gates + recurrence(hidden * alive), carry * alive)
+        gates = gates + recurrence(hidden * alive)
+        hidden, carry = lstm_cell(gates, carry * alive, gate=layer.recurrent_activation)
         recurrence.set_weights([layer.cell.recurrent_kernel])
         states |= {f"hidden_{n}": hidden, f"carry_{n}": carry}
         x = layers.MaxPooling2D(**POOL)(hidden)

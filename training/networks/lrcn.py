@@ -1,5 +1,7 @@
 """LRCN: a small CNN per frame, an LSTM over the frames (Donahue et al. 2015, as in the study)."""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers
 
@@ -61,9 +63,18 @@ def lstm_advance(lstm: layers.LSTM, head: layers.Dense) -> keras.Model:
 
 
 def lstm_cell(
-    gates: keras.KerasTensor, carry: keras.KerasTensor
+    gates: keras.KerasTensor,
+    carry: keras.KerasTensor,
+    *,
+    gate: Callable[[keras.KerasTensor], keras.KerasTensor] = keras.ops.sigmoid,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Return hidden and carry one step on; gates are input, forget, cell and output, summed up."""
+    """Return hidden and carry one step on.
+
+    Args:
+        gates: What comes to input, forget, cell and output gate, summed up, in this order.
+        carry: Of the step before.
+        gate: Squashes all but the cell's; imported networks may have another.
+    """
     i, f, c, o = keras.ops.split(gates, 4, axis=-1)
-    carry = keras.ops.sigmoid(f) * carry + keras.ops.sigmoid(i) * keras.ops.tanh(c)
-    return keras.ops.sigmoid(o) * keras.ops.tanh(carry), carry
+    carry = gate(f) * carry + gate(i) * keras.ops.tanh(c)
+    return gate(o) * keras.ops.tanh(carry), carry

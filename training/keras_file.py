@@ -1,0 +1,156 @@
+"""Reads models that Keras 2 or 3 has saved, without running anything that lies in the file.
+
+The file's own code (Lambda layers, pickled functions, custom classes) is never loaded: of its
+configuration only the numbers of well-known layers are taken, the network is built anew from them,
+and the weights are copied in. What Keras 3 refuses, such as Keras 2's `time_major`, falls away.
+"""
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+from keras import layers, ops
+
+from har_stream.errors import InputError
+
+_KEPT: dict[str, tuple[str, ...]] = {
+    "Conv2D": ("filters", "kernel_size", "strides", "padding", "dilation_rate", "use_bias"),
+    "ConvLSTM2D": ("filters", "kernel_size", "padding", "return_sequences"),
+    "LSTM": ("units", "return_sequences"),
+    "Dense": ("units", "use_bias"),
+    "MaxPooling2D": ("pool_size", "strides", "padding"),
+    "MaxPooling3D": ("pool_size", "strides", "padding"),
+    "Dropout": ("rate",),
+    "Flatten": (),
+}
+"""Layers that may occur, and the part of their configuration that shapes what they compute."""
+_ACTIVATIONS = ("activation", "recurrent_activation")
+_UNUSUAL = ("go_backwards", "stateful")
+"""Switches that no network of the family sets, and that would change what is computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a model file says about its network.
+
+    Attributes:
+        path: The file.
+        keras_version: Of the Keras that wrote it.
+        layers: Configuration of every layer, in order, as `{"class_name": ..., "config": {...}}`.
+    """
+
+    path: Path
+    keras_version: str
+    layers: tuple[Mapping[str, Any], ...]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """Frames, height, width and channels of a window.
+
+        Raises:
+            InputError: The file names no such shape.
+        """
+        config = self.layers[0]["config"]
+        shape: list[Any] = config.get("batch_shape") or config.get("batch_input_shape") or []
+        if len(shape) != 5 or shape[4] != 3 or None in shape[1:]:
+            raise InputError(
+                f"{self.path}: takes in {shape}; a window of colour frames is needed, "
+                "[null, frames, height, width, 3]"
+            )
+        _, n_frames, height_px, width_px, n_channels = shape
+        return n_frames, height_px, width_px, n_channels
+
+
+def read(path: Path) -> Saved:
+    """Read a model file's configuration.
+
+    Args:
+        path: A `.h5` or `.keras` file that holds a Sequential model with its weights.
+
+    Raises:
+        InputError: It is no such file.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                config = json.loads(archive.read("config.json"))
+                version = json.loads(archive.read("metadata.json"))["keras_version"]
+        else:
+            with h5py.File(path) as file:
+                config = json.loads(file.attrs["model_config"])
+                version = str(file.attrs.get("keras_version", "2"))
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: no model saved by Keras; give the .h5 or .keras file of model.save(), which "
+            "holds the network as well as its weights"
+        ) from error
+    if config.get("class_name") != "Sequential":
+        raise InputError(
+            f"{path}: a {config.get('class_name')} model; only Sequential ones can be imported"
+        )
+    inner = config["config"]
+    return Saved(path, version, tuple(inner["layers"] if isinstance(inner, dict) else inner))
+
+
+def build(saved: Saved) -> keras.Sequential:
+    """Build the network of a model file anew, with its weights.
+
+    Raises:
+        InputError: It has a layer that may not be taken from a file, or its weights do not fit.
+    """
+    model = keras.Sequential([keras.Input(saved.input_shape, name="clip")])
+    for config in saved.layers:
+        if config["class_name"] != "InputLayer":
+            model.add(_layer(config, saved))
+    try:
+        if zipfile.is_zipfile(saved.path):
+            with zipfile.ZipFile(saved.path) as archive, tempfile.TemporaryDirectory() as folder:
+                model.load_weights(archive.extract("model.weights.h5", folder))
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / "model.h5"  # Keras looks at the ending
+                copy.write_bytes(saved.path.read_bytes())
+                model.load_weights(copy)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{saved.path}: its weights do not fit its network: {error}") from error
+    return model
+
+
+def _layer(saved_layer: Mapping[str, Any], saved: Saved) -> keras.Layer:
+    name, config = saved_layer["class_name"], saved_layer["config"]
+    if name == "TimeDistributed":
+        return layers.TimeDistributed(_layer(config["layer"], saved))
+    if name not in _KEPT:
+        raise InputError(
+            f"{saved.path}: a layer {name!r}, which is not taken from a file; only "
+            f"{', '.join(_KEPT)} and TimeDistributed are"
+        )
+    unusual = [key for key in _UNUSUAL if config.get(key)]
+    if unusual or config.get("data_format", "channels_last") != "channels_last":
+        raise InputError(
+            f"{saved.path}: layer {config.get('name')!r} sets {', '.join(unusual) or 'data_format'}"
+            ", which cannot be streamed"
+        )
+    kept = {key: config[key] for key in _KEPT[name] if key in config}
+    functions = {key: _activation(config[key], saved) for key in _ACTIVATIONS if key in config}
+    return getattr(layers, name)(**kept, **functions)
+
+
+def _activation(name: Any, saved: Saved) -> str | Callable[[Any], Any]:
+    known = ("linear", "relu", "tanh", "sigmoid", "hard_sigmoid", "softmax")
+    if name not in known:
+        raise InputError(f"{saved.path}: activation {name!r}; only {', '.join(known)} are known")
+    if name == "hard_sigmoid" and saved.keras_version.startswith("2"):
+        return hard_sigmoid_of_keras_2
+    return str(name)
+
+
+def hard_sigmoid_of_keras_2(x: Any) -> Any:
+    """Keras 2's, steeper than Keras 3's of the same name; its ConvLSTM gates have it by default."""
+    return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
