@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 MAX_EVENTS = 100_000
 """Some 60 MB; a busy camera needs years for as many."""
 MAX_AGE_S = 30 * 24 * 3600.0
-"""Where no journal acknowledges, an event that was sent leaves after this long."""
+"""After this long leaves what a journal has and, where there is no journal, what was sent."""
 REPLAY_EVENTS = 100
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS unsent ON events (position) WHERE NOT sent;
 CREATE INDEX IF NOT EXISTS leaving ON events (acknowledged, position);
 CREATE TABLE IF NOT EXISTS cameras (camera TEXT PRIMARY KEY, last_seq INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS journalled (camera TEXT PRIMARY KEY);
 """
 
 
@@ -64,8 +65,10 @@ class Outbox:
     def __init__(
         self, path: Path, *, max_events: int = MAX_EVENTS, clock: Callable[[], float] = time.time
     ) -> None:
+        self._path = path
         self._max_events = max_events
         self._clock = clock
+        self._failed = False
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,37 +86,30 @@ class Outbox:
             ) from error
         (self._n_events,) = self._db.execute("SELECT COUNT(*) FROM events").fetchone()
 
-    def append(self, change: Change, *, node: str, camera: str, room: str | None) -> ActivityEvent:
-        """Make an event of a change; when this returns it is on disk."""
-        with self._lock, self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            (seq,) = self._db.execute(
-                "INSERT INTO cameras VALUES (?, 1)"
-                " ON CONFLICT (camera) DO UPDATE SET last_seq = last_seq + 1 RETURNING last_seq",
-                (camera,),
-            ).fetchone()
-            event = ActivityEvent(
-                id=str(uuid.uuid4()),
-                seq=seq,
-                event_type=change.event_type,
-                activity=change.activity,
-                previous=change.previous,
-                room=room,
-                confidence=change.confidence,
-                probabilities=dict(change.probabilities),
-                started_at=change.started_at,
-                ended_at=change.ended_at,
-                camera=camera,
-                node=node,
-            )
-            self._db.execute(
-                "INSERT INTO events (camera, seq, event, stored_at) VALUES (?, ?, ?, ?)",
-                (camera, seq, event.encode().decode(), self._clock()),
-            )
-            self._n_events += 1
-            if self._n_events > self._max_events:
-                self._drop_oldest()
-        return event
+    def append(
+        self, change: Change, *, node: str, camera: str, room: str | None
+    ) -> ActivityEvent | None:
+        """Make an event of a change; when this returns it is on disk.
+
+        Returns:
+            The event; `None` where the disk does not take it, which is said once.
+        """
+        with self._lock:
+            is_full = self._n_events >= self._max_events
+            try:
+                with self._db:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    if is_full:
+                        self._drop_oldest()
+                    event = self._insert(change, node=node, camera=camera, room=room)
+            except sqlite3.Error as error:
+                if not self._failed:
+                    logger.error("%s: events are lost, for the outbox fails: %s", self._path, error)
+                self._failed = True
+                return None
+            self._failed = False
+            self._n_events += 0 if is_full else 1
+            return event
 
     def pending(self, *, after: int = 0, limit: int = 100) -> list[Pending]:
         """Events that the broker has not taken, oldest first, beyond the position ``after``."""
@@ -135,12 +131,15 @@ class Outbox:
 
         What was never sent cannot have been journalled: such a number is of an earlier outbox.
         """
-        with self._lock:
-            self._db.execute(
+        with self._lock, self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            n_acknowledged = self._db.execute(
                 "UPDATE events SET acknowledged = 1"
                 " WHERE camera = ? AND seq <= ? AND sent AND NOT acknowledged",
                 (camera, seq),
-            )
+            ).rowcount
+            if n_acknowledged:
+                self._db.execute("INSERT OR IGNORE INTO journalled VALUES (?)", (camera,))
 
     def replay(self, camera: str, from_seq: int) -> Replay:
         """Give out a camera's events again, from ``from_seq`` on, `REPLAY_EVENTS` at most."""
@@ -162,10 +161,15 @@ class Outbox:
         )
 
     def age_out(self) -> int:
-        """Delete what was sent or acknowledged `MAX_AGE_S` ago; return how many."""
+        """Delete what may leave `MAX_AGE_S` after it was stored; return how many.
+
+        A camera's events that a journal has may leave and, where no journal ever had any of its
+        events, those that were sent. What waits for a journal leaves by the bound alone.
+        """
         with self._lock:
             n_deleted = self._db.execute(
-                "DELETE FROM events WHERE (sent OR acknowledged) AND stored_at < ?",
+                "DELETE FROM events WHERE stored_at < ? AND (acknowledged OR"
+                " sent AND camera NOT IN (SELECT camera FROM journalled))",
                 (self._clock() - MAX_AGE_S,),
             ).rowcount
             self._n_events -= n_deleted
@@ -182,13 +186,38 @@ class Outbox:
         with self._lock:
             self._db.close()
 
-    def _drop_oldest(self) -> None:
-        position, camera, seq, acknowledged = self._db.execute(
-            "SELECT position, camera, seq, acknowledged FROM events"
-            " ORDER BY acknowledged DESC, position LIMIT 1"
+    def _insert(self, change: Change, *, node: str, camera: str, room: str | None) -> ActivityEvent:
+        (seq,) = self._db.execute(
+            "INSERT INTO cameras VALUES (?, 1)"
+            " ON CONFLICT (camera) DO UPDATE SET last_seq = last_seq + 1 RETURNING last_seq",
+            (camera,),
         ).fetchone()
-        self._db.execute("DELETE FROM events WHERE position = ?", (position,))
-        self._n_events -= 1
+        event = ActivityEvent(
+            id=str(uuid.uuid4()),
+            seq=seq,
+            event_type=change.event_type,
+            activity=change.activity,
+            previous=change.previous,
+            room=room,
+            confidence=change.confidence,
+            probabilities=dict(change.probabilities),
+            started_at=change.started_at,
+            ended_at=change.ended_at,
+            camera=camera,
+            node=node,
+        )
+        self._db.execute(
+            "INSERT INTO events (camera, seq, event, stored_at) VALUES (?, ?, ?, ?)",
+            (camera, seq, event.encode().decode(), self._clock()),
+        )
+        return event
+
+    def _drop_oldest(self) -> None:
+        camera, seq, acknowledged = self._db.execute(
+            "DELETE FROM events WHERE position = COALESCE("
+            "(SELECT MIN(position) FROM events WHERE acknowledged = 1),"
+            " (SELECT MIN(position) FROM events)) RETURNING camera, seq, acknowledged"
+        ).fetchone()
         if not acknowledged:
             logger.error(
                 "the outbox is full (%s events): event %s of camera %s is given up, though no "

@@ -27,12 +27,24 @@ COOKING = Change(
 
 
 def _append(outbox: Outbox, camera: str = "cam1") -> int:
-    return outbox.append(COOKING, node="n1", camera=camera, room="kitchen").seq
+    event = outbox.append(COOKING, node="n1", camera=camera, room="kitchen")
+    assert event is not None
+    return event.seq
+
+
+def _send_all(outbox: Outbox) -> None:
+    for waiting in outbox.pending(limit=10**6):
+        outbox.mark_sent(waiting.position)
+
+
+def _bytes_on_disk(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
 
 
 def test_an_event_says_all_that_the_change_says(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.db")
     event = outbox.append(COOKING, node="n1", camera="cam1", room="kitchen")
+    assert event is not None
     assert event == outbox.pending()[0].event
     assert (event.node, event.camera, event.room, event.seq) == ("n1", "cam1", "kitchen", 1)
     assert (event.activity, event.event_type) == ("cooking", "activity_started")
@@ -83,8 +95,7 @@ def test_sent_events_wait_no_more_but_can_be_replayed(
     outbox = Outbox(tmp_path / "outbox.db")
     for _ in range(15):
         _append(outbox)
-    for waiting in outbox.pending(limit=1000):
-        outbox.mark_sent(waiting.position)
+    _send_all(outbox)
     assert outbox.depth() == 0
     replay = outbox.replay("cam1", 3)
     assert [event.seq for event in replay.events] == list(range(3, 13))
@@ -99,8 +110,7 @@ def test_the_bound_takes_acknowledged_events_first_and_says_when_it_takes_others
     outbox = Outbox(tmp_path / "outbox.db", max_events=4)
     for camera in ("old", "old", "new", "new"):
         _append(outbox, camera)
-    for waiting in outbox.pending():
-        outbox.mark_sent(waiting.position)
+    _send_all(outbox)
     outbox.acknowledge("new", 1)
     _append(outbox, "new")
     assert [e.seq for e in outbox.replay("new", 1).events] == [2, 3]
@@ -134,6 +144,56 @@ def test_what_was_sent_leaves_by_age_what_was_not_stays(tmp_path: Path) -> None:
     assert outbox.age_out() == 1
     assert [p.event.seq for p in outbox.pending()] == [2]
     assert _append(outbox) == 3
+
+
+def test_what_a_journal_waits_for_does_not_leave_by_age(tmp_path: Path) -> None:
+    """It may be away for longer than that; a camera that never had a journal does not wait."""
+    now_s = 0.0
+    outbox = Outbox(tmp_path / "outbox.db", clock=lambda: now_s)
+    for camera in ("kept", "kept", "kept", "unheard"):
+        _append(outbox, camera)
+    _send_all(outbox)
+    outbox.acknowledge("kept", 1)
+    now_s = MAX_AGE_S + 1
+    assert outbox.age_out() == 2
+    outbox.close()
+    outbox = Outbox(tmp_path / "outbox.db", clock=lambda: now_s)
+    assert [event.seq for event in outbox.replay("kept", 1).events] == [2, 3]
+    assert outbox.replay("unheard", 1).events == []
+    outbox.acknowledge("kept", 3)
+    assert outbox.age_out() == 2
+
+
+@pytest.mark.parametrize("n_events", [300, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_the_disk_is_bounded(tmp_path: Path, n_events: int) -> None:
+    path = tmp_path / "outbox.db"
+    outbox = Outbox(path, max_events=n_events)
+    for _ in range(n_events):
+        _append(outbox)
+    full = _bytes_on_disk(path)
+    for _ in range(n_events // 2):
+        _append(outbox)
+    after = _bytes_on_disk(path)
+    outbox.close()
+    print(f"\n{n_events} events: {full / 1e6:.1f} MB, after half as many more {after / 1e6:.1f} MB")
+    assert after < 1.1 * full + 5e6, "SQLite's write-ahead log takes some 4 MB"
+
+
+def test_a_full_disk_costs_events_and_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = Outbox(tmp_path / "outbox.db")
+    _append(outbox)
+    (n_pages,) = outbox._db.execute("PRAGMA page_count").fetchone()
+    outbox._db.execute(f"PRAGMA max_page_count = {n_pages}")  # as a disk of this size
+    n_kept = 1
+    while outbox.append(COOKING, node="n1", camera="cam1", room=None):
+        n_kept += 1
+    assert outbox.append(COOKING, node="n1", camera="cam1", room=None) is None
+    (record,) = caplog.records
+    assert "events are lost, for the outbox fails: database or disk is full" in record.getMessage()
+    outbox._db.execute("PRAGMA max_page_count = 100000")
+    assert _append(outbox) == n_kept + 1, "a number is not spent on what was lost"
 
 
 def test_two_processes_do_not_share_an_outbox(tmp_path: Path) -> None:
