@@ -18,7 +18,7 @@ from har_stream.session import OnSent
 from har_stream.settings import DiscoverySettings
 from har_stream.whole_file import replacing
 
-__all__ = ["Announcer", "camera_device", "home_device", "to_messages"]
+__all__ = ["Announcer", "Device", "camera_device", "home_device", "to_messages"]
 
 logger = logging.getLogger(__name__)
 

@@ -66,11 +66,8 @@ def camera_device(
     def topic(*parts: str) -> str:
         return topics.camera(node, name, *parts)
 
-    of_node: Config = {"topic": topics.node(node, "availability")}
-    whole: Config = {
-        "availability": [of_node, {"topic": topic("availability")}],
-        "availability_mode": "all",
-    }
+    node_there = topics.node(node, "availability")
+    whole = _available_with(node_there, topic("availability"))
     state: Config = {"state_topic": topic("activity"), "expire_after": EXPIRE_AFTER_S, **whole}
     activity = Entity(
         "sensor",
@@ -117,7 +114,7 @@ def camera_device(
             "command_topic": topic("enabled", "set"),
             "state_topic": topic("enabled", "state"),
             "icon": "mdi:eye",
-            "availability": [of_node],
+            **_available_with(node_there),
         },
     )
     connectivity = Entity(
@@ -131,7 +128,7 @@ def camera_device(
             "payload_on": "online",
             "payload_off": "offline",
             # Without the camera's own: it would be unavailable when it has something to say.
-            "availability": [of_node],
+            **_available_with(node_there),
         },
     )
     return Device(
@@ -149,7 +146,7 @@ def home_device(settings: Settings, *, model: str, labels: Iterable[str]) -> Dev
     forecast: Config = {
         "state_topic": topics.home(settings.home, "forecast"),
         "expire_after": max(1, round(3 * settings.forecast.refresh_s)),
-        "availability": [{"topic": topics.home(settings.home, "availability")}],
+        **_available_with(topics.home(settings.home, "availability")),
     }
     following = Entity(
         "sensor",
@@ -198,6 +195,10 @@ def home_device(settings: Settings, *, model: str, labels: Iterable[str]) -> Dev
         area=None,
         entities=(following, probability, start, *likely),
     )
+
+
+def _available_with(*topics: str) -> Config:
+    return {"availability": [{"topic": topic} for topic in topics], "availability_mode": "all"}
 
 
 def _likely(label: str, above: float, forecast: Config) -> Entity:

@@ -1,15 +1,15 @@
-"""Leaves nothing behind on the broker: `--forget`."""
+"""Leaves nothing behind on the broker: `--forget` of a node and of a home."""
 
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from har_stream.claim import claim_node
-from har_stream.discovery import Announcer, camera_device, to_messages
+from har_stream.discovery import Announcer, Device, camera_device, home_device, to_messages
 from har_stream.errors import InputError
-from har_stream.mqtt import Connection
-from har_stream.settings import DiscoverySettings, Settings
+from har_stream.mqtt import ONLINE, Connection
+from har_stream.settings import Settings
 from har_stream.topics import Topics
 
 ANSWER_S = 5.0
@@ -20,6 +20,21 @@ def node_memory(settings: Settings) -> Path:
     return settings.state_dir / f"announced-node-{settings.node}.json"
 
 
+def home_memory(settings: Settings) -> Path:
+    """Where a home's forecaster remembers what it has announced."""
+    return settings.state_dir / f"announced-home-{settings.home}.json"
+
+
+def node_client(settings: Settings) -> str:
+    """As whom a node signs in at the broker."""
+    return f"har-stream-{settings.node}"
+
+
+def home_client(settings: Settings) -> str:
+    """As whom a home's forecaster signs in; the broker keeps its session while it is away."""
+    return f"har-forecast-{settings.home}"
+
+
 def forget_node(settings: Settings) -> int:
     """Remove every retained message and entity of a node; return how many topics.
 
@@ -27,22 +42,34 @@ def forget_node(settings: Settings) -> int:
         InputError: The node is at work, or the broker cannot be reached or does not answer.
     """
     claim_node(settings)
-    styles = [
-        settings.discovery.model_copy(update={"style": style, "enabled": True})
-        for style in ("single", "device")
-    ]
-    announced = [topic for style in styles for topic in _announced(settings, style)]
+    devices = [camera_device(settings, each, model="", labels=()) for each in settings.cameras]
     root = Topics(settings.base_topic).node(settings.node)
-    return forget(settings, root=root, memory=node_memory(settings), announced=announced)
+    retained = _retained(settings, root)
+    topics = {*retained, *_announced(settings, devices)}
+    return _forget(settings, topics, client_id=node_client(settings), memory=node_memory(settings))
 
 
-def forget(settings: Settings, *, root: str, memory: Path, announced: Iterable[str] = ()) -> int:
-    """Remove what is retained below a topic, and what the memory or ``announced`` names.
+def forget_home(settings: Settings) -> int:
+    """Remove every retained message and entity of a home; return how many topics.
 
     Raises:
-        InputError: The broker cannot be reached or does not answer.
+        InputError: Its forecaster is at work, or the broker cannot be reached or does not answer.
     """
-    retained: set[str] = set()
+    root = Topics(settings.base_topic).home(settings.home)
+    retained = _retained(settings, root)
+    if retained.get(f"{root}/availability") == ONLINE.encode():
+        raise InputError(
+            f"home {settings.home!r} is online; end its har-forecast first (after a power cut: "
+            "start it once and end it)"
+        )
+    devices = [home_device(settings, model="", labels=())]
+    topics = {*retained, *_announced(settings, devices)}
+    return _forget(settings, topics, client_id=home_client(settings), memory=home_memory(settings))
+
+
+def _retained(settings: Settings, root: str) -> Mapping[str, bytes]:
+    """What the broker keeps below a topic."""
+    found: dict[str, bytes] = {}
     mark = f"{root}/forget-{uuid.uuid4().hex}"
     all_heard = threading.Event()
 
@@ -50,7 +77,7 @@ def forget(settings: Settings, *, root: str, memory: Path, announced: Iterable[s
         if topic == mark:
             all_heard.set()
         elif payload:
-            retained.add(topic)
+            found[topic] = payload
 
     connection = Connection(settings.broker, client_id=f"har-forget-{uuid.uuid4().hex[:12]}")
     connection.subscribe(f"{root}/#", hear)
@@ -59,11 +86,23 @@ def forget(settings: Settings, *, root: str, memory: Path, announced: Iterable[s
     try:
         if not all_heard.wait(ANSWER_S):
             raise InputError(f"broker {connection.address} does not let us read {root}/#")
-        return Announcer(memory, connection).forget({*retained, *announced})
     finally:
         connection.close()
+    return found
 
 
-def _announced(settings: Settings, discovery: DiscoverySettings) -> Iterable[str]:
-    devices = [camera_device(settings, camera, model="", labels=()) for camera in settings.cameras]
-    return to_messages(devices, discovery)
+def _announced(settings: Settings, devices: Sequence[Device]) -> Iterator[str]:
+    """Where they would be announced, in either style."""
+    for style in ("single", "device"):
+        discovery = settings.discovery.model_copy(update={"style": style, "enabled": True})
+        yield from to_messages(devices, discovery)
+
+
+def _forget(settings: Settings, topics: Iterable[str], *, client_id: str, memory: Path) -> int:
+    """Remove topics and all that the memory names; the client's session ends with it."""
+    connection = Connection(settings.broker, client_id=client_id)
+    connection.start(fail_fast=True)
+    try:
+        return Announcer(memory, connection).forget(topics)
+    finally:
+        connection.close()

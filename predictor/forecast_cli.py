@@ -88,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         "--import", dest="import_", metavar="FILE", type=Path, help="add a log or an export to it"
     )
     only.add_argument("--print-acl", action="store_true", help="lines for Mosquitto's acl_file")
+    only.add_argument(
+        "--forget", action="store_true", help="remove all of this home from broker and discovery"
+    )
     return parser
 
 
@@ -98,6 +101,9 @@ def _run(options: argparse.Namespace) -> int:
     )
     if options.print_acl:
         _print_acl(settings)
+        return 0
+    if options.forget:
+        _forget(settings)
         return 0
     from predictor.database import sqlite_url
     from predictor.journal import Journal
@@ -171,6 +177,12 @@ def _import(journal: "Journal", path: Path) -> None:
     events = track(read_events(path), description=f"reading {path.name}")
     n_new = journal.record_all(events, received_at=datetime.now(UTC))
     print(f"{path}: {n_new} new events; the journal holds {journal.count()}")
+
+
+def _forget(settings: "Settings") -> None:
+    from har_stream.forget import forget_home
+
+    print(f"home {settings.home}: {forget_home(settings)} topics removed from the broker")
 
 
 def _print_acl(settings: "Settings") -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from har_stream.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
+from har_stream.forget import home_client, home_memory
 from har_stream.messages import ActivityState, MessageError
 from har_stream.mqtt import ONLINE, Connection
 from har_stream.settings import Settings
@@ -64,13 +65,11 @@ class ForecastService:
         self._thread = threading.Thread(target=self._run, name="forecast", daemon=True)
         self._connection = Connection(
             settings.broker,
-            client_id=f"har-forecast-{settings.home}",
+            client_id=home_client(settings),
             availability=self._topics.home(settings.home, "availability"),
             persistent=True,
         )
-        self._announcer = Announcer(
-            settings.state_dir / f"announced-home-{settings.home}.json", self._connection
-        )
+        self._announcer = Announcer(home_memory(settings), self._connection)
         self._intake = Intake(
             journal, self._connection, topics=self._topics, deliver=self._deliver, wall=_wall
         )

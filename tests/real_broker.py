@@ -204,3 +204,11 @@ def listening(port: int, *filters: str) -> Iterator[Listener]:
         yield listener
     finally:
         listener.close()
+
+
+def retained(broker: Mosquitto) -> dict[str, bytes]:
+    """Everything that a broker keeps, by topic."""
+    with listening(broker.port, "#") as listener:
+        listener.publish("mark", "")
+        listener.wait_for(lambda came: came and came[-1].topic == "mark")
+        return {m.topic: m.payload for m in listener.messages if m.retain}

@@ -12,6 +12,7 @@ LIGHT = {
     "broker",
     "discovery",
     "errors",
+    "forget",
     "messages",
     "mqtt",
     "once",

@@ -1,9 +1,6 @@
 """Entities as Home Assistant wants them, in both styles, and nothing left when they go."""
 
 import json
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +8,10 @@ from typing import Any
 import jinja2
 import pytest
 from node import LABELS, Node, change, recognition
-from real_broker import Mosquitto, listening
+from real_broker import Mosquitto, listening, retained
 
 from har_stream import schema
 from har_stream.discovery import camera_device, home_device, to_messages
-from har_stream.errors import InputError
-from har_stream.forget import forget_node
 from har_stream.settings import (
     BrokerSettings,
     CameraSettings,
@@ -185,22 +180,15 @@ def make_node(mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Callable[..., No
         made.close()
 
 
-def _retained(mosquitto: Mosquitto) -> dict[str, bytes]:
-    with listening(mosquitto.port, "#") as listener:
-        listener.publish("mark", "")
-        listener.wait_for(lambda came: came and came[-1].topic == "mark")
-        return {m.topic: m.payload for m in listener.messages if m.retain}
-
-
 def test_a_camera_that_left_the_configuration_is_gone(mosquitto, make_node) -> None:
     both = make_node(cameras=("cam1", "cam2"))
     both.publisher.recognised(recognition(camera="cam2"))
     both.publisher.changed("cam2", change())
     both.close()
-    assert any("cam2" in topic for topic in _retained(mosquitto))
+    assert any("cam2" in topic for topic in retained(mosquitto))
     one = make_node(cameras=("cam1",))
     one.close()
-    left = _retained(mosquitto)
+    left = retained(mosquitto)
     assert not [topic for topic in left if "cam2" in topic]
     assert "homeassistant/sensor/n1_cam1/activity/config" in left
 
@@ -209,7 +197,7 @@ def test_a_camera_that_left_the_configuration_is_gone(mosquitto, make_node) -> N
 def test_the_other_style_takes_the_first_one_back(mosquitto, make_node, styles) -> None:
     for style in styles:
         make_node(discovery=DiscoverySettings(style=style)).close()
-    configs = [topic for topic in _retained(mosquitto) if topic.startswith("homeassistant/")]
+    configs = [topic for topic in retained(mosquitto) if topic.startswith("homeassistant/")]
     assert len(configs) == (1 if styles[-1] == "device" else 5)
 
 
@@ -233,26 +221,6 @@ def test_a_component_leaves_a_device_in_two_steps(mosquitto, tmp_path) -> None:
     assert components[3] == components[2]
 
 
-@pytest.mark.parametrize("loses_its_memory", [False, True])
-@pytest.mark.parametrize("style", ["single", "device"])
-def test_forget_leaves_nothing(mosquitto, make_node, style, loses_its_memory) -> None:
-    node = make_node(discovery=DiscoverySettings(style=style))
-    node.publisher.recognised(recognition())
-    node.publisher.changed("cam1", change())
-    with pytest.raises(InputError, match="already at work"):
-        forget_node(node.settings)
-    node.close()
-    assert _retained(mosquitto)
-    if loses_its_memory:
-        for path in node.settings.state_dir.glob("announced-*"):
-            path.unlink()
-    assert forget_node(node.settings) >= 5
-    assert _retained(mosquitto) == {}
-    assert not [
-        m for p in node.settings.state_dir.glob("announced-*") for m in json.loads(p.read_text())
-    ]
-
-
 def test_a_memory_that_makes_no_sense_is_said_and_replaced(mosquitto, make_node, caplog, tmp_path):
     (tmp_path / "announced-node-n1.json").write_text("{]")
     make_node().close()
@@ -260,18 +228,3 @@ def test_a_memory_that_makes_no_sense_is_said_and_replaced(mosquitto, make_node,
     assert "homeassistant/sensor/n1_cam1/activity/config" in json.loads(
         (tmp_path / "announced-node-n1.json").read_text()
     )
-
-
-def test_the_command_forgets(mosquitto, make_node) -> None:
-    node = make_node()
-    node.close()
-    state_dir = str(node.settings.state_dir)
-    command = [sys.executable, "-m", "har_stream.cli", "--forget", "--node", "n1"]
-    run = subprocess.run(
-        [*command, "--broker", mosquitto.url, "--state-dir", state_dir],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert re.fullmatch(r"node n1: \d+ topics removed from the broker\n", run.stdout)
-    assert _retained(mosquitto) == {}
