@@ -63,7 +63,6 @@ def check_broker(settings: Settings) -> Iterator[Finding]:
             # Where discovery speaks; an empty payload announces and removes nothing.
             answer=audience.ask(settings.broker, f"{prefix}/sensor/{settings.node}/check/config"),
             said_online=said_online.is_set(),
-            wanted="discovery" in settings.model_fields_set,
         )
 
 
@@ -89,7 +88,7 @@ def judge_broker(name: str, root: str, *, answers: Sequence[bool], is_own: bool)
     return Finding("mqtt", False, f"{name} {fault} below {root}/", remedy)
 
 
-def judge_discovery(prefix: str, *, answer: int | None, said_online: bool, wanted: bool) -> Finding:
+def judge_discovery(prefix: str, *, answer: int | None, said_online: bool) -> Finding:
     """Say whether Home Assistant would find us.
 
     Args:
@@ -97,8 +96,6 @@ def judge_discovery(prefix: str, *, answer: int | None, said_online: bool, wante
         answer: From `audience.ask`.
         said_online: Whether a retained ``online`` lies on ``<prefix>/status``; Home Assistant
             retains it only where it is told to.
-        wanted: Whether the configuration has a `discovery` section. Without one nobody asked for
-            Home Assistant, and that nobody listens is a hint only.
     """
     remedy = (
         "point Home Assistant's MQTT integration at this broker with this discovery prefix, or "
@@ -107,10 +104,10 @@ def judge_discovery(prefix: str, *, answer: int | None, said_online: bool, wante
     if answer is not None and answer >= FORBIDDEN:
         remedy = f"its access list must allow this user to write {prefix}/#"
         text = f"the broker forbids publishing below {prefix}/"
-        return Finding("discovery", not wanted, text, remedy)
+        return Finding("discovery", False, text, remedy)
     if said_online or answer == 0:
         return Finding("discovery", True, f"somebody listens below {prefix}/")
     if answer is None:
         text = f"this broker cannot tell whether anybody listens below {prefix}/ (MQTT 3.1.1)"
         return Finding("discovery", True, text, "if entities do not appear, " + remedy)
-    return Finding("discovery", not wanted, f"nobody listens below {prefix}/", remedy)
+    return Finding("discovery", False, f"nobody listens below {prefix}/", remedy)

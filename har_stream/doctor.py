@@ -1,7 +1,7 @@
 """`har-stream --check`: tries everything that it needs, once, and says what is wrong with it.
 
-Every finding is one line with its remedy. What has a remedy though it is no fault (nobody listens
-to the discovery prefix, which only Home Assistant's users need) is a hint and fails nothing.
+Every finding is one line with its remedy. What has a remedy though it is no fault (a broker that
+cannot tell who listens, a clock that nothing keeps right) is a hint and fails nothing.
 """
 
 import shutil

@@ -93,7 +93,8 @@ def test_what_is_wrong_is_named_and_alone(
     for kind in ("litert", "nonsense"):
         if f"{{{kind}}}" in flags:
             places[kind] = _altered_bundle(tmp_path / kind, kind)
-    status, lines = check("--broker", mosquitto.url, *(flag.format(**places) for flag in flags))
+    with listening(mosquitto.port, "homeassistant/#"):
+        status, lines = check("--broker", mosquitto.url, *(flag.format(**places) for flag in flags))
     assert status == 2
     (wrong,) = [line for line in lines.values() if line.startswith("WRONG")]
     assert wrong == lines[name]
@@ -180,15 +181,14 @@ def test_a_broker_that_does_not_let_us_write(
 @pytest.mark.parametrize(
     ("section", "retained", "status", "says"),
     [
-        ("", b"", 0, "hint   discovery: nobody listens below homeassistant/"),
-        ("discovery: {style: single}", b"", 2, "WRONG  discovery: nobody listens below homeas"),
+        ("", b"", 2, "WRONG  discovery: nobody listens below homeassistant/; point Home Assistant"),
+        ("", b"offline", 2, "WRONG  discovery: nobody listens below homeassistant/"),
+        ("", b"online", 0, "ok     discovery: somebody listens below homeassistant/"),
         ("discovery: {prefix: ha}", b"online", 2, "WRONG  discovery: nobody listens below ha/"),
-        ("discovery: {style: single}", b"offline", 2, "WRONG  discovery: nobody listens below"),
-        ("discovery: {style: single}", b"online", 0, "ok     discovery: somebody listens below"),
         ("discovery: {enabled: false}", b"", 0, "ok     discovery: switched off"),
     ],
 )
-def test_nobody_listening_is_a_fault_only_where_discovery_is_configured(
+def test_nobody_listening_is_a_fault_where_discovery_is_on(
     check, mosquitto: Mosquitto, tmp_path: Path, video: Path, section, retained, status, says
 ) -> None:
     config = tmp_path / "har.yaml"
@@ -214,9 +214,7 @@ def test_forbidden_discovery_is_told(make_mosquitto, tmp_path: Path) -> None:
     acl.write_text("topic readwrite har/#\n")
     settings = BrokerSettings(url=make_mosquitto(f"acl_file {acl}").url)
     answer = audience.ask(settings, "homeassistant/sensor/n1/check/config")
-    found = broker_check.judge_discovery(
-        "homeassistant", answer=answer, said_online=False, wanted=True
-    )
+    found = broker_check.judge_discovery("homeassistant", answer=answer, said_online=False)
     assert not found.ok
     assert found.remedy == "its access list must allow this user to write homeassistant/#"
 
