@@ -111,6 +111,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             statistics=statistics,
             set_enabled=pipeline.enable,
             record=log.append if log else None,
+            is_alive=lambda: pipeline.is_alive,
         )
         if settings.metrics_port is not None:
             port = settings.metrics_port

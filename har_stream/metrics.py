@@ -22,12 +22,14 @@ class Health:
     """Whether all is well with a node.
 
     Attributes:
+        alive: Recognition goes on; an engine or a decoder that hangs ends it.
         connected: The broker is there.
         cameras: Per camera, whether it delivers; one that is switched off is left out.
         outbox_depth: Events that the broker has not taken.
         n_malformed: Messages that made no sense.
     """
 
+    alive: bool
     connected: bool
     cameras: Mapping[str, bool]
     outbox_depth: int
@@ -36,7 +38,7 @@ class Health:
     @property
     def is_well(self) -> bool:
         """Everything that should be there is there."""
-        return self.connected and all(self.cameras.values())
+        return self.alive and self.connected and all(self.cameras.values())
 
 
 def exposition(statistics: Statistics, health: Health) -> str:
@@ -98,7 +100,12 @@ class MetricsServer:
                     )
                 elif self.path == "/healthz":
                     status = HTTPStatus.OK if now.is_well else HTTPStatus.SERVICE_UNAVAILABLE
-                    page = {"well": now.is_well, "broker": now.connected, "cameras": now.cameras}
+                    page = {
+                        "well": now.is_well,
+                        "alive": now.alive,
+                        "broker": now.connected,
+                        "cameras": now.cameras,
+                    }
                     self._answer(status, "application/json", json.dumps(page))
                 else:
                     self.send_error(HTTPStatus.NOT_FOUND, "there are /metrics and /healthz")

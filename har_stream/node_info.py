@@ -37,13 +37,14 @@ def describe(
 
 
 def check_health(
-    connection: Connection, reports: Iterable[CameraReport], *, outbox_depth: int
+    connection: Connection, reports: Iterable[CameraReport], *, outbox_depth: int, alive: bool
 ) -> Health:
     """Say how things are now."""
     cameras = {
         report.id: report.status is CameraState.ONLINE for report in reports if report.enabled
     }
     return Health(
+        alive=alive,
         connected=connection.is_connected,
         cameras=cameras,
         outbox_depth=outbox_depth,

@@ -13,6 +13,8 @@ from har_stream.watch import News, Watch
 
 TAKE_S = 0.25
 """Longest wait for an arrival, so that a stop is noticed."""
+HUNG_S = 30.0
+"""No turn takes so long, unless an engine, a decoder or the taker of the news hangs."""
 AWAY_S = 10.0
 """A camera that is away for longer is lost, and its activity ends; a hiccup changes nothing."""
 
@@ -45,6 +47,12 @@ class Pipeline:
         self._on_frame = on_frame
         self._cameras = {camera.id: Watch(camera, manifest) for camera in cameras}
         self._stopped = False
+        self._turned_s = time.monotonic()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether `run` still goes round, with frames or without; from any thread."""
+        return time.monotonic() - self._turned_s < HUNG_S
 
     def enable(self, camera: str, enabled: bool) -> None:
         """Switch one camera's recognition on or off; safe from any thread."""
@@ -71,6 +79,7 @@ class Pipeline:
                 break
             yield from self._take(arrivals)
             yield from self._give_up()
+            self._turned_s = time.monotonic()
         for camera in self._cameras.values():
             yield from _by(camera, camera.lose())
         if unusable is not None:

@@ -14,16 +14,17 @@ from collections.abc import Callable, Mapping
 from har_stream import watchdog
 from har_stream.bundle import Bundle
 from har_stream.camera_report import CameraReport
+from har_stream.camera_voice import CameraVoice
 from har_stream.claim import claim_node
 from har_stream.commands import OFF, ON, Commands, read_switch
 from har_stream.discovery import BIRTH_TOPIC, Announcer, camera_device, to_messages
-from har_stream.entities import EXPIRE_AFTER_S
 from har_stream.event_mail import EventMail
-from har_stream.forget import node_memory
+from har_stream.forget import node_client, node_memory
 from har_stream.messages import ActivityEvent, EventAck, MessageError
 from har_stream.metrics import Health
-from har_stream.mqtt import OFFLINE, ONLINE, Connection
+from har_stream.mqtt import ONLINE, Connection
 from har_stream.node_info import check_health, describe
+from har_stream.once import Once
 from har_stream.outbox import Outbox
 from har_stream.recognition import CameraState, CameraStatus, Change, Recognition
 from har_stream.settings import Settings
@@ -47,9 +48,7 @@ FLUSH_S = 5.0
 def open_connection(settings: Settings) -> Connection:
     """Make a node's connection; its will says that the node is offline."""
     availability = Topics(settings.base_topic).node(settings.node, "availability")
-    return Connection(
-        settings.broker, client_id=f"har-stream-{settings.node}", availability=availability
-    )
+    return Connection(settings.broker, client_id=node_client(settings), availability=availability)
 
 
 class Publisher:
@@ -63,6 +62,7 @@ class Publisher:
         statistics: What is summed up once a minute.
         set_enabled: Switches a camera's recognition; called from the network thread.
         record: Called with every event once it is safe in the outbox, before anybody else hears.
+        is_alive: Tells whether recognition goes on; systemd's watchdog hears of nothing else.
         clock: Monotonic seconds.
     """
 
@@ -76,6 +76,7 @@ class Publisher:
         statistics: Statistics,
         set_enabled: Callable[[str, bool], None],
         record: Callable[[ActivityEvent], None] | None = None,
+        is_alive: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -85,6 +86,7 @@ class Publisher:
         self._statistics = statistics
         self._set_enabled = set_enabled
         self._record = record
+        self._is_alive = is_alive
         self._clock = clock
         self._topics = Topics(settings.base_topic)
         self._lock = threading.RLock()
@@ -93,7 +95,12 @@ class Publisher:
             camera.id: CameraReport(camera, bundle=name, bundle_hash=bundle_hash)
             for camera in settings.cameras
         }
+        self._voices = {
+            name: CameraVoice(report, connection, topics=self._topics, node=settings.node)
+            for name, report in self._cameras.items()
+        }
         self._announcer = Announcer(node_memory(settings), connection)
+        self._once = Once()
         self._commands = Commands(outbox, self._describe)
         self._wake = threading.Event()
         self._mail = EventMail(outbox, connection, topic=self._event_topic, answered=self._wake.set)
@@ -113,6 +120,7 @@ class Publisher:
         claim_node(self._settings)
         node = self._settings.node
         subscribe = self._connection.subscribe
+        subscribe(self._topics.camera(node, "+", "event"), self._came_back)
         subscribe(self._topics.camera(node, "+", "event", "ack"), self._acknowledged)
         subscribe(self._topics.camera(node, "+", "enabled", "set"), self._switched)
         subscribe(self._topics.node(node, "bridge", "request", "+"), self._requested)
@@ -131,7 +139,7 @@ class Publisher:
             is_back = report.status is not CameraState.ONLINE
             report.recognised(recognition, self._clock())
             if is_back:
-                self._say_availability(report)
+                self._voices[report.id].say_availability()
         self._wake.set()
 
     def changed(self, camera: str, change: Change) -> None:
@@ -142,7 +150,7 @@ class Publisher:
             event = self._outbox.append(
                 change, node=self._settings.node, camera=camera, room=report.room
             )
-            if self._record is not None:
+            if self._record is not None and event is not None:
                 self._record(event)
         self._wake.set()
 
@@ -151,13 +159,15 @@ class Publisher:
         with self._lock:
             report = self._cameras[status.camera]
             report.status = status.state
-            self._say_availability(report)
+            self._voices[report.id].say_availability()
 
     def health(self) -> Health:
         """How things are now; from any thread."""
         with self._lock:
             reports, depth = self._cameras.values(), self._outbox.depth()
-            return check_health(self._connection, reports, outbox_depth=depth)
+            return check_health(
+                self._connection, reports, outbox_depth=depth, alive=self._is_alive()
+            )
 
     def close(self) -> None:
         """Send what waits (a broker that is there gets some seconds), say `offline`, disconnect."""
@@ -175,7 +185,7 @@ class Publisher:
         with self._lock:
             for report in self._cameras.values():
                 report.status = CameraState.OFFLINE
-                self._say_availability(report)
+                self._voices[report.id].say_availability()
         self._connection.close()
 
     def step(self) -> None:
@@ -186,8 +196,8 @@ class Publisher:
                 self._mail.step(now_s)
             if self._announce_s is not None and now_s >= self._announce_s:
                 self._announce()
-            for report in self._cameras.values():
-                self._say_activity(report, now_s)
+            for voice in self._voices.values():
+                voice.say_activity(now_s)
             if now_s >= self._stats_s:
                 self._stats_s = now_s + STATS_S
                 stats = self._statistics.summarise(outbox_depth=self._outbox.depth())
@@ -201,9 +211,11 @@ class Publisher:
         while not self._closing.is_set():
             try:
                 self.step()
+            except Exception as error:
+                if self._once.is_news(("step", type(error))):
+                    logger.exception("publishing failed; trying again")
+            if self._is_alive():
                 watchdog.notify("WATCHDOG=1")
-            except Exception:
-                logger.exception("publishing failed; trying again")
             self._wake.wait(TICK_S)
             self._wake.clear()
 
@@ -225,32 +237,13 @@ class Publisher:
             to_messages(devices, self._settings.discovery),
             states=self._topics.retained(self._settings.node, self._cameras),
         )
-        for report in self._cameras.values():
-            self._say_enabled(report)
-            self._say_availability(report)
-            report.repeat()
-            self._say_activity(report, self._clock())
+        for voice in self._voices.values():
+            voice.say_everything(self._clock())
 
-    def _say_activity(self, report: CameraReport, now_s: float) -> None:
-        publish = self._connection.publish
-        if not self._connection.is_connected:
-            return
-        state = report.due_state(now_s)
-        if state is not None:
-            topic = self._camera_topic(report, "activity")
-            publish(topic, state, retain=True, expiry_s=EXPIRE_AFTER_S)
-        attributes = report.due_attributes(now_s)
-        if attributes is not None:
-            topic = self._camera_topic(report, "activity", "attributes")
-            publish(topic, attributes, qos=0, retain=True, expiry_s=EXPIRE_AFTER_S)
-
-    def _say_availability(self, report: CameraReport) -> None:
-        said = ONLINE if report.status is CameraState.ONLINE else OFFLINE
-        self._connection.publish(self._camera_topic(report, "availability"), said, retain=True)
-
-    def _say_enabled(self, report: CameraReport) -> None:
-        topic = self._camera_topic(report, "enabled", "state")
-        self._connection.publish(topic, ON if report.enabled else OFF, retain=True)
+    def _came_back(self, _topic: str, payload: bytes) -> None:
+        event = ActivityEvent.decode(payload)
+        with self._lock:
+            self._mail.came_back(event)
 
     def _acknowledged(self, topic: str, payload: bytes) -> None:
         self._outbox.acknowledge(self._camera_in(topic), EventAck.decode(payload).seq)
@@ -265,7 +258,7 @@ class Publisher:
                 report.enabled = enabled
                 self._set_enabled(report.id, enabled)
                 logger.info("camera %s: recognition is %s", report.id, ON if enabled else OFF)
-            self._say_enabled(report)
+            self._voices[report.id].say_enabled()
 
     def _requested(self, topic: str, payload: bytes) -> None:
         name = topic.rsplit("/", 1)[-1]
@@ -285,9 +278,6 @@ class Publisher:
 
     def _event_topic(self, event: ActivityEvent) -> str:
         return self._topics.camera(self._settings.node, event.camera, "event")
-
-    def _camera_topic(self, report: CameraReport, *parts: str) -> str:
-        return self._topics.camera(self._settings.node, report.id, *parts)
 
     def _camera_in(self, topic: str) -> str:
         return self._topics.split(topic)[1]

@@ -79,6 +79,7 @@ class Node:
         cameras: tuple[str | CameraSettings, ...] = ("cam1",),
         clock: Callable[[], float] | None = None,
         record: Callable[[ActivityEvent], None] | None = None,
+        is_alive: Callable[[], bool] = lambda: True,
         **options: Any,
     ) -> None:
         self.recorded: list[ActivityEvent] = []
@@ -105,6 +106,7 @@ class Node:
             statistics=Statistics(dict, clock=clock),
             set_enabled=lambda camera, enabled: self.switched.append((camera, enabled)),
             record=record or self.recorded.append,
+            is_alive=is_alive,
             clock=clock,
         )
 

@@ -1,5 +1,6 @@
 """From frames to events: every camera gets its turn, its end and its own clock."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,26 @@ def test_a_camera_that_stays_away_is_lost_and_its_activity_ends_at_its_last_fram
         ("started", "dark", 40.0),
         ("ended", "dark", 49.8),
     ]
+
+
+def test_it_is_alive_while_it_goes_round_with_frames_or_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr(pipeline_module.time, "monotonic", lambda: now_s[0])
+    made = Pipeline(Brightness(), [camera("a")])
+    alive: list[bool] = []
+
+    def wait(seconds: float) -> Callable[[], None]:
+        def step() -> None:
+            now_s[0] += seconds
+            alive.append(made.is_alive)
+
+        return step
+
+    nothing_comes = [wait(0.5 * pipeline_module.HUNG_S)] * 4
+    list(made.run(alone([*nothing_comes, wait(2 * pipeline_module.HUNG_S), EndOfSource()])))
+    assert alive == [True, True, True, True, False]
 
 
 def test_recognition_is_switched_off_and_on_while_it_runs() -> None:

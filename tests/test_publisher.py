@@ -1,6 +1,8 @@
 """What a node says on a real broker, in which order, how often, and when it keeps silent."""
 
 import json
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,8 +12,10 @@ import pytest
 from node import NOON, Node, change, recognition
 from real_broker import Listener, Mosquitto, listening
 
+from har_stream import watchdog
 from har_stream.entities import EXPIRE_AFTER_S, HEARTBEAT_S
 from har_stream.errors import InputError
+from har_stream.event_mail import EventMail
 from har_stream.messages import ActivityAttributes, ActivityEvent, ActivityState, NodeStats
 from har_stream.publisher import FIRST_STATS_S, STATS_S
 from har_stream.recognition import CameraState, CameraStatus
@@ -254,3 +258,46 @@ def test_close_brings_the_last_event_to_the_broker(make_node, listener) -> None:
     node.publisher.changed("cam1", change())
     node.close()
     listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))
+
+
+def test_the_watchdog_hears_of_recognition_not_of_the_publisher(make_node, monkeypatch) -> None:
+    told: list[str] = []
+    looks = threading.Semaphore(0)
+    alive = True
+
+    def is_alive() -> bool:
+        looks.release()
+        return alive
+
+    monkeypatch.setattr(watchdog, "notify", told.append)
+    node = make_node(is_alive=is_alive)
+    node.publisher.start()
+    _look_twice(looks)
+    assert set(told) == {"READY=1", "WATCHDOG=1"}
+    alive = False
+    _look_twice(looks)
+    told.clear()
+    _look_twice(looks)
+    assert not told
+    assert not node.publisher.health().is_well
+
+
+def _look_twice(looks: threading.Semaphore) -> None:
+    for _ in range(2):
+        assert looks.acquire(timeout=10)
+
+
+def test_what_keeps_failing_is_said_once(make_node, caplog, monkeypatch) -> None:
+    node = make_node()
+    tries = threading.Semaphore(0)
+
+    def fail(_mail: EventMail, _now_s: float) -> None:
+        tries.release()
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(EventMail, "step", fail)
+    node.publisher.start()
+    for _ in range(3):
+        assert tries.acquire(timeout=10)
+    monkeypatch.undo()
+    assert caplog.text.count("publishing failed") == 1

@@ -6,7 +6,7 @@ import re
 import socket
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ from har_stream import watchdog
 from har_stream.errors import InputError
 from har_stream.metrics import Health, MetricsServer
 from har_stream.statistics import Statistics
+
+WELL = Health(alive=True, connected=True, cameras={"cam1": True}, outbox_depth=2, n_malformed=1)
 
 
 @dataclass
@@ -64,7 +66,7 @@ def _get(port: int, path: str) -> tuple[int, str]:
 def test_pages() -> None:
     statistics = Statistics(lambda: {"cam1": Counted(n_in=10, n_stalls=1)})
     statistics.decided(12.5)
-    health = Health(connected=True, cameras={"cam1": True}, outbox_depth=2, n_malformed=1)
+    health = WELL
     with MetricsServer(0, statistics=statistics, health=lambda: health) as server:
         status, page = _get(server.port, "/metrics")
         assert status == 200
@@ -83,17 +85,19 @@ def test_pages() -> None:
             assert re.fullmatch(rf"# (HELP|TYPE) [a-z_]+ .+|{sample}", line), line
         assert _get(server.port, "/healthz")[0] == 200
         assert _get(server.port, "/frames")[0] == 404
-        health = Health(connected=True, cameras={"cam1": False}, outbox_depth=0, n_malformed=0)
-        status, page = _get(server.port, "/healthz")
-        assert status == 503
-        assert json.loads(page) == {"well": False, "broker": True, "cameras": {"cam1": False}}
+        for trouble in ({"cameras": {"cam1": False}}, {"alive": False}, {"connected": False}):
+            health = replace(WELL, **trouble)  # type: ignore[arg-type]
+            status, page = _get(server.port, "/healthz")
+            assert status == 503
+            well = {"alive": True, "broker": True, "cameras": {"cam1": True}}
+            said = {name.replace("connected", "broker"): is_so for name, is_so in trouble.items()}
+            assert json.loads(page) == well | said | {"well": False}
         with pytest.raises(InputError, match="give another port"):
             MetricsServer(server.port, statistics=statistics, health=lambda: health)
 
 
 def test_only_loopback_is_listened_on() -> None:
-    health = Health(connected=True, cameras={}, outbox_depth=0, n_malformed=0)
-    server = MetricsServer(0, statistics=Statistics(dict), health=lambda: health)
+    server = MetricsServer(0, statistics=Statistics(dict), health=lambda: WELL)
     with server, pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", server.port), 5)  # any other address of ours
 

@@ -14,6 +14,7 @@ from node import Node, change, recognition
 from real_broker import Listener, Mosquitto, listening
 
 from har_stream import backoff
+from har_stream.echo import ECHO_S
 from har_stream.errors import InputError
 from har_stream.event_mail import REFUSED_RETRY_S
 from har_stream.mqtt import Connection
@@ -94,6 +95,7 @@ def test_a_verified_connection(tls_broker, authority, connect, protocol) -> None
     assert connection.is_connected
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -104,12 +106,12 @@ def test_a_verified_connection(tls_broker, authority, connect, protocol) -> None
     ids=["wrong CA", "expired", "wrong name"],
 )
 def test_a_certificate_that_is_not_trusted_is_said_once(
-    tls_broker, authority, connect, caplog, monkeypatch, tmp_path, options, said
+    tls_broker, authority, connect, caplog, monkeypatch, tmp_path, options, said, protocol
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST_S", 0.05)
     broker = tls_broker("server", **options)
     ca = authority.ca if options else Authority(tmp_path / "theirs").ca
-    connection = connect(broker, tls=TlsSettings(ca_file=ca))
+    connection = connect(broker, tls=TlsSettings(ca_file=ca), protocol=protocol)
     connection.start()
     broker.wait_for_log("alert", 3)
     (line,) = _warnings(caplog)
@@ -119,16 +121,19 @@ def test_a_certificate_that_is_not_trusted_is_said_once(
         connect(broker, tls=TlsSettings(ca_file=ca)).start(fail_fast=True)
 
 
-def test_client_certificates(tls_broker, authority, connect, caplog) -> None:
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_client_certificates(tls_broker, authority, connect, protocol) -> None:
     broker = tls_broker("strict", "require_certificate true")
     certificate, key = authority.sign("client")
     tls = TlsSettings(ca_file=authority.ca, cert_file=certificate, key_file=key)
-    connection = connect(broker, tls=tls)
+    connection = connect(broker, tls=tls, protocol=protocol)
     connection.start(fail_fast=True)
     assert connection.is_connected
     connection.close()
     with pytest.raises(InputError, match="client certificate"):
-        connect(broker, tls=TlsSettings(ca_file=authority.ca)).start(fail_fast=True)
+        connect(broker, tls=TlsSettings(ca_file=authority.ca), protocol=protocol).start(
+            fail_fast=True
+        )
 
 
 def test_tls_where_there_is_none_and_the_other_way_round(
@@ -181,13 +186,15 @@ def test_a_wrong_password_ends_the_start_in_one_line(
     assert PASSWORD not in caplog.text
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_a_password_that_is_changed_meanwhile_is_said_once_and_tried_in_measure(
-    make_mosquitto, connect, tmp_path, caplog, monkeypatch
+    make_mosquitto, connect, tmp_path, caplog, monkeypatch, protocol
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST_S", 0.05)
     users = tmp_path / "users"
     broker = make_mosquitto(*_signed_up(users, har=PASSWORD), anonymous=False)
-    connection = connect(broker, username="har", password_file=_password_file(tmp_path, PASSWORD))
+    good = _password_file(tmp_path, PASSWORD)
+    connection = connect(broker, username="har", password_file=good, protocol=protocol)
     again = threading.Semaphore(0)
     connection.on_connected(again.release)
     connection.start()
@@ -215,13 +222,14 @@ def test_the_password_may_come_from_the_environment(
     assert connection.is_connected
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_a_whole_node_needs_no_more_than_the_documented_acl(
-    make_mosquitto, tmp_path, caplog, monkeypatch
+    make_mosquitto, tmp_path, caplog, monkeypatch, protocol
 ) -> None:
     users = _signed_up(tmp_path / "users", har=PASSWORD, homeassistant=PASSWORD)
     broker = make_mosquitto(*users, f"acl_file {ACL}", anonymous=False)
     monkeypatch.setenv("HAR_MQTT_PASSWORD", PASSWORD)
-    settings = BrokerSettings(url=broker.url, username="har", protocol="5")
+    settings = BrokerSettings(url=broker.url, username="har", protocol=protocol)
     node = Node(broker.url, tmp_path / "state", broker=settings)
     home_assistant = Listener(
         broker.port, "har/#", "homeassistant/#", username="homeassistant", password=PASSWORD
@@ -265,3 +273,27 @@ def test_a_forbidden_topic_is_said_once_and_the_event_waits(
     assert "forbids user 'anonymous' publishing to har/n1/cam1/" in states
     assert "forbids user 'anonymous' publishing to homeassistant/" in discovery
     assert Outbox(tmp_path / "state" / "outbox.db").depth() == 2
+
+
+def test_what_mqtt_3_1_1_forbids_in_silence_is_said_once_and_the_event_stays(
+    make_mosquitto, tmp_path, caplog
+) -> None:
+    acl = tmp_path / "acl"
+    lines = ["topic readwrite har/n1/bridge/#", "topic readwrite homeassistant/#"]
+    acl.write_text("\n".join([*lines, "topic readwrite har/n1/availability"]))
+    broker = make_mosquitto(f"acl_file {acl}", "log_type debug")
+    settings = BrokerSettings(url=broker.url, protocol="3.1.1")
+    node = Node(broker.url, tmp_path / "state", broker=settings)
+    node.publisher.start()
+    for n_event in (1, 2):
+        node.publisher.changed("cam1", change())
+        broker.wait_for_log("Denied PUBLISH from har-stream-n1", n_event)
+        while node.outbox.depth():  # it looks like success
+            node.publisher.step()
+        node.now_s += ECHO_S + 1
+        node.publisher.step()
+    held = node.outbox.replay("cam1", 1).events
+    node.close()
+    (line,) = _warnings(caplog)
+    assert "does not deliver it: so MQTT 3.1.1 hides a forbidden topic; its access list" in line
+    assert len(held) == 2
