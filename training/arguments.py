@@ -11,6 +11,7 @@ examples:
   train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn --resume      after Ctrl-C
   train-har fit configs/study-lrcn.yaml --data UCF50 --seeds 5       mean and interval
   train-har report runs/lrcn                                         its HTML page, anew
+  train-har compare runs/lrcn runs/convlstm --out both.html          side by side
   train-har evaluate --bundle lrcn-ucf --data CLIPS                  one folder per label
   train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
       --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
@@ -37,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (
         _add_fit,
         _add_report,
+        _add_compare,
         _add_evaluate,
         _add_summary,
         _add_import,
@@ -68,7 +70,30 @@ def _add_report(commands: Any) -> None:
         epilog="example:\n  train-har report runs/lrcn",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    report.add_argument("run", type=Path, metavar="RUN", help="folder of a run: fit's --out")
+    report.add_argument("run", type=Path, metavar="RUN", help="fit's --out, with --seeds too")
+
+
+def _add_compare(commands: Any) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="put runs side by side in one HTML page",
+        description="Accuracy with intervals, calibration, size, cost and speed of several runs, "
+        "their curves and confusions, and which differences are more than chance: a paired "
+        "bootstrap over videos, on the clips that both were tested on. A sweep (fit --seeds) is "
+        "one row: its mean, and its interval over seeds.",
+        epilog="example:\n  train-har compare runs/study-lrcn runs/study-convlstm --out study.html",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    compare.add_argument(
+        "run", type=Path, nargs="+", metavar="RUN", help="folder of a run or sweep"
+    )
+    compare.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        default=Path("compare.html"),
+        help="the page; its figures lie beside it as JSON (compare.html)",
+    )
 
 
 def _add_evaluate(commands: Any) -> None:

@@ -70,16 +70,25 @@ def _fit(options: argparse.Namespace, _: str) -> None:
         print(f"bundle: {own / 'bundle'}   (har-stream --bundle {own / 'bundle'} --camera 0)")
         print(f"report: {report.write(own)}")
     if len(runs) > 1:
+        from training.compare_page import write_sweep
         from training.metrics import mean_and_interval
 
         mean, half = mean_and_interval([run.scores["accuracy"] for run in runs])
         print(f"accuracy over {len(runs)} seeds: {mean:.2%} +- {half:.2%} (95 % interval)")
+        print(f"report: {write_sweep(folder)}")
 
 
 def _report(options: argparse.Namespace, _: str) -> None:
-    from training import report
+    from training import compare, compare_page, report
 
-    print(f"report: {report.write(options.run)}")
+    write = compare_page.write_sweep if compare.is_sweep(options.run) else report.write
+    print(f"report: {write(options.run)}")
+
+
+def _compare(options: argparse.Namespace, _: str) -> None:
+    from training import compare_page
+
+    print(f"comparison: {compare_page.write(options.run, options.out)}")
 
 
 def _recipe(options: argparse.Namespace, seed: int) -> str:
@@ -179,6 +188,7 @@ def _trained_on(options: argparse.Namespace) -> tuple[Any, float]:
 _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "fit": _fit,
     "report": _report,
+    "compare": _compare,
     "evaluate": _evaluate,
     "summary": _summary,
     "import": _import,

@@ -48,6 +48,11 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def percents() -> PercentFormatter:
+    """Return what writes 0.5 as 50%; every axis needs its own."""
+    return PercentFormatter(1, decimals=0)
+
+
 def curves(parts: Sequence[Mapping[str, Any]]) -> Figure:
     """Loss and accuracy of every split, learned from and unseen; a dot marks the epoch taken."""
     with rc_context(STYLE):
@@ -79,7 +84,7 @@ def draw_curves(axes: Axes, parts: Sequence[Mapping[str, Any]], name: str) -> No
     axes.grid(axis="y")
     if name == "accuracy":
         axes.set_ylim(0, 1.02)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(percents())
     else:
         axes.set_ylim(bottom=0)
 
@@ -92,8 +97,10 @@ def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
         figure = Figure(figsize=(side + 1.0, side), layout="constrained")
         axes = figure.subplots()
         draw_confusion(axes, counts)
-        axes.set_xticks(range(n), labels, rotation=40, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(n), labels)
+        axes.set_xticks(range(n), labels)
+        for label in axes.get_xticklabels():
+            label.set(rotation=40, ha="right", rotation_mode="anchor")
         axes.set_xlabel("recognised")
         axes.set_ylabel("true")
     return figure
@@ -133,6 +140,6 @@ def reliability(bins: Sequence[Mapping[str, float]]) -> Figure:
         below.set(xlabel="confidence", ylabel="decisions")
         for axes in (above, below):
             axes.grid(axis="y")
-        above.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        above.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        above.xaxis.set_major_formatter(percents())
+        above.yaxis.set_major_formatter(percents())
     return figure
