@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from har_stream.whole_file import replacing
 from training import compare, metrics, report_plots
 from training.compare import Entry
-from training.report_page import embed, render
+from training.report_page import Picture, render
 from training.report_plots import STYLE, UNSEEN, WRONG
 
 PER_ROW = 4
@@ -61,7 +61,7 @@ def _write(
         "curves": _curves(entries),
         "confusion": _confusions(entries, found["entries"]),
     }
-    images = {name: embed(report_plots.to_png(figure)) for name, figure in plots.items()}
+    images = {name: Picture.of(report_plots.to_png(figure)) for name, figure in plots.items()}
     page = render("compare.html", title=title, sweep=sweep, plots=images, **_shown(found))
     with replacing(out.with_suffix(".json")) as file:
         json.dump(found, file, indent=2)
@@ -72,9 +72,11 @@ def _write(
 
 def _shown(found: Row) -> dict[str, Any]:
     entries = found["entries"]
+    differences = [pair for pair in found["differences"] if pair["n_clips"]]
     return {
         "entries": entries,
-        "differences": found["differences"],
+        "differences": differences,
+        "n_apart": len(found["differences"]) - len(differences),
         "leaking": [row["name"] for row in entries if row["leaks"]],
     }
 
@@ -114,6 +116,7 @@ def _curves(entries: Sequence[Entry]) -> Figure:
                 if name == "loss":
                     axes.set_title(entry.name, fontsize=TITLE)
                     axes.set_xlabel("")
+        drawn["loss"].set_ylim(bottom=0)
     return figure
 
 
@@ -135,7 +138,7 @@ def _confusions(entries: Sequence[Entry], rows: Sequence[Row]) -> Figure:
 
 def _grid(n: int) -> tuple[int, int]:
     """Rows and columns of small multiples."""
-    return -(-n // PER_ROW), PER_ROW
+    return -(-n // PER_ROW), min(n, PER_ROW)
 
 
 def _name_ticks(axes: Axes, labels: Sequence[str], *, beside: bool) -> None:

@@ -11,7 +11,7 @@ from har_stream import bundle
 from har_stream.whole_file import replacing
 from training import flops, report_examples, report_plots, run_folder, speed
 from training.report_findings import findings
-from training.report_page import embed, render
+from training.report_page import Picture, embed, render
 from training.run_folder import Record
 
 PAGE, FIGURES, PLOTS = "report.html", "report.json", "plots"
@@ -60,9 +60,8 @@ def _page(record: Record, found: Mapping[str, Any], images: Mapping[str, bytes])
         title=found["name"],
         run=found,
         pictures=[embed(picture, "jpeg") if picture else None for picture in pictures],
-        plots={name: embed(image) for name, image in images.items()},
+        plots={name: Picture.of(image) for name, image in images.items()},
         unseen_curves=any("val_loss" in row for part in record.splits for row in part["history"]),
-        confusion_px=240 + 68 * len(found["labels"]),
         config=yaml.safe_dump(config, sort_keys=False),
     )
 

@@ -16,6 +16,7 @@ from training.cache import EPOCH
 N_SHOWN = 4
 """Frames of a strip, evenly spread from the first to the last."""
 HEIGHT_PX = 108
+GAP_PX = 2
 JPEG_QUALITY = 80
 LOOK_HZ = 4.0
 """Rate at which a clip is looked through for the frames of its strip."""
@@ -28,7 +29,9 @@ def strip(path: Path) -> bytes | None:
     if not frames:
         return None
     chosen = np.linspace(0, len(frames) - 1, N_SHOWN).round().astype(int)
-    row = np.hstack([_shrunk(frames[n]) for n in chosen])
+    shown = [_shrunk(frames[n]) for n in chosen]
+    gap = np.full((HEIGHT_PX, GAP_PX, 3), 255, np.uint8)
+    row = np.hstack([part for image in shown for part in (gap, image)][1:])
     _, encoded = cv2.imencode(".jpg", row, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return encoded.tobytes()
 

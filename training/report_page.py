@@ -1,11 +1,14 @@
 """Pages from templates: how numbers are written, and images that travel inside the page."""
 
 import base64
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 MEBI, KIBI = 1 << 20, 1 << 10
+DENSITY = 1.5
+"""Pixels of a plot for each that it takes on the page: it stays sharp on a fine screen."""
 
 
 def render(template: str, **values: Any) -> str:
@@ -26,6 +29,25 @@ def render(template: str, **values: Any) -> str:
         "kib": kib,
     }
     return environment.get_template(template).render(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A plot inside a page.
+
+    Attributes:
+        address: The PNG file itself, as `embed` writes it.
+        width_px: How wide it is shown, so that all type on a page is of one size.
+    """
+
+    address: str
+    width_px: int
+
+    @classmethod
+    def of(cls, png: bytes) -> "Picture":
+        """Take a PNG file; its header holds its width."""
+        width = int.from_bytes(png[16:20])
+        return cls(embed(png), round(width / DENSITY))
 
 
 def embed(image: bytes, kind: str = "png") -> str:

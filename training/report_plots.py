@@ -44,7 +44,7 @@ History = Sequence[Mapping[str, float]]
 def to_png(figure: Figure) -> bytes:
     """Return a figure's PNG file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", facecolor="white")
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
     return buffer.getvalue()
 
 
@@ -62,7 +62,8 @@ def curves(parts: Sequence[Mapping[str, Any]]) -> Figure:
         draw_curves(accuracy, parts, "accuracy")
         loss.set_title("Loss")
         accuracy.set_title("Accuracy")
-        loss.legend(loc="upper right")
+        loss.set_ylim(bottom=0)
+        figure.legend(*loss.get_legend_handles_labels(), loc="outside upper right", ncols=2)
     return figure
 
 
@@ -80,13 +81,12 @@ def draw_curves(axes: Axes, parts: Sequence[Mapping[str, Any]], name: str) -> No
                 axes.plot(best, values[best - 1], "o", color=colour, markersize=6)
             label = "_"  # one line of the legend is enough
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    axes.set_xlim(left=0.5)
     axes.grid(axis="y")
     if name == "accuracy":
         axes.set_ylim(0, 1.02)
         axes.yaxis.set_major_formatter(percents())
-    else:
-        axes.set_ylim(bottom=0)
 
 
 def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
@@ -128,7 +128,7 @@ def draw_confusion(axes: Axes, counts: Sequence[Sequence[int]], *, size: float =
 def reliability(bins: Sequence[Mapping[str, float]]) -> Figure:
     """Confidence against accuracy, the gap between them, and how many decisions each bin has."""
     with rc_context(STYLE):
-        figure = Figure(figsize=(4.4, 4.4), layout="constrained")
+        figure = Figure(figsize=(4.4, 4.8), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
         sure = np.array([row["confidence"] for row in bins])
         right = np.array([row["accuracy"] for row in bins])
