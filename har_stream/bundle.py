@@ -25,7 +25,7 @@ SHIPPED = Path(__file__).parent / "bundles"
 DEFAULT = "lrcn-ucf"
 
 Role = Literal["encoder", "advance", "head"]
-Format = Literal["litert", "litert_int8", "keras"]
+Format = Literal["litert", "litert_float16", "litert_int8", "keras"]
 Memory = Literal["staggered", "ring", "running"]
 
 

@@ -71,11 +71,22 @@ def test_int8_is_a_quarter_of_the_size_and_agrees_on_real_clips(
     model = _trained(shared, network)
     manifest = random_manifest(network, STUDY).model_copy(update={"labels": LABELS})
     given = {"model": model, "manifest": manifest, "windows": _real_windows(shared)}
-    small = export_bundle(tmp_path / "int8", **given, int8=True)
+    small = export_bundle(tmp_path / "int8", **given, weights="int8")
     assert small.manifest.networks["advance"]["litert_int8"] == "advance.tflite"
     n_bytes = sum(path.stat().st_size for path in small.path.glob("*.tflite"))
     assert n_bytes < 1.7 * model.count_params()
     Recogniser(small, engine="litert")
+
+
+def test_float16_is_half_the_size_and_agrees_on_real_clips(shared: Path, tmp_path: Path) -> None:
+    model = _trained(shared, "lrcn")
+    manifest = random_manifest("lrcn", STUDY).model_copy(update={"labels": LABELS})
+    given = {"model": model, "manifest": manifest, "windows": _real_windows(shared)}
+    half = export_bundle(tmp_path / "half", **given, weights="float16")
+    assert half.manifest.networks["encoder"]["litert_float16"] == "encoder.tflite"
+    n_bytes = sum(path.stat().st_size for path in half.path.glob("*.tflite"))
+    assert n_bytes < 2.2 * model.count_params()
+    Recogniser(half, engine="litert")
 
 
 def _trained(shared: Path, network: str) -> keras.Model:

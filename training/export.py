@@ -3,7 +3,7 @@
 import logging
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -22,11 +22,22 @@ logger = logging.getLogger(__name__)
 TOLERANCE = 1e-5
 """Largest allowed difference of a probability between LiteRT in float32 and the window model."""
 MIN_AGREEMENT = 0.98
-"""Share of calibration windows on which int8 and the window model must give the same label."""
+"""Share of calibration windows on which 8 or 16 bits and the window model give the same label."""
+Weights = Literal["float32", "float16", "int8"]
+FORMATS: dict[Weights, Format] = {
+    "float32": "litert",
+    "float16": "litert_float16",
+    "int8": "litert_int8",
+}
 
 
 def export_bundle(
-    path: Path, *, model: keras.Model, manifest: Manifest, windows: Image, int8: bool = False
+    path: Path,
+    *,
+    model: keras.Model,
+    manifest: Manifest,
+    windows: Image,
+    weights: Weights = "float32",
 ) -> Bundle:
     """Write a bundle, or refuse to where the streamed step differs from the window model.
 
@@ -36,7 +47,7 @@ def export_bundle(
         manifest: All but `networks`, `memory` and `n_parameters`, which are filled in here.
         windows: Prepared windows of real clips on which parity is shown; shape
             (n, n_frames, height, width, 3), uint8.
-        int8: Write LiteRT files of 8-bit weights in place of float32 ones: a quarter of the size.
+        weights: How the LiteRT files keep numbers; the Keras files keep float32.
 
     Raises:
         InputError: The LiteRT step is not the window model within the tolerance.
@@ -46,12 +57,12 @@ def export_bundle(
     network = registry.get(manifest.network)
     parts = network.split(model)
     clips = normalise(windows, manifest.clip)
-    litert: Format = "litert_int8" if int8 else "litert"
+    litert = FORMATS[weights]
     files: dict[str, bytes] = {}
     networks: dict[Role, dict[Format, str]] = {}
     for role, part in parts.items():
         networks[role] = {litert: f"{role}.tflite", "keras": f"{role}.keras"}
-        files[f"{role}.tflite"] = to_litert(part, int8=int8)
+        files[f"{role}.tflite"] = to_litert(part, weights=weights)
         files[f"{role}.keras"] = _to_keras(part)
     manifest = manifest.model_copy(
         update={
@@ -66,20 +77,20 @@ def export_bundle(
     return bundle.save(path, manifest, files)
 
 
-def to_litert(part: keras.Model, *, int8: bool = False) -> bytes:
+def to_litert(part: keras.Model, *, weights: Weights = "float32") -> bytes:
     """Convert one network with a free batch.
 
     The weights go in as constants, so that the converter can fuse them into its operations. In 8
     bits, activations take their range from each frame; ranges fixed in advance let the error of a
-    recurrent state add up over the window.
+    recurrent state add up over the window. From 16 bits, LiteRT computes in float32.
     """
     import tensorflow as tf
 
-    weights = [keras.ops.convert_to_numpy(weight) for weight in part.trainable_variables]
+    learned = [keras.ops.convert_to_numpy(weight) for weight in part.trainable_variables]
     fixed = [keras.ops.convert_to_numpy(weight) for weight in part.non_trainable_variables]
 
     def compute(**inputs: Any) -> Any:
-        constants = [tf.constant(weight) for weight in weights], [tf.constant(w) for w in fixed]
+        constants = [tf.constant(w) for w in learned], [tf.constant(w) for w in fixed]
         return part.stateless_call(*constants, inputs, training=False)[0]
 
     specs = {
@@ -88,8 +99,10 @@ def to_litert(part: keras.Model, *, int8: bool = False) -> bytes:
     }
     function = tf.function(compute, autograph=False).get_concrete_function(**specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
-    if int8:
+    if weights != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
     converted: bytes = converter.convert()
     return converted
 
@@ -112,7 +125,7 @@ def check_parity(candidate: Bundle, *, expected: NDArray[Any], clips: NDArray[np
             )
     elif agreement < MIN_AGREEMENT:
         raise InputError(
-            f"export refused: int8 agrees with Keras on {agreement:.1%} of the windows "
+            f"export refused: it agrees with Keras on {agreement:.1%} of the windows "
             f"(needed: {MIN_AGREEMENT:.0%}); export float32 instead"
         )
 

@@ -82,6 +82,7 @@ def fit(
         seen, unseen = splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=n)
         network = room.learn([*part.train, *seen], part.validation, folder / f"split-{n + 1}")
         by_test = room.judge(network, part.test)
+        network.model.save(folder / f"split-{n + 1}" / run_folder.MODEL)
         learned.append(network)
         tested += by_test
         judged += room.judge(network, part.validation) if part.validation else by_test

@@ -1,7 +1,7 @@
 """What a training run leaves in its folder, beside checkpoints: everything a report needs.
 
 - `bundle/`: what `har-stream --bundle` takes.
-- `model.keras`: the window model.
+- `model.keras`: the window model; in `split-N`, that of a split, which never saw its test clips.
 - `run.json`: config, figures, splits, learning curves, clips that were left out.
 - `decisions.json`: calibrated probabilities of every test clip, window by window.
 """

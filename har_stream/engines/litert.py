@@ -20,13 +20,13 @@ from har_stream.rolling import NONE, Rolling
 
 CACHE_BYTES = 1 << 20
 """States of one run; what is larger falls out of a core's second-level cache, and costs double."""
-FORMATS: tuple[Format, ...] = ("litert", "litert_int8")
+FORMATS: tuple[Format, ...] = ("litert", "litert_float16", "litert_int8")
 
 Array = NDArray[Any]
 
 
 class LiteRtEngine:
-    """Runs a bundle's `.tflite` files, float32 or int8; see `har_stream.engines.Engine`."""
+    """Runs a bundle's `.tflite` files, of any number format; see `har_stream.engines.Engine`."""
 
     runs_on = "LiteRT on the CPU"
 
@@ -98,7 +98,7 @@ class LiteRtEngine:
 
 
 def file_of(bundle: Bundle, role: Role) -> Path | None:
-    """Path of a role's `.tflite` file, float32 or int8, whichever the bundle has."""
+    """Path of a role's `.tflite` file, of whichever numbers the bundle has."""
     found = (bundle.file(role, file_format) for file_format in FORMATS)
     return next((path for path in found if path is not None), None)
 
