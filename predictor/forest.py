@@ -3,6 +3,7 @@
 scikit-learn grows it; asking it is a few array look-ups, and saving it needs no pickle.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,31 +22,30 @@ FEATURE_SHARE = 0.3
 
 @dataclass(slots=True)
 class Forest:
-    """The trees, padded to the largest; node 0 is the root, a leaf leads to itself.
+    """All nodes of all trees; the root of tree t is node t, a leaf leads to itself.
 
     Attributes:
-        feature: Feature that a node asks for, shape (trees, nodes).
+        feature: Feature that a node asks for, shape (nodes,).
         threshold: It goes left where the feature is at or below this, same shape.
-        children: Left and right node, counted over all trees, shape (trees, nodes, 2).
-        shares: p(outcome | node), shape (trees, nodes, outcomes).
-        depth: Steps from the root to the deepest leaf.
+        left: The left child; the right one lies next to it. Same shape.
+        shares: p(outcome | node), shape (nodes, outcomes).
+        depth: Steps from a root to the deepest leaf.
     """
 
-    feature: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 1), np.int32))
-    threshold: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 1), np.float32))
-    children: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 1, 2), np.int32))
-    shares: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 1, 0), np.float32))
+    feature: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    threshold: Array = field(default_factory=lambda: np.zeros(0))
+    left: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    shares: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     depth: int = 0
 
     def probabilities(self, features: Array) -> Array:
         """Return p(outcome), shape (outcomes,), for features of shape (features,)."""
-        n_trees, n_nodes = self.feature.shape
-        goes_right = (features[self.feature] > self.threshold).ravel()
-        nodes = np.arange(n_trees) * n_nodes
-        for _ in range(self.depth):
-            nodes = self.children.take(2 * nodes + goes_right.take(nodes))
-        leaves = self.shares.reshape(n_trees * n_nodes, -1)[nodes]
-        mean: Array = leaves.mean(axis=0, dtype=np.float64)
+        asked = features.astype(np.float32).take(self.feature)  # as they were when it grew
+        onward = self.left + (asked > self.threshold)
+        nodes = onward[:N_TREES]
+        for _ in range(self.depth - 1):
+            nodes = onward.take(nodes)
+        mean: Array = self.shares.take(nodes, axis=0).mean(axis=0, dtype=np.float64)
         return mean
 
 
@@ -71,23 +71,30 @@ def grow_forest(features: Array, outcomes: NDArray[Any], importance: Array) -> F
         random_state=0,
     ).fit(features, outcomes, sample_weight=importance)
     trees = [each.tree_ for each in grown.estimators_]
-    n_nodes = max(tree.node_count for tree in trees)
+    return _planted(trees, [int(each) for each in grown.classes_])
+
+
+def _planted(trees: Sequence[Any], outcomes: Sequence[int]) -> Forest:
+    """Lay scikit-learn's trees out: the roots first, then every pair of siblings side by side."""
+    n_nodes = sum(tree.node_count for tree in trees)
     forest = Forest(
-        np.zeros((N_TREES, n_nodes), np.int32),
-        np.zeros((N_TREES, n_nodes), np.float32),
-        np.zeros((N_TREES, n_nodes, 2), np.int32),
-        np.zeros((N_TREES, n_nodes, int(outcomes.max()) + 1), np.float32),
+        np.zeros(n_nodes, np.intp),
+        np.full(n_nodes, np.inf),
+        np.arange(n_nodes),
+        np.zeros((n_nodes, max(outcomes) + 1), np.float32),
         max(tree.max_depth for tree in trees),
     )
-    for index, tree in enumerate(trees):
-        nodes = np.arange(tree.node_count)
-        is_leaf = tree.children_left < 0
-        forest.feature[index, nodes] = np.where(is_leaf, 0, tree.feature)
-        forest.threshold[index, nodes] = tree.threshold
-        for side, child in enumerate((tree.children_left, tree.children_right)):
-            forest.children[index, nodes, side] = index * n_nodes + np.where(is_leaf, nodes, child)
+    n_laid = len(trees)
+    for root, tree in enumerate(trees):
+        is_cut = tree.children_left >= 0
+        place = np.full(tree.node_count, root)
+        pairs = n_laid + 2 * np.arange(is_cut.sum())
+        place[tree.children_left[is_cut]] = pairs
+        place[tree.children_right[is_cut]] = pairs + 1
+        n_laid += 2 * len(pairs)
+        forest.left[place[is_cut]] = pairs
+        forest.feature[place[is_cut]] = tree.feature[is_cut]
+        forest.threshold[place[is_cut]] = tree.threshold[is_cut]
         counts = tree.value[:, 0, :]
-        forest.shares[index, nodes[:, None], grown.classes_[None, :]] = counts / counts.sum(
-            axis=1, keepdims=True
-        )
+        forest.shares[np.ix_(place, outcomes)] = counts / counts.sum(axis=1, keepdims=True)
     return forest
