@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 from har_stream.clips import Frame
 from har_stream.errors import InputError
-from har_stream.readers import Arrival, EndOfSource, Readers
+from har_stream.readers import Arrival, EndOfSource
 from har_stream.recogniser import Decision, Recogniser
 from har_stream.recognition import CameraStatus
 from har_stream.settings import CameraSettings
@@ -20,6 +21,17 @@ AWAY_S = 10.0
 
 Said = tuple[str, News]
 """A camera's id, and what it has to say."""
+
+
+class Arrivals(Protocol):
+    """Where frames come from: `har_stream.readers.Readers`, or a stream made up to measure."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+
+    def take(self, timeout_s: float) -> list[Arrival]:
+        """Return at most one item of each camera; wait for one no longer than this."""
 
 
 class Pipeline:
@@ -62,7 +74,7 @@ class Pipeline:
         """Have `run` end soon; safe from any thread and from a signal handler."""
         self._stopped = True
 
-    def run(self, readers: Readers) -> Iterator[Said]:
+    def run(self, readers: Arrivals) -> Iterator[Said]:
         """Yield every decision, change of activity and change of state, each with its camera.
 
         Ends with the last source, or once stopped; running activities end at the last frame.

@@ -106,6 +106,9 @@ def _add_evaluate(commands: Any) -> None:
     )
     evaluate.add_argument("--groups", metavar="1-7", default="", help="only clips of these groups")
     evaluate.add_argument("--group-pattern", metavar="REGEX", help="finds the group in a file name")
+    evaluate.add_argument(
+        "--stream", action="store_true", help="also as one stream: cuts, still scenes, empty rooms"
+    )
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
 
 

@@ -111,7 +111,7 @@ def _with_options(config: "RunConfig", options: argparse.Namespace) -> "RunConfi
 def _evaluate(options: argparse.Namespace, command: str) -> None:
     from har_stream import bundle
     from training.config import DataConfig
-    from training.evaluate import evaluate, split_names
+    from training.evaluate import chosen_clips, evaluate, split_names
 
     own = state_dir() / "models"
     loaded = bundle.load(bundle.find(options.bundle, models_dir=own))
@@ -121,10 +121,17 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
         others=split_names(options.others),
         group_pattern=options.group_pattern,
     )
-    scores = evaluate(loaded, data, groups=split_names(options.groups))
+    groups = split_names(options.groups)
+    scores = evaluate(loaded, data, groups=groups)
     _print_scores(scores, f"{options.bundle} on {options.data}", leaks=scores["leaks"])
     for path, reason in scores["unreadable"].items():
         print(f"left out: {path}: {reason}")
+    if options.stream:
+        from training import evaluate_stream
+
+        clips = chosen_clips(loaded, data, groups=groups)
+        scores["stream"] = evaluate_stream.evaluate_stream(loaded, clips)
+        Console().print(evaluate_stream.to_table(scores["stream"]))
     if options.json:
         options.json.write_text(json.dumps({"command": command, **scores}, indent=2) + "\n")
 

@@ -36,10 +36,8 @@ def evaluate(bundle: Bundle, data: DataConfig, *, groups: Sequence[str] = ()) ->
         InputError: The data has labels that the bundle does not know, or no clip can be read.
     """
     manifest = bundle.manifest
-    dataset = datasets.read(data)
-    _check_labels(bundle, dataset, data)
-    clips = [c for c in (*dataset.clips, *dataset.others) if not groups or c.is_of(groups)]
-    judged, unreadable = _stream(bundle, clips)
+    clips = chosen_clips(bundle, data, groups=groups)
+    judged, unreadable = stream_clips(bundle, clips)
     if not any(clip.truth is not None for clip in judged):
         raise InputError(f"{data.path}: no clip to evaluate on; {len(unreadable)} cannot be read")
     return {
@@ -52,6 +50,17 @@ def evaluate(bundle: Bundle, data: DataConfig, *, groups: Sequence[str] = ()) ->
     }
 
 
+def chosen_clips(bundle: Bundle, data: DataConfig, *, groups: Sequence[str] = ()) -> list[Clip]:
+    """List the clips that a bundle is to be evaluated on.
+
+    Raises:
+        InputError: The data has labels that the bundle does not know.
+    """
+    dataset = datasets.read(data)
+    _check_labels(bundle, dataset, data)
+    return [c for c in (*dataset.clips, *dataset.others) if not groups or c.is_of(groups)]
+
+
 def _check_labels(bundle: Bundle, dataset: Dataset, data: DataConfig) -> None:
     known = bundle.manifest.labels
     foreign = set(dataset.labels) - set(known)
@@ -62,7 +71,12 @@ def _check_labels(bundle: Bundle, dataset: Dataset, data: DataConfig) -> None:
         )
 
 
-def _stream(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[Judged], dict[str, str]]:
+def stream_clips(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[Judged], dict[str, str]]:
+    """Stream clips, each as if from a camera of its own.
+
+    Returns:
+        What is said of each clip, and the clips that cannot be read, each with the reason.
+    """
     recogniser = Recogniser(bundle)
     sample_hz = bundle.manifest.clip.sample_hz
     index = {label: n for n, label in enumerate(bundle.manifest.labels)}
