@@ -35,7 +35,7 @@ class Brightness:
     """Recognises how bright the newest frame is; a full window is four frames since a reset."""
 
     def __init__(self) -> None:
-        self.bundle = Bundle(Path("brightness"), MANIFEST, "0" * 64)
+        self.bundle = Bundle(Path("brightness"), MANIFEST, "0" * 64, brought={})
         self.batches: list[list[str]] = []
         self._seen: dict[str, list[Frame]] = {}
 

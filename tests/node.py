@@ -22,7 +22,7 @@ LABELS = ("cooking", "eating", "sleeping")
 
 def bundle() -> Bundle:
     """A bundle as far as a publisher needs one: its name, hash and labels."""
-    return Bundle(Path("home"), manifest(labels=LABELS), "0" * 64)
+    return Bundle(Path("home"), manifest(labels=LABELS), "0" * 64, brought={})
 
 
 def recognition(
