@@ -12,6 +12,7 @@ examples:
   train-har fit configs/study-lrcn.yaml --data UCF50 --seeds 5       mean and interval
   train-har report runs/lrcn                                         its HTML page, anew
   train-har compare runs/lrcn runs/convlstm --out both.html          side by side
+  train-har export runs/lrcn --int8                                  a third of the size
   train-har evaluate --bundle lrcn-ucf --data CLIPS                  one folder per label
   train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
       --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
@@ -39,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_fit,
         _add_report,
         _add_compare,
+        _add_export,
         _add_evaluate,
         _add_summary,
         _add_import,
@@ -93,6 +95,37 @@ def _add_compare(commands: Any) -> None:
         metavar="FILE",
         default=Path("compare.html"),
         help="the page; its figures lie beside it as JSON (compare.html)",
+    )
+
+
+def _add_export(commands: Any) -> None:
+    export = commands.add_parser(
+        "export",
+        help="write a run's bundle with smaller weights, and set the formats side by side",
+        description="Write RUN/bundle-int8 or RUN/bundle-float16 (or RUN/bundle anew), and stream "
+        "the run's test clips through float32, float16 and int8: size, time, accuracy, into "
+        "the report. An export that does not say what the network says is refused.",
+        epilog="examples:\n"
+        "  train-har export runs/lrcn --engine litert --int8\n"
+        "  har-stream --bundle runs/lrcn/bundle-int8 --camera 0",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    export.add_argument("run", type=Path, metavar="RUN", help="folder of a run: fit's --out")
+    export.add_argument(
+        "--engine", choices=("litert",), default="litert", help="whose files (the default)"
+    )
+    smaller = export.add_mutually_exclusive_group()
+    for weights in ("int8", "float16"):
+        smaller.add_argument(
+            f"--{weights}",
+            dest="weights",
+            action="store_const",
+            const=weights,
+            default="float32",
+            help=f"weights in {weights} in place of float32",
+        )
+    export.add_argument(
+        "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
     )
 
 

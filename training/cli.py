@@ -91,6 +91,26 @@ def _compare(options: argparse.Namespace, _: str) -> None:
     print(f"comparison: {compare_page.write(options.run, options.out)}")
 
 
+def _export(options: argparse.Namespace, _: str) -> None:
+    from training import formats, report, run_folder
+
+    record = run_folder.read(options.run)
+    made, rows = formats.export(
+        record,
+        weights=options.weights,
+        cache_folder=options.cache or state_dir() / "cache" / "clips",
+    )
+    table = Table(
+        "weights", "bytes", "a frame", "accuracy", "as float32", title=record.manifest.name
+    )
+    for row in rows:
+        shares = [f"{row[name]:.1%}" for name in ("accuracy", "agreement")]
+        table.add_row(row["format"], f"{row['n_bytes']:,}", f"{row['median_ms']:.2f} ms", *shares)
+    Console().print(table)
+    print(f"bundle: {made.path}")
+    print(f"report: {report.write(options.run)}")
+
+
 def _recipe(options: argparse.Namespace, seed: int) -> str:
     """The command that makes this bundle again: what decides the outcome, and no one's folders."""
     parts = ["train-har", "fit", f"configs/{options.config.name}"]
@@ -196,6 +216,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "fit": _fit,
     "report": _report,
     "compare": _compare,
+    "export": _export,
     "evaluate": _evaluate,
     "summary": _summary,
     "import": _import,

@@ -15,8 +15,6 @@ from training.report_page import Picture, embed, render
 from training.run_folder import Record
 
 PAGE, FIGURES, PLOTS = "report.html", "report.json", "plots"
-FORMATS = "formats.json"
-"""What `train-har export` leaves: the run's bundles of every number format, side by side."""
 
 
 def write(folder: Path) -> Path:
@@ -31,7 +29,7 @@ def write(folder: Path) -> Path:
         record,
         work=flops.work_of(loaded),
         speed=speed.measure(loaded),
-        formats=_formats(folder / FORMATS),
+        formats=_formats(folder / run_folder.FORMATS),
     )
     plots = {
         "curves": report_plots.curves(record.splits),

@@ -4,6 +4,7 @@
 - `model.keras`: the window model; in `split-N`, that of a split, which never saw its test clips.
 - `run.json`: config, figures, splits, learning curves, clips that were left out.
 - `decisions.json`: calibrated probabilities of every test clip, window by window.
+- `formats.json`: after `train-har export`, the bundle's number formats side by side.
 """
 
 import json
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from training.splits import Split
 
 BUNDLE, MODEL, RUN, DECISIONS = "bundle", "model.keras", "run.json", "decisions.json"
+FORMATS = "formats.json"
 
 
 @dataclass(frozen=True, slots=True)

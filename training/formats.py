@@ -1,0 +1,141 @@
+"""One run in every number format, side by side: size, speed, and accuracy on its test clips.
+
+The accuracy is that of the networks of the run's splits, none of which has seen the clips that it
+is judged on; size and speed are those of the bundle.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from har_stream import bundle
+from har_stream.bundle import Bundle, Manifest
+from har_stream.clips import Image
+from har_stream.engines.litert import file_of
+from har_stream.errors import InputError
+from har_stream.whole_file import replacing
+from training import cache, datasets, metrics, run_folder, speed, splits
+from training.batches import sampling_of, streamed
+from training.config import RunConfig
+from training.datasets import Clip
+from training.evaluate import stream_clips
+from training.export import FORMATS, Weights, export_bundle
+from training.metrics import Judged
+from training.run_folder import Record
+
+N_PARITY_WINDOWS = 64
+"""Windows of training clips on which an export must agree with the network."""
+
+Row = dict[str, Any]
+
+
+def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bundle, list[Row]]:
+    """Write a run's bundle in one number format, and set all formats side by side.
+
+    Args:
+        record: The run; its clips must still be where its config says.
+        weights: The format; float32 replaces `bundle`, others are written beside it.
+        cache_folder: Where prepared frames lie.
+
+    Returns:
+        The bundle, and a row per format: `n_bytes` of its LiteRT files, `median_ms` a frame,
+        `accuracy` on the run's test clips, streamed, and `agreement`: the share of decisions with
+        float32's label. The rows are kept in `formats.json` for the report.
+
+    Raises:
+        InputError: An export is not the network, or clips are missing.
+    """
+    name = run_folder.BUNDLE if weights == "float32" else f"{run_folder.BUNDLE}-{weights}"
+    parts = _parts(record)
+    with tempfile.TemporaryDirectory() as scratch:
+        judged: dict[Weights, list[Judged]] = {each: [] for each in FORMATS}
+        for n, (train, test) in enumerate(parts, 1):
+            made = _every_format(
+                Path(scratch) / f"split-{n}",
+                model=_load(record.folder / f"split-{n}"),
+                manifest=record.manifest,
+                windows=_windows(record.config, train, cache_folder),
+            )
+            for each in FORMATS:
+                judged[each] += stream_clips(made[each], test)[0]
+        if len(parts) > 1:
+            made = _every_format(
+                Path(scratch) / "whole",
+                model=_load(record.folder),
+                manifest=record.manifest,
+                windows=_windows(
+                    record.config, [c for _, test in parts for c in test], cache_folder
+                ),
+            )
+        rows = [_row(each, made[each], judged) for each in FORMATS]
+        files = {path.name: path.read_bytes() for path in made[weights].path.iterdir()}
+    del files[bundle.MANIFEST]
+    with replacing(record.folder / run_folder.FORMATS) as file:
+        json.dump(rows, file, indent=1)
+    return bundle.save(record.folder / name, made[weights].manifest, files), rows
+
+
+def _parts(record: Record) -> list[tuple[Sequence[Clip], Sequence[Clip]]]:
+    """Part the run's clips as the run did: what each split learned from and was tested on."""
+    config = record.config
+    dataset = datasets.read(config.data)
+    parts = splits.make(dataset, split=config.split, data=config.data, seed=config.seed)
+    tested = {judged.clip.path for judged in record.tested}
+    found: list[tuple[Sequence[Clip], Sequence[Clip]]] = [
+        (part.train, [clip for clip in part.test if clip.path in tested]) for part in parts
+    ]
+    if sum(len(test) for _, test in found) != len(tested):
+        raise InputError(
+            f"{config.data.path}: the clips have changed since {record.folder} was made; run "
+            "train-har fit again"
+        )
+    return found
+
+
+def _every_format(
+    folder: Path, *, model: keras.Model, manifest: Manifest, windows: Image
+) -> dict[Weights, Bundle]:
+    return {
+        weights: export_bundle(
+            folder / weights, model=model, manifest=manifest, windows=windows, weights=weights
+        )
+        for weights in FORMATS
+    }
+
+
+def _row(weights: Weights, made: Bundle, judged: dict[Weights, list[Judged]]) -> Row:
+    ours, _ = metrics.windows_of(judged[weights])
+    theirs, _ = metrics.windows_of(judged["float32"])
+    return {
+        "format": weights,
+        "n_bytes": litert_bytes(made),
+        "median_ms": speed.measure(made).to_json()["median_ms"],
+        "accuracy": metrics.score(judged[weights], made.manifest.labels)["accuracy"],
+        "agreement": float((ours.argmax(-1) == theirs.argmax(-1)).mean()),
+    }
+
+
+def litert_bytes(made: Bundle) -> int:
+    """Size of a bundle's LiteRT files."""
+    paths = [file_of(made, role) for role in made.manifest.networks]
+    return sum(path.stat().st_size for path in paths if path is not None)
+
+
+def _load(folder: Path) -> keras.Model:
+    path = folder / run_folder.MODEL
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: Keras cannot read it; run train-har fit again") from error
+
+
+def _windows(config: RunConfig, clips: Sequence[Clip], cache_folder: Path) -> Image:
+    """The first windows of clips all over a side of a split."""
+    chosen = clips[:: -(-len(clips) // N_PARITY_WINDOWS)]
+    cached = cache.read_clips(chosen, sampling_of(config), folder=cache_folder)
+    return np.stack([streamed(frames, 0, config) for frames in cached.frames.values()])
