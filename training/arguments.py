@@ -17,6 +17,8 @@ examples:
   train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
       --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
   train-har summary lrcn                                             a network, layer by layer
+  train-har record --label cooking --camera 0 --minutes 2            clips of your own home
+  train-har cut LABELS.csv --out clips        the same, from recordings: file,start_s,end_s,label
   train-har import MODEL.h5 --labels Walk,Swing --colour bgr --sample-hz 2.9     a tutorial's model
 
 DIR of --data holds one folder of videos per class. A bundle is used by har-stream --bundle PATH.
@@ -44,6 +46,8 @@ def make_parser() -> argparse.ArgumentParser:
         _add_evaluate,
         _add_summary,
         _add_import,
+        _add_record,
+        _add_cut,
     ):
         add(commands)
     return parser
@@ -169,6 +173,40 @@ def _add_import(commands: Any) -> None:
     imports.add_argument("--name", metavar="NAME", help="of the bundle (the file's)")
     imports.add_argument(
         "--out", type=Path, metavar="DIR", help="the bundle (models/NAME in the state directory)"
+    )
+
+
+def _add_record(commands: Any) -> None:
+    record = commands.add_parser("record", help="collect clips of your own home, with consent")
+    record.add_argument("--label", required=True, metavar="NAME", help="what is going on")
+    record.add_argument("--camera", required=True, metavar="SRC", help="index, URL or file")
+    record.add_argument(
+        "--minutes", type=_positive, metavar="N", default=2.0, help="(default %(default)g)"
+    )
+    record.add_argument(
+        "--seconds", type=_positive, metavar="N", default=6.0, help="of a clip (default 6)"
+    )
+    record.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("clips"), help="class folders (clips)"
+    )
+    record.add_argument(
+        "--countdown", type=int, metavar="S", default=5, help="before it begins (default 5)"
+    )
+    record.add_argument(
+        "--yes", action="store_true", help="everybody who may be seen knows of it and agrees"
+    )
+
+
+def _add_cut(commands: Any) -> None:
+    cut = commands.add_parser("cut", help="cut labelled stretches of recordings into class folders")
+    cut.add_argument(
+        "source",
+        type=Path,
+        metavar="LABELS",
+        help="CSV with file,start_s,end_s,label and perhaps group; or the folder of GMDCSA24",
+    )
+    cut.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("clips"), help="class folders (clips)"
     )
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from har_stream.errors import InputError
 from har_stream.settings import state_dir
+from training import gathering
 from training.arguments import make_parser
 
 if TYPE_CHECKING:
@@ -220,4 +221,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "evaluate": _evaluate,
     "summary": _summary,
     "import": _import,
+    "record": gathering.record,
+    "cut": gathering.cut,
 }

@@ -32,8 +32,12 @@ class DataConfig(_Section):
     group_pattern: str | None = Field(
         None, description="its first group names the video that a clip was cut from"
     )
+    groups_span_classes: bool = Field(
+        False, description="whether a group's name means the same people and place in every class"
+    )
     linked: dict[str, tuple[tuple[str, ...], ...]] = Field(
-        default_factory=dict, description="class: groups that share footage and stay together"
+        default_factory=dict,
+        description="class ('*' where groups span): groups that share footage and stay together",
     )
     exclude: Groups = Field(default_factory=dict, description="class: groups that are left out")
 

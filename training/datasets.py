@@ -15,8 +15,10 @@ logger = logging.getLogger(__name__)
 
 LINK = "+"
 """Joins the names of linked groups: clips of `16+18` share footage."""
-UCF_PATTERN = r"_g(\d+)_"
-"""UCF: `v_TaiChi_g08_c03.avi` is the third cut of the eighth video."""
+EVERY_CLASS = "*"
+"""Stands for the class in the source of a clip whose group spans classes."""
+UCF_PATTERN = r"_g([A-Za-z0-9-]+)_c\d+"
+"""UCF: `v_TaiChi_g08_c03.avi` is the third cut of the eighth video. Ours are named likewise."""
 HMDB_PATTERN = r"^(.+)_[a-z]_[a-z]{2}_np\d_[a-z]{2}_[a-z]{3}_\d+\."
 """HMDB51: before body part, camera motion, people, viewpoint, quality and number of the cut."""
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg"})
@@ -30,17 +32,20 @@ class Clip:
     Attributes:
         path: The file.
         label: Its class.
-        group: Name of the video it was cut from, within its class; `LINK` joins linked groups.
+        group: Name of the video it was cut from; `LINK` joins linked groups.
+        spans: Whether its group is the same footage in every class, as one person's recordings are;
+            otherwise groups of two classes have nothing in common but the name.
     """
 
     path: Path
     label: str
     group: str
+    spans: bool = False
 
     @property
     def source(self) -> str:
-        """The group with its class: what must not lie on both sides of a split."""
-        return f"{self.label}/{self.group}"
+        """The group with its class, if that matters: what must not lie on two sides of a split."""
+        return f"{EVERY_CLASS if self.spans else self.label}/{self.group}"
 
     def is_of(self, groups: Iterable[str]) -> bool:
         """Tell whether it, or footage linked with it, belongs to one of these groups."""
@@ -86,21 +91,29 @@ def read(config: DataConfig) -> Dataset:
     for label in (*labels, *others):
         if label not in found:
             raise InputError(f"{root}: no clips of class {label!r}; it has {', '.join(found)}")
-    clips = tuple(clip for label in labels for clip in _clips_of(label, config))
+    every_clip = _list(root, (*labels, *others), config)
+    clips = tuple(clip for clip in every_clip if clip.label in labels)
     for label in labels:
         if sum(clip.label == label for clip in clips) < 2:
             raise InputError(f"{root / label}: one clip cannot be split; give at least two")
     if len(labels) < 2:
         raise InputError(f"{root}: one class, {labels[0]!r}; at least two are needed")
-    unlabelled = tuple(clip for label in others for clip in _clips_of(label, config))
-    return Dataset(labels, clips, unlabelled)
+    return Dataset(labels, clips, tuple(clip for clip in every_clip if clip.label in others))
+
+
+def census(root: Path) -> list[tuple[str, int, int]]:
+    """Count the clips and the groups of every class folder, in the order of their names."""
+    pattern = re.compile(UCF_PATTERN)
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and any(_videos(path)))
+    groups = {path.name: [_group_of(clip, pattern) for clip in _videos(path)] for path in folders}
+    return [(label, len(of_clip), len(set(of_clip))) for label, of_clip in groups.items()]
 
 
 def link(clips: Sequence[Clip], linked: Iterable[Sequence[str]]) -> list[Clip]:
-    """Join groups of one class into one, also where they are linked only through a third.
+    """Join groups into one, also where they are linked only through a third.
 
     Args:
-        clips: All of one class.
+        clips: All of one class, or of all classes where groups span them.
         linked: Groups that share footage.
     """
     joined: list[set[str]] = []
@@ -112,17 +125,16 @@ def link(clips: Sequence[Clip], linked: Iterable[Sequence[str]]) -> list[Clip]:
     return [replace(clip, group=name_of.get(clip.group, clip.group)) for clip in clips]
 
 
-def identical(clips: Iterable[Clip]) -> list[list[str]]:
-    """Find groups that hold the same file, byte by byte."""
+def identical(clips: Iterable[Clip]) -> list[list[Clip]]:
+    """Find clips that are the same file, byte by byte."""
     by_size: dict[int, list[Clip]] = defaultdict(list)
     for clip in clips:
         by_size[clip.path.stat().st_size].append(clip)
-    by_content: dict[str, set[str]] = defaultdict(set)
+    by_content: dict[bytes, list[Clip]] = defaultdict(list)
     for alike in (clips for clips in by_size.values() if len(clips) > 1):
         for clip in alike:
-            content = hashlib.sha256(clip.path.read_bytes()).hexdigest()
-            by_content[content].add(clip.group)
-    return [sorted(groups) for groups in by_content.values() if len(groups) > 1]
+            by_content[hashlib.sha256(clip.path.read_bytes()).digest()].append(clip)
+    return [same for same in by_content.values() if len(same) > 1]
 
 
 def _rest(found: Iterable[str], labels: Sequence[str]) -> tuple[str, ...]:
@@ -134,18 +146,30 @@ def _videos(folder: Path) -> Iterator[Path]:
     return (path for path in files if not path.name.startswith("."))
 
 
-def _clips_of(label: str, config: DataConfig) -> Iterator[Clip]:
-    assert config.path is not None  # noqa: S101 - checked by the caller
+def _list(root: Path, classes: Sequence[str], config: DataConfig) -> list[Clip]:
+    """List the clips of classes, groups that share footage joined, and excluded ones left out."""
     pattern = re.compile(config.group_pattern or _PATTERNS.get(config.kind, UCF_PATTERN))
+    spans = config.groups_span_classes
     clips = [
-        Clip(path, label, _group_of(path, pattern)) for path in sorted(_videos(config.path / label))
+        Clip(path, label, _group_of(path, pattern), spans)
+        for label in classes
+        for path in sorted(_videos(root / label))
     ]
-    same = identical(clips)
-    for groups in same:
-        logger.warning("%s: groups %s hold an identical clip", label, ", ".join(groups))
-    excluded = config.exclude.get(label, ())
-    linked = link(clips, [*config.linked.get(label, ()), *same])
-    return (clip for clip in linked if not clip.is_of(excluded))
+    twins = identical(clips)
+    for same in twins:
+        logger.warning(
+            "%s are one and the same file%s",
+            ", ".join(f"{clip.label}/{clip.path.name}" for clip in same),
+            "; one of the labels is wrong" * (len({clip.label for clip in same}) > 1),
+        )
+    kept: list[Clip] = []
+    for name in (EVERY_CLASS,) if spans else classes:
+        of_name = [clip for clip in clips if spans or clip.label == name]
+        same_groups = [[c.group for c in same if spans or c.label == name] for same in twins]
+        linked = link(of_name, [*config.linked.get(name, ()), *same_groups])
+        excluded = config.exclude.get(name, ())
+        kept += [clip for clip in linked if not clip.is_of(excluded)]
+    return kept
 
 
 def _group_of(path: Path, pattern: re.Pattern[str]) -> str:

@@ -103,7 +103,8 @@ def _leaks(bundle: Bundle, clips: Sequence[Clip]) -> bool:
     for source in bundle.manifest.provenance.trained_on:
         label, groups = source.split("/", 1)
         seen.setdefault(label, set()).update(groups.split(datasets.LINK))
-    return any(clip.is_of(seen.get(clip.label, ())) for clip in clips)
+    everywhere = seen.get(datasets.EVERY_CLASS, set())
+    return any(clip.is_of(seen.get(clip.label, set()) | everywhere) for clip in clips)
 
 
 def _rejection(bundle: Bundle, judged: Sequence[Judged]) -> dict[str, float]:

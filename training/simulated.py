@@ -27,7 +27,7 @@ _LENGTH_S = (6.0, 240.0)
 _CROSSING_S = (4.0, 9.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedClip(Clip):
     """A window's worth of a simulated home.
 

@@ -1,0 +1,73 @@
+"""One clip on disk: written whole or not at all, under a name that says its class and group."""
+
+import re
+from pathlib import Path
+
+import cv2
+
+from har_stream.clips import Image
+from har_stream.errors import InputError
+
+
+def path_of(folder: Path, *, label: str, group: str, number: int) -> Path:
+    """Name a clip as UCF does, `LABEL/LABEL_gGROUP_cNUMBER.mp4`: splits find its group again.
+
+    Raises:
+        InputError: The label cannot be the name of a folder.
+    """
+    if not label or label.startswith(".") or re.search(r"[/\\\0]", label):
+        raise InputError(f"label {label!r}: it names a folder, so no slash and no leading dot")
+    name = "-".join(re.findall(r"[A-Za-z0-9]+", group)) or "0"
+    return folder / label / f"{label}_g{name}_c{number:02}.mp4"
+
+
+class ClipFile:
+    """A clip being written; it gets its name once it is whole.
+
+    Args:
+        path: Where it goes; its folder is made, readable by its owner alone.
+        fps: Frames per second.
+        size_px: Width and height of its frames.
+
+    Attributes:
+        n_frames: Frames written so far.
+    """
+
+    def __init__(self, path: Path, *, fps: float, size_px: tuple[int, int]) -> None:
+        self.n_frames = 0
+        self._path = path
+        self._part = path.with_name(f".{path.stem}.part.mp4")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path.parent}: cannot be written: {error.strerror}") from error
+        codec = cv2.VideoWriter.fourcc(*"mp4v")
+        self._writer = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, codec, fps, size_px)
+
+    def write(self, image: Image) -> None:
+        """Append a frame, shape (height, width, 3), BGR."""
+        self._writer.write(image)
+        self.n_frames += 1
+
+    def close(self) -> None:
+        """Finish the clip.
+
+        Raises:
+            InputError: Not every frame has reached the disk; nothing is left of the clip then.
+        """
+        self._writer.release()
+        written = cv2.VideoCapture(str(self._part))
+        n_written = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
+        written.release()
+        if n_written != self.n_frames:
+            self.abandon()
+            raise InputError(
+                f"{self._path}: {n_written} of {self.n_frames} frames could be written; is the "
+                "disk full, or the folder not yours?"
+            )
+        self._part.replace(self._path)
+
+    def abandon(self) -> None:
+        """Drop the clip."""
+        self._writer.release()
+        self._part.unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+"""Cuts labelled stretches out of recordings, into class folders to train on."""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.progress import track
+
+from har_stream.capture import SourceCounts
+from har_stream.errors import InputError
+from har_stream.files import VideoFile, read_file
+from training import clip_file
+from training.cache import EPOCH
+from training.clip_file import ClipFile
+from training.segments import Segment
+
+logger = logging.getLogger(__name__)
+
+
+def cut_out(segments: Sequence[Segment], folder: Path) -> dict[str, int]:
+    """Write one clip per stretch; every recording is decoded once.
+
+    Args:
+        segments: What to cut out of which recordings.
+        folder: Gets a folder per label; clips of the same name are replaced.
+
+    Returns:
+        Clips per label.
+
+    Raises:
+        InputError: No recording can be read, or a clip cannot be written.
+    """
+    numbers: Counter[tuple[str, str]] = Counter()
+    of_recording: dict[Path, dict[Path, Segment]] = defaultdict(dict)
+    for segment in segments:
+        name = segment.label, segment.group
+        numbers[name] += 1
+        path = clip_file.path_of(folder, label=name[0], group=name[1], number=numbers[name])
+        of_recording[segment.path][path] = segment
+    n_clips: Counter[str] = Counter()
+    for recording in track(of_recording, "cutting recordings"):
+        try:
+            fps = VideoFile(recording, SourceCounts(), 1).fps
+        except InputError as error:
+            logger.warning("left out: %s", error)
+        else:
+            n_clips.update(_cut_one(recording, of_recording[recording], fps=fps))
+    if not n_clips:
+        raise InputError(f"{folder}: no clip could be cut out of {len(of_recording)} recordings")
+    return dict(n_clips)
+
+
+def _cut_one(recording: Path, wanted: Mapping[Path, Segment], *, fps: float) -> list[str]:
+    """Write the clips of one recording; returns their labels."""
+    clips: dict[Path, ClipFile] = {}
+    try:
+        for frame in read_file(recording, sample_hz=fps, start_at=EPOCH):
+            at_s = (frame.captured_at - EPOCH).total_seconds()
+            for path, segment in wanted.items():
+                if segment.start_s <= at_s < segment.end_s:
+                    height_px, width_px = frame.image.shape[:2]
+                    if path not in clips:
+                        clips[path] = ClipFile(path, fps=fps, size_px=(width_px, height_px))
+                    for _ in range(frame.n_ticks):
+                        clips[path].write(frame.image)
+        for path in [path for path in wanted if path in clips]:
+            clips.pop(path).close()
+    finally:
+        for unfinished in clips.values():
+            unfinished.abandon()
+    return [segment.label for path, segment in wanted.items() if path.is_file()]

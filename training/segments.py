@@ -1,0 +1,107 @@
+"""Which stretch of which recording shows what: labels with seconds, from CSV files."""
+
+import csv
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from har_stream.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("file", "start_s", "end_s", "label")
+_STRETCHES = re.compile(r"([A-Za-z ]+?)\s*(?:\([A-Z]+\))?\s*\[([^\[\]]*)")
+_TIMES = re.compile(r"([\d.]+)\s*to\s*([\d.]+)")
+_SYNONYMS = {"Fall": "Falling"}
+"""GMDCSA24 has both names for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A labelled stretch of a recording.
+
+    Attributes:
+        path: The recording.
+        start_s: Where the stretch begins, in seconds from the recording's start.
+        end_s: Where it ends.
+        label: What it shows.
+        group: What must stay on one side of a split: the recording, or whatever the CSV says.
+    """
+
+    path: Path
+    start_s: float
+    end_s: float
+    label: str
+    group: str
+
+
+def read(source: Path) -> list[Segment]:
+    """Read labelled stretches.
+
+    Args:
+        source: A CSV with the columns `file,start_s,end_s,label` and perhaps `group`, its files
+            relative to it; or the folder of GMDCSA24 (Alam et al. 2024), whose subjects are the
+            groups.
+
+    Raises:
+        InputError: It cannot be read; the message names the line.
+    """
+    found = list(_of_gmdcsa(source) if source.is_dir() else _of_csv(source))
+    if not found:
+        raise InputError(f"{source}: no labelled stretch of a recording in it")
+    return found
+
+
+def _of_csv(path: Path) -> Iterator[Segment]:
+    rows = _rows(path)
+    header = [name.strip() for name in next(rows, [])]
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise InputError(
+            f"{path}:1: no column {', '.join(missing)}; the first line names the columns: "
+            f"{','.join(COLUMNS)} and perhaps group"
+        )
+    for number, row in enumerate(rows, 2):
+        if not row:
+            continue
+        fields = dict(zip(header, (field.strip() for field in row), strict=False))
+        recording = path.parent / fields.get("file", "")
+        try:
+            start_s, end_s = float(fields["start_s"]), float(fields["end_s"])
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path}:{number}: start_s and end_s are seconds") from error
+        if not 0 <= start_s < end_s:
+            raise InputError(f"{path}:{number}: {start_s:g} to {end_s:g} s is no stretch of time")
+        if not fields.get("label"):
+            raise InputError(f"{path}:{number}: no label")
+        if not recording.is_file():
+            raise InputError(f"{path}:{number}: {recording}: no such recording")
+        group = fields.get("group") or recording.stem
+        yield Segment(recording, start_s, end_s, fields["label"], group)
+
+
+def _of_gmdcsa(root: Path) -> Iterator[Segment]:
+    """Read `Subject_N/{ADL,Fall}.csv`; listed recordings that are not there are counted."""
+    n_absent = 0
+    for table in sorted(root.glob("Subject_*/*.csv")):
+        for row in list(_rows(table))[1:]:
+            path = table.with_suffix("") / row[0].strip() if row else table
+            if not path.is_file() or path == table:
+                n_absent += bool(row)
+                continue
+            for name, times in _STRETCHES.findall(row[-1]):
+                label = _SYNONYMS.get(name.strip(), name.strip())
+                for start, end in _TIMES.findall(times):
+                    yield Segment(path, float(start), float(end), label, table.parent.name)
+    if n_absent:
+        logger.warning("%s: %d recordings of its lists are not there", root, n_absent)
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            yield from csv.reader(file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as CSV: {error}") from error
