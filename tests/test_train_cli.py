@@ -43,6 +43,15 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--resume" in said
 
 
+@pytest.mark.parametrize("command", sorted(cli._COMMANDS))
+def test_help_of_a_command_shows_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert f"  train-har {command} " in capsys.readouterr().out.split("example")[1]
+
+
 @pytest.mark.parametrize(("network", "n_parameters"), [("lrcn", "73,060"), ("convlstm", "44,524")])
 def test_summary_prints_the_table(
     capsys: pytest.CaptureFixture[str], network: str, n_parameters: str
@@ -59,6 +68,9 @@ def test_fit_then_evaluate(clips: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "accuracy over 2 seeds" in said
     bundle = folder / "seed-6" / "bundle"
     assert f"har-stream --bundle {bundle}" in said.replace("\n", "")
+    for report in (folder / "report.html", folder / "seed-6/report.html"):
+        assert f"report: {report}" in said
+        assert report.exists()
     evaluate = ["evaluate", "--bundle", str(bundle), "--data", str(clips), "--groups", "2-3"]
     assert main([*evaluate, "--json", str(figures)]) == 0
     assert "This split leaks" in capsys.readouterr().out

@@ -5,6 +5,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from training.report_arguments import add_compare, add_export, add_report
+from training.subcommand import add_command
+
 EXAMPLES = r"""
 examples:
   train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn   train, calibrate, bundle
@@ -40,9 +43,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     for add in (
         _add_fit,
-        _add_report,
-        _add_compare,
-        _add_export,
+        add_report,
+        add_compare,
+        add_export,
         _add_evaluate,
         _add_summary,
         _add_import,
@@ -54,7 +57,17 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_fit(commands: Any) -> None:
-    fit = commands.add_parser("fit", help="train as a config says, and make a bundle")
+    fit = add_command(
+        commands,
+        "fit",
+        "train as a config says, and make a bundle",
+        about="Read the clips, split them by video, train, calibrate, test, and write into the "
+        "folder of the run: bundle/, report.html, report.json, plots/ and checkpoints. With "
+        "--seeds one run per seed, and a report of mean and interval over them. A config is "
+        "YAML whose comments say what each value means: copy one from configs/.",
+        examples="configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn\n"
+        "configs/study-lrcn.yaml --data UCF50 --seeds 5 --out runs/study-lrcn",
+    )
     fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/")
     fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
     fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")
@@ -67,74 +80,16 @@ def _add_fit(commands: Any) -> None:
     )
 
 
-def _add_report(commands: Any) -> None:
-    report = commands.add_parser(
-        "report",
-        help="write a run's report anew: HTML, PNG, JSON",
-        description="Write report.html, report.json and plots/ into the folder of a finished run, "
-        "as fit does in the end. The page needs nothing beside it: send it to anybody.",
-        epilog="example:\n  train-har report runs/lrcn",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    report.add_argument("run", type=Path, metavar="RUN", help="fit's --out, with --seeds too")
-
-
-def _add_compare(commands: Any) -> None:
-    compare = commands.add_parser(
-        "compare",
-        help="put runs side by side in one HTML page",
-        description="Accuracy with intervals, calibration, size, cost and speed of several runs, "
-        "their curves and confusions, and which differences are more than chance: a paired "
-        "bootstrap over videos, on the clips that both were tested on. A sweep (fit --seeds) is "
-        "one row: its mean, and its interval over seeds.",
-        epilog="example:\n  train-har compare runs/study-lrcn runs/study-convlstm --out study.html",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    compare.add_argument(
-        "run", type=Path, nargs="+", metavar="RUN", help="folder of a run or sweep"
-    )
-    compare.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        default=Path("compare.html"),
-        help="the page; its figures lie beside it as JSON (compare.html)",
-    )
-
-
-def _add_export(commands: Any) -> None:
-    export = commands.add_parser(
-        "export",
-        help="write a run's bundle with smaller weights, and set the formats side by side",
-        description="Write RUN/bundle-int8 or RUN/bundle-float16 (or RUN/bundle anew), and stream "
-        "the run's test clips through float32, float16 and int8: size, time, accuracy, into "
-        "the report. An export that does not say what the network says is refused.",
-        epilog="examples:\n"
-        "  train-har export runs/lrcn --engine litert --int8\n"
-        "  har-stream --bundle runs/lrcn/bundle-int8 --camera 0",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    export.add_argument("run", type=Path, metavar="RUN", help="folder of a run: fit's --out")
-    export.add_argument(
-        "--engine", choices=("litert",), default="litert", help="whose files (the default)"
-    )
-    smaller = export.add_mutually_exclusive_group()
-    for weights in ("int8", "float16"):
-        smaller.add_argument(
-            f"--{weights}",
-            dest="weights",
-            action="store_const",
-            const=weights,
-            default="float32",
-            help=f"weights in {weights} in place of float32",
-        )
-    export.add_argument(
-        "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
-    )
-
-
 def _add_evaluate(commands: Any) -> None:
-    evaluate = commands.add_parser("evaluate", help="stream clips through a bundle and score it")
+    evaluate = add_command(
+        commands,
+        "evaluate",
+        "stream clips through a bundle and score it",
+        about="Stream every clip, frame by frame, through the engine that serves, and score what it"
+        " says. Clips of videos that the bundle has learned from are told as a leak.",
+        examples="--bundle lrcn-ucf --data CLIPS\n"
+        "--bundle runs/lrcn/bundle --data UCF50 --groups 1-7 --json out.json",
+    )
     evaluate.add_argument("--bundle", required=True, metavar="NAME|PATH", help="what to evaluate")
     evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="class folders")
     evaluate.add_argument("--classes", metavar="A,B", default="", help="only these folders")
@@ -150,13 +105,27 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _add_summary(commands: Any) -> None:
-    summary = commands.add_parser("summary", help="print a network's layers and parameters")
+    summary = add_command(
+        commands,
+        "summary",
+        "print a network's layers and parameters",
+        about="Print a network layer by layer, for 20 frames of 64x64 as in the study.",
+        examples="convlstm --labels 21",
+    )
     summary.add_argument("network", metavar="NETWORK", help="lrcn, convlstm, ...")
     summary.add_argument("--labels", type=_count, metavar="N", default=4, help="(default 4)")
 
 
 def _add_import(commands: Any) -> None:
-    imports = commands.add_parser("import", help="make a bundle of a Keras LRCN or ConvLSTM file")
+    imports = add_command(
+        commands,
+        "import",
+        "make a bundle of a Keras LRCN or ConvLSTM file",
+        about="Read the .h5 or .keras file of a tutorial, of Keras 2 or 3, and write a bundle that "
+        "streams. Such a file does not say which colour order and sampling rate it was "
+        "trained on: say it here, or be asked.",
+        examples="MODEL.h5 --labels Walk,Swing --colour bgr --sample-hz 2.9",
+    )
     imports.add_argument("model", type=Path, metavar="MODEL", help=".h5 or .keras, of Keras 2 or 3")
     imports.add_argument(
         "--labels", type=_names, required=True, metavar="A,B", help="in the order of its outputs"
@@ -177,7 +146,14 @@ def _add_import(commands: Any) -> None:
 
 
 def _add_record(commands: Any) -> None:
-    record = commands.add_parser("record", help="collect clips of your own home, with consent")
+    record = add_command(
+        commands,
+        "record",
+        "collect clips of your own home, with consent",
+        about="Record what one camera sees, cut into short clips in the folder of their label. The "
+        "screen says so while it records.",
+        examples="--label cooking --camera 0 --minutes 2",
+    )
     record.add_argument("--label", required=True, metavar="NAME", help="what is going on")
     record.add_argument("--camera", required=True, metavar="SRC", help="index, URL or file")
     record.add_argument(
@@ -198,7 +174,14 @@ def _add_record(commands: Any) -> None:
 
 
 def _add_cut(commands: Any) -> None:
-    cut = commands.add_parser("cut", help="cut labelled stretches of recordings into class folders")
+    cut = add_command(
+        commands,
+        "cut",
+        "cut labelled stretches of recordings into class folders",
+        about="Turn recordings and a list of what happens when into clips in the folders of their "
+        "labels.",
+        examples="labels.csv --out clips",
+    )
     cut.add_argument(
         "source",
         type=Path,

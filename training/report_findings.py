@@ -12,6 +12,8 @@ from training.metrics import Judged
 from training.run_folder import Record
 from training.speed import Speed
 
+REJECTED = ("passed", "wrong_rejected", "others_rejected")
+"""What the reject rule does, as the manifest's metrics have it."""
 N_WORST = 6
 """Confusions that are shown with a clip."""
 
@@ -50,6 +52,11 @@ def findings(
         ],
         "reliability": metrics.reliability(probabilities, truth_of_window),
         "calibration": manifest.calibration.model_dump(),
+        "rejecting": {
+            "below": manifest.deciding.reject_below,
+            "margin_below": manifest.deciding.margin_below,
+            **{name: manifest.metrics.get(name) for name in REJECTED},
+        },
         "split": {
             "by": record.config.split.by,
             "said": manifest.provenance.split,
