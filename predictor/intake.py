@@ -86,7 +86,10 @@ class Intake:
         node = self._topics.split(topic)[0]
         answer = BridgeResponse.decode(payload)
         if answer.status == "error":
-            self._once.warn(("replay", node), f"{node} gives no events out again: {answer.error}")
+            if any(node == known for known, _ in self._progress):
+                # Quoted and cut, and of known nodes only: a stranger may have written it.
+                why = f"{str(answer.error)[:200]!r}"
+                self._once.warn(("replay", node), f"{node} gives no events out again: {why}")
             return
         try:
             replay = Replay.model_validate(answer.data)

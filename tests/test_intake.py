@@ -215,12 +215,15 @@ def test_what_is_no_replay_is_refused(
     assert desk.journal.count() == 0
 
 
-def test_a_node_that_refuses_is_said_once(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    for _ in range(3):
-        refusal = BridgeResponse(status="error", error="no such camera")
-        desk.intake.take_replay(ANSWER, refusal.encode())
+def test_a_node_that_refuses_is_said_once_an_unknown_one_not_at_all(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.intake.meet(("n1", "cam1"))
+    refusal = BridgeResponse(status="error", error="no such camera\n" + 300 * "!").encode()
+    for node in ("n1", "n1", "invented"):
+        desk.intake.take_replay(f"har/{node}/bridge/response/replay", refusal)
     assert [record.message for record in caplog.records] == [
-        "n1 gives no events out again: no such camera"
+        "n1 gives no events out again: 'no such camera\\n" + 185 * "!" + "'"
     ]
 
 
