@@ -7,12 +7,13 @@ from har_stream.bundle import Bundle
 from har_stream.camera_report import CameraReport
 from har_stream.metrics import Health
 from har_stream.mqtt import Connection
+from har_stream.outbox import Outbox
 from har_stream.recognition import CameraState
 from har_stream.settings import Settings
 
 
 def describe(
-    settings: Settings, bundle: Bundle, reports: Iterable[CameraReport], *, outbox_depth: int
+    settings: Settings, bundle: Bundle, reports: Iterable[CameraReport], *, outbox: Outbox
 ) -> Mapping[str, object]:
     """Answer `info`; sources and broker may hold credentials and stay out of it."""
     return {
@@ -32,7 +33,9 @@ def describe(
             }
             for report in reports
         },
-        "outbox_depth": outbox_depth,
+        # Also of cameras that have left the configuration: a journal may lack their events.
+        "last_seq": outbox.last_seqs(),
+        "outbox_depth": outbox.depth(),
     }
 
 

@@ -160,6 +160,11 @@ class Outbox:
             events=[ActivityEvent.decode(event) for (event,) in rows],
         )
 
+    def last_seqs(self) -> dict[str, int]:
+        """The newest number of every camera that ever had an event here."""
+        with self._lock:
+            return dict(self._db.execute("SELECT camera, last_seq FROM cameras").fetchall())
+
     def age_out(self) -> int:
         """Delete what may leave `MAX_AGE_S` after it was stored; return how many.
 

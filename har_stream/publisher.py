@@ -273,8 +273,8 @@ class Publisher:
 
     def _describe(self) -> Mapping[str, object]:
         with self._lock:
-            reports, depth = self._cameras.values(), self._outbox.depth()
-            return describe(self._settings, self._bundle, reports, outbox_depth=depth)
+            reports = self._cameras.values()
+            return describe(self._settings, self._bundle, reports, outbox=self._outbox)
 
     def _event_topic(self, event: ActivityEvent) -> str:
         return self._topics.camera(self._settings.node, event.camera, "event")

@@ -20,7 +20,7 @@ from har_stream.messages import (
     Replay,
 )
 from har_stream.once import Once
-from har_stream.topics import Topics
+from har_stream.topics import Topics, is_id
 from predictor.clock import CameraKey
 from predictor.journal import Journal
 from predictor.publisher import Publisher
@@ -104,25 +104,43 @@ class Intake:
             self._acknowledge(camera)
             self._ask_further(camera, replay)
 
+    def take_info(self, topic: str, payload: bytes) -> None:
+        """Take in an answer to ``info``: it names every camera of which a node has events.
+
+        Raises:
+            MessageError: It is no such answer.
+        """
+        answer = BridgeResponse.decode(payload)
+        last_seqs = answer.data.get("last_seq", {})
+        if not isinstance(last_seqs, dict) or not all(map(is_id, last_seqs)):
+            raise MessageError("BridgeResponse: data.last_seq: a number for every camera expected")
+        for name in last_seqs:
+            self.meet((self._topics.split(topic)[0], name))
+
     def meet(self, camera: CameraKey) -> None:
         """Take in that a camera exists; one that is new is asked for all that it has."""
         if camera not in self._progress and len(self._progress) < MAX_CAMERAS:
             self._progress[camera] = Recorded(is_new=False, contiguous_seq=0, has_gap=False)
             self._ask(camera)
 
-    def ask_again(self, *, node: str | None = None) -> None:
-        """Ask for all that may be missing: of one node that came back, or of every one."""
+    def ask_again(self) -> None:
+        """Ask for all that may be missing."""
         for camera in list(self._progress):
-            if node in (None, camera[0]):
-                self._asked.pop(camera, None)
-                self._ask(camera)
+            self._ask_anew(camera)
+
+    def ask_node(self, node: str) -> None:
+        """Ask a node that came, or came back, what it has and for what may be missing."""
+        for camera in list(self._progress):
+            if camera[0] == node:
+                self._ask_anew(camera)
+        topic = self._topics.node(node, "bridge", "request", "info")
+        self._publisher.publish(topic, BridgeRequest())
 
     def ask_for_gaps(self) -> None:
         """Ask once more for what is known to be missing."""
         for camera, progress in list(self._progress.items()):
             if progress.has_gap:
-                self._asked.pop(camera, None)
-                self._ask(camera)
+                self._ask_anew(camera)
 
     def _keep(self, event: ActivityEvent) -> bool:
         """Write an event to the journal; false where the database refuses to."""
@@ -158,6 +176,11 @@ class Intake:
     def _acknowledge(self, camera: CameraKey) -> None:
         ack = EventAck(journal=self._journal.id, seq=self._progress[camera].contiguous_seq)
         self._publisher.publish(self._topics.camera(*camera, "event", "ack"), ack)
+
+    def _ask_anew(self, camera: CameraKey) -> None:
+        """Ask, also where an earlier request may still be answered."""
+        self._asked.pop(camera, None)
+        self._ask(camera)
 
     def _ask(self, camera: CameraKey, from_seq: int | None = None) -> None:
         """Ask for what follows the last event without a gap; not twice for the same."""

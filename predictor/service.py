@@ -94,6 +94,7 @@ class ForecastService:
         subscribe = self._connection.subscribe
         subscribe(base.all_events(), self._intake.take_event)
         subscribe(base.node("+", "bridge", "response", "replay"), self._intake.take_replay)
+        subscribe(base.node("+", "bridge", "response", "info"), self._intake.take_info)
         subscribe(base.node("+", "availability"), self._node_said)
         subscribe(base.camera("+", "+", "activity"), self._state_said)
         subscribe(base.home(self._settings.home, "context", "+", "set"), self._context_said)
@@ -146,7 +147,7 @@ class ForecastService:
     def _node_said(self, topic: str, payload: bytes) -> None:
         """A node that comes back may have missed what was asked of it."""
         if payload.decode(errors="replace") == ONLINE:
-            self._intake.ask_again(node=self._topics.split(topic)[0])
+            self._intake.ask_node(self._topics.split(topic)[0])
 
     def _state_said(self, topic: str, payload: bytes) -> None:
         if not payload:  # somebody removed the retained state

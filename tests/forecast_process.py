@@ -111,6 +111,11 @@ class Node:
         self.publish = self._listener.publish
         self.close = self._listener.close
 
+    def wait_until_online(self, n_times: int = 1) -> None:
+        """Block until the forecaster has said so; the broker knows by then what it wants."""
+        said = "har/home/h1/availability"
+        self.wait_for(lambda _: self.on(said).count(b"online") >= n_times)
+
     def send(self, *events: ActivityEvent) -> None:
         """Publish events; the broker has them when this returns."""
         for event in events:

@@ -1,7 +1,7 @@
-"""A real Home Assistant 2024.3.3, headless, in a virtual environment of its own.
+"""A real Home Assistant, headless, in a virtual environment of its own.
 
-It is installed once, from the package index, into `HAR_HOME_ASSISTANT` (by default below the user's
-cache); it needs Python 3.11. Its broker is written into its storage, its user made over REST.
+It is installed once, from the package index, below `HAR_HOME_ASSISTANT` (by default the user's
+cache). Its broker is written into its storage, its user made over REST.
 """
 
 import contextlib
@@ -24,33 +24,32 @@ import platformdirs
 import yaml
 from real_broker import free_port
 
-VERSION = "2024.3.3"
-PACKAGES = (f"homeassistant=={VERSION}", "josepy<2", "paho-mqtt==1.6.1")
+PYTHON_OF = {"2024.3.3": "3.11", "2024.12.5": "3.12"}
+"""The Python that each release known to these tests runs on."""
+BESIDE = ("josepy<2", "paho-mqtt==1.6.1")
 START_S = 300.0
 STATE_S = 90.0
-_CACHE = platformdirs.user_cache_path("har-stream") / f"home-assistant-{VERSION}"
+_CACHE = platformdirs.user_cache_path("har-stream")
 
 
 class NotAvailableError(Exception):
     """Home Assistant cannot be installed here; the text says why."""
 
 
-def program() -> Path:
-    """Install Home Assistant where it is not yet, and return its command.
+def program(release: str) -> Path:
+    """Install a release of Home Assistant where it is not yet, and return its command.
 
     Raises:
-        NotAvailableError: No Python 3.11, or the package index cannot be reached.
+        NotAvailableError: Its Python is not here, or the package index cannot be reached.
     """
-    folder = Path(os.environ.get("HAR_HOME_ASSISTANT", _CACHE))
+    folder = Path(os.environ.get("HAR_HOME_ASSISTANT", _CACHE)) / f"home-assistant-{release}"
     command = folder / "bin" / "hass"
     if command.exists():
         return command
-    python = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which("python3.11")
-    if not python:
-        raise NotAvailableError("Home Assistant 2024.3.3 needs Python 3.11")
+    packages = (f"homeassistant=={release}", *BESIDE)
     for step in (
-        [python, "-m", "venv", str(folder)],
-        [str(folder / "bin" / "pip"), "install", "--quiet", *PACKAGES],
+        [_python(PYTHON_OF[release]), "-m", "venv", str(folder)],
+        [str(folder / "bin" / "pip"), "install", "--quiet", *packages],
     ):
         run = subprocess.run(step, capture_output=True, text=True, timeout=3600, check=False)
         if run.returncode:
@@ -58,27 +57,42 @@ def program() -> Path:
     return command
 
 
+def _python(version: str) -> str:
+    """Find an interpreter of this version: the running one, the system's, or one of pyenv's."""
+    found = shutil.which(f"python{version}")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for python in (sys.executable, found, *pyenv.glob(f"{version}.*/bin/python")):
+        ask = [str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        if python and subprocess.run(ask, capture_output=True, text=True).stdout == f"{version}\n":
+            return str(python)
+    raise NotAvailableError(f"Home Assistant needs a Python {version}, which is not here")
+
+
 class HomeAssistant:
     """A running Home Assistant.
 
     Args:
-        folder: Its configuration, made here.
+        folder: Its configuration, made here, but for the blueprints that lie there already.
+        release: Which one.
         broker_port: Where its MQTT broker is, on loopback.
         automations: What goes into its YAML.
+
+    Attributes:
+        log: What it has written.
     """
 
     def __init__(
-        self, folder: Path, *, broker_port: int, automations: list[dict[str, Any]]
+        self, folder: Path, *, release: str, broker_port: int, automations: list[dict[str, Any]]
     ) -> None:
+        self.log = folder / "output.log"
         self._folder = folder
         self._url = f"http://127.0.0.1:{free_port()}"
         self._token = ""
         self._rest = threading.Event()
         self._configure(broker_port, automations)
-        self._log = (folder / "output.log").open("wb")
-        self._process = subprocess.Popen(
-            [str(program()), "--config", str(folder)], stdout=self._log, stderr=subprocess.STDOUT
-        )
+        with self.log.open("wb") as log:
+            command = [str(program(release)), "--config", str(folder)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         self._wait_until_up()
         self._onboard()
 
@@ -92,15 +106,25 @@ class HomeAssistant:
 
     def wait_until(self, entity_id: str, holds: Callable[[str], object]) -> dict[str, Any]:
         """Block until an entity's state suits; one that makes ``holds`` fail does not."""
+
+        def suits(states: dict[str, dict[str, Any]]) -> object:
+            with contextlib.suppress(ValueError):
+                return entity_id in states and holds(states[entity_id]["state"])
+            return False
+
+        return self.wait_for_states(suits)[entity_id]
+
+    def wait_for_states(
+        self, holds: Callable[[dict[str, dict[str, Any]]], object]
+    ) -> dict[str, dict[str, Any]]:
+        """Block until all entities together suit; return them by their ids."""
         deadline_s = time.monotonic() + STATE_S
-        found: dict[str, Any] = {}
-        while time.monotonic() < deadline_s:
-            found = self.states().get(entity_id, {})
-            with contextlib.suppress(ValueError, KeyError):
-                if holds(found["state"]):
-                    return found
+        while not holds(found := self.states()):
+            if time.monotonic() > deadline_s:
+                said = {each: state["state"] for each, state in found.items()}
+                raise AssertionError(f"not within {STATE_S:g} s: {said}\n{self.log.read_text()}")
             self._rest.wait(0.25)
-        raise AssertionError(f"{entity_id} stays {found}")
+        return found
 
     def call(self, service: str, **fields: Any) -> None:
         """Call a service, for example ``switch/turn_off``."""
@@ -110,13 +134,24 @@ class HomeAssistant:
         """Stop it cleanly: it writes its registries."""
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(60)
-        self._log.close()
 
     def registry(self) -> dict[str, dict[str, Any]]:
-        """The entity registry by unique id, after `stop`."""
+        """The entity registry by unique id, as it was written last: seconds ago, or at `stop`."""
         path = self._folder / ".storage" / "core.entity_registry"
+        if not path.exists():
+            return {}
         entities = json.loads(path.read_text())["data"]["entities"]
         return {entity["unique_id"]: entity for entity in entities}
+
+    def wait_for_registry(
+        self, holds: Callable[[dict[str, dict[str, Any]]], object]
+    ) -> dict[str, dict[str, Any]]:
+        """Block until the entity registry suits; return it."""
+        deadline_s = time.monotonic() + STATE_S
+        while not holds(found := self.registry()):
+            assert time.monotonic() < deadline_s, f"the registry holds {sorted(found)}"
+            self._rest.wait(0.25)
+        return found
 
     def _configure(self, broker_port: int, automations: list[dict[str, Any]]) -> None:
         port = int(self._url.rsplit(":", 1)[1])
@@ -168,8 +203,7 @@ class HomeAssistant:
             else:
                 return
         self._process.kill()
-        output = (self._folder / "output.log").read_text()[-2000:]
-        raise AssertionError(f"Home Assistant did not come up:\n{output}")
+        raise AssertionError(f"Home Assistant did not come up:\n{self.log.read_text()[-2000:]}")
 
     def _onboard(self) -> None:
         client = {"client_id": f"{self._url}/"}

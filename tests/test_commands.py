@@ -75,6 +75,12 @@ def test_info(ask, node) -> None:
     assert answer.data["cameras"]["cam2"] == {"room": None, "enabled": True, "state": "offline"}
 
 
+def test_info_names_every_camera_that_has_events(ask, node) -> None:
+    for camera in ("cam1", "attic", "attic"):  # the attic has left the configuration
+        node.outbox.append(change(), node="n1", camera=camera, room=None)
+    assert ask("info").data["last_seq"] == {"cam1": 1, "attic": 2}
+
+
 def test_replay_gives_events_again_in_the_answer_alone(ask, node, mosquitto) -> None:
     with listening(mosquitto.port, "har/n1/cam1/event") as events:
         for minute in range(5):

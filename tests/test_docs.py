@@ -67,7 +67,9 @@ def test_the_blueprint_uses_every_input_that_it_asks_for() -> None:
     path = ROOT / "docs" / "blueprints" / "next-activity.yaml"
     blueprint: dict[str, Any] = yaml.load(path.read_text(), Loader=_Blueprint)  # noqa: S506 -- safe
     asked = set(blueprint["blueprint"]["input"])
-    used = {value[1] for value in blueprint["variables"].values()} | {blueprint["action"][1]}
+    used = {value[1] for value in blueprint["trigger_variables"].values()} | {
+        blueprint["action"][1]
+    }
     assert used == asked
     assert blueprint["blueprint"]["domain"] == "automation"
 

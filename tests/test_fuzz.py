@@ -30,6 +30,7 @@ PAYLOAD_OF = {
     "event/ack": "event_ack",
     "activity": "activity",
     "bridge/request/+": "bridge_request",
+    "bridge/response/info": "bridge_response",
     "bridge/response/replay": "bridge_response",
 }
 """By the end of a topic filter; all other topics take plain words."""
@@ -167,7 +168,7 @@ def test_har_forecast_bears_odd_messages(n_each: int, mosquitto: Mosquitto, tmp_
     ):
         forecaster.wait_for_log("connected")
         filters = _filters_of("har-forecast-h1", mosquitto)
-        assert len(filters) == 6
+        assert len(filters) == 7
 
         def ask() -> None:
             listener.publish("har/n1/cam1/event", known.encode())

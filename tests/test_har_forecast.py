@@ -63,7 +63,7 @@ def test_events_in_any_order_are_kept_once_and_forecast(
 ) -> None:
     events = list(living(days=8))
     node, process = make_node(events), forecaster("--model", model)
-    process.wait_for_log("connected to broker")
+    node.wait_until_online()
     arrivals = events + events[::3]
     random.Random(5).shuffle(arrivals)
     node.send(*arrivals)
@@ -92,7 +92,7 @@ def test_kill_9_and_restart(
 ) -> None:
     events = list(living(days=4))
     node, process = make_node(events), forecaster()
-    process.wait_for_log("connected to broker")
+    node.wait_until_online()
     for n_th, batch in enumerate((events[:12], events[12:]), 1):
         node.send(*batch)
         node.wait_until_acknowledged(batch[0].seq)  # it is in the midst of them
@@ -101,7 +101,7 @@ def test_kill_9_and_restart(
         assert held == sorted(set(held))
         assert held[-1] >= node.acknowledged
         process.start()
-        process.wait_for_log("connected to broker", n_th + 1)
+        node.wait_until_online(n_th + 1)
     node.wait_until_acknowledged(len(events))
     assert process.kept() == events
     _wait_until_forecast(node, events[-1])
@@ -114,7 +114,7 @@ def test_the_broker_goes_and_comes_back(
 ) -> None:
     events = list(living(days=2))
     node, process = make_node(events), forecaster()
-    process.wait_for_log("connected to broker")
+    node.wait_until_online()
     node.send(*events[:5])
     node.wait_until_acknowledged(5)
     mosquitto.kill()  # without persistence: what it held is gone, our session too
@@ -133,7 +133,7 @@ def test_a_gap_is_filled_by_a_replay(
     events = list(living(days=15))
     assert len(events) > 120  # more than one answer holds
     node, process = make_node(events), forecaster()
-    process.wait_for_log("connected to broker")
+    node.wait_until_online()
     node.send(events[0], events[-1])
     node.wait_until_acknowledged(len(events))
     assert node.asked[0] == 2
@@ -170,7 +170,7 @@ forecast:
     )
     held = list(past)  # what the node could replay
     node, process = make_node(held), forecaster("--config", config)
-    process.wait_for_log("connected to broker")
+    node.wait_until_online()
     assert node.on("home/bedroom/heating/set") == []
     for event in events[len(past) :]:  # one by one: of a burst only the newest is forecast from
         held.append(event)

@@ -108,9 +108,9 @@ def test_on_every_connection_it_asks_for_what_follows(desk: Desk, journal: Journ
     again = Desk(journal)  # after a restart
     again.intake.ask_again()
     assert again.asked() == [3]
-    again.intake.ask_again(node="n2")
+    again.intake.ask_node("n2")
     assert again.asked() == [3]
-    again.intake.ask_again(node="n1")
+    again.intake.ask_node("n1")
     assert again.asked() == [3, 3]
 
 
@@ -118,6 +118,25 @@ def test_a_camera_never_heard_of_is_asked_for_all_that_it_has(desk: Desk) -> Non
     desk.intake.meet(("n1", "cam1"))
     desk.intake.meet(("n1", "cam1"))
     assert desk.asked() == [1]
+
+
+def test_a_node_that_comes_is_asked_what_it_has_and_then_for_all_of_it(desk: Desk) -> None:
+    """Of a camera that left the configuration while nobody listened, nothing else tells."""
+    desk.intake.ask_node("n1")
+    assert desk.said.on("har/n1/bridge/request/info")
+    answer = BridgeResponse(status="ok", data={"last_seq": {"cam1": 7}})
+    desk.intake.take_info("har/n1/bridge/response/info", answer.encode())
+    assert desk.asked() == [1]
+    desk.intake.take_info("har/n1/bridge/response/info", answer.encode())
+    assert desk.asked() == [1], "once"
+
+
+@pytest.mark.parametrize("last_seq", [["cam1"], {"no camera": 7}])
+def test_what_is_no_info_is_refused(desk: Desk, last_seq: object) -> None:
+    answer = BridgeResponse(status="ok", data={"last_seq": last_seq})
+    with pytest.raises(MessageError):
+        desk.intake.take_info("har/n1/bridge/response/info", answer.encode())
+    assert desk.asked() == []
 
 
 def test_a_request_without_a_connection_is_made_later(desk: Desk) -> None:
