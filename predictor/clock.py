@@ -46,6 +46,7 @@ class HomeClock:
 
     newest: datetime | None = None
     is_live: bool = False
+    _newest_event: datetime | None = None
     _last: dict[CameraKey, tuple[datetime, int]] = field(default_factory=dict)
     _behind: set[CameraKey] = field(default_factory=set)
 
@@ -56,12 +57,15 @@ class HomeClock:
             return Timing.LATE
         if at < last_at:
             return Timing.STEPPED_BACK if last_at - at <= STEP_BACK else Timing.REWOUND
-        if self.newest is not None and at < self.newest - REORDER:
+        if self._newest_event is not None and at < self._newest_event - REORDER:
             return Timing.STEPPED_BACK if camera in self._behind else Timing.LATE
         return Timing.TIMELY if self._is_believable(at, wall) else Timing.FUTURE
 
     def take(self, camera: CameraKey, at: datetime, *, seq: int, wall: datetime) -> datetime:
-        """Take in an event that counts; returns its instant, never before what is known."""
+        """Take in an event that counts; returns its instant, never before an earlier one's.
+
+        Heartbeats may have moved the time on before it arrived; that makes no event late.
+        """
         if self.newest is None or at >= self.newest:
             self._behind.discard(camera)
         elif at < self._last.get(camera, (at, 0))[0]:
@@ -69,7 +73,9 @@ class HomeClock:
         self._last[camera] = (at, seq)
         self.is_live = abs(wall - at) <= LIVE
         self.newest = at if self.newest is None else max(at, self.newest)
-        return self.newest
+        in_order = self._newest_event is None or at >= self._newest_event
+        self._newest_event = at if in_order else self.newest
+        return self._newest_event
 
     def hear(self, at: datetime, *, wall: datetime) -> None:
         """Take in the instant of a heartbeat; before the first event it says nothing."""

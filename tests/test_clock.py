@@ -77,6 +77,16 @@ def test_a_heartbeat_moves_the_time_unless_its_clock_is_wrong(clock: HomeClock) 
     assert clock.newest == minutes(70)
 
 
+def test_an_event_that_a_heartbeat_overtook_is_timely_and_keeps_its_instant(
+    clock: HomeClock,
+) -> None:
+    clock.hear(minutes(90), wall=minutes(90))
+    assert clock.judge(CAM2, minutes(75), seq=1, wall=minutes(90)) is Timing.TIMELY
+    assert clock.take(CAM2, minutes(75), seq=1, wall=minutes(90)) == minutes(75)
+    assert clock.newest == minutes(90), "the home's time does not go back"
+    assert clock.judge(CAM1, minutes(70), seq=3, wall=minutes(90)) is Timing.LATE
+
+
 def test_a_heartbeat_alone_sets_no_time() -> None:
     clock = HomeClock()
     clock.hear(minutes(0), wall=minutes(0))
