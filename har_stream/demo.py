@@ -8,15 +8,16 @@ import argparse
 import contextlib
 import functools
 import logging
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
+from time import monotonic
 
 from rich.console import Console
 from rich.live import Live
@@ -35,12 +36,16 @@ GRACE_S = 10.0
 """Time that a process gets to end cleanly."""
 PAST_DAYS = 14
 """Simulated days that the forecaster has read of in a log before the demo begins."""
+BEGINS_AT = time(6, 45)
+"""Local time of the simulated day: the resident is about to get up."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit status."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal leaves no process behind
+        signal.signal(number, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix="har-demo-") as state_dir:
             _run(options, Path(state_dir))
@@ -88,9 +93,10 @@ class Scene:
 def _scene(options: argparse.Namespace, folder: Path) -> Scene:
     if options.camera:
         return Scene(options.camera, options.bundle or "lrcn-ucf")
-    begins_at = datetime.now().astimezone().replace(hour=6, minute=0, second=0, microsecond=0)
-    midnight = begins_at.replace(hour=0)
-    past = truth(options.seed, start_at=midnight - timedelta(days=PAST_DAYS), days=PAST_DAYS)
+    begins_at = datetime.combine(datetime.now(), BEGINS_AT).astimezone()
+    midnight = begins_at.replace(hour=0, minute=0)
+    lived = timedelta(days=PAST_DAYS) + (begins_at - midnight)
+    past = truth(options.seed, start_at=begins_at - lived, days=lived / timedelta(days=1))
     write_log(folder / "past.csv", filter(_is_reported, past))
     return Scene(
         f"sim:{options.seed}?past={PAST_DAYS}&pace={options.pace:g}",
@@ -109,17 +115,21 @@ def _run(options: argparse.Namespace, state_dir: Path) -> None:
     scene = _scene(options, state_dir)
     port = 0 if answers(DEFAULT_HOST, DEFAULT_PORT) else DEFAULT_PORT
     with contextlib.ExitStack() as processes:
-        url = processes.enter_context(started_broker(port))
-        common = ("--state-dir", str(state_dir), "--broker", url, "--home", "demo")
         start = functools.partial(_child, state_dir)
-        if scene.history:
-            importing = ("predictor.forecast_cli", *common, "--import", str(scene.history))
-            with start(*importing) as process:
-                process.wait()
-        processes.enter_context(start("predictor.forecast_cli", *common))
-        recognise = ("--camera", scene.source, "--bundle", scene.bundle, *scene.flags)
-        streaming = ("har_stream.cli", *recognise, "--realtime", "--node", "demo", *common)
-        process = processes.enter_context(start(*streaming))
+        remember = ("predictor.forecast_cli", "--state-dir", str(state_dir), "--home", "demo")
+        reading = start(*remember, "--import", str(scene.history)) if scene.history else None
+        with reading or contextlib.nullcontext() as reader:
+            url = processes.enter_context(started_broker(port))
+            process = processes.enter_context(
+                start(
+                    *("har_stream.cli", "--camera", scene.source, "--bundle", scene.bundle),
+                    *("--realtime", "--fail-fast", "--node", "demo", "--home", "demo"),
+                    *("--state-dir", str(state_dir), "--broker", url, *scene.flags),
+                )
+            )
+            if reader:
+                reader.wait()
+        processes.enter_context(start(*remember, "--broker", url))
         view = LiveView(
             title=f"har-stream watches {scene.source} with {scene.bundle}",
             footer=f"broker {url}; listen in: mosquitto_sub -p {url.rsplit(':')[-1]} -t 'har/#' -v",
@@ -149,7 +159,7 @@ def _child(state_dir: Path, module: str, *arguments: str) -> Iterator[subprocess
         process.kill()
     if failed:
         last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no word"]
-        raise InputError(f"{module} ended with status {failed}: {last[0]}")
+        raise InputError(last[0].partition(": ")[2] or last[0])
 
 
 def _watch(
@@ -174,15 +184,17 @@ def _watch(
         if console.is_terminal
         else contextlib.nullcontext()
     )
-    ends_at = time.monotonic() + duration_s if duration_s else float("inf")
-    with connection, drawing as live:
-        while time.monotonic() < ends_at:
+    ends_at = monotonic() + duration_s if duration_s else float("inf")
+    with connection, drawing as live, contextlib.suppress(KeyboardInterrupt):
+        while monotonic() < ends_at:
             if live:
                 with lock:
                     live.update(view.render(), refresh=True)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                source.wait(min(REFRESH_S, max(0.0, ends_at - time.monotonic())))
+                source.wait(min(REFRESH_S, max(0.0, ends_at - monotonic())))
                 break
+    if console.is_terminal:  # the screen is gone
+        console.print(*view.newest(), sep="\n", highlight=False, soft_wrap=True)
     console.print(view.summary(), highlight=False)
 
 

@@ -1,13 +1,10 @@
 """The real processes on a simulated day: what reaches the journal is what was true."""
 
 import json
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import jsonschema
-import pytest
 from forecast_process import HarForecast
 from real_broker import Mosquitto, listening
 from stream_process import read_events, start_har_stream
@@ -73,27 +70,3 @@ def test_a_simulated_day_is_recognised_journalled_and_forecast(
     first = (START_AT, stays[0].activity if stays[0].activity == IDLE else "unknown")
     right = share_of_time(stays, [first, *map(_now, kept)], until=stays[-1].ended_at)
     assert right >= 0.9
-
-
-def test_the_demo_ends_by_itself_after_showing_events_and_forecasts() -> None:
-    command = [sys.executable, "-m", "har_stream.demo", "--duration", "25", "--pace", "900"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert run.returncode == 0, run.stderr
-    assert "mosquitto_sub" in run.stdout
-    said = run.stdout.splitlines()
-    assert any(line.startswith("event ") for line in said)
-    assert any(line.startswith("forecast ") and "next about" in line for line in said)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (("--camera", "nowhere.mp4", "--duration", "60"), "nowhere.mp4"),
-        (("--bundle", "no-such-bundle", "--duration", "60"), "no bundle"),
-    ],
-)
-def test_a_demo_that_cannot_run_says_why(arguments: tuple[str, ...], says: str) -> None:
-    command = [sys.executable, "-m", "har_stream.demo", *arguments]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert run.returncode == 2
-    assert says in run.stderr.splitlines()[-1]
