@@ -113,6 +113,9 @@ def test_unusable_splits_are_explained(tmp_path: Path) -> None:
         _make(SplitConfig(by="folds", n_folds=11))
     with pytest.raises(InputError, match="no folder of the official split files"):
         _make(SplitConfig(by="official"), lists=tmp_path / "none")
+    (tmp_path / "A_test_split1.txt").write_text("a1.avi 1\na2.avi 3\n")
+    with pytest.raises(InputError, match=r"A_test_split1.txt: 'a2.avi 3': a clip and 0, 1 or 2"):
+        _make(SplitConfig(by="official"), kind="hmdb51", lists=tmp_path)
     for part in ("train", "test"):
         (tmp_path / f"{part}list01.txt").write_text("A/v_A_g01_c00.avi 1\n")
     with pytest.raises(InputError, match="the lists know no class B"):

@@ -20,6 +20,8 @@ examples:
   train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
       --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
   train-har summary lrcn                                             a network, layer by layer
+  train-har download ucf50                                           a data set, ready to train on
+  train-har download weights movinet_a0_stream_int8                  a pretrained backbone
   train-har record --label cooking --camera 0 --minutes 2            clips of your own home
   train-har cut LABELS.csv --out clips        the same, from recordings: file,start_s,end_s,label
   train-har import MODEL.h5 --labels Walk,Swing --colour bgr --sample-hz 2.9     a tutorial's model
@@ -49,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_evaluate,
         _add_summary,
         _add_import,
+        _add_download,
         _add_record,
         _add_cut,
     ):
@@ -142,6 +145,16 @@ def _add_import(commands: Any) -> None:
     imports.add_argument("--name", metavar="NAME", help="of the bundle (the file's)")
     imports.add_argument(
         "--out", type=Path, metavar="DIR", help="the bundle (models/NAME in the state directory)"
+    )
+
+
+def _add_download(commands: Any) -> None:
+    download = commands.add_parser("download", help="fetch a data set, or pretrained weights")
+    download.add_argument("name", metavar="NAME", help="ucf50, ucf101, hmdb51 or weights")
+    download.add_argument("weights", nargs="?", metavar="WEIGHTS", help="which weights")
+    download.add_argument("--out", type=Path, metavar="DIR", help="of the data set (NAME)")
+    download.add_argument(
+        "--mirror", metavar="URL", help="a folder with the same files, in place of the official one"
     )
 
 

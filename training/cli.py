@@ -221,6 +221,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "evaluate": _evaluate,
     "summary": _summary,
     "import": _import,
+    "download": gathering.download,
     "record": gathering.record,
     "cut": gathering.cut,
 }

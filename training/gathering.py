@@ -3,14 +3,25 @@
 import argparse
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from har_stream.errors import InputError
+from training.download_sources import Remote
 
 
 def record(options: argparse.Namespace, _: str) -> None:
@@ -35,6 +46,7 @@ def record(options: argparse.Namespace, _: str) -> None:
         except KeyboardInterrupt:
             shown.console.print("stopped; the clips that are whole are kept")
     _print_clips(options.out)
+    print(f"next: train-har fit configs/home.yaml --data {options.out}")
 
 
 def cut(options: argparse.Namespace, _: str) -> None:
@@ -44,6 +56,39 @@ def cut(options: argparse.Namespace, _: str) -> None:
 
     cut_out(read(options.source), options.out)
     _print_clips(options.out)
+    print(f"next: train-har fit configs/home.yaml --data {options.out}")
+
+
+def download(options: argparse.Namespace, _: str) -> None:
+    """Fetch a data set, or pretrained weights."""
+    from training import download_sources as sources
+    from training.download_dataset import download_dataset, download_weights
+
+    if options.name == "weights":
+        from har_stream import weights
+
+        remote = _at(sources.weights(options.weights or ""), options.mirror)
+        folder = weights.folder() / (options.weights or "")
+        print(f"weights: {download_weights(remote, folder, showing=_showing)}")
+        return
+    source = sources.dataset(options.name)
+    source = replace(source, archives=tuple(_at(file, options.mirror) for file in source.archives))
+    folder = options.out or Path(options.name)
+    download_dataset(source, folder, showing=_showing)
+    _print_clips(folder)
+    print(f"{options.name}: {source.cite}")
+
+
+def _at(remote: Remote, mirror: str | None) -> Remote:
+    return replace(remote, url=f"{mirror.rstrip('/')}/{remote.name}") if mirror else remote
+
+
+@contextmanager
+def _showing(name: str) -> Iterator[Callable[[int, int], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, TransferSpeedColumn(), TimeRemainingColumn()) as shown:
+        task = shown.add_task(name, total=None)
+        yield lambda n_here, n_total: shown.update(task, completed=n_here, total=n_total)
 
 
 def _print_clips(folder: Path) -> None:
@@ -53,4 +98,3 @@ def _print_clips(folder: Path) -> None:
     for label, n_clips, n_groups in census(folder):
         table.add_row(label, str(n_clips), str(n_groups))
     Console().print(table)
-    print(f"next: train-har fit configs/home.yaml --data {folder}")

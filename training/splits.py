@@ -135,16 +135,17 @@ def _official(
     clips: Sequence[Clip], split: SplitConfig, data: DataConfig
 ) -> tuple[list[Clip], list[Clip]]:
     """Clips on the test list and on the training list."""
-    if data.lists is None or not data.lists.is_dir():
-        raise InputError(f"{data.lists or 'data.lists'}: no folder of the official split files")
+    lists = data.lists or (data.path or Path()) / "splits"  # where `train-har download` puts them
+    if not lists.is_dir():
+        raise InputError(f"{lists}: no folder of the official split files; give one with --lists")
     if data.kind == "hmdb51":
-        tested, trained = _hmdb51_lists(data.lists, number=split.list)
+        tested, trained = _hmdb51_lists(lists, number=split.list)
     else:
-        tested = _ucf_list(data.lists / f"testlist{split.list:02}.txt")
-        trained = _ucf_list(data.lists / f"trainlist{split.list:02}.txt")
+        tested = _ucf_list(lists / f"testlist{split.list:02}.txt")
+        trained = _ucf_list(lists / f"trainlist{split.list:02}.txt")
     missing = {clip.label for clip in clips} - {name.split("/")[0] for name in tested | trained}
     if missing:
-        raise InputError(f"{data.lists}: the lists know no class {', '.join(sorted(missing))}")
+        raise InputError(f"{lists}: the lists know no class {', '.join(sorted(missing))}")
     named = {clip: f"{clip.label}/{clip.path.stem}" for clip in clips}
     return (
         [clip for clip, name in named.items() if name in tested],
@@ -162,10 +163,12 @@ def _hmdb51_lists(folder: Path, *, number: int) -> tuple[set[str], set[str]]:
     ending = f"_test_split{number}.txt"
     by_use: dict[str, set[str]] = {"0": set(), "1": set(), "2": set()}
     for path in sorted(folder.glob(f"*{ending}")):
+        label = path.name.removesuffix(ending)
         for line in _lines(path):
-            name, use = line.rsplit(maxsplit=1)
-            label = path.name.removesuffix(ending)
-            by_use.setdefault(use, set()).add(f"{label}/{name.rsplit('.', 1)[0]}")
+            name, _, use = line.strip().rpartition(" ")
+            if use not in by_use:
+                raise InputError(f"{path}: {line!r}: a clip and 0, 1 or 2 expected")
+            by_use[use].add(f"{label}/{name.strip().rsplit('.', 1)[0]}")
     return by_use["2"], by_use["1"]
 
 
