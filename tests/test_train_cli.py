@@ -120,7 +120,10 @@ def test_wrong_input_is_one_line_and_status_2(
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("configs/*-ucf.yaml")) + sorted(ROOT.glob("configs/study-*.yaml"))
+    "path",
+    sorted(ROOT.glob("configs/*-ucf.yaml"))
+    + sorted(ROOT.glob("configs/study-*.yaml"))
+    + [ROOT / "configs/home.yaml"],
 )
 def test_shipped_configs_are_valid_and_commented(path: Path) -> None:
     assert load(path).name == path.stem
