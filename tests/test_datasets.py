@@ -1,10 +1,14 @@
 """Clips are listed with their class and video; footage that groups share keeps them together."""
 
+import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from clip_maker import write_clip
+from hypothesis import given
+from hypothesis import strategies as st
 
 from har_stream.errors import InputError
 from training import datasets
@@ -68,6 +72,38 @@ def test_groups_are_linked_through_a_third() -> None:
     assert [clip.group for clip in linked] == ["0+1+3+4", "0+1+3+4", "2", *["0+1+3+4"] * 2, "5"]
     assert linked[4].is_of(["01"])
     assert not linked[2].is_of(["1"])
+
+
+@given(st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=3), max_size=6))
+def test_linking_is_the_transitive_closure(linked: list[list[int]]) -> None:
+    clips = [Clip(Path(f"{n}.avi"), "A", str(n)) for n in range(8)]
+    made = datasets.link(clips, [[str(n) for n in names] for names in linked])
+    reached = np.eye(8, dtype=bool)
+    for names in linked:
+        reached[np.ix_(names, names)] = True
+    for _ in range(3):  # paths of up to eight steps
+        reached = reached @ reached
+    alike = np.array([[a.group == b.group for b in made] for a in made])
+    np.testing.assert_array_equal(alike, reached)
+
+
+def test_one_file_in_two_classes_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _touch(tmp_path, "A/a_g1_c1.avi", "A/a_g2_c1.avi", "B/b_g1_c1.avi", "B/b_g3_c1.avi")
+    shutil.copy(tmp_path / "A/a_g1_c1.avi", tmp_path / "B/b_g3_c1.avi")
+    apart = datasets.read(DataConfig(path=tmp_path)).clips
+    assert (
+        "A/a_g1_c1.avi, B/b_g3_c1.avi are one and the same file; one of the labels" in caplog.text
+    )
+    assert [clip.source for clip in apart] == ["A/1", "A/2", "B/1", "B/3"]
+    spanning = datasets.read(DataConfig(path=tmp_path, groups_span_classes=True)).clips
+    assert [clip.source for clip in spanning] == ["*/1+3", "*/2", "*/1+3", "*/1+3"]
+
+
+def test_a_name_that_says_group_and_cut_alone_is_taken_for_one() -> None:
+    pattern = re.compile(datasets.UCF_PATTERN)
+    for name, group in (("v_Run_g08_c03.avi", "8"), ("x_gmonday-2_c1.mp4", "monday-2")):
+        assert datasets._group_of(Path(name), pattern) == group
+    assert datasets._group_of(Path("my_great_day.mp4"), pattern) == "my_great_day"
 
 
 def test_excluded_groups_take_their_linked_groups_along(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """No split has cuts of one video on two sides, but the study's, which says so."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from har_stream.errors import InputError
-from training import splits
+from training import datasets, splits
 from training.config import DataConfig, SplitConfig
 from training.datasets import Clip, Dataset
 from training.splits import Split
@@ -56,6 +58,62 @@ def test_folds_test_every_clip_once_and_mix_no_group(n_groups: int, n_cuts: int,
     for split in made:
         assert not splits.mixed(split)
         assert {clip.label for clip in split.test} == {"A", "B"}
+
+
+@st.composite
+def _datasets(draw: st.DrawFn) -> Dataset:
+    """Two to four classes of five to nine groups of one to four cuts; some groups are linked."""
+    spans = draw(st.booleans())
+    clips: list[Clip] = []
+    labels = "ABCD"[: draw(st.integers(2, 4))]
+    pairs = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=3)
+    shared = draw(pairs)
+    for label in labels:
+        of_label = [
+            Clip(Path(f"{label}/{group}_{cut}.avi"), label, str(group), spans)
+            for group in range(draw(st.integers(5, 9)))
+            for cut in range(draw(st.integers(1, 4)))
+        ]
+        linked = shared if spans else draw(pairs)
+        clips += datasets.link(of_label, [(str(a), str(b)) for a, b in linked])
+    return Dataset(tuple(labels), tuple(clips), ())
+
+
+@settings(max_examples=40)
+@given(dataset=_datasets(), by=st.sampled_from(["group", "folds"]), seed=st.integers(0, 99))
+def test_no_split_mixes_footage_whatever_is_linked(dataset: Dataset, by: str, seed: int) -> None:
+    config = SplitConfig.model_validate({"by": by, "held_out": ("0", "1"), "n_folds": 2})
+    try:
+        made = splits.make(dataset, split=config, data=DataConfig(), seed=seed)
+    except InputError as error:
+        assert "groups, too few" in str(error) or "no clip of" in str(error)
+        return
+    for split in made:
+        sides = (split.train, split.validation, split.test)
+        assert Counter(clip for side in sides for clip in side) == Counter(dataset.clips)
+        assert not split.leaks
+        of_footage: dict[str, set[int]] = {}
+        for number, side in enumerate(sides):
+            for clip in side:
+                for group in clip.group.split(datasets.LINK):
+                    name = group if clip.spans else f"{clip.label}/{group}"
+                    of_footage.setdefault(name, set()).add(number)
+        assert all(len(found) == 1 for found in of_footage.values())
+
+
+@given(dataset=_datasets(), seed=st.integers(0, 99), data=st.data())
+def test_one_moved_cut_is_found_out(dataset: Dataset, seed: int, data: st.DataObject) -> None:
+    n_of = Counter(clip.source for clip in dataset.clips)
+    rest = [clip for clip in dataset.clips if n_of[clip.source] > 1]
+    if not rest:
+        return
+    moved = data.draw(st.sampled_from(rest))
+    others = tuple(clip for clip in dataset.clips if clip != moved)
+    leaking = Split("by hand", others, (), (moved,), leaks=False)
+    assert splits.mixed(leaking) == [moved.source]
+    with pytest.raises(InputError, match="cuts of one video lie on both sides"):
+        splits.check(leaking, [moved.label])
+    splits.check(replace(leaking, leaks=True), [moved.label])
 
 
 def test_the_study_splits_at_random_and_is_flagged() -> None:
