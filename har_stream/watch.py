@@ -22,9 +22,10 @@ News = Recognition | Change | CameraStatus
 class Watch:
     """One camera's way from frames and decisions to recognitions and changes.
 
-    With a motion gate the recogniser rests while nothing moves, and the last decision is repeated
-    at its usual pace. The gate closes no sooner than a decision has seen a whole still window, so
-    that resting changes no decision.
+    Motion is always watched: where nobody was seen, nothing begins without it. With the camera's
+    motion gate the recogniser rests while nothing moves, and the last decision is repeated at its
+    usual pace. The gate closes no sooner than a decision has seen a whole still window, so that
+    resting changes no decision.
 
     Attributes:
         id: The camera's id.
@@ -46,8 +47,10 @@ class Watch:
         self._segmenter = Segmenter(self._deciding, span_s=manifest.clip.span_s)
         self._n_frames, self._hop_frames = manifest.clip.n_frames, manifest.hop_frames
         rests_after_s = (self._n_frames + self._hop_frames) / manifest.clip.sample_hz
-        self._gate = MotionGate(still_after_s=rests_after_s) if settings.motion_gate else None
+        self._motion = MotionGate(still_after_s=rests_after_s)
+        self._rests = settings.motion_gate
         self._moved = False
+        self._n_seen = 0
         self._decided: Mapping[str, float] = {}
         self._still: Frame | None = None
         self._n_held = 0
@@ -56,13 +59,12 @@ class Watch:
         """Note a frame; say whether the recogniser is to look at it, or the last decision holds."""
         if frame.resets or self.last_at is None:
             self._segmenter.begin(frame.captured_at)
+            self._n_seen = 0
         self.last_at, self._arrived_s = frame.captured_at, arrived_s
-        if self._gate is None:
-            self._moved = True
-            return True
-        moves = self._gate.moves(frame)
-        self._moved |= self._gate.moved
-        return moves or not self._decided
+        moves = self._motion.moves(frame)
+        self._moved |= self._motion.moved
+        self._n_seen += 1
+        return moves or not self._rests or not self._decided
 
     def hold(self, frame: Frame) -> Iterator[News]:
         """Repeat the last decision at the pace of decisions, for a frame that shows nothing new."""
@@ -86,7 +88,8 @@ class Watch:
 
     def decide(self, at: datetime, probabilities: Mapping[str, float]) -> Iterator[News]:
         """Yield the recognition and, if it confirms one, the change."""
-        moving, self._moved = self._moved, False
+        moving = self._moved or self._n_seen == 1  # one image does not tell
+        self._moved = False
         self._decided = probabilities
         verdict = judge(probabilities, self._deciding)
         change = self._segmenter.observe(at, probabilities, moving=moving)

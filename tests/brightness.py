@@ -92,17 +92,20 @@ class Script:
         return [Arrival(camera, item, now_s) for camera, item in turn if not callable(item)]
 
 
-def frames(*parts: tuple[str, float], start_s: float = 0.0) -> list[Frame]:
-    """Each brightness for its number of seconds; the first frame resets."""
+def frames(
+    *parts: tuple[str, float], start_s: float = 0.0, still: bool = False, resets: bool = True
+) -> list[Frame]:
+    """Each brightness for its number of seconds; something small moves unless all is still."""
     shown = [label for label, duration_s in parts for _ in range(round(duration_s * HZ))]
-    return [
-        Frame(
-            np.full((8, 8, 3), LEVELS[label], np.uint8),
-            START + timedelta(seconds=start_s + n / HZ),
-            resets=n == 0,
-        )
-        for n, label in enumerate(shown)
-    ]
+    made = []
+    for n, label in enumerate(shown):
+        image = np.full((48, 64, 3), LEVELS[label], np.uint8)
+        if not still:
+            left = n * 5 % 59
+            image[10:15, left : left + 5] += np.uint8(100)
+        at = START + timedelta(seconds=start_s + n / HZ)
+        made.append(Frame(image, at, resets=resets and n == 0))
+    return made
 
 
 def status(camera: str, state: CameraState, at_s: float) -> CameraStatus:

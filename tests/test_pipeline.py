@@ -200,7 +200,9 @@ def video(tmp_path: Path) -> Path:
     codec = cv2.VideoWriter.fourcc(*"mp4v")
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, 25.0, (64, 64))
     for n in range(500):
-        writer.write(np.full((64, 64, 3), 0 if n < 250 else 255, np.uint8))
+        image = np.full((64, 64, 3), 0 if n < 250 else 255, np.uint8)
+        image[10:15, n % 59 : n % 59 + 5] = 128  # something moves
+        writer.write(image)
     writer.release()
     return path
 

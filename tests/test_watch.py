@@ -1,11 +1,7 @@
 """One camera's watch: its own settings, its motion gate, and what holds besides what is seen."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 from brightness import (
-    LEVELS,
     MANIFEST,
     Brightness,
     alone,
@@ -32,20 +28,14 @@ def test_a_cameras_own_settings_replace_the_bundles() -> None:
         deciding_for(camera("a", deciding={"urgent": ["fallen"]}), MANIFEST)
 
 
-def lively(label: str, seconds: float, *, start_s: float = 0.0) -> list[Frame]:
-    """Frames across which something small moves."""
-    made = []
-    for n, still in enumerate(frames((label, seconds), start_s=start_s)):
-        image = np.full((48, 64, 3), LEVELS[label], np.uint8)
-        left = n * 5 % 59
-        image[10:15, left : left + 5] += np.uint8(100)
-        made.append(replace(still, image=image, resets=n == 0 and start_s == 0))
-    return made
+def quiet(label: str, seconds: float, *, start_s: float) -> list[Frame]:
+    """Frames on which nothing moves, after others."""
+    return frames((label, seconds), start_s=start_s, still=True, resets=False)
 
 
 def test_while_nothing_moves_the_last_decision_is_held_and_the_recogniser_rests() -> None:
-    sleeper = [*lively("grey", 4), *frames(("grey", 120), start_s=4)[1:]]
-    wakes = lively("grey", 10, start_s=124)
+    sleeper = [*frames(("grey", 4)), *quiet("grey", 120, start_s=4)[1:]]
+    wakes = frames(("grey", 10), start_s=124, resets=False)
     recogniser = Brightness()
     said = run(
         alone([*sleeper, *wakes, EndOfSource()]),
@@ -60,18 +50,20 @@ def test_while_nothing_moves_the_last_decision_is_held_and_the_recogniser_rests(
 
 def test_after_a_rest_the_window_is_full_at_once() -> None:
     """The first frame that moves is decided on with the still ones before it."""
-    shown = [*lively("grey", 2), *frames(("grey", 10), start_s=2)[1:]]
-    wakes = lively("bright", 2, start_s=12)
+    shown = [*frames(("grey", 2)), *quiet("grey", 10, start_s=2)[1:]]
+    wakes = frames(("bright", 2), start_s=12, resets=False)
     said = run(alone([*shown, *wakes]), camera("a", motion_gate=True))
     labels = {n.at: n.label for _, n in said if isinstance(n, Recognition)}
     assert labels[shown[-1].captured_at] == "grey"
     assert labels[wakes[0].captured_at] == "bright"
 
 
-def test_an_empty_room_yields_nothing_until_somebody_comes() -> None:
+@pytest.mark.parametrize("motion_gate", [False, True])
+def test_an_empty_room_yields_nothing_until_somebody_comes(motion_gate: bool) -> None:
     """The bundle knows no `idle`; stillness tells that nobody is there."""
-    empty = frames(("dark", 600))
-    said = run(alone([*empty, *lively("bright", 10, start_s=600)]), camera("a", motion_gate=True))
+    empty = frames(("dark", 600), still=True)
+    comes = frames(("bright", 10), start_s=600, resets=False)
+    said = run(alone([*empty, *comes]), camera("a", motion_gate=motion_gate))
     assert changes(said) == [
         ("started", "bright", pytest.approx(600, abs=0.3)),
         ("ended", "bright", 609.8),

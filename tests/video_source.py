@@ -32,9 +32,14 @@ def ffmpeg(*arguments: object) -> None:
 
 
 def write_clock_clip(path: Path, *, seconds: int = 60, fps: int = 25, size: str = "64x48") -> Path:
-    """Encode a grey clip (H.264 unless the name says otherwise) whose brightness tells its time."""
+    """Encode a grey clip whose brightness tells its time; something small moves across.
+
+    H.264 unless the name says otherwise.
+    """
     grey = f"color=size={size}:rate={fps}:duration={seconds},format=gray"
-    ffmpeg("-f", "lavfi", "-i", f"{grey},geq=lum='T*{LEVELS_PER_S}'", "-pix_fmt", "yuv420p", path)
+    speck = "60*between(X,mod(N*5,59),mod(N*5,59)+4)*between(Y,10,14)"
+    drawn = f"{grey},geq=lum='T*{LEVELS_PER_S}+{speck}'"
+    ffmpeg("-f", "lavfi", "-i", drawn, "-pix_fmt", "yuv420p", path)
     return path
 
 

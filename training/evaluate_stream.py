@@ -59,9 +59,14 @@ def evaluate_stream(bundle: Bundle, clips: Sequence[Clip]) -> dict[str, Any]:
     scenes: list[Scene] = []
     news = _watch(recogniser, _frames(order, bundle, scenes))
     recognitions = [item for item in news if isinstance(item, Recognition)]
-    found = majority_labels(scenes, recognitions, span_s=spec.n_frames / spec.sample_hz)
+    found = majority_labels(
+        scenes,
+        recognitions,
+        span_s=spec.n_frames / spec.sample_hz,
+        hop_s=bundle.manifest.hop_frames / spec.sample_hz,
+    )
     if not found:
-        raise InputError("no clip is two windows long, so a stream cannot be judged")
+        raise InputError("no clip holds two windows, so a stream cannot be judged")
     changes = [item for item in news if isinstance(item, Change)]
     events = score_events(shown(scenes), reported(changes))
     minutes = (scenes[-1].ended_at - scenes[0].began_at) / timedelta(minutes=1)

@@ -10,8 +10,6 @@ from training.stream_scenes import Scene
 
 INSIDE = 0.75
 """A decision counts for a clip if at least this share of its window lies inside."""
-N_WINDOWS = 2
-"""Clips that are at least so many windows long are asked for."""
 OVERLAP = 0.25
 """An event is found if intersection over union with it is at least this: F1@25 of Lea et al. 2017,
 "Temporal convolutional networks for action segmentation and detection", section 4.1."""
@@ -108,9 +106,13 @@ def _intersection_over_union(one: Segment, other: Segment) -> float:
 
 
 def majority_labels(
-    scenes: Iterable[Scene], recognitions: Sequence[Recognition], *, span_s: float
+    scenes: Iterable[Scene],
+    recognitions: Sequence[Recognition],
+    *,
+    span_s: float,
+    hop_s: float,
 ) -> dict[Scene, str]:
-    """Most frequent label of the decisions inside each clip that is long enough.
+    """Most frequent label of the decisions inside each clip that holds at least two windows.
 
     Decisions count by their most probable label: what the reject rule lets pass is another matter.
 
@@ -118,11 +120,12 @@ def majority_labels(
         scenes: In order.
         recognitions: In order.
         span_s: Stream time that a window covers, in seconds.
+        hop_s: From one window to the next.
     """
-    span = timedelta(seconds=span_s)
+    span, two_windows = timedelta(seconds=span_s), timedelta(seconds=span_s + hop_s)
     labels: dict[Scene, str] = {}
     for scene in scenes:
-        long_enough = scene.ended_at - scene.began_at >= N_WINDOWS * span
+        long_enough = scene.ended_at - scene.began_at >= two_windows
         if scene.clip is None or scene.label is None or not long_enough:
             continue
         inside = [
