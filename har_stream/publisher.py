@@ -128,8 +128,8 @@ class Publisher:
             subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._born)
         self._connection.on_connected(self._connected)
         self._connection.start(fail_fast=fail_fast)
-        self._thread.start()
         watchdog.notify("READY=1")
+        self._thread.start()
 
     def recognised(self, recognition: Recognition) -> None:
         """Take in a decision of the recogniser."""
