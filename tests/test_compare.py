@@ -111,3 +111,10 @@ def test_what_holds_no_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give the folder of a finished run"):
         compare_page.write([tmp_path], tmp_path / "none.html")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_page_that_cannot_be_written_is_told(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="the page cannot be written"):
+        compare_page.write([runs / "good"], tmp_path / "file/page.html")
+    assert compare_page.write([runs / "good"], tmp_path / "new/page.html").exists()

@@ -173,6 +173,15 @@ def test_what_is_no_run_is_told(tmp_path: Path) -> None:
         report.write(tmp_path / "run")
 
 
+def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    (tmp_path / "run/report.html").write_text("old")
+    (tmp_path / "run/plots").write_text("in the way")
+    with pytest.raises(InputError, match=r"cannot be written .*then run train-har report"):
+        report.write(tmp_path / "run")
+    assert (tmp_path / "run/report.html").read_text() == "old"
+
+
 def test_the_interval_draws_videos_not_clips() -> None:
     """Clips of one video are alike: the interval must be as wide as few videos make it."""
     random = np.random.default_rng(0)

@@ -9,6 +9,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from har_stream.errors import InputError
 from har_stream.whole_file import replacing
 from training import compare, metrics, report_plots
 from training.compare import Entry
@@ -29,7 +30,7 @@ def write(paths: Sequence[Path], out: Path) -> Path:
     """Write the page of a comparison, and its figures as JSON beside it.
 
     Raises:
-        InputError: A folder holds no run.
+        InputError: A folder holds no run, or the page cannot be written.
     """
     entries = compare.read(paths)
     return _write(entries, out, title=f"{len(entries)} runs side by side", sweep=None)
@@ -39,7 +40,7 @@ def write_sweep(folder: Path) -> Path:
     """Write the page of a sweep into its folder: mean and interval, and each seed a row.
 
     Raises:
-        InputError: The folder holds no sweep.
+        InputError: The folder holds no sweep, or cannot be written to.
     """
     entries = compare.seeds_of(folder)
     manifest = entries[0].runs[0].manifest
@@ -63,10 +64,14 @@ def _write(
     }
     images = {name: Picture.of(report_plots.to_png(figure)) for name, figure in plots.items()}
     page = render("compare.html", title=title, sweep=sweep, plots=images, **_shown(found))
-    with replacing(out.with_suffix(".json")) as file:
-        json.dump(found, file, indent=2)
-    with replacing(out) as file:
-        file.write(page)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out.with_suffix(".json")) as file:
+            json.dump(found, file, indent=2)
+        with replacing(out) as file:
+            file.write(page)
+    except OSError as error:
+        raise InputError(f"{out}: the page cannot be written ({error.strerror})") from error
     return out
 
 

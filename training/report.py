@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from har_stream import bundle
+from har_stream.errors import InputError
 from har_stream.whole_file import replacing
 from training import flops, report_examples, report_plots, run_folder, speed
 from training.report_findings import findings
@@ -21,7 +22,7 @@ def write(folder: Path) -> Path:
     """Write `report.html`, `report.json` and `plots/` of a finished run; return the page.
 
     Raises:
-        InputError: The folder holds no finished run.
+        InputError: The folder holds no finished run, or cannot be written to.
     """
     record = run_folder.read(folder)
     loaded = bundle.load(folder / run_folder.BUNDLE)
@@ -37,14 +38,26 @@ def write(folder: Path) -> Path:
         "reliability": report_plots.reliability(found["reliability"]),
     }
     images = {name: report_plots.to_png(figure) for name, figure in plots.items()}
-    (folder / PLOTS).mkdir(exist_ok=True)
-    for name, image in images.items():
-        (folder / PLOTS / f"{name}.png").write_bytes(image)
-    with replacing(folder / FIGURES) as file:
-        json.dump(found, file, indent=2)
-    with replacing(folder / PAGE) as file:
-        file.write(_page(record, found, images))
+    try:
+        _write_plots(folder / PLOTS, images)
+        with replacing(folder / FIGURES) as file:
+            json.dump(found, file, indent=2)
+        with replacing(folder / PAGE) as file:
+            file.write(_page(record, found, images))
+    except OSError as error:
+        raise InputError(
+            f"{folder}: the report cannot be written ({error.strerror}); make room, then run "
+            f"train-har report {folder}"
+        ) from error
     return folder / PAGE
+
+
+def _write_plots(folder: Path, images: Mapping[str, bytes]) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, image in images.items():
+        part = folder / f".{name}.partial"
+        part.write_bytes(image)
+        part.replace(folder / f"{name}.png")
 
 
 def _page(record: Record, found: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
