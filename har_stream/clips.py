@@ -19,6 +19,11 @@ Image = NDArray[np.uint8]
 TICK_TOLERANCE = timedelta(microseconds=500)
 """A frame this much before a tick answers it: capture times are rounded, 1/30 s is not."""
 
+FLOW_PX = 20.0
+"""Movement from one frame to the next that is as fast as a network is told, in pixels."""
+FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)
+"""Scale and number of pyramid levels, window in pixels, rounds, polynomial's size and sigma."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClipSpec:
@@ -33,6 +38,7 @@ class ClipSpec:
         scale: Factor from uint8 to the network's input range, 1/255 for 0..1.
         offset: Added after scaling, -1 for an input range of -1..1 with scale 1/127.5.
         fit: ``squash`` changes the aspect ratio; ``crop`` keeps it and cuts the centre.
+        motion: ``flow`` adds two channels: how far each pixel has moved since the last frame.
     """
 
     n_frames: int
@@ -43,6 +49,12 @@ class ClipSpec:
     scale: float = 1 / 255
     offset: float = 0.0
     fit: Literal["squash", "crop"] = "squash"
+    motion: Literal["none", "flow"] = "none"
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of a frame as the network takes it in."""
+        return 5 if self.motion == "flow" else 3
 
     @property
     def span_s(self) -> float:
@@ -140,9 +152,35 @@ def prepare(image: Image, spec: ClipSpec) -> Image:
 
 
 def normalise(prepared: Image, spec: ClipSpec) -> NDArray[np.float32]:
-    """Scale prepared uint8 frames of any leading shape to the network's input range, float32."""
+    """Scale prepared uint8 frames of any leading shape to the network's input range, float32.
+
+    With flow, the axis before height is time, and the first frame has none, which is 0.
+
+    Returns:
+        Shape (..., height, width, spec.n_channels).
+    """
     scaled = prepared.astype(np.float32) * np.float32(spec.scale)
-    return scaled + np.float32(spec.offset) if spec.offset else scaled
+    if spec.offset:
+        scaled += np.float32(spec.offset)
+    if spec.motion == "flow":
+        scaled = np.concatenate([scaled, _flow(prepared)], axis=-1)
+    return scaled
+
+
+def _flow(prepared: Image) -> NDArray[np.float32]:
+    """Dense optical flow between successive frames (Farneback 2003), cut to -1..1.
+
+    Returns:
+        To the right and down, in `FLOW_PX`; shape (..., n_frames, height, width, 2).
+    """
+    clips = prepared.reshape(-1, *prepared.shape[-4:])
+    flow = np.zeros((*clips.shape[:-1], 2), np.float32)
+    for clip, found in zip(clips, flow, strict=True):
+        grey = [cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) for image in clip]
+        for n in range(1, len(grey)):
+            cv2.calcOpticalFlowFarneback(grey[n - 1], grey[n], found[n], *FARNEBACK)
+    np.clip(flow / np.float32(FLOW_PX), -1, 1, out=flow)
+    return flow.reshape(*prepared.shape[:-1], 2)
 
 
 def windows(

@@ -34,6 +34,7 @@ class _Stream:
     """One camera: its slot in the engine, its ticks since the last reset, its newest frame."""
 
     slot: int
+    before: Image
     image: Image
     captured_at: datetime
     ticks: int = 0
@@ -108,7 +109,8 @@ class Recogniser:
 
     def _check_networks(self) -> None:
         """Step over one blank frame: foreign labels or shapes are told at once, in one line."""
-        blank = np.zeros((1, self._spec.height_px, self._spec.width_px, 3), np.float32)
+        spec = self._spec
+        blank = np.zeros((1, spec.height_px, spec.width_px, spec.n_channels), np.float32)
         slots = np.zeros(1, np.int64)
         labels = self.bundle.manifest.labels
         try:
@@ -130,7 +132,7 @@ class Recogniser:
         image = prepare(frame.image, self._spec)
         stream = self._streams.get(camera)
         if stream is None:
-            stream = _Stream(self._free_slot(), image, frame.captured_at)
+            stream = _Stream(self._free_slot(), image, image, frame.captured_at)
             self._streams[camera] = stream
         stream.image, stream.captured_at = image, frame.captured_at
         if frame.resets:
@@ -145,7 +147,7 @@ class Recogniser:
         ticks = np.array([stream.ticks for stream in streams])
         rows = self._rolling.ending(ticks)
         logits = self._engine.step(
-            normalise(np.stack([stream.image for stream in streams]), self._spec),
+            self._seen(streams),
             slots=np.array([stream.slot for stream in streams]),
             ages=self._rolling.ages(ticks),
             rows=rows,
@@ -158,7 +160,14 @@ class Recogniser:
             decisions.append(Decision(cameras[n], stream.captured_at, probabilities))
         for stream in streams:
             stream.ticks += 1
+            stream.before = stream.image
         return decisions
+
+    def _seen(self, streams: Sequence[_Stream]) -> NDArray[np.float32]:
+        """What the network takes in of each camera now; flow needs the frame before, too."""
+        n_frames = 2 if self._spec.motion == "flow" else 1
+        shown = np.stack([(stream.before, stream.image)[-n_frames:] for stream in streams])
+        return normalise(shown, self._spec)[:, -1]
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:

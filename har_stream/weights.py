@@ -39,8 +39,13 @@ def named(name_or_path: str, *, suffixes: tuple[str, ...]) -> Path:
             return files[0]
     raise InputError(
         f"no weights {name_or_path!r} in {', '.join(map(str, _places()))}: "
-        f"train-har download weights {Path(name_or_path).name}, or give a path"
+        f"{how_to_bring(name_or_path)}, or give a path"
     )
+
+
+def how_to_bring(name_or_path: str) -> str:
+    """Return the command that downloads weights; a path tells their name by its last part."""
+    return f"train-har download weights {Path(name_or_path).name}"
 
 
 def of_hash(sha256: str, *, suffix: str) -> Path | None:

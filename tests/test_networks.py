@@ -1,8 +1,16 @@
 """Both networks are the study's, layer by layer, and their step form is the window model."""
 
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
+import step_form
+from pretrained import write_weights
 
 from har_stream.clips import ClipSpec
 from har_stream.errors import InputError
@@ -80,6 +88,47 @@ def test_step_by_step_equals_the_window_model_at_any_size(
         states = {key: outputs[key] for key in states}
     found = keras.ops.convert_to_numpy(keras.ops.softmax(outputs["logits"]))
     np.testing.assert_allclose(found, model.predict(clips, verbose=0), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "v2.weights.h5")
+
+
+@pytest.mark.parametrize("number", range(len(step_form.kinds(Path()))))
+def test_every_other_network_is_its_window_model_step_by_step(weights: Path, number: int) -> None:
+    step_form.check(*step_form.kinds(weights)[number])
+
+
+@pytest.mark.parametrize("learns", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_they_run_on_jax(weights: Path, learns: bool) -> None:
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run(
+        [sys.executable, step_form.__file__, str(weights), *(["--learn"] * learns)],
+        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) == (7 if learns else 5)
+
+
+def test_c3d_and_two_stream_are_the_published_ones_at_full_width() -> None:
+    published = 3 * 64, 64 * 128, 128 * 256, 256 * 256, 256 * 512, *[512 * 512] * 3
+    kernels = [27 * channels for channels in published]
+    expected = [*kernels, 8192 * 4096, 4096 * 4096, 4096 * 101]
+    assert _kernels("c3d", ClipSpec(16, 112, 112, 5.0)) == expected
+    small = ClipSpec(11, 64, 64, 5.0, motion="flow")
+    rest = [25 * 96 * 256, 9 * 256 * 512, *[9 * 512 * 512] * 2, 2 * 2 * 512 * 4096]
+    rest += [4096 * 2048, 2048 * 101]
+    assert _kernels("two_stream", small) == [49 * 3 * 96, *rest, 49 * 20 * 96, *rest]
+
+
+def _kernels(name: str, clip: ClipSpec) -> list[int]:
+    """Sizes of the kernels, in order."""
+    model = registry.get(name).build(101, clip)
+    return [math.prod(weight.shape) for weight in model.weights if weight.name == "kernel"]
 
 
 @pytest.mark.parametrize("name", ["lrcn", "convlstm"])

@@ -7,9 +7,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.clips import Image, normalise
+from har_stream.clips import normalise
+from har_stream.rolling import NONE, Rolling
 from training.augment import choose_times, vary
-from training.cache import Sampling
+from training.cache import Sampling, Seen, is_image
 from training.config import RunConfig
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
@@ -20,9 +21,9 @@ JUDGED_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One clip to learn from: its frames, and its label's index or none of the labels."""
+    """One clip to learn from: what is cached of it, and its label's index or none of the labels."""
 
-    frames: Image
+    frames: Seen
     label: int | None
 
 
@@ -69,7 +70,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         weights = np.array(
             [1.0 if example.label is None else self._weights[example.label] for example in examples]
         )
-        return normalise(windows, self._config.clip), targets, weights.astype(np.float32)
+        return _taken_in(windows, self._config), targets, weights.astype(np.float32)
 
     def on_epoch_end(self) -> None:
         """Go on to the next epoch's windows."""
@@ -85,12 +86,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         rounds = range(self._config.fit.windows_per_clip)
         return np.concatenate([rng.permutation(len(self._labelled)) for _ in rounds])
 
-    def _window(self, frames: Image, rng: np.random.Generator) -> Image:
+    def _window(self, frames: Seen, rng: np.random.Generator) -> Seen:
         augment = self._config.augment
         if self._config.sampling == "rolling":
             n_frames = self._config.clip.n_frames
             frames = frames[choose_times(len(frames), n_frames=n_frames, augment=augment, rng=rng)]
-        return vary(frames, augment, rng)
+        return vary(frames, augment, rng) if is_image(frames) else frames
 
     def _target(self, label: int | None) -> NDArray[np.float32]:
         uniform = np.full(self._n_labels, 1 / self._n_labels, np.float32)
@@ -132,27 +133,34 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             [streamed(example.frames, start, self._config) for example, start in batch]
         )
         targets = self._labels[[example.label or 0 for example, _ in batch]]
-        return normalise(windows, self._config.clip), targets
+        return _taken_in(windows, self._config), targets
 
 
-def streamed(frames: Image, start: int, config: RunConfig) -> Image:
+def streamed(frames: Seen, start: int, config: RunConfig) -> Seen:
     """Cut the window that begins at a sampled frame; the last frame repeats where a clip is short.
 
     Returns:
-        Shape (n_frames, height, width, 3), uint8.
+        Shape (n_frames, height, width, 3), uint8; or (n_frames, n_features), float32.
     """
     wanted = start + np.arange(config.clip.n_frames)
     ticks = 1 if config.sampling == "spread" else config.augment.ticks
     n_sampled = -(-len(frames) // ticks)
-    window: Image = frames[np.minimum(wanted, n_sampled - 1) * ticks]
+    window: Seen = frames[np.minimum(wanted, n_sampled - 1) * ticks]
     return window
 
 
-def _starts(frames: Image, config: RunConfig) -> range:
+def _starts(frames: Seen, config: RunConfig) -> list[int]:
+    """Where the windows begin that streaming decides on, in sampled frames; at least one."""
     if config.sampling == "spread":
-        return range(1)
-    n_sampled = -(-len(frames) // config.augment.ticks)
-    return range(0, max(1, n_sampled - config.clip.n_frames + 1), config.hop_frames)
+        return [0]
+    n_frames, n_sampled = config.clip.n_frames, -(-len(frames) // config.augment.ticks)
+    one_row = Rolling("running", n_frames, config.hop_frames, config.reset_frames)
+    ends = np.flatnonzero(one_row.ending(np.arange(n_sampled)) != NONE)
+    return (ends - n_frames + 1).tolist() or [0]
+
+
+def _taken_in(windows: Seen, config: RunConfig) -> NDArray[np.float32]:
+    return normalise(windows, config.clip) if is_image(windows) else windows
 
 
 def sampling_of(config: RunConfig) -> Sampling:

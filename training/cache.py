@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from har_stream.clips import ClipSpec, Frame, Image, prepare
@@ -23,12 +24,32 @@ from training.simulated import SimulatedClip
 
 logger = logging.getLogger(__name__)
 
+Features = NDArray[np.float32]
+Seen = NDArray[Any]
+"""What is cached of a clip: frames, uint8, or features, float32."""
+
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Capture time of every clip's first frame; windows depend on differences alone."""
 N_WORKERS = 2
 """Clips decoded at a time; OpenCV lets go of Python's lock."""
 ALL_HZ = 1000.0
 """A sampling rate that no video exceeds: every frame is taken."""
+
+
+def is_image(seen: Seen) -> bool:
+    """Tell frames from features."""
+    return seen.dtype == np.uint8
+
+
+class Encode(Protocol):
+    """Turns a clip's frames into features, which are cached in their place."""
+
+    @property
+    def identity(self) -> str:
+        """All that the features depend on beside the frames."""
+
+    def __call__(self, images: Image) -> Features:
+        """Return a row of features for each frame, shape (n, n_features)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +62,13 @@ class Sampling:
             over the whole clip, as the study took them.
         ticks: Cached frames per sampled frame of `rolling`, so that windows can be jittered. Every
             `ticks`-th frame from the first is what streaming samples.
+        encode: What a frozen encoder does with a clip's frames; none: they are cached themselves.
     """
 
     spec: ClipSpec
     how: Literal["rolling", "spread"] = "rolling"
     ticks: int = 1
+    encode: Encode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +76,13 @@ class Cached:
     """What the cache holds of a data set.
 
     Attributes:
-        frames: Per usable clip its frames, shape (n, height, width, 3), uint8, memory-mapped.
+        frames: Per usable clip its frames, shape (n, height, width, 3), uint8, memory-mapped; or
+            what a frozen encoder says of them, shape (n, n_features), float32.
         unreadable: Clips that could not be read, each with the reason.
         short: Clips with less footage than a window spans; their last frame is repeated.
     """
 
-    frames: dict[Clip, Image]
+    frames: dict[Clip, Seen]
     unreadable: dict[Clip, str]
     short: tuple[Clip, ...]
 
@@ -75,7 +99,7 @@ def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Ca
         InputError: No clip can be read, or the disk is full.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    frames: dict[Clip, Image] = {}
+    frames: dict[Clip, Seen] = {}
     unreadable: dict[Clip, str] = {}
     cv2.setNumThreads(1)
     with ThreadPoolExecutor(N_WORKERS) as pool, _progress() as progress:
@@ -87,13 +111,13 @@ def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Ca
                 unreadable[clip] = made
                 logger.warning("left out: %s", made)
             else:
-                frames[clip] = _mapped(clip.path, sampling, folder) if made is None else made
+                frames[clip] = _mapped(clip, sampling, folder) if made is None else made
     if clips and not frames:
         raise InputError(f"none of {len(clips)} clips can be read; the first: {made}")
     return Cached(frames, unreadable, _short(frames, sampling))
 
 
-def _short(frames: dict[Clip, Image], sampling: Sampling) -> tuple[Clip, ...]:
+def _short(frames: dict[Clip, Seen], sampling: Sampling) -> tuple[Clip, ...]:
     if sampling.how == "spread":
         return ()
     n_needed = (sampling.spec.n_frames - 1) * sampling.ticks + 1
@@ -107,32 +131,44 @@ def _short(frames: dict[Clip, Image], sampling: Sampling) -> tuple[Clip, ...]:
     return short
 
 
-def _ensure(clip: Clip, sampling: Sampling, folder: Path) -> Image | str | None:
+def _ensure(clip: Clip, sampling: Sampling, folder: Path) -> Seen | str | None:
     """Decode a clip unless the cache has it.
 
     Returns:
         Nothing where the cache has it now, why it cannot, or the frames where none is needed.
     """
     if isinstance(clip, SimulatedClip):  # rendered as fast as it would be read
-        return clip.render(sampling.spec)
+        return _encoded(clip, sampling)
     try:
         key = _key(clip.path, sampling)
         if not any(_entries(folder, key)):
-            _store(folder, key, sample(clip.path, sampling))
+            _store(folder, key, _encoded(clip, sampling))
     except InputError as error:
         return str(error)
     return None
 
 
-def _mapped(path: Path, sampling: Sampling, folder: Path) -> Image:
+def _encoded(clip: Clip, sampling: Sampling) -> Seen:
+    images = images_of(clip, sampling)
+    return images if sampling.encode is None else sampling.encode(images)
+
+
+def images_of(clip: Clip, sampling: Sampling) -> Image:
+    """Read or render a clip's prepared frames past the cache; see `sample`."""
+    if isinstance(clip, SimulatedClip):
+        return clip.render(sampling.spec)
+    return sample(clip.path, sampling)
+
+
+def _mapped(clip: Clip, sampling: Sampling, folder: Path) -> Seen:
     """Map a cached clip's frames; read it again where they are corrupt.
 
     Not for threads: NumPy's reader of headers is not safe there under Python 3.11.
     """
-    key = _key(path, sampling)
+    key = _key(clip.path, sampling)
     images = _load(folder, key)
     if images is None:
-        _store(folder, key, sample(path, sampling))
+        _store(folder, key, _encoded(clip, sampling))
         images = np.load(next(_entries(folder, key)), mmap_mode="r")
     return images
 
@@ -186,16 +222,17 @@ def _key(path: Path, sampling: Sampling) -> str:
     spec = sampling.spec
     shape = (spec.height_px, spec.width_px, spec.colour, spec.fit, sampling.how)
     rate = spec.n_frames if sampling.how == "spread" else spec.sample_hz * sampling.ticks
-    identity = (str(path.resolve()), state.st_size, state.st_mtime_ns, *shape, rate)
+    encoded = () if sampling.encode is None else (sampling.encode.identity,)
+    identity = (str(path.resolve()), state.st_size, state.st_mtime_ns, *shape, rate, *encoded)
     return hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
 
 
-def _load(folder: Path, key: str) -> Image | None:
+def _load(folder: Path, key: str) -> Seen | None:
     """Map an entry; one whose content does not fit the checksum in its name is thrown away."""
     for path in _entries(folder, key):
         try:
-            images: Image = np.load(path, mmap_mode="r")
-            if images.dtype == np.uint8 and path.name == _name(key, images):
+            images: Seen = np.load(path, mmap_mode="r")
+            if images.dtype in (np.uint8, np.float32) and path.name == _name(key, images):
                 return images
         except (ValueError, OSError, EOFError):
             pass
@@ -208,7 +245,7 @@ def _entries(folder: Path, key: str) -> Iterator[Path]:
     return folder.glob(f"{key}-*.npy")
 
 
-def _store(folder: Path, key: str, images: Image) -> None:
+def _store(folder: Path, key: str, images: Seen) -> None:
     path = folder / _name(key, images)
     try:
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
@@ -223,7 +260,7 @@ def _store(folder: Path, key: str, images: Image) -> None:
         ) from error
 
 
-def _name(key: str, images: Image) -> str:
+def _name(key: str, images: Seen) -> str:
     return f"{key}-{zlib.crc32(images.data):08x}.npy"
 
 

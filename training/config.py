@@ -68,6 +68,23 @@ class AugmentConfig(_Section):
     )
 
 
+class EncoderConfig(_Section):
+    """A pretrained encoder of frames: cnn_lstm, cnn_transformer and movinet stand on one."""
+
+    network: Literal["mobilenet_v1", "mobilenet_v2_035", "movinet_a0_stream"] = "mobilenet_v1"
+    weights: str = Field(
+        "mobilenet_v1_imagenet",
+        description="a path, a name of `train-har download weights`, or keras: its own loader",
+    )
+    frozen: bool = Field(
+        True, description="features are extracted once; or else the encoder learns too"
+    )
+
+
+IMAGENET = EncoderConfig()
+"""MobileNetV1 as it is: what an encoder is where nothing else is said."""
+
+
 class FitConfig(_Section):
     """How the network learns."""
 
@@ -93,6 +110,10 @@ class RunConfig(_Section):
     name: str = Field(description="of the bundle")
     about: str = Field(description="one sentence for whoever chooses a bundle")
     network: str
+    width: float | None = Field(
+        None, gt=0, description="c3d, two_stream: share of the published filters; none: all"
+    )
+    encoder: EncoderConfig | None = None
     seed: int = Field(27, ge=0, description="of split, initial weights, order and augmentation")
     data: DataConfig = DataConfig()
     split: SplitConfig = SplitConfig()
@@ -101,6 +122,9 @@ class RunConfig(_Section):
         "rolling", description="as a camera is sampled; or evenly over the whole clip, as the study"
     )
     hop_frames: PositiveInt = Field(5, description="frames between two decisions")
+    reset_frames: PositiveInt | None = Field(
+        None, description="movinet: frames after which the backbone begins anew; none: never"
+    )
     augment: AugmentConfig = AugmentConfig()
     fit: FitConfig = FitConfig()
     deciding: DecidingSettings = Field(

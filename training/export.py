@@ -3,19 +3,22 @@
 import logging
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from har_stream import bundle
-from har_stream.bundle import Bundle, Format, Manifest, Role
+from har_stream.bundle import Bundle, Format, Manifest, Outside, Role
 from har_stream.clips import Image, normalise
 from har_stream.engines.litert import LiteRtEngine
 from har_stream.errors import InputError
 from har_stream.rolling import Rolling
 from training.networks import registry
+
+if TYPE_CHECKING:
+    from training.frozen import Frozen
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ def export_bundle(
     model: keras.Model,
     manifest: Manifest,
     windows: Image,
+    frozen: "Frozen | None" = None,
     weights: Weights = "float32",
 ) -> Bundle:
     """Write a bundle, or refuse to where the streamed step differs from the window model.
@@ -47,6 +51,7 @@ def export_bundle(
         manifest: All but `networks`, `memory` and `n_parameters`, which are filled in here.
         windows: Prepared windows of real clips on which parity is shown; shape
             (n, n_frames, height, width, 3), uint8.
+        frozen: The encoder that the model's features come from, where it is no part of it.
         weights: How the LiteRT files keep numbers; the Keras files keep float32.
 
     Raises:
@@ -56,24 +61,32 @@ def export_bundle(
         raise InputError("export needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow")
     network = registry.get(manifest.network)
     parts = network.split(model)
-    clips = normalise(windows, manifest.clip)
+    clips = seen = normalise(windows, manifest.clip)
+    if frozen is not None:
+        parts |= frozen.own
+        seen = np.stack([frozen(window) for window in windows])
     litert = FORMATS[weights]
     files: dict[str, bytes] = {}
     networks: dict[Role, dict[Format, str]] = {}
+    outside: dict[str, Outside] = {}
     for role, part in parts.items():
         networks[role] = {litert: f"{role}.tflite", "keras": f"{role}.keras"}
         files[f"{role}.tflite"] = to_litert(part, weights=weights)
         files[f"{role}.keras"] = _to_keras(part)
+    if frozen is not None and frozen.outside is not None:
+        networks["encoder"] = {"litert": frozen.path.name}
+        outside[frozen.path.name] = frozen.outside
     manifest = manifest.model_copy(
         update={
             "networks": networks,
+            "outside": outside,
             "memory": network.MEMORY,
-            "n_parameters": model.count_params(),
+            "n_parameters": _count_parameters(model, frozen),
         }
     )
     with tempfile.TemporaryDirectory() as folder:
         candidate = bundle.save(Path(folder) / "candidate", manifest, files)
-        check_parity(candidate, expected=model.predict(clips, verbose=0), clips=clips)
+        check_parity(candidate, expected=model.predict(seen, verbose=0), clips=clips)
     return bundle.save(path, manifest, files)
 
 
@@ -141,6 +154,11 @@ def _stream(candidate: Bundle, clips: NDArray[np.float32]) -> NDArray[np.float32
         ages, rows = rolling.ages(ticks), rolling.ending(ticks)
         logits = engine.step(clips[:, tick], slots=slots, ages=ages, rows=rows)
     return logits
+
+
+def _count_parameters(model: keras.Model, frozen: "Frozen | None") -> int:
+    encoders = frozen.own.values() if frozen is not None else ()
+    return int(sum(part.count_params() for part in (model, *encoders)))
 
 
 def _to_keras(part: keras.Model) -> bytes:

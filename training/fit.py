@@ -14,7 +14,9 @@ from har_stream.bundle import Calibration, Manifest, Provenance
 from har_stream.clips import Image
 from har_stream.errors import InputError
 from training import cache, datasets, metrics, run_folder, splits
+from training import frozen as frozen_encoder
 from training.batches import Example, StreamedBatches, sampling_of, streamed
+from training.cache import images_of, is_image
 from training.calibrate import Rejecting, apply_temperature, fit_rejecting, fit_temperature
 from training.config import RunConfig
 from training.datasets import Clip, Dataset
@@ -67,12 +69,14 @@ def fit(
     Raises:
         InputError: Something in the data or the config cannot be used, or the loss diverged.
     """
-    registry.get(config.network)
+    registry.options(config)
     dataset = datasets.read(config.data)
     parts = splits.make(dataset, split=config.split, data=config.data, seed=config.seed)
     folder.mkdir(parents=True, exist_ok=True)
     every_clip = [*dataset.clips, *dataset.others]
-    cached = cache.read_clips(every_clip, sampling_of(config), folder=cache_folder)
+    frozen = frozen_encoder.of(config, folder=folder)
+    sampling = replace(sampling_of(config), encode=frozen)
+    cached = cache.read_clips(every_clip, sampling, folder=cache_folder)
     if config.sampling == "spread":
         config = _at_mean_rate(config, dataset)
     room = _Room(config, dataset.labels, cached.frames, resume)
@@ -105,6 +109,7 @@ def fit(
         clip=config.clip,
         memory=registry.get(config.network).MEMORY,
         hop_frames=config.hop_frames,
+        reset_frames=config.reset_frames,
         networks={},
         calibration=calibration,
         deciding=replace(rejecting.deciding, **config.deciding.model_dump(exclude_none=True)),
@@ -140,6 +145,7 @@ def fit(
         model=network.model,
         manifest=manifest,
         windows=room.some_windows(dataset.clips),
+        frozen=frozen,
     )
     return Run(folder, scores, manifest.provenance.leaks)
 
@@ -188,7 +194,11 @@ class _Room:
         """Take the first windows of clips all over the data set."""
         clips = self.usable(clips)
         chosen = clips[:: -(-len(clips) // N_PARITY_WINDOWS)]
-        return np.stack([streamed(self.frames[clip], 0, self.config) for clip in chosen])
+        return np.stack([streamed(self._images(clip), 0, self.config) for clip in chosen])
+
+    def _images(self, clip: Clip) -> Image:
+        cached = self.frames[clip]
+        return cached if is_image(cached) else images_of(clip, sampling_of(self.config))
 
     def _examples(self, clips: Iterable[Clip]) -> list[Example]:
         index = {label: n for n, label in enumerate(self.labels)}

@@ -68,7 +68,7 @@ def learn(
     checkpoint = Checkpoint(folder / "checkpoint.npz", patience=patience)
 
     keras.utils.set_random_seed(config.seed)
-    model = registry.get(config.network).build(n_labels, config.clip)
+    model = registry.build(config, n_labels=n_labels)
     folded = fold_time(model)
     batches = Batches(train, config, n_labels=n_labels)
     folded.compile(

@@ -4,9 +4,10 @@ Every file offers `MEMORY`, `build` and `split` as `Network` describes them.
 """
 
 import importlib
+import inspect
 import pkgutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from har_stream.bundle import Memory, Role
 from har_stream.clips import ClipSpec
@@ -14,6 +15,11 @@ from har_stream.errors import InputError
 
 if TYPE_CHECKING:
     import keras
+
+    from training.config import RunConfig
+
+OPTIONS = ("encoder", "width")
+"""Keys of a run's config that some networks know and others do not."""
 
 
 class Network(Protocol):
@@ -25,8 +31,13 @@ class Network(Protocol):
 
     MEMORY: Memory
 
-    def build(self, n_labels: int, clip: ClipSpec) -> "keras.Model":
-        """Return the window model: normalised (n_frames, height, width, 3) to probabilities."""
+    def build(self, n_labels: int, clip: ClipSpec, **options: Any) -> "keras.Model":
+        """Return the window model: normalised (n_frames, height, width, channels) to probabilities.
+
+        Where a frozen encoder stands before the network, it takes (n_frames, n_features).
+
+        Options by name are those keys of a run's config that the network knows: `encoder`, `width`.
+        """
 
     def split(self, model: "keras.Model") -> "dict[Role, keras.Model]":
         """Return the step form of a window model, with its weights and without its dropout.
@@ -40,8 +51,8 @@ class Network(Protocol):
         - ``head``: ``features`` (M, n_frames, ...) -> ``logits`` (M, n_labels).
 
         All inputs and outputs are dictionaries by these names; states have any other.
-        ``staggered`` memory needs encoder and advance, ``ring`` encoder and head, ``running``
-        advance and perhaps an encoder.
+        ``staggered`` memory needs advance, ``ring`` a head, ``running`` advance; each may have an
+        encoder. A frozen one is no part of the model, and joins it in the bundle.
         """
 
 
@@ -60,3 +71,29 @@ def get(name: str) -> Network:
     if name not in names():
         raise InputError(f"no network {name!r}: choose one of {', '.join(names())}")
     return cast("Network", importlib.import_module(f"training.networks.{name}"))
+
+
+def build(config: "RunConfig", *, n_labels: int) -> "keras.Model":
+    """Return a run's window model.
+
+    Raises:
+        InputError: There is no such network, an option does not fit, or weights are missing.
+    """
+    return get(config.network).build(n_labels, config.clip, **options(config))
+
+
+def options(config: "RunConfig") -> dict[str, Any]:
+    """Return what a run's config tells its network beyond labels and clip.
+
+    Raises:
+        InputError: There is no such network, or it knows no such option, or needs one.
+    """
+    known = inspect.signature(get(config.network).build).parameters
+    given = {name: getattr(config, name) for name in OPTIONS}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in OPTIONS:
+        if name in given and name not in known:
+            raise InputError(f"network {config.network} knows no {name!r}: take the key out")
+    if "encoder" in known and "encoder" not in given:
+        raise InputError(f"network {config.network} stands on an encoder: name it with 'encoder'")
+    return given

@@ -1,0 +1,164 @@
+"""A head on a frozen encoder: features once through the streaming engine, the bundle says whose."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from clip_maker import write_dataset
+from pretrained import write_weights
+
+from har_stream import bundle, weights
+from har_stream.bundle import Bundle
+from har_stream.clips import ClipSpec
+from har_stream.errors import InputError
+from training import encoders, frozen
+from training.config import DataConfig, EncoderConfig, RunConfig
+from training.evaluate import evaluate
+from training.fit import Run, fit
+from training.networks import registry
+
+PIXELS = {"colour": "rgb", "scale": encoders.CNN_PIXELS.scale, "offset": -1.0}
+SMALL = {"n_frames": 4, "height_px": 32, "width_px": 48, "sample_hz": 5.0, **PIXELS}
+LARGE = {"n_frames": 4, "height_px": 172, "width_px": 172, "sample_hz": 2.5, "colour": "rgb"}
+MOVINET = {"network": "movinet_a0_stream", "weights": "movinet_a0_stream_int8"}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("clips") / "data", n_groups=4, n_cuts=1)
+
+
+@pytest.fixture(scope="module")
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "v2.weights.h5")
+
+
+def _config(
+    network: str, encoder: dict[str, Any], clip: dict[str, Any], **changes: Any
+) -> RunConfig:
+    base: dict[str, Any] = {
+        "name": "tiny",
+        "about": "two directions of motion",
+        "network": network,
+        "encoder": encoder,
+        "clip": clip,
+        "hop_frames": 2,
+        "split": {"held_out": ["4"], "validation": 0.0},
+        "fit": {"epochs": 2, "batch": 4},
+    }
+    return RunConfig.model_validate(base | changes)
+
+
+def _fit(config: RunConfig, root: Path, data: Path) -> Run:
+    config = config.model_copy(update={"data": DataConfig(path=data)})
+    return fit(config, folder=root / "run", cache_folder=root / "cache", command="train-har fit")
+
+
+def _assert_streams_as_fitted(made: Bundle, run: Run, clips: Path) -> None:
+    scores = evaluate(made, DataConfig(path=clips), groups=("4",))
+    for name in ("accuracy", "macro_f1", "ece"):
+        assert scores[name] == pytest.approx(run.scores[name], abs=1e-4)
+
+
+def test_features_are_extracted_once_and_the_bundle_holds_the_encoder(
+    clips: Path, random_weights: Path, tmp_path: Path
+) -> None:
+    encoder = {"network": "mobilenet_v2_035", "weights": str(random_weights)}
+    config = _config("cnn_lstm", encoder, SMALL, augment={"ticks": 2, "speed": 1.2})
+    run = _fit(config, tmp_path, clips)
+    features = [np.load(path) for path in (tmp_path / "cache").glob("*.npy")]
+    assert len(features) == 8
+    assert {each.dtype.name for each in features} == {"float32"}
+    assert {each.shape for each in features} == {(40, 1280)}
+    made = bundle.load(run.folder / "bundle")
+    assert made.manifest.networks["encoder"].keys() == {"litert", "keras"}
+    assert not made.manifest.outside
+    _assert_streams_as_fitted(made, run, clips)
+
+
+def test_a_backbone_from_outside_is_named_by_its_hash_and_begins_anew_as_in_training(
+    shared: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(weights.ENVIRONMENT, str(shared / "weights"))
+    run = _fit(_config("movinet", MOVINET, LARGE, reset_frames=7), tmp_path, clips)
+    made = bundle.load(run.folder / "bundle")
+    assert [path.name for path in made.path.glob("*.tflite")] == ["advance.tflite"]
+    (outside,) = made.manifest.outside.values()
+    assert outside.how == "train-har download weights movinet_a0_stream_int8"
+    _assert_streams_as_fitted(made, run, clips)
+    monkeypatch.delenv(weights.ENVIRONMENT)
+    monkeypatch.setattr(weights, "folder", lambda: tmp_path / "nothing")
+    with pytest.raises(InputError, match=f"bring it: {outside.how}"):
+        bundle.load(made.path)
+
+
+def test_every_phase_of_a_jittered_clip_is_a_stream_of_its_own(shared: Path) -> None:
+    config = _config(
+        "movinet", MOVINET | {"weights": str(shared / "weights" / MOVINET["weights"])}, LARGE
+    )
+    images = np.random.default_rng(2).integers(0, 256, (9, 172, 172, 3), dtype=np.uint8)
+    jittered = config.model_copy(
+        update={"augment": config.augment.model_copy(update={"ticks": 2}), "reset_frames": 3}
+    )
+    plain = frozen.of(config, folder=Path())
+    phased = frozen.of(jittered, folder=Path())
+    assert plain is not None
+    assert phased is not None
+    expected = np.empty((9, 600), np.float32)
+    for phase in (0, 1):
+        own = images[phase::2]
+        pieces = [plain(own[begin : begin + 3]) for begin in range(0, len(own), 3)]
+        expected[phase::2] = np.concatenate(pieces)
+    np.testing.assert_array_equal(phased(images), expected)
+
+
+@pytest.mark.slow
+def test_an_encoder_may_learn_too(shared: Path, clips: Path, tmp_path: Path) -> None:
+    path = shared / "weights/mobilenet_v2_035_imagenet"
+    encoder = {"network": "mobilenet_v2_035", "weights": str(path), "frozen": False}
+    before = encoders.build(EncoderConfig(**encoder), ClipSpec(**SMALL)).get_weights()
+    run = _fit(_config("cnn_lstm", encoder, SMALL, augment={"flip": 0.5}), tmp_path, clips)
+    model = keras.saving.load_model(run.folder / "model.keras")
+    after = model.layers[0].layer.get_weights()
+    assert any((one != other).any() for one, other in zip(before, after, strict=True))
+    _assert_streams_as_fitted(bundle.load(run.folder / "bundle"), run, clips)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"encoder": {"weights": "nowhere"}}, "train-har download weights nowhere"),
+        ({"encoder": None}, "stands on an encoder: name it with 'encoder'"),
+        ({"network": "lrcn"}, "knows no 'encoder'"),
+        ({"width": 0.5}, "knows no 'width'"),
+        ({"clip": SMALL | {"colour": "bgr"}}, "has learned colour: rgb, scale: 0.00784"),
+        ({"augment": {"flip": 0.5}}, "sees every clip once, as it is: leave flip"),
+        ({"encoder": MOVINET}, "no weights 'movinet_a0|sees 172 x 172|has learned"),
+    ],
+)
+def test_what_cannot_be_is_said_with_its_remedy(
+    clips: Path,
+    random_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    said: str,
+) -> None:
+    monkeypatch.setattr(weights, "folder", lambda: tmp_path / "nothing")
+    encoder = {"network": "mobilenet_v2_035", "weights": str(random_weights)}
+    said_to = {"network": "cnn_lstm", "encoder": encoder, "clip": SMALL} | changes
+    with pytest.raises(InputError, match=said):
+        _fit(_config(**said_to), tmp_path, clips)
+
+
+def test_weights_of_another_network_are_refused(random_weights: Path, tmp_path: Path) -> None:
+    encoder = EncoderConfig(network="mobilenet_v1", weights=str(random_weights))
+    with pytest.raises(InputError, match="no weights of mobilenet_v1"):
+        encoders.build(encoder, ClipSpec(**SMALL))
+
+
+def test_movinet_knows_only_backbones_that_remember() -> None:
+    with pytest.raises(InputError, match="stands on a frozen movinet_a0_stream"):
+        registry.get("movinet").build(2, ClipSpec(**LARGE), encoder=EncoderConfig())

@@ -1,0 +1,45 @@
+"""MoViNet: a pretrained streaming backbone, frozen, and a head of ours (Kondratyuk et al. 2021)."""
+
+import keras
+from keras import layers
+
+from har_stream.bundle import Memory, Role
+from har_stream.clips import ClipSpec
+from har_stream.errors import InputError
+from training import encoders
+from training.config import EncoderConfig
+
+MEMORY: Memory = "running"
+STREAM = EncoderConfig(network="movinet_a0_stream", weights="movinet_a0_stream_int8")
+
+
+def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = STREAM) -> keras.Model:
+    """Return the window model: what the backbone says of n_frames frames to probabilities.
+
+    The backbone remembers all frames since it began; the head reads what it says of the last.
+
+    Raises:
+        InputError: The encoder is none that remembers, or is to learn.
+    """
+    if encoder.network not in encoders.BACKBONES or not encoder.frozen:
+        raise InputError(
+            f"movinet stands on a frozen {', '.join(encoders.BACKBONES)}: set encoder.network"
+        )
+    model = keras.Sequential([encoders.window_input(clip, encoder)], name="movinet")
+    model.add(layers.Cropping1D((clip.n_frames - 1, 0)))
+    model.add(layers.Flatten())
+    model.add(layers.Dropout(0.5))
+    model.add(layers.Dense(n_labels, activation="softmax"))
+    return model
+
+
+def split(model: keras.Model) -> dict[Role, keras.Model]:
+    """Return advance, which is the head alone: all states are the backbone's."""
+    head = model.layers[-1]
+    features = keras.Input(model.input_shape[2:], name="features")
+    age = keras.Input((), dtype="int32", name="age")
+    logits = layers.Dense(head.units)
+    inputs = {"features": features, "age": age}
+    advance = keras.Model(inputs, {"logits": logits(features)}, name="advance")
+    logits.set_weights(head.get_weights())
+    return {"advance": advance}
