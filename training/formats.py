@@ -20,11 +20,13 @@ from har_stream.engines.litert import file_of
 from har_stream.errors import InputError
 from har_stream.whole_file import replacing
 from training import cache, datasets, metrics, run_folder, speed, splits
+from training import frozen as frozen_encoder
 from training.batches import sampling_of, streamed
 from training.config import RunConfig
 from training.datasets import Clip
 from training.evaluate import stream_clips
 from training.export import FORMATS, Weights, export_bundle
+from training.frozen import Frozen
 from training.metrics import Judged
 from training.run_folder import Record
 
@@ -53,6 +55,7 @@ def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bun
     name = run_folder.BUNDLE if weights == "float32" else f"{run_folder.BUNDLE}-{weights}"
     parts = _parts(record)
     with tempfile.TemporaryDirectory() as scratch:
+        frozen = frozen_encoder.of(record.config, folder=Path(scratch))
         judged: dict[Weights, list[Judged]] = {each: [] for each in FORMATS}
         for n, (train, test) in enumerate(parts, 1):
             made = _every_format(
@@ -60,6 +63,7 @@ def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bun
                 model=_load(record.folder / f"split-{n}"),
                 manifest=record.manifest,
                 windows=_windows(record.config, train, cache_folder),
+                frozen=frozen,
             )
             for each in FORMATS:
                 judged[each] += stream_clips(made[each], test)[0]
@@ -71,6 +75,7 @@ def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bun
                 windows=_windows(
                     record.config, [c for _, test in parts for c in test], cache_folder
                 ),
+                frozen=frozen,
             )
         rows = [_row(each, made[each], judged) for each in FORMATS]
         files = {path.name: path.read_bytes() for path in made[weights].path.iterdir()}
@@ -98,11 +103,16 @@ def _parts(record: Record) -> list[tuple[Sequence[Clip], Sequence[Clip]]]:
 
 
 def _every_format(
-    folder: Path, *, model: keras.Model, manifest: Manifest, windows: Image
+    folder: Path, *, model: keras.Model, manifest: Manifest, windows: Image, frozen: Frozen | None
 ) -> dict[Weights, Bundle]:
     return {
         weights: export_bundle(
-            folder / weights, model=model, manifest=manifest, windows=windows, weights=weights
+            folder / weights,
+            model=model,
+            manifest=manifest,
+            windows=windows,
+            frozen=frozen,
+            weights=weights,
         )
         for weights in FORMATS
     }
