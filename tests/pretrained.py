@@ -2,15 +2,23 @@
 
 from pathlib import Path
 
+import h5py
 import keras
+from keras.src.legacy.saving import legacy_h5_format
 
 from training import encoders
 
 
 def write_weights(path: Path, *, network: str = "mobilenet_v2_035", seed: int = 3) -> Path:
-    """Save a CNN's random weights in the form that pretrained ones come in."""
+    """Save a CNN's random weights as pretrained ones come: `.weights.h5` or the library's `.h5`."""
     keras.utils.set_random_seed(seed)
     frame = keras.Input((32, 48, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
-    encoders.trunk(encoders.CNNS[network], weights=None, input_tensor=frame).save_weights(path)
+    cnn = encoders.CNNS[network]
+    whole = encoders.whole(cnn, weights=None, input_tensor=frame)
+    if path.name.endswith(".weights.h5"):
+        encoders.trunk(whole, cnn).save_weights(path)
+    else:
+        with h5py.File(path, "w") as file:
+            legacy_h5_format.save_weights_to_hdf5_group(file, whole)
     return path

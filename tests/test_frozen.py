@@ -21,6 +21,7 @@ from training.networks import registry
 
 PIXELS = {"colour": "rgb", "scale": encoders.CNN_PIXELS.scale, "offset": -1.0}
 SMALL = {"n_frames": 4, "height_px": 32, "width_px": 48, "sample_hz": 5.0, **PIXELS}
+SMALL_CLIP = ClipSpec(**SMALL)
 LARGE = {"n_frames": 4, "height_px": 172, "width_px": 172, "sample_hz": 2.5, "colour": "rgb"}
 MOVINET = {"network": "movinet_a0_stream", "weights": "movinet_a0_stream_int8"}
 
@@ -118,7 +119,7 @@ def test_every_phase_of_a_jittered_clip_is_a_stream_of_its_own(shared: Path) -> 
 def test_an_encoder_may_learn_too(shared: Path, clips: Path, tmp_path: Path) -> None:
     path = shared / "weights/mobilenet_v2_035_imagenet"
     encoder = {"network": "mobilenet_v2_035", "weights": str(path), "frozen": False}
-    before = encoders.build(EncoderConfig(**encoder), ClipSpec(**SMALL)).get_weights()
+    before = encoders.build(EncoderConfig(**encoder), SMALL_CLIP).get_weights()
     run = _fit(_config("cnn_lstm", encoder, SMALL, augment={"flip": 0.5}), tmp_path, clips)
     model = keras.saving.load_model(run.folder / "model.keras")
     after = model.layers[0].layer.get_weights()
@@ -153,10 +154,22 @@ def test_what_cannot_be_is_said_with_its_remedy(
         _fit(_config(**said_to), tmp_path, clips)
 
 
+def test_weights_as_the_library_publishes_them_load_too(
+    random_weights: Path, tmp_path: Path
+) -> None:
+    published = write_weights(tmp_path / "v2_no_top.h5")
+    one, other = (
+        encoders.build(EncoderConfig(network="mobilenet_v2_035", weights=str(path)), SMALL_CLIP)
+        for path in (random_weights, published)
+    )
+    for mine, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_weights_of_another_network_are_refused(random_weights: Path, tmp_path: Path) -> None:
     encoder = EncoderConfig(network="mobilenet_v1", weights=str(random_weights))
     with pytest.raises(InputError, match="no weights of mobilenet_v1"):
-        encoders.build(encoder, ClipSpec(**SMALL))
+        encoders.build(encoder, SMALL_CLIP)
 
 
 def test_movinet_knows_only_backbones_that_remember() -> None:

@@ -85,7 +85,7 @@ def build(encoder: EncoderConfig, clip: ClipSpec) -> keras.Model:
         raise InputError(f"encoder {encoder.network} cannot learn here: take {', '.join(CNNS)}")
     check_pixels(clip, CNN_PIXELS)
     frame = keras.Input((clip.height_px, clip.width_px, 3), name="frame")
-    model = trunk(cnn, weights=None, input_tensor=frame)
+    model = trunk(whole(cnn, weights=None, input_tensor=frame), cnn)
     if encoder.weights == KERAS:
         model.set_weights(_from_keras(cnn))
     else:
@@ -109,23 +109,33 @@ def check_pixels(clip: ClipSpec, pixels: Pixels) -> None:
         )
 
 
-def trunk(cnn: Cnn, **options: Any) -> keras.Model:
-    """Return a CNN up to the layer that is read: what files of weights hold."""
-    whole = cnn.make(alpha=cnn.alpha, include_top=False, **options)
-    return keras.Model(whole.input, whole.get_layer(cnn.last).output)
+def whole(cnn: Cnn, **options: Any) -> keras.Model:
+    """Return a CNN as the library has it, without its classes."""
+    return cnn.make(alpha=cnn.alpha, include_top=False, **options)
+
+
+def trunk(model: keras.Model, cnn: Cnn) -> keras.Model:
+    """Return a CNN up to the layer that is read; it shares the layers."""
+    return keras.Model(model.input, model.get_layer(cnn.last).output)
 
 
 def _load(model: keras.Model, encoder: EncoderConfig) -> None:
-    path = weights.named(encoder.weights, suffixes=(".weights.h5",))
+    """Load a trunk's `.weights.h5`, or the `.h5` that the library publishes for the whole."""
+    path = weights.named(encoder.weights, suffixes=(".h5",))
     try:
-        model.load_weights(path)
+        if path.name.endswith(".weights.h5"):
+            model.load_weights(path)
+        else:
+            cnn = CNNS[encoder.network]
+            published = whole(cnn, weights=str(path))
+            model.set_weights(trunk(published, cnn).get_weights())
     except (ValueError, OSError, KeyError) as error:
         raise InputError(f"{path}: no weights of {encoder.network}: {error}") from error
 
 
 def _from_keras(cnn: Cnn) -> list[Any]:
     try:
-        pretrained: list[Any] = trunk(cnn, weights="imagenet").get_weights()
+        pretrained: list[Any] = trunk(whole(cnn, weights="imagenet"), cnn).get_weights()
     except Exception as error:  # of the network, and of its own
         raise InputError(
             f"Keras cannot bring the weights ({error}): give encoder.weights a path or a name that "
