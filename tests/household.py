@@ -82,8 +82,10 @@ class Household:
         }
 
     def befall(self, kind: str) -> None:
-        """Let a fault happen some events after the one before."""
+        """Let a fault happen some events after the one before, and in the midst of a node's own."""
         self.wait_for_events(self._dice.randint(1, 40))
+        if kind.startswith("har-stream"):
+            self._wait_for_events_of("n2", self._dice.randint(1, 4))
         self.faults[kind]()
 
     def leave_broker_away_for(self, seconds: float) -> None:
@@ -130,11 +132,7 @@ class Household:
 
     def wait_for_events(self, n_more: int) -> None:
         """Block until so many more have been announced."""
-        n_wanted = self._n_announced() + n_more
-        deadline_s = time.monotonic() + 60
-        while self._n_announced() < n_wanted:
-            assert time.monotonic() < deadline_s, "the nodes make no events"
-            self._rest.wait(0.05)
+        self._wait_for_events_of("*", n_more)
 
     def close(self) -> None:
         """End everything."""
@@ -142,11 +140,18 @@ class Household:
             process.kill()
             process.wait()
 
-    def _n_announced(self) -> int:
-        return sum(path.read_bytes().count(b"\n") for path in self._records())
+    def _wait_for_events_of(self, node: str, n_more: int) -> None:
+        n_wanted = self._n_announced(node) + n_more
+        deadline_s = time.monotonic() + 120
+        while self._n_announced(node) < n_wanted:
+            assert time.monotonic() < deadline_s, f"node {node} makes no events"
+            self._rest.wait(0.05)
 
-    def _records(self) -> list[Path]:
-        return sorted(self._folder.glob("announced-*.jsonl"))
+    def _n_announced(self, node: str) -> int:
+        return sum(path.read_bytes().count(b"\n") for path in self._records(node))
+
+    def _records(self, node: str = "*") -> list[Path]:
+        return sorted(self._folder.glob(f"announced-{node}.jsonl"))
 
     def _broker_away(self, end: Callable[[], None]) -> None:
         end()
