@@ -92,11 +92,13 @@ class EventMail:
     def _note_answers(self, now_s: float) -> None:
         while not self._answers.empty():
             n_connection, waiting, taken = self._answers.get()
-            if n_connection == self._connection_seen:
+            is_of_now = n_connection == self._connection_seen
+            if is_of_now:
                 self._n_on_way -= 1
             if taken:
                 self._outbox.mark_sent(waiting.position)
-                self._echo.taken(waiting.event.id, now_s)
+                if is_of_now and not self._connection.refuses_aloud:
+                    self._echo.taken(waiting.event.id, now_s)
             elif self._retry_s is None:
                 self._retry_s = now_s + REFUSED_RETRY_S
 

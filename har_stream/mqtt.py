@@ -103,6 +103,11 @@ class Connection:
         return session is not None and session.accepted and self._announced
 
     @property
+    def refuses_aloud(self) -> bool:
+        """Whether a broker can tell us that it forbids what we publish: not in MQTT 3.1.1."""
+        return self._session is not None and self._session.version == V5
+
+    @property
     def n_malformed(self) -> int:
         """How many messages no handler could read."""
         return sum(receiver.n_malformed for receiver in self._receivers.values())
