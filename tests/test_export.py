@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from random_bundle import random_bundle, random_manifest, random_model, random_windows
 
+from har_stream.bundle import Bundle
 from har_stream.clips import ClipSpec, Image, normalise, windows
 from har_stream.errors import InputError
 from har_stream.files import read_file
@@ -49,6 +50,21 @@ def test_a_step_that_is_not_the_window_model_is_refused() -> None:
     wrong = expected + np.float32([2e-5, -2e-5, 0])
     with pytest.raises(InputError, match=r"refused: LiteRT differs from Keras by 2\.0e-05"):
         check_parity(made, expected=wrong, clips=clips)
+
+
+def test_smaller_weights_may_toss_a_coin_but_not_change_their_mind() -> None:
+    made, model = random_bundle("lrcn", SHORT)
+    clips = normalise(random_windows(3, SHORT), SHORT)
+    said = model.predict(clips, verbose=0)
+    formats = {role: {"litert_int8": f"{role}.tflite"} for role in ("encoder", "advance")}
+    manifest = made.manifest.model_copy(update={"networks": formats})
+    small = Bundle(made.path, manifest, made.hash, brought={})
+    second = said.copy()
+    second[0, said[0].argmax()], second[0, said[0].argmin()] = said[0].min(), said[0].max()
+    with pytest.raises(InputError, match=r"refused: it agrees with Keras on 66\.7% of the windows"):
+        check_parity(small, expected=second, clips=clips)
+    tie = np.full_like(said, 1 / said.shape[-1]) + np.float32(0.001) * second
+    check_parity(small, expected=tie, clips=clips)
 
 
 def test_an_export_that_is_refused_leaves_the_old_bundle(
