@@ -23,6 +23,7 @@ class Connection:
         self.answers: list[Callable[[bool], None]] = []
 
     def publish(self, _topic: str, _payload: object, *, on_sent: Callable[[bool], None]) -> bool:
+        """Hand over; the broker answers when the test says so."""
         self.answers.append(on_sent)
         return True
 
