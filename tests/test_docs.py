@@ -2,12 +2,16 @@
 
 import json
 import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from node import LABELS
+from real_broker import Mosquitto
 
 from har_stream import schema
 from har_stream.discovery import camera_device, home_device, to_messages
@@ -80,3 +84,30 @@ def test_the_node_red_flow_is_wired() -> None:
         assert node.get("broker", "har-broker") in ids | {"127.0.0.1"}
     (listening,) = [node for node in flow if node["type"] == "mqtt in"]
     assert listening["topic"] == "har/+/+/event"
+
+
+@pytest.mark.skipif(
+    not shutil.which("mosquitto_rr"), reason="needs mosquitto_rr: apt-get install mosquitto-clients"
+)
+def test_the_commands_for_the_terminal_are_understood(mosquitto: Mosquitto) -> None:
+    """Each runs on a real broker that nobody speaks to; listeners give up after a second."""
+    page = (ROOT / "docs" / "mosquitto-sub.md").read_text()
+    commands = [
+        shlex.split(line, comments=True)
+        for line in re.findall(r"^mosquitto_.*[^|\n]$", page, re.MULTILINE)
+    ]
+    assert {command[0] for command in commands} == {
+        "mosquitto_sub",
+        "mosquitto_pub",
+        "mosquitto_rr",
+    }
+    place = ["-p", str(mosquitto.port)]
+    waiting = [
+        subprocess.Popen(
+            [*command, *place, *([] if command[0] == "mosquitto_pub" else ["-W", "1"])],
+            stdout=subprocess.DEVNULL,
+        )
+        for command in commands
+    ]
+    timed_out = 27
+    assert {process.wait(30) for process in waiting} == {0, timed_out}
