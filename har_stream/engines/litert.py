@@ -18,8 +18,9 @@ from har_stream.bundle import Bundle, Format, Outside, Role
 from har_stream.errors import InputError
 from har_stream.rolling import NONE, Rolling
 
-CACHE_BYTES = 1 << 20
-"""States of one run; what is larger falls out of a core's second-level cache, and costs double."""
+CACHE_BYTES = 1 << 18
+"""States of one run. More leave no room for what is computed from them in a core's second-level
+cache; ConvLSTM's rows are cheapest one by one, LRCN's all at once."""
 FORMATS: tuple[Format, ...] = ("litert", "litert_float16", "litert_int8")
 
 Array = NDArray[Any]
@@ -86,10 +87,11 @@ class LiteRtEngine:
         states = self._kept.get(slot)
         if states is None:
             states = self._kept[slot] = advance.zero_states(self._n_rows)
+        advance.give("features", features)  # once: an input stays until another is given
         for begin in range(0, self._n_rows, self._n_at_once):
             part = slice(begin, begin + self._n_at_once)
             own = {name: state[part] for name, state in states.items()}
-            outputs = advance.run({"features": features, "age": ages[part], **own})
+            outputs = advance.run({"age": ages[part], **own})
             for name, state in own.items():
                 np.copyto(state, outputs[name])
             if begin <= row < begin + self._n_at_once:
@@ -178,14 +180,18 @@ class Network:
             for name in self._states
         }
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Compute all outputs: views that must be gone before the next run.
+    def give(self, name: str, value: Array) -> None:
+        """Set one input; it stays until it is set again.
 
-        Inputs may have axes of length 1 too many or too few, as other people's networks have.
+        It may have axes of length 1 too many or too few, as other people's networks have.
         """
+        rows = value.reshape(len(value), *self._row_shapes[name])
+        self._interpreter.set_tensor(self._inputs[name], rows)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Compute all outputs: views that must be gone before the next run or `give`."""
         for name, value in inputs.items():
-            rows = value.reshape(len(value), *self._row_shapes[name])
-            self._interpreter.set_tensor(self._inputs[name], rows)
+            self.give(name, value)
         self._interpreter.invoke()
         return {name: self._interpreter.tensor(n)() for name, n in self._outputs.items()}
 
