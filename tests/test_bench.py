@@ -54,6 +54,7 @@ def test_one_run_measures_all_and_writes_it(
         found = figures["cameras"][str(n)]
         assert (found["decisions"], found["missed"]) == (2 * n, 0)
         assert 0 <= found["p95_lateness_ms"] <= found["max_lateness_ms"]
+        assert abs(found["drift_ms"]) <= found["max_lateness_ms"]
     assert 0.1 < figures["startup_s"] < 60
     assert 50 < figures["rss_mb"] < 350
     assert 0 < figures["mqtt_p95_ms"] < 5000

@@ -176,7 +176,8 @@ def to_table(figures: Mapping[str, Any]) -> Table:
             table.add_row(f"{name}: {what}", f"{found[key]:.0f} frames/s", f"{share:.2f}")
     for n, found in figures["cameras"].items():
         due = found["decisions"] + found["missed"]
-        late = f"p95 {found['p95_lateness_ms']:.0f} ms, max {found['max_lateness_ms']:.0f} ms"
+        p95, longest = found["p95_lateness_ms"], found["max_lateness_ms"]
+        late = f"p95 {p95:.0f} ms, max {longest:.0f} ms, drift {found['drift_ms']:.0f} ms"
         table.add_row(f"{n} cameras, late by", late, f"{found['decisions']}/{due} decided")
     table.add_row("start to first decision", f"{figures['startup_s']:.2f} s")
     table.add_row("peak memory", f"{figures['rss_mb']:.0f} MB")

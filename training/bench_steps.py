@@ -70,8 +70,10 @@ def _slow_paths(loaded: Bundle, network: str) -> dict[str, Callable[[], object]]
 
 
 def _step_paths(loaded: Bundle) -> dict[str, Callable[[], object]]:
-    """The recogniser on LiteRT, one thread: preparing the frame is part of the cost."""
-    image = np.random.default_rng(27).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    """The recogniser on LiteRT, one thread; its frame has the network's size, as the others' do."""
+    clip = loaded.manifest.clip
+    shape = (clip.height_px, clip.width_px, 3)
+    image = np.random.default_rng(27).integers(0, 256, shape, dtype=np.uint8)
     frame = Frame(image, datetime(2026, 1, 1, tzinfo=UTC))
 
     def path(hop_frames: int) -> Callable[[], object]:

@@ -97,8 +97,9 @@ def measure_cameras(film: Path, bundle: Bundle, *, n_cameras: int, fps: int) -> 
     camera's clock is set by the most punctual of its frames.
 
     Returns:
-        `decisions`, `missed` (due by the film's length, but not made), `p95_lateness_ms` and
-        `max_lateness_ms`.
+        `decisions`, `missed` (due by the film's length, but not made), `p95_lateness_ms`,
+        `max_lateness_ms` and `drift_ms`: how much later the second half of all decisions is than
+        the first, by the median; it grows where frames come faster than they are taken.
     """
     cameras = [CameraSettings(source=str(film), name=f"cam{n}") for n in range(n_cameras)]
     began: dict[str, float] = {}
@@ -115,12 +116,15 @@ def measure_cameras(film: Path, bundle: Bundle, *, n_cameras: int, fps: int) -> 
             if isinstance(news, Recognition):
                 lateness[camera].append((now() - news.at).total_seconds())
     due = n_cameras * _n_due(bundle, n_frames=count_frames(film), fps=fps)
-    late_ms = [1000 * (late_s - began[name]) for name in lateness for late_s in lateness[name]]
+    by_camera = [1000 * (np.array(late_s) - began[name]) for name, late_s in lateness.items()]
+    first, last = zip(*(np.array_split(late, 2) for late in by_camera), strict=True)
+    late = np.concatenate(by_camera)
     return {
-        "decisions": len(late_ms),
-        "missed": due - len(late_ms),
-        "p95_lateness_ms": float(np.quantile(late_ms, 0.95)),
-        "max_lateness_ms": max(late_ms),
+        "decisions": late.size,
+        "missed": due - late.size,
+        "p95_lateness_ms": float(np.quantile(late, 0.95)),
+        "max_lateness_ms": float(late.max()),
+        "drift_ms": float(np.median(np.concatenate(last)) - np.median(np.concatenate(first))),
     }
 
 
