@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit status."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal leaves no process behind
+    # A closed terminal leaves no process behind; a script in the background has SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix="har-demo-") as state_dir:

@@ -17,17 +17,10 @@ def demo(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def processes_with(text: str) -> list[str]:
-    """Command lines of all processes that hold a text."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_text().replace("\0", " ")
-        except OSError:  # it has just ended
-            continue
-        if text in line:
-            found.append(line)
-    return found
+def children_of(pid: int) -> list[Path]:
+    """Where the kernel keeps the processes that a process has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path("/proc", child) for child in children]
 
 
 def test_it_ends_by_itself_after_showing_events_and_forecasts() -> None:
@@ -69,8 +62,9 @@ def test_a_signal_ends_it_cleanly_and_leaves_no_process_behind(
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     next(line for line in process.stdout if "listen in" in line)
-    assert len(processes_with(str(video))) == 2, "the demo and its har-stream"
+    children = children_of(process.pid)
+    assert len(children) == 3, "broker, har-stream and har-forecast"
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "")
-    assert not processes_with(str(video))
+    assert not any(child.exists() for child in children)
