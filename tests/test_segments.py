@@ -53,6 +53,8 @@ def test_stretches_are_cut_where_the_table_says(
     config = DataConfig(path=tmp_path / "clips", groups_span_classes=True)
     clips = datasets.read(config).clips
     assert {clip.source for clip in clips} == {"*/monday", "*/3rd-day"}
+    assert main(["cut", str(table), "--labels", "cooking", "--out", str(tmp_path / "some")]) == 0
+    assert [path.name for path in (tmp_path / "some").iterdir()] == ["cooking"]
 
 
 @pytest.mark.parametrize(

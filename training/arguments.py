@@ -149,7 +149,14 @@ def _add_import(commands: Any) -> None:
 
 
 def _add_download(commands: Any) -> None:
-    download = commands.add_parser("download", help="fetch a data set, or pretrained weights")
+    download = add_command(
+        commands,
+        "download",
+        "fetch a data set, or pretrained weights",
+        about="Fetch from the official address, go on where an earlier attempt stopped, check size "
+        "and hash, unpack, and count classes and clips.",
+        examples="ucf50\nweights movinet_a0_stream_int8",
+    )
     download.add_argument("name", metavar="NAME", help="ucf50, ucf101, hmdb51 or weights")
     download.add_argument("weights", nargs="?", metavar="WEIGHTS", help="which weights")
     download.add_argument("--out", type=Path, metavar="DIR", help="of the data set (NAME)")
@@ -201,6 +208,7 @@ def _add_cut(commands: Any) -> None:
         metavar="LABELS",
         help="CSV with file,start_s,end_s,label and perhaps group; or the folder of GMDCSA24",
     )
+    cut.add_argument("--labels", type=_names, metavar="A,B", default=(), help="only these")
     cut.add_argument(
         "--out", type=Path, metavar="DIR", default=Path("clips"), help="class folders (clips)"
     )

@@ -54,7 +54,12 @@ def cut(options: argparse.Namespace, _: str) -> None:
     from training.cutting import cut_out
     from training.segments import read
 
-    cut_out(read(options.source), options.out)
+    wanted = [
+        segment
+        for segment in read(options.source)
+        if not options.labels or segment.label in options.labels
+    ]
+    cut_out(wanted, options.out)
     _print_clips(options.out)
     print(f"next: train-har fit configs/home.yaml --data {options.out}")
 
