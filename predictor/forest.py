@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor.filtering import Array
+from predictor.filtering import Array, Index
 
 N_TREES = 100
 MIN_LEAF_CASES = 2
@@ -71,17 +71,17 @@ def grow_forest(features: Array, outcomes: NDArray[Any], importance: Array) -> F
         random_state=0,
     ).fit(features, outcomes, sample_weight=importance)
     trees = [each.tree_ for each in grown.estimators_]
-    return _planted(trees, [int(each) for each in grown.classes_])
+    return _planted(trees, grown.classes_)
 
 
-def _planted(trees: Sequence[Any], outcomes: Sequence[int]) -> Forest:
+def _planted(trees: Sequence[Any], outcomes: Index) -> Forest:
     """Lay scikit-learn's trees out: the roots first, then every pair of siblings side by side."""
     n_nodes = sum(tree.node_count for tree in trees)
     forest = Forest(
         np.zeros(n_nodes, np.intp),
         np.full(n_nodes, np.inf),
         np.arange(n_nodes),
-        np.zeros((n_nodes, max(outcomes) + 1), np.float32),
+        np.zeros((n_nodes, int(outcomes.max()) + 1), np.float32),
         max(tree.max_depth for tree in trees),
     )
     n_laid = len(trees)

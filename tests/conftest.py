@@ -1,6 +1,7 @@
 """What every test may use: the shared real material, a real broker, and nothing beyond loopback."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from real_broker import HOW_TO_INSTALL, PROGRAM, Mosquitto
 # A busy machine is no failure; a test that hangs meets pytest's own timeout.
 hypothesis.settings.register_profile("har", deadline=None)
 hypothesis.settings.load_profile("har")
+
+# Whoever starts the tests in a script's background has SIGINT ignored, in all their children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(os.environ.get("HAR_SHARED", Path(__file__).parents[2] / "shared"))
 
