@@ -1,0 +1,171 @@
+"""What clips cost before and while a network learns: `python benchmarks/training_input.py UCF`.
+
+Ratios, each taken in this one run, in turns, so that a busy machine slows both sides alike:
+building the cache of prepared frames against decoding the same clips alone, on two cores; fitting
+on drawn windows against fitting on one batch held in memory. And the memory that all of it takes.
+With `--as-ucf` the clips are first brought to UCF's own 320x240 pixels and MPEG-4.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import keras
+
+from har_stream.capture import SourceCounts
+from har_stream.files import VideoFile, read_file
+from training import cache, config, datasets
+from training.batches import Batch, Batches, Example, sampling_of
+from training.config import RunConfig
+from training.datasets import Clip
+from training.folding import fold_time
+from training.networks import registry
+
+
+class OneBatch(keras.utils.PyDataset):  # type: ignore[misc]
+    """The same batch again and again: input that costs nothing."""
+
+    def __init__(self, batch: Batch, n_batches: int) -> None:
+        super().__init__(workers=1)
+        self._batch = batch
+        self._n_batches = n_batches
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return self._n_batches
+
+    def __getitem__(self, _: int) -> Batch:
+        """Return the batch."""
+        return self._batch
+
+
+def seconds(do: Callable[[], object]) -> tuple[float, float]:
+    """Time one call: by the clock, and of all cores together."""
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
+    do()
+    return time.perf_counter() - began_s, time.process_time() - began_cpu_s
+
+
+def over(rounds: Sequence[tuple[tuple[float, float], tuple[float, float]]], which: int) -> float:
+    """Median over rounds of the first time over the second; 0: by the clock, 1: of the cores."""
+    return round(median(first[which] / second[which] for first, second in rounds), 3)
+
+
+def as_ucf(clip: Clip, folder: Path) -> Clip:
+    """Write a clip at UCF's size, in its codec."""
+    path = folder / f"{clip.path.stem}.avi"
+    codec = cv2.VideoWriter.fourcc(*"XVID")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, 25.0, (320, 240))
+    for frame in read_file(clip.path, sample_hz=cache.ALL_HZ, start_at=cache.EPOCH):
+        writer.write(cv2.resize(frame.image, (320, 240)))
+    writer.release()
+    return replace(clip, path=path)
+
+
+def decode(clips: Sequence[Clip]) -> None:
+    """Decode every frame of every clip and keep nothing, as many at a time as the cache does."""
+
+    def one(clip: Clip) -> int:
+        video = VideoFile(clip.path, SourceCounts(), 1)
+        return sum(1 for _ in video.grab_all())
+
+    with ThreadPoolExecutor(cache.N_WORKERS) as pool:
+        list(pool.map(one, clips))
+
+
+def build(clips: Sequence[Clip], run: RunConfig) -> None:
+    """Build the cache from nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        cache.read_clips(clips, sampling_of(run), folder=Path(folder))
+
+
+def own_memory_mb() -> float:
+    """Memory of this process that is not mapped from files."""
+    status = Path("/proc/self/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) / 1024
+
+
+def fitting(clips: Sequence[Clip], run: RunConfig, n_rounds: int) -> dict[str, Any]:
+    """Time fitting on windows drawn from the cache against fitting on one batch."""
+    labels = sorted({clip.label for clip in clips})
+    with tempfile.TemporaryDirectory() as folder:
+        before_mb = own_memory_mb()
+        cached = cache.read_clips(clips, sampling_of(run), folder=Path(folder))
+        cache_mb = own_memory_mb() - before_mb
+        disk_mb = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
+        examples = [Example(images, labels.index(c.label)) for c, images in cached.frames.items()]
+        batches = Batches(examples, run, n_labels=len(labels))
+        model = fold_time(registry.get(run.network).build(len(labels), run.clip))
+        model.compile(optimizer="adam", loss="categorical_crossentropy")
+        held = OneBatch(batches[0], len(batches))
+
+        def fit(data: keras.utils.PyDataset) -> Callable[[], object]:
+            return lambda: model.fit(data, verbose=0, shuffle=False)
+
+        for data in (held, batches):
+            fit(data)()  # traces
+        rounds = [(seconds(fit(held)), seconds(fit(batches))) for _ in range(n_rounds)]
+    return {
+        "step_ms": round(1000 * median(held[0] for held, _ in rounds) / len(batches), 2),
+        "held_batch_over_fitting": over(rounds, 0),
+        "memory_of_cache_mb": round(cache_mb, 1),
+        "memory_of_process_mb": round(own_memory_mb(), 1),
+        "cache_on_disk_mb": round(disk_mb, 1),
+    }
+
+
+def main() -> None:
+    """Print the figures, also as JSON with ``--json``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clips", type=Path, help="class folders")
+    parser.add_argument("--config", type=Path, default=Path("configs/lrcn-ucf.yaml"))
+    parser.add_argument("--n-clips", type=int, default=200, help="of all classes (default 200)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
+    parser.add_argument("--as-ucf", action="store_true", help="at UCF's own size and codec")
+    parser.add_argument("--ticks", type=int, help="cached frames per sampled one (the config's)")
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    options = parser.parse_args()
+    run = config.load(options.config)
+    if options.ticks:
+        augment = run.augment.model_copy(update={"ticks": options.ticks})
+        run = run.model_copy(update={"augment": augment})
+    data = config.DataConfig(path=options.clips)
+    every_clip = datasets.read(data).clips
+    clips = every_clip[:: max(1, len(every_clip) // options.n_clips)]
+    with tempfile.TemporaryDirectory() as folder:
+        if options.as_ucf:
+            clips = tuple(as_ucf(clip, Path(folder)) for clip in clips)
+        report(clips, run, options)
+
+
+def report(clips: Sequence[Clip], run: RunConfig, options: argparse.Namespace) -> None:
+    """Time, and print."""
+    decode(clips)  # from now on the files are in memory
+    rounds = [
+        (seconds(lambda: decode(clips)), seconds(lambda: build(clips, run)))
+        for _ in range(options.rounds)
+    ]
+    figures = {
+        "clips": len(clips),
+        "network": run.network,
+        "decode_s": round(median(decoding[0] for decoding, _ in rounds), 2),
+        "cache_over_decode": over(rounds, 0),
+        "cache_over_decode_of_cpu": over(rounds, 1),
+        **fitting(clips, run, options.rounds),
+    }
+    print(json.dumps(figures, indent=2))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
