@@ -8,11 +8,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from predictor.dbn import BLEND, MIN_CASES, DbnForecaster
-from predictor.durations import N_KEPT, Spread
+from predictor.durations import N_KEPT
 from predictor.filtering import Array
 from predictor.hmm import spread_over_hours
 from predictor.online import OnlineForecaster, hour_of
 from predictor.rollout import Rhythm
+from predictor.spread import Spread
 
 PRIOR = 1.0
 """Strength of the coarser distribution below each row of counts, in observations."""

@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 
 from har_stream.recognition import UNKNOWN
-from predictor.durations import QUANTILES
 from predictor.filtering import Array
 from predictor.forecaster import HORIZONS_S, Observation
 from predictor.online import OnlineForecaster
 from predictor.sessions import Case, Session, asked_at, cases, first_test_day
+from predictor.spread import QUANTILES
 
 Moment = Literal["end", "start"]
 

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from har_stream.recognition import UNKNOWN
-from predictor.durations import QUANTILES, Begun, Durations, Spread
+from predictor.durations import Begun, Durations
 from predictor.filtering import Array
 from predictor.forecaster import HORIZONS_S, MERGE_GAP_S, Observation, Outlook
 from predictor.lengths import Lengths
 from predictor.rollout import Rhythm, sequence, within
 from predictor.rooms import Rooms
+from predictor.spread import QUANTILES, Spread
 
 LIKELIHOOD_FLOOR = 1e-4
 """A recogniser is never surer than this that it does not see an activity."""

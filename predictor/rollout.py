@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predictor.durations import Durations, Spread
+from predictor.durations import Durations
 from predictor.filtering import Array, Index
 from predictor.forecaster import HORIZONS_S
+from predictor.spread import Spread
 
 N_PATHS = 128
 N_STEPS = 48

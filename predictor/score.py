@@ -8,13 +8,13 @@ import numpy as np
 from har_stream.errors import InputError
 from predictor import metrics
 from predictor.baselines import BOOSTING, SIMPLE, GradientBoosting
-from predictor.durations import QUANTILES
 from predictor.evaluate import Answers, Protocol, Truth, ask, labels_of, test_cases, true_answers
 from predictor.filtering import Array
 from predictor.forecaster import HORIZONS_S
 from predictor.models import create
 from predictor.online import OnlineForecaster
 from predictor.sessions import Session, cases, merge
+from predictor.spread import QUANTILES
 
 Figures = dict[str, Any]
 Watch = Callable[[str, Iterable[int], int], Iterable[int]]

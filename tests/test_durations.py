@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predictor.durations import N_KEPT, Begun, Durations, Spread
+from predictor.durations import N_KEPT, WIDEST, Begun, Durations
 from predictor.lengths import Lengths
+from predictor.spread import Spread
 
 
 def _durations(samples: list[float], *, hour: float = 8.0) -> Durations:
@@ -91,3 +92,35 @@ def test_a_length_points_to_the_activity_that_lasts_so_long() -> None:
     short, long = lengths.likelihood(5.0), lengths.likelihood(3000.0)
     assert short[0] > 10 * short[1]
     assert long[1] > 10 * long[0]
+
+
+def test_a_home_like_clockwork_keeps_its_spread() -> None:
+    """Habits without any spread cannot be covered better by widening it without end."""
+    durations = _durations([3600.0] * 400)
+    assert abs(durations.widening) <= WIDEST
+    left = durations.remaining(_now(), day=400.0, elapsed_s=0.0)
+    assert left.quantile(0.9) - left.quantile(0.1) < 600.0
+    durations.widening = WIDEST
+    with np.errstate(all="raise"):
+        durations.add(Begun(0, -1, 8.0, 401.0), 30 * 86400.0)
+        durations.remaining(_now(), day=401.0, elapsed_s=60 * 86400.0)
+    assert durations.widening == WIDEST
+
+
+def test_who_sleeps_until_seven_is_told_from_who_sleeps_eight_hours() -> None:
+    random = np.random.default_rng(0)
+    durations = Durations()
+    durations.grow(2)
+    for day in range(60):
+        hour = float(random.uniform(21.0, 25.0))
+        begun = {"before": -1, "hour": hour % 24.0, "day": float(day)}
+        durations.add(Begun(0, **begun), 3600.0 * (31.0 - hour))
+        durations.add(Begun(1, **begun), 8 * 3600.0)
+    late = {"before": -1, "hour": 0.9, "day": 60.0}
+    until, eight = (
+        durations.remaining(Begun(activity, **late), day=60.0, elapsed_s=0.0)
+        for activity in range(2)
+    )
+    assert until.quantile(0.5) == pytest.approx(6.1 * 3600.0, rel=0.02)
+    assert eight.quantile(0.5) == pytest.approx(8.0 * 3600.0, rel=0.02)
+    assert durations.trust[0, -2:].sum() > 0.7 > 0.3 > durations.trust[1, -2:].sum()
