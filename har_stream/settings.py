@@ -184,6 +184,7 @@ class ForecastSettings(_Section):
 
     model: Literal["hmm", "dbn"] = "dbn"
     path: UserPath | None = Field(None, description="a model made by train-hmm; none: learn online")
+    bundle: str | None = Field(None, description="whose confusion matrix bare labels are read by")
     journal: str | None = Field(None, description="SQLAlchemy URL; none: SQLite in the state dir")
     retention_days: int | None = Field(None, ge=1, description="none: keep everything")
     refresh_s: float = Field(60.0, gt=0, description="a new forecast at least this often")

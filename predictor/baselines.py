@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from predictor.dbn import BLEND, MIN_CASES, DbnForecaster
+from predictor.dbn import BLEND, DbnForecaster
 from predictor.durations import N_KEPT
 from predictor.filtering import Array
 from predictor.hmm import spread_over_hours
@@ -64,7 +64,7 @@ class Counting(OnlineForecaster):
         self.reported = likelihood / likelihood.sum()
 
     def _reweigh(self, likelihood: Array) -> None:
-        self.reported = likelihood / likelihood.sum()
+        """A report stands as it was made."""
 
     def _believed(self) -> Array:
         return self.reported
@@ -133,7 +133,7 @@ class GradientBoosting(DbnForecaster):
         """Fit to all cases kept."""
         from sklearn.ensemble import HistGradientBoostingClassifier  # a second to load
 
-        if self.book.n_seen < MIN_CASES:
+        if self.book.n_seen < self.min_cases:
             return
         cases = self.book.contexts()
         outcomes = cases.target.argmax(axis=1)

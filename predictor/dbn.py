@@ -28,7 +28,8 @@ HALF_LIFE_DAYS = 60.0
 REFIT_SHARE = 0.02
 """A refit waits until this share of all cases is new."""
 MIN_CASES = 10
-"""Fewer cases teach softmax and forest nothing."""
+MIN_CASES_EACH = 2
+"""Fewer cases, or fewer for each activity, teach softmax and forest nothing."""
 N_EXPERTS = 3
 BLEND = 0.02
 """Share of the counts in the forest's opinion, so that it rules nothing out."""
@@ -88,6 +89,11 @@ class DbnForecaster(HmmForecaster):
         """The model's name."""
         return "dbn"
 
+    @property
+    def min_cases(self) -> int:
+        """So many cases are worth a refit."""
+        return max(MIN_CASES, MIN_CASES_EACH * len(self.activities))
+
     def observe(self, observation: Observation) -> None:
         """Take in the start of an activity."""
         super().observe(observation)
@@ -103,7 +109,7 @@ class DbnForecaster(HmmForecaster):
         """Fit softmax and forest to the cases kept; safe in a thread of its own."""
         with self._lock:
             cases, n_seen = self.book.contexts(), self.book.n_seen
-        if n_seen < MIN_CASES or n_seen - self.n_fitted < REFIT_SHARE * n_seen:
+        if n_seen < self.min_cases or n_seen - self.n_fitted < REFIT_SHARE * n_seen:
             return
         day = cases.moment[:, 3]
         importance = 0.5 ** ((day.max() - day) / HALF_LIFE_DAYS)

@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--model-path", metavar="DIR", type=Path, help="start from a model made by train-hmm"
     )
+    what.add_argument(
+        "--bundle",
+        metavar="NAME",
+        help="the recogniser's: its confusion matrix says how far a label without probabilities "
+        "is trusted (fully)",
+    )
     how = parser.add_argument_group("how to run")
     how.add_argument("--config", metavar="FILE", type=Path, help="YAML; flags win over it")
     how.add_argument("--state-dir", metavar="DIR", type=Path, help="journal and models")
@@ -123,7 +129,12 @@ def _settings(options: argparse.Namespace) -> "Settings":
     from har_stream.settings import Settings, load, override
 
     loaded = load(options.config) if options.config else Settings()
-    forecast = {"model": options.model, "path": options.model_path, "journal": options.journal}
+    forecast = {
+        "model": options.model,
+        "path": options.model_path,
+        "bundle": options.bundle,
+        "journal": options.journal,
+    }
     sections = {
         "broker": {"url": options.broker},
         "forecast": forecast,
@@ -157,9 +168,13 @@ def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal"
 
 def _make_forecaster(settings: "Settings") -> "Forecaster":
     from predictor import models
+    from predictor.confusion import read_confusion
 
-    path = settings.forecast.path
-    return models.create(settings.forecast.model) if path is None else models.load(path)
+    path, bundle = settings.forecast.path, settings.forecast.bundle
+    forecaster = models.create(settings.forecast.model) if path is None else models.load(path)
+    if bundle:
+        forecaster.confusion = read_confusion(bundle)
+    return forecaster
 
 
 def _export(journal: "Journal", path: Path) -> None:

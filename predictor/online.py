@@ -232,17 +232,23 @@ class OnlineForecaster(ABC):
         label = observation.activity
         if observation.probabilities:
             # Under a uniform prior, as recognisers are calibrated, p(y | z) ~ p(z | y).
-            given = [observation.probabilities.get(name, 0.0) for name in self.activities]
+            given = np.array([observation.probabilities.get(each, 0.0) for each in self.activities])
         elif self.confusion:
-            given = [
-                self.confusion.get(name, {}).get(label, float(name == label))
-                for name in self.activities
-            ]
+            given = np.array(
+                [
+                    self.confusion.get(each, {}).get(label, each == label)
+                    for each in self.activities
+                ],
+                float,
+            )
         else:
             certain = np.zeros(len(self.activities))
             certain[index] = 1.0
             return certain
-        return np.maximum(given, LIKELIHOOD_FLOOR)
+        if observation.room is not None:
+            given = given * self.rooms.likelihood(observation.room)
+        likelihood: Array = np.maximum(given, LIKELIHOOD_FLOOR)
+        return likelihood
 
     def _resume(self, likelihood: Array, at: datetime) -> None:
         """The same activity again: the session goes on, or a new one of it begins."""

@@ -33,11 +33,22 @@ class Rooms:
             self.counts = np.pad(self.counts, ((0, 0), (0, 1)))
         self.counts[:, self.names.index(room)] += belief
 
+    def likelihood(self, room: str) -> Array:
+        """Return p(room | activity), shape (activities,); ones for a room never heard of."""
+        if room not in self.names:
+            return np.ones(len(self.counts))
+        likelihood: Array = self._shares()[:, self.names.index(room)]
+        return likelihood
+
     def likely(self, activities: Array) -> dict[str, float]:
         """Return p(room), given p(activity); empty where no room is known."""
         if not self.names:
             return {}
+        return dict(zip(self.names, (activities @ self._shares()).tolist(), strict=True))
+
+    def _shares(self) -> Array:
+        """Return p(room | activity), shape (activities, rooms)."""
         anywhere = self.counts.sum(axis=0) + PRIOR
         smoothed = self.counts + PRIOR * anywhere / anywhere.sum()
-        shares = activities @ (smoothed / smoothed.sum(axis=1, keepdims=True))
-        return dict(zip(self.names, shares.tolist(), strict=True))
+        shares: Array = smoothed / smoothed.sum(axis=1, keepdims=True)
+        return shares

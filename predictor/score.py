@@ -49,9 +49,16 @@ def evaluate(
         difference to it. Times are in minutes, losses in nats.
     """
     lived = sessions if protocol.repeats else merge(sessions)
-    tested = test_cases(lived, repeats=protocol.repeats)
-    if not 0 < len(tested) < len(cases(lived, repeats=protocol.repeats)):
-        raise InputError("too little to evaluate: a log of several days is needed")
+    if not protocol.repeats and len({session.activity for session in lived}) < 2:
+        raise InputError(
+            "one activity only: none follows that differs; --raw asks when it comes again"
+        )
+    tested, every = (find(lived, repeats=protocol.repeats) for find in (test_cases, cases))
+    if not 0 < len(tested) < len(every):
+        raise InputError(
+            f"too little to evaluate: {len(every)} changes of activity, {len(tested)} of them on "
+            "test days; a log of several days is needed"
+        )
     truth = true_answers(lived, protocol)
     rivals: dict[str, OnlineForecaster] = {
         name: baseline(repeats=protocol.repeats) for name, baseline in SIMPLE.items()

@@ -45,6 +45,11 @@ def make_parser() -> argparse.ArgumentParser:
         default=Path("forecaster"),
         help="model folder; a new version goes beside the older ones (forecaster)",
     )
+    fit.add_argument(
+        "--bundle",
+        metavar="NAME",
+        help="the recogniser's bundle: its confusion matrix says how far a bare label is trusted",
+    )
     fit.add_argument("--raw", action="store_true", help="rows as they stand, not merged")
     fit.add_argument(
         "--em",

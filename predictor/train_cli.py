@@ -39,13 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fit(options: argparse.Namespace) -> None:
     from predictor import em
+    from predictor.confusion import read_confusion
     from predictor.fit import replay
     from predictor.models import create, save
     from predictor.sessions import merge
 
     log = _read(options.logs)
     sessions = log.sessions if options.raw else merge(log.sessions)
-    forecaster = create(options.model, repeats=options.raw)
+    confusion = read_confusion(options.bundle) if options.bundle else None
+    forecaster = create(options.model, repeats=options.raw, confusion=confusion)
     for _ in _watch("fitting", replay(forecaster, sessions), len(sessions)):
         pass
     if options.em:

@@ -1,12 +1,14 @@
 """The evaluation: metrics as scikit-learn has them, an honest protocol, and real logs."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn import metrics as reference
-from test_hmm import home
+from test_hmm import START, home
 
+from har_stream.errors import InputError
 from predictor import metrics
 from predictor.baselines import GradientBoosting, Markov
 from predictor.evaluate import (
@@ -21,7 +23,7 @@ from predictor.evaluate import (
 from predictor.logs import read_logs
 from predictor.models import create
 from predictor.score import evaluate
-from predictor.sessions import first_test_day, merge
+from predictor.sessions import Session, first_test_day, merge
 
 test_cases.__test__ = False  # type: ignore[attr-defined] # a function of the evaluation
 
@@ -151,6 +153,52 @@ def test_baselines_forecast_what_they_say() -> None:
         pass
     likely = boosting.next_activity(sessions[-1].ended_at, 0.0)
     assert max(likely, key=likely.__getitem__) == "wake"
+
+
+def test_a_baseline_believes_the_label_as_it_is_reported() -> None:
+    noisy = Protocol(repeats=True, noise=0.3)
+    sessions = home(20)
+    answers = Answers(labels_of(sessions))
+    for _ in ask(Markov(repeats=True), sessions, noisy, answers):
+        pass
+    first_day = first_test_day(sessions)
+    told = [
+        observation.activity == session.activity
+        for observation, session in zip(observations(sessions, noisy), sessions, strict=True)
+        if session.started_at.date() >= first_day
+    ]
+    assert np.mean(answers.was_right_now) >= np.mean(told) - 0.1
+
+
+def _odd_home(name: str) -> list[Session]:
+    random, at, sessions = np.random.default_rng(1), START, []
+    n_days, n_activities = {"many": (12, 30), "few": (3, 3), "alone": (8, 1)}.get(name, (16, 5))
+    while at < START + timedelta(days=n_days):
+        lasts = timedelta(seconds=0 if name == "instants" else float(random.exponential(3000)))
+        activity = f"a{int(random.integers(n_activities))}"
+        if name == "new" and at > START + timedelta(days=14):
+            activity += "_anew"
+        ends = at + lasts * (2 if name == "overlap" else 1)
+        sessions.append(Session(activity, at, ends))
+        at = (at + lasts + timedelta(minutes=95)).astimezone()
+        if name == "gap" and len(sessions) == 100:
+            at += timedelta(weeks=6)
+            n_days += 42
+    return sessions
+
+
+@pytest.mark.parametrize("name", ["few", "many", "overlap", "gap", "new", "instants", "alone"])
+@pytest.mark.filterwarnings("error")
+def test_a_log_of_another_shape_is_evaluated_all_the_same(name: str) -> None:
+    for model in ("hmm", "dbn"):
+        figures = evaluate(model, _odd_home(name), Protocol(repeats=True, noise=0.1))
+        assert all(np.isfinite(figures[key]) for key in KEYS), figures
+        assert 0.0 <= figures["coverage80"] <= 1.0
+
+
+def test_a_single_activity_has_no_next_different_one() -> None:
+    with pytest.raises(InputError, match="one activity only"):
+        evaluate("dbn", _odd_home("alone"), Protocol())
 
 
 BARS = {

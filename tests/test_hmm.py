@@ -101,6 +101,36 @@ def test_soft_probabilities_outweigh_a_doubtful_label() -> None:
     assert forecaster.current()["wash"] > 0.9
 
 
+def test_the_room_says_what_a_doubtful_label_does_not() -> None:
+    forecaster = create("hmm", repeats=True)
+    for day in range(10):
+        at = START + timedelta(days=day)
+        forecaster.observe(Observation("cook", at, room="kitchen"))
+        forecaster.observe(Observation("read", at + timedelta(hours=2), room="study"))
+    torn = {"cook": 0.5, "read": 0.5}
+    read = {}
+    for room in ("kitchen", "study"):
+        doubtful = copy.deepcopy(forecaster)
+        at = START + timedelta(days=10)
+        doubtful.observe(Observation("cook", at, room=room, probabilities=torn))
+        read[room] = doubtful.current()["read"]
+    assert read["study"] > 5 * read["kitchen"]
+
+
+def test_a_bare_label_is_trusted_as_far_as_the_confusion_matrix_says() -> None:
+    confusion = {"wake": {"wake": 1.0}, "relax": {"relax": 0.6, "wash": 0.4}, "wash": {"wash": 1.0}}
+    forecaster = fitted(10)
+    at = START + timedelta(days=10)
+    forecaster.observe(Observation("wake", at))
+    believed = {}
+    for name, given in (("fully", {}), ("little", confusion)):
+        trusting = copy.deepcopy(forecaster)
+        trusting.confusion = given
+        trusting.observe(Observation("relax", at + timedelta(minutes=5)))
+        believed[name] = trusting.current()["relax"]
+    assert believed["little"] < believed["fully"] == 1.0
+
+
 def test_the_length_of_a_session_says_what_it_was() -> None:
     forecaster = create("hmm", repeats=True)
     at = START
