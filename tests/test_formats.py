@@ -3,13 +3,16 @@
 import json
 from pathlib import Path
 
+import keras
 import pytest
 from clip_maker import write_dataset
 
 from har_stream import bundle
 from har_stream.errors import InputError
-from training import formats, report, run_folder
-from training.config import RunConfig
+from training import datasets, formats, metrics, report, run_folder
+from training.config import DataConfig, RunConfig
+from training.evaluate import stream_clips
+from training.export import to_litert
 from training.fit import fit
 
 CONFIG = {
@@ -62,3 +65,27 @@ def test_clips_that_went_away_are_told(run: Path) -> None:
     finally:
         away.rename(clip)
     assert not (run / "bundle-float16").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lrcn-ucf", "convlstm-ucf"])
+def test_int8_of_a_shipped_bundle(name: str, shared: Path, tmp_path: Path) -> None:
+    """Within one point of float32 and half its size, on every clip of the bundle's activities."""
+    full = bundle.load(bundle.find(name))
+    files, networks = {}, {}
+    for role in full.manifest.networks:
+        part = keras.saving.load_model(full.file(role, "keras"), compile=False, safe_mode=True)
+        files[f"{role}.tflite"] = to_litert(part, weights="int8")
+        networks[role] = {"litert_int8": f"{role}.tflite"}
+    manifest = full.manifest.model_copy(update={"networks": networks})
+    small = bundle.save(tmp_path / "int8", manifest, files)
+    labels = full.manifest.labels
+    clips = datasets.read(DataConfig(path=shared / "data/ucf", classes=labels)).clips
+    accuracy = {
+        made.path.name: metrics.score(stream_clips(made, clips)[0], labels)["accuracy"]
+        for made in (full, small)
+    }
+    share = formats.litert_bytes(small) / formats.litert_bytes(full)
+    print(f"{name}: {accuracy} on {len(clips)} clips, {share:.0%} of the size")
+    assert accuracy["int8"] == pytest.approx(accuracy[name], abs=0.01)
+    assert share < 0.5

@@ -100,7 +100,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "accuracy_95": (low, high),
         "macro_f1": float(np.mean([run.scores["macro_f1"] for run in entry.runs])),
         "ece": float(np.mean([run.scores["ece"] for run in entry.runs])),
-        "n_parameters": first.manifest.n_parameters,
+        "n_parameters": loaded.manifest.n_parameters,
         "multiply_adds_step": work.step,
         "multiply_adds_window": work.window,
         "ms_per_frame": taken.to_json(),

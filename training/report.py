@@ -28,6 +28,7 @@ def write(folder: Path) -> Path:
     loaded = bundle.load(folder / run_folder.BUNDLE)
     found = findings(
         record,
+        exported=loaded.manifest,
         work=flops.work_of(loaded),
         speed=speed.measure(loaded),
         formats=_formats(folder / run_folder.FORMATS),

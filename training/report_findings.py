@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from har_stream.bundle import Manifest
 from training import metrics
 from training.flops import Work
 from training.metrics import Judged
@@ -19,12 +20,18 @@ N_WORST = 6
 
 
 def findings(
-    record: Record, *, work: Work, speed: Speed, formats: Sequence[dict[str, Any]]
+    record: Record,
+    *,
+    exported: Manifest,
+    work: Work,
+    speed: Speed,
+    formats: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     """Gather everything that the page of a run says.
 
     Args:
         record: The run.
+        exported: What its bundle says of itself: it knows of encoders that came to it.
         work: What its bundle computes.
         speed: How fast it does.
         formats: Its exports side by side; empty before `train-har export`.
@@ -68,7 +75,8 @@ def findings(
             "short": [named(path, record) for path in record.short],
         },
         "cost": {
-            "n_parameters": manifest.n_parameters,
+            "n_parameters": exported.n_parameters,
+            "outside": sorted(exported.outside),
             "multiply_adds_step": work.step,
             "multiply_adds_window": work.window,
             "ms_per_frame": speed.to_json(),
