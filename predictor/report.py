@@ -27,7 +27,8 @@ COLUMNS = {
 _PERCENT = frozenset({"top1", "top3", "macro_recall", "coverage80"})
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.2rem .7rem;text-align:right;
-border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}img{max-width:100%}
+border-bottom:1px solid #ddd}td{white-space:nowrap}figure{margin:1.5rem 0}
+td:first-child,th:first-child{text-align:left}img{max-width:100%}
 .model{font-weight:600}"""
 
 

@@ -69,11 +69,18 @@ def _draw_graph(axes: "Axes", labels: list[str], rhythm: Rhythm) -> None:
                     "connectionstyle": "arc3,rad=0.15",
                 },
             )
-    for label, (x, y), angle in zip(labels, places, angles, strict=True):
-        side = "center" if abs(x) < 0.1 else ("left" if x > 0 else "right")
-        level = "bottom" if abs(x) < 0.1 and np.cos(angle) > 0 else "center"
-        axes.text(1.03 * x, 1.03 * y, label.replace("_", " "), ha=side, va=level)
-    axes.set(xlim=(-1.6, 1.6), ylim=(-1.2, 1.2), aspect="equal")
+    for label, (x, y), angle in zip(labels, places, np.degrees(angles), strict=True):
+        is_left = angle > 180
+        axes.text(
+            1.03 * x,
+            1.03 * y,
+            label.replace("_", " "),
+            rotation=(270 if is_left else 90) - angle,
+            rotation_mode="anchor",
+            ha="right" if is_left else "left",
+            va="center",
+        )
+    axes.set(xlim=(-1.7, 1.7), ylim=(-1.7, 1.7), aspect="equal")
     axes.axis("off")
 
 
