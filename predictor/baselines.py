@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from predictor.dbn import BLEND, DbnForecaster
+from predictor.dbn import BLEND, MIN_CASES, DbnForecaster
 from predictor.durations import N_KEPT
 from predictor.filtering import Array
+from predictor.forest import few_cases
 from predictor.hmm import spread_over_hours
 from predictor.online import OnlineForecaster, hour_of
 from predictor.rollout import Rhythm
@@ -133,7 +133,7 @@ class GradientBoosting(DbnForecaster):
         """Fit to all cases kept."""
         from sklearn.ensemble import HistGradientBoostingClassifier  # a second to load
 
-        if self.book.n_seen < self.min_cases:
+        if self.book.n_seen < MIN_CASES:
             return
         cases = self.book.contexts()
         outcomes = cases.target.argmax(axis=1)
@@ -142,7 +142,7 @@ class GradientBoosting(DbnForecaster):
         boosting = HistGradientBoostingClassifier(
             max_iter=40, min_samples_leaf=5, max_leaf_nodes=8, l2_regularization=1.0
         )
-        with threadpool_limits(1):
+        with few_cases():
             self.boosted = boosting.fit(cases.cuttable(cases.features()), outcomes)
         self.boosted_shape = (cases.now.shape[1], cases.extra.shape[1])
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from predictor.context import CaseBook, Contexts
 from predictor.filtering import Array, Index, update
 from predictor.forecaster import Observation
-from predictor.forest import Forest, grow_forest
+from predictor.forest import Forest, few_cases, grow_forest
 from predictor.history import History
 from predictor.hmm import HmmForecaster
 from predictor.mixing import Mixture
@@ -28,8 +27,7 @@ HALF_LIFE_DAYS = 60.0
 REFIT_SHARE = 0.02
 """A refit waits until this share of all cases is new."""
 MIN_CASES = 10
-MIN_CASES_EACH = 2
-"""Fewer cases, or fewer for each activity, teach softmax and forest nothing."""
+"""Fewer cases teach softmax and forest nothing."""
 N_EXPERTS = 3
 BLEND = 0.02
 """Share of the counts in the forest's opinion, so that it rules nothing out."""
@@ -89,11 +87,6 @@ class DbnForecaster(HmmForecaster):
         """The model's name."""
         return "dbn"
 
-    @property
-    def min_cases(self) -> int:
-        """So many cases are worth a refit."""
-        return max(MIN_CASES, MIN_CASES_EACH * len(self.activities))
-
     def observe(self, observation: Observation) -> None:
         """Take in the start of an activity."""
         super().observe(observation)
@@ -109,12 +102,11 @@ class DbnForecaster(HmmForecaster):
         """Fit softmax and forest to the cases kept; safe in a thread of its own."""
         with self._lock:
             cases, n_seen = self.book.contexts(), self.book.n_seen
-        if n_seen < self.min_cases or n_seen - self.n_fitted < REFIT_SHARE * n_seen:
+        if n_seen < MIN_CASES or n_seen - self.n_fitted < REFIT_SHARE * n_seen:
             return
         day = cases.moment[:, 3]
         importance = 0.5 ** ((day.max() - day) / HALF_LIFE_DAYS)
-        # The matrices are small: threads would spend their time waiting for each other.
-        with threadpool_limits(1):
+        with few_cases():
             features = cases.features()
             softmax = self.fitted.softmax.fit(features, cases.prior, cases.target, importance)
             forest = grow_forest(cases.cuttable(features), cases.target.argmax(axis=1), importance)

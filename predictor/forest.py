@@ -3,12 +3,15 @@
 scikit-learn grows it; asking it is a few array look-ups, and saving it needs no pickle.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from predictor.filtering import Array, Index
 
@@ -47,6 +50,18 @@ class Forest:
             nodes = onward.take(nodes)
         mean: Array = self.shares.take(nodes, axis=0).mean(axis=0, dtype=np.float64)
         return mean
+
+
+@contextmanager
+def few_cases() -> Iterator[None]:
+    """Let scikit-learn work on little data.
+
+    In one thread, as several would spend their time waiting for each other, and without its warning
+    that there are many classes: in a home's first days each activity was seen but once or twice.
+    """
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        yield
 
 
 def grow_forest(features: Array, outcomes: NDArray[Any], importance: Array) -> Forest:

@@ -211,6 +211,16 @@ BARS = {
 
 
 @pytest.mark.parametrize("name", BARS)
+def test_hmm_merged_on_a_real_log(name: str, shared: Path) -> None:
+    log = read_logs([str(shared / "data" / "logs" / f"{name}.csv")])
+    figures = evaluate("hmm", log.sessions, Protocol())
+    markov = figures["baselines"]["markov1"]
+    assert figures["log_loss"] < markov["log_loss"]
+    assert figures["time_mae_min"] <= 0.9 * markov["time_mae_min"]
+    assert 0.75 <= figures["coverage80"] <= 0.85
+
+
+@pytest.mark.parametrize("name", BARS)
 def test_hmm_on_a_real_log(name: str, shared: Path) -> None:
     log = read_logs([str(shared / "data" / "logs" / f"{name}.csv")])
     figures = evaluate("hmm", log.sessions, Protocol(repeats=True))
@@ -233,6 +243,7 @@ def test_dbn_on_a_real_log(shared: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("repeats", [True, False], ids=["raw", "merged"])
 @pytest.mark.parametrize(
     ("name", "log_loss", "top1"),
     [
@@ -243,16 +254,19 @@ def test_dbn_on_a_real_log(shared: Path) -> None:
     ],
 )
 def test_dbn_is_ahead_of_boosting_on_every_log(
-    name: str, log_loss: float, top1: float, shared: Path
+    name: str, log_loss: float, top1: float, repeats: bool, shared: Path
 ) -> None:
     log = read_logs([str(shared / "data" / "logs" / f"{name}.csv")])
-    figures = evaluate("dbn", log.sessions, Protocol(repeats=True), boosting=True)
-    baselines = figures["baselines"]
+    figures = evaluate("dbn", log.sessions, Protocol(repeats=repeats), boosting=True)
+    boosting, markov = (figures["baselines"][each] for each in ("gradient_boosting", "markov1"))
     print(name, {key: round(figures[key], 3) for key in sorted(KEYS)})
-    assert figures["log_loss"] <= log_loss
-    assert figures["top1"] >= top1
-    assert figures["log_loss"] < baselines["gradient_boosting"]["log_loss"]
-    assert figures["log_loss"] <= baselines["markov1"]["log_loss"] - 0.1
+    if repeats:
+        assert figures["log_loss"] <= log_loss
+        assert figures["top1"] >= top1
+    assert figures["log_loss"] < boosting["log_loss"]
+    assert figures["log_loss"] <= markov["log_loss"] - 0.1
+    assert figures["time_mae_min"] <= 0.9 * markov["time_mae_min"]
+    assert 0.75 <= figures["coverage80"] <= 0.85
 
 
 def test_a_wrong_label_is_seen_through(shared: Path) -> None:
