@@ -7,18 +7,21 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import step_form
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from random_bundle import random_bundle
+from random_bundle import random_bundle, random_manifest, random_windows
 
 from har_stream.clips import ClipSpec, Frame, normalise, windows
 from har_stream.files import read_file
 from har_stream.recogniser import Decision, Recogniser
+from training.export import export_bundle
 
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
 SHORT = ClipSpec(n_frames=4, height_px=64, width_px=64, sample_hz=5.0)
@@ -68,6 +71,34 @@ def test_two_real_cameras_decide_as_the_window_model_does(
         decisions += recogniser.finish(name)
         mine = [decision for decision in decisions if decision.camera == name]
         _assert_equal(mine, _expected(model, frames, spec=STUDY, hop_frames=hop_frames))
+
+
+@pytest.mark.parametrize(
+    ("network", "clip", "options"),
+    [
+        ("c3d", step_form.SMALL, {"width": 0.02}),
+        ("two_stream", step_form.FLOW, {"width": 0.02}),
+        ("cnn_lstm", step_form.IMAGENET, {}),
+        pytest.param("cnn_transformer", step_form.IMAGENET, {}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_real_clip_with_a_gap_and_a_repeated_frame_is_decided_as_by_any_window_model(
+    shared: Path, tmp_path: Path, network: str, clip: ClipSpec, options: dict[str, Any]
+) -> None:
+    weights = shared / "weights/mobilenet_v2_035_imagenet"
+    model = step_form.random_model(network, clip, options or step_form.learning(weights))
+    made = export_bundle(
+        tmp_path / "made",
+        model=model,
+        manifest=random_manifest(network, clip),
+        windows=random_windows(2, clip),
+    )
+    frames = list(read_file(shared / "data/ucf" / CLIPS[0], sample_hz=5.0, start_at=START))[:20]
+    frames[7] = replace(frames[7], n_ticks=2)
+    frames[11] = replace(frames[11], resets=True)
+    recogniser = Recogniser(made, engine="litert", hop_frames=1)
+    decisions = [each for frame in frames for each in recogniser.step([("hall", frame)])]
+    _assert_equal(decisions, _expected(model, frames, spec=clip, hop_frames=1))
 
 
 @settings(max_examples=15, deadline=None)
