@@ -38,6 +38,7 @@ def kinds(weights: Path) -> list[tuple[str, ClipSpec, dict[str, Any]]]:
         ("two_stream", FLOW, {"width": 0.02}),
         ("cnn_lstm", IMAGENET, FEATURES),
         ("cnn_lstm", IMAGENET, learning(weights)),
+        ("cnn_pool", IMAGENET, FEATURES),
         ("cnn_transformer", IMAGENET, FEATURES),
         ("cnn_transformer", IMAGENET, learning(weights)),
         ("movinet", SMALL, {}),

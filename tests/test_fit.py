@@ -98,6 +98,18 @@ def test_folds_judge_every_clip_and_the_bundle_learns_from_all(clips: Path, tmp_
     assert len(manifest.provenance.trained_on) == 12
 
 
+def test_a_refit_learns_from_the_validation_clips_once_they_have_calibrated(
+    clips: Path, tmp_path: Path
+) -> None:
+    split = {"held_out": ["5", "6"], "validation": 0.25, "refit": True}
+    run = _fit(_config(data=LABELLED, split=split), tmp_path, clips)
+    provenance = bundle.load(run.folder / "bundle").manifest.provenance
+    assert provenance.n_train_clips == 16
+    assert len(provenance.trained_on) == 8
+    assert (run.folder / "split-1/refit/checkpoint.npz").exists()
+    assert not {"Down/5", "Down/6", "Right/5", "Right/6"} & set(provenance.trained_on)
+
+
 def test_the_studys_protocol_is_flagged_and_states_its_rate(clips: Path, tmp_path: Path) -> None:
     config = _config(data=LABELLED, split={"by": "study"}, sampling="spread", fit={"epochs": 1})
     run = _fit(config, tmp_path, clips)

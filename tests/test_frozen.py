@@ -166,6 +166,23 @@ def test_weights_as_the_library_publishes_them_load_too(
         np.testing.assert_array_equal(mine, theirs)
 
 
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [
+        ("mobilenet_v1", "mobilenet_v1_imagenet"),
+        ("mobilenet_v2_035", "mobilenet_v2_035_imagenet"),
+    ],
+)
+def test_no_weight_of_an_encoder_is_left_to_chance(shared: Path, network: str, name: str) -> None:
+    encoder = EncoderConfig(network=network, weights=str(shared / "weights" / name))
+    built = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        built.append(encoders.build(encoder, SMALL_CLIP).get_weights())
+    for one, other in zip(*built, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_weights_of_another_network_are_refused(random_weights: Path, tmp_path: Path) -> None:
     encoder = EncoderConfig(network="mobilenet_v1", weights=str(random_weights))
     with pytest.raises(InputError, match="no weights of mobilenet_v1"):

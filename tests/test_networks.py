@@ -111,7 +111,7 @@ def test_they_run_on_jax(weights: Path, learns: bool) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert len(run.stdout.splitlines()) == (7 if learns else 5)
+    assert len(run.stdout.splitlines()) == (8 if learns else 6)
 
 
 def test_c3d_and_two_stream_are_the_published_ones_at_full_width() -> None:

@@ -53,6 +53,9 @@ class SplitConfig(_Section):
     n_folds: int = Field(5, ge=2, description="folds: every clip is tested once")
     list: Literal[1, 2, 3] = Field(1, description="official: number of the train/test list")
     validation: Fraction = Field(0.2, description="share of the training side; folds: none")
+    refit: bool = Field(
+        False, description="learn anew from the validation clips too, once they have calibrated"
+    )
 
 
 class AugmentConfig(_Section):

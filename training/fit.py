@@ -58,6 +58,8 @@ def fit(
 
     With folds, every fold is judged by a network that learned from the others, and the bundle's
     network learns from all of them; its calibration and figures are those of all folds together.
+    With `split.refit` the validation clips stop and calibrate a first network, and the bundle's
+    learns from them too, at full length.
 
     Args:
         config: What to do.
@@ -84,15 +86,21 @@ def fit(
     learned, tested, judged = [], [], []
     for n, part in enumerate(parts):
         seen, unseen = splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=n)
-        network = room.learn([*part.train, *seen], part.validation, folder / f"split-{n + 1}")
+        own = folder / f"split-{n + 1}"
+        network = room.learn([*part.train, *seen], part.validation, own)
+        judged += room.judge(network, [*part.validation, *unseen])
+        if config.split.refit:
+            network = room.learn([*part.train, *part.validation, *seen], (), own / "refit")
         by_test = room.judge(network, part.test)
-        network.model.save(folder / f"split-{n + 1}" / run_folder.MODEL)
+        network.model.save(own / run_folder.MODEL)
         learned.append(network)
         tested += by_test
-        judged += room.judge(network, part.validation) if part.validation else by_test
-        judged += room.judge(network, unseen)
+        if not part.validation:
+            judged += by_test
         logger.info("%s: accuracy %.3f", part.name, metrics.score(by_test, room.labels)["accuracy"])
     network, trained_on = learned[0], parts[0].train
+    if config.split.refit:
+        trained_on += parts[0].validation
     if len(parts) > 1:
         trained_on = dataset.clips
         network = room.learn(every_clip, (), folder / "all")

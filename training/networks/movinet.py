@@ -10,13 +10,15 @@ from training import encoders
 from training.config import EncoderConfig
 
 MEMORY: Memory = "running"
+WEIGHT_DECAY = 0.02
 STREAM = EncoderConfig(network="movinet_a0_stream", weights="movinet_a0_stream_int8")
 
 
 def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = STREAM) -> keras.Model:
     """Return the window model: what the backbone says of n_frames frames to probabilities.
 
-    The backbone remembers all frames since it began; the head reads what it says of the last.
+    The backbone remembers all frames since it began; the head reads what it says of the last, which
+    grows with time and is therefore brought to one scale, each frame's and then each word's.
 
     Raises:
         InputError: The encoder is none that remembers, or is to learn.
@@ -28,18 +30,21 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = STREAM) -> 
     model = keras.Sequential([encoders.window_input(clip, encoder)], name="movinet")
     model.add(layers.Cropping1D((clip.n_frames - 1, 0)))
     model.add(layers.Flatten())
-    model.add(layers.Dropout(0.5))
-    model.add(layers.Dense(n_labels, activation="softmax"))
+    model.add(layers.LayerNormalization(center=False, scale=False))
+    model.add(layers.BatchNormalization(center=False, scale=False))
+    model.add(layers.Dropout(0.2))
+    weak = keras.regularizers.L2(WEIGHT_DECAY)
+    model.add(layers.Dense(n_labels, activation="softmax", kernel_regularizer=weak))
     return model
 
 
 def split(model: keras.Model) -> dict[Role, keras.Model]:
     """Return advance, which is the head alone: all states are the backbone's."""
-    head = model.layers[-1]
+    _, _, of_frame, of_word, _, head = model.layers
     features = keras.Input(model.input_shape[2:], name="features")
     age = keras.Input((), dtype="int32", name="age")
     logits = layers.Dense(head.units)
     inputs = {"features": features, "age": age}
-    advance = keras.Model(inputs, {"logits": logits(features)}, name="advance")
+    advance = keras.Model(inputs, {"logits": logits(of_word(of_frame(features)))}, name="advance")
     logits.set_weights(head.get_weights())
     return {"advance": advance}
