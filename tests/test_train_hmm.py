@@ -118,7 +118,9 @@ def test_a_log_of_one_activity_is_too_little_to_evaluate(
     path = tmp_path / "log.csv"
     path.write_text("start,end,activity\n2026-03-02 09:00:00,2026-03-02 10:00:00,Work\n")
     assert main(["evaluate", str(path)]) == 2
-    assert "too little" in capsys.readouterr().err
+    assert "one activity only: none follows that differs; --raw" in capsys.readouterr().err
+    assert main(["evaluate", str(path), "--raw"]) == 2
+    assert "too little to evaluate" in capsys.readouterr().err
 
 
 def test_help_shows_how(capsys: pytest.CaptureFixture[str]) -> None:
