@@ -14,10 +14,18 @@ from real_broker import HOW_TO_INSTALL, PROGRAM, Mosquitto
 hypothesis.settings.register_profile("har", deadline=None)
 hypothesis.settings.load_profile("har")
 
-# Whoever starts the tests in a script's background has SIGINT ignored, in all their children too.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
 SHARED = Path(os.environ.get("HAR_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> None:
+    """Signals as in a program just started in a terminal.
+
+    A command that an earlier test called leaves its handlers behind, and whoever starts the tests
+    in a script's background has SIGINT ignored, in all their children too.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,6 @@ from stream_process import (
 from har_stream import cli
 from har_stream.bundle import MANIFEST
 from har_stream.messages import ActivityEvent
-
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """`main` takes over the signals of its process; give them back."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")

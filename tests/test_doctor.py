@@ -2,8 +2,7 @@
 
 import json
 import re
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,14 +20,6 @@ from har_stream.finding import Finding
 from har_stream.settings import BrokerSettings, CameraSettings
 
 WHEN = datetime(2026, 11, 22, 18, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """`main` takes over SIGTERM of its process; give it back."""
-    kept = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, kept)
 
 
 @pytest.fixture
