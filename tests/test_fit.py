@@ -2,7 +2,10 @@
 
 import json
 import logging
+import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,17 @@ def _config(**changes: Any) -> RunConfig:
         "fit": {"epochs": 2, "batch": 8, "learning_rate": 0.003},
     }
     return RunConfig.model_validate(base | changes)
+
+
+@contextmanager
+def _files_of_at_most(n_bytes: int) -> Iterator[None]:
+    """Writing more fails with an `OSError`, as on a full disk."""
+    whole = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, whole[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, whole)
 
 
 def _fit(config: RunConfig, root: Path, data: Path, **options: Any) -> Run:
@@ -87,6 +101,16 @@ def test_a_run_makes_a_bundle_that_streams(clips: Path, tmp_path: Path) -> None:
     assert streamed_scores["n_clips"] == 8
     for name in ("accuracy", "macro_f1", "ece"):
         assert streamed_scores[name] == pytest.approx(run.scores[name], abs=1e-4)
+
+
+def test_a_full_disk_leaves_the_old_bundle(clips: Path, tmp_path: Path) -> None:
+    config = _config(data=LABELLED, fit={"epochs": 1})
+    run = _fit(config, tmp_path, clips)
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    with _files_of_at_most(20_000), pytest.raises(InputError, match=r"cannot be written.*--resume"):
+        _fit(config, tmp_path, clips, resume=True)
+    after = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    assert after == before
 
 
 def test_folds_judge_every_clip_and_the_bundle_learns_from_all(clips: Path, tmp_path: Path) -> None:
@@ -149,6 +173,7 @@ def test_resumed_training_is_bit_true(tmp_path: Path, network: str) -> None:
         if len(checkpoint.history) == 1:
             signal.raise_signal(signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     whole = run("whole", resume=False)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Checkpoint, "on_train_batch_end", interrupt)
@@ -184,6 +209,19 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     learn(_examples()[1:], [], config, n_labels=2, folder=tmp_path, resume=False)
     with pytest.raises(InputError, match="does not fit this run"):
         learn(_examples()[1:], [], config, n_labels=3, folder=tmp_path, resume=True)
+
+
+def test_a_full_disk_keeps_the_epoch_before(tmp_path: Path) -> None:
+    config = _config(fit={"epochs": 1})
+    path = tmp_path / "checkpoint.npz"
+    learn(_examples()[1:], [], config, n_labels=2, folder=tmp_path, resume=False)
+    before = path.read_bytes()
+    longer = _config(fit={"epochs": 3})
+    full = pytest.raises(InputError, match=r"epoch 1 cannot be saved.*--resume")
+    with _files_of_at_most(len(before) // 2), full:
+        learn(_examples()[1:], [], longer, n_labels=2, folder=tmp_path, resume=False)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("network", ["lrcn", "convlstm"])

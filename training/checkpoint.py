@@ -2,7 +2,6 @@
 
 import json
 import math
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,11 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Note the epoch; save."""
+        """Note the epoch; save.
+
+        Raises:
+            InputError: The disk is full; the epoch before stays saved.
+        """
         row = {name: float(value) for name, value in (logs or {}).items()}
         self.history.append(row)
         loss = -math.inf if self._patience is None else row["val_loss"]
@@ -95,11 +98,18 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             for n, variable in enumerate(_variables(self.model))
         }
         arrays |= {f"best_{n}": weight for n, weight in enumerate(self.best_weights)}
-        with tempfile.NamedTemporaryFile(
-            dir=self.path.parent, suffix=".part", delete=False
-        ) as file:
-            np.savez(file, noted=np.array(json.dumps(noted)), **arrays)
-        Path(file.name).replace(self.path)
+        partial = self.path.with_suffix(".part")
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, noted=np.array(json.dumps(noted)), **arrays)
+            partial.replace(self.path)
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: epoch {len(self.history)} cannot be saved ({error.strerror}); the "
+                "epoch before it is kept: free some space and go on with --resume"
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -104,7 +104,18 @@ class FitConfig(_Section):
     )
     label_smoothing: Fraction = 0.0
     class_weights: bool = False
+    mixed_precision: bool = Field(
+        False, description="compute in float16 on a GPU; without one this changes nothing"
+    )
     others: float = Field(0.0, ge=0, description="windows of no label, per labelled window")
+
+
+class PretrainConfig(_Section):
+    """A first lesson on the clips of no label, each by its own class."""
+
+    epochs: PositiveInt
+    windows_per_clip: PositiveInt = 1
+    warm_up: int = Field(0, ge=0, description="frames of every clip to learn from before windows")
 
 
 class RunConfig(_Section):
@@ -130,6 +141,9 @@ class RunConfig(_Section):
     )
     augment: AugmentConfig = AugmentConfig()
     fit: FitConfig = FitConfig()
+    pretrain: PretrainConfig | None = Field(
+        None, description="learn from the clips in data.others first; none: from nothing"
+    )
     deciding: DecidingSettings = Field(
         DecidingSettings(), description="laid over the fitted thresholds; see har_stream.segmenter"
     )

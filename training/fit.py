@@ -1,13 +1,15 @@
 """A training run, top to bottom: clips, splits, networks, calibration, figures, bundle."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from har_stream.bundle import Calibration, Manifest, Provenance
@@ -24,6 +26,8 @@ from training.export import export_bundle
 from training.learn import Learned, learn
 from training.metrics import Judged
 from training.networks import registry
+from training.pretrain import pretrain, start_from
+from training.saving import save_model, saving
 from training.splits import Split
 
 logger = logging.getLogger(__name__)
@@ -82,17 +86,28 @@ def fit(
     if config.sampling == "spread":
         config = _at_mean_rate(config, dataset)
     room = _Room(config, dataset.labels, cached.frames, resume)
+    if config.pretrain:
+        seen, _ = _deal_others(dataset, config, part=0)
+        taught = pretrain(
+            {clip: cached.frames[clip] for clip in room.usable(seen)},
+            config,
+            lesson=config.pretrain,
+            folder=folder / "pretrain",
+            resume=resume,
+        )
+        room = replace(room, start=partial(start_from, pretrained=taught))
 
     learned, tested, judged = [], [], []
     for n, part in enumerate(parts):
-        seen, unseen = splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=n)
+        seen, unseen = _deal_others(dataset, config, part=n)
         own = folder / f"split-{n + 1}"
         network = room.learn([*part.train, *seen], part.validation, own)
         judged += room.judge(network, [*part.validation, *unseen])
         if config.split.refit:
             network = room.learn([*part.train, *part.validation, *seen], (), own / "refit")
         by_test = room.judge(network, part.test)
-        network.model.save(own / run_folder.MODEL)
+        with saving(folder):
+            save_model(network.model, own / run_folder.MODEL)
         learned.append(network)
         tested += by_test
         if not part.validation:
@@ -137,24 +152,25 @@ def fit(
             licence=config.licence,
         ),
     )
-    network.model.save(folder / run_folder.MODEL)
-    run_folder.write_figures(
-        folder,
-        config=config,
-        manifest=manifest,
-        scores=scores,
-        splits=parts,
-        learned=learned,
-        cached=cached,
-    )
-    run_folder.write_decisions(folder, tested)
-    export_bundle(
-        folder / run_folder.BUNDLE,
-        model=network.model,
-        manifest=manifest,
-        windows=room.some_windows(dataset.clips),
-        frozen=frozen,
-    )
+    with saving(folder):
+        save_model(network.model, folder / run_folder.MODEL)
+        run_folder.write_figures(
+            folder,
+            config=config,
+            manifest=manifest,
+            scores=scores,
+            splits=parts,
+            learned=learned,
+            cached=cached,
+        )
+        run_folder.write_decisions(folder, tested)
+        export_bundle(
+            folder / run_folder.BUNDLE,
+            model=network.model,
+            manifest=manifest,
+            windows=room.some_windows(dataset.clips),
+            frozen=frozen,
+        )
     return Run(folder, scores, manifest.provenance.leaks)
 
 
@@ -166,6 +182,7 @@ class _Room:
     labels: tuple[str, ...]
     frames: Mapping[Clip, Image]
     resume: bool
+    start: Callable[[keras.Model], None] | None = None
 
     def usable(self, clips: Iterable[Clip]) -> list[Clip]:
         """Clips that could be read."""
@@ -180,6 +197,7 @@ class _Room:
             n_labels=len(self.labels),
             folder=folder,
             resume=self.resume,
+            start=self.start,
         )
 
     def judge(self, network: Learned, clips: Iterable[Clip]) -> list[Judged]:
@@ -211,6 +229,14 @@ class _Room:
     def _examples(self, clips: Iterable[Clip]) -> list[Example]:
         index = {label: n for n, label in enumerate(self.labels)}
         return [Example(self.frames[clip], index.get(clip.label)) for clip in self.usable(clips)]
+
+
+def _deal_others(
+    dataset: Dataset, config: RunConfig, *, part: int
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """Part the clips of no label; always alike where one lesson on them serves all folds."""
+    part = 0 if config.pretrain else part
+    return splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=part)
 
 
 def _calibrate(

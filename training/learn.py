@@ -1,7 +1,7 @@
 """One network learns: `keras.Model.fit` with our batches, checkpoints and a progress bar."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from training.checkpoint import Checkpoint
 from training.config import FitConfig, RunConfig
 from training.folding import fold_time
 from training.networks import registry
+from training.precision import WHOLE, choose_policy, dtype_policy
 from training.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def learn(
     n_labels: int,
     folder: Path,
     resume: bool,
+    start: Callable[[keras.Model], None] | None = None,
 ) -> Learned:
     """Fit one network.
 
@@ -58,6 +60,7 @@ def learn(
         n_labels: Labels there are.
         folder: Of the checkpoint; made if need be.
         resume: Go on from the checkpoint, if there is one.
+        start: Gives a new model its first weights, where it does not begin from nothing.
 
     Raises:
         InputError: The loss diverged, or the checkpoint is of another network.
@@ -68,14 +71,18 @@ def learn(
     checkpoint = Checkpoint(folder / "checkpoint.npz", patience=patience)
 
     keras.utils.set_random_seed(config.seed)
-    model = registry.build(config, n_labels=n_labels)
-    folded = fold_time(model)
+    policy = choose_policy(mixed=fit.mixed_precision, gpus=keras.distribution.list_devices("gpu"))
     batches = Batches(train, config, n_labels=n_labels)
-    folded.compile(
-        optimizer=keras.optimizers.Adam(_learning_rate(fit, n_steps=len(batches) * fit.epochs)),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+    with dtype_policy(policy):
+        model = registry.build(config, n_labels=n_labels)
+        if start:
+            start(model)
+        folded = fold_time(model)
+        folded.compile(
+            optimizer=keras.optimizers.Adam(_learning_rate(fit, n_steps=len(batches) * fit.epochs)),
+            loss="categorical_crossentropy",
+            metrics=["accuracy"],
+        )
     if resume and checkpoint.path.exists():
         checkpoint.load(folded)
         batches.skip_to(len(checkpoint.history))
@@ -91,6 +98,9 @@ def learn(
                 callbacks=[checkpoint, bar],
                 verbose=0,
             )
+    if policy != WHOLE:
+        model = registry.build(config, n_labels=n_labels)
+        folded = fold_time(model)
     folded.set_weights(checkpoint.best_weights)
     return Learned(model, folded, checkpoint.history, checkpoint.best_epoch)
 

@@ -1,0 +1,64 @@
+"""A first lesson on the clips of no label, each by its own class, before the labels are learned.
+
+Those clips share no footage with the labelled ones, so one lesson serves every fold and leaks into
+none. Only the head, which names the classes, is thrown away.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+
+from har_stream.clips import Image
+from har_stream.errors import InputError
+from training.batches import Example
+from training.config import PretrainConfig, RunConfig
+from training.datasets import Clip
+from training.learn import learn
+
+SEED_STEP = 1_000
+"""Keeps the lesson's chance apart from that of the labels."""
+
+
+def pretrain(
+    frames: Mapping[Clip, Image],
+    config: RunConfig,
+    *,
+    lesson: PretrainConfig,
+    folder: Path,
+    resume: bool,
+) -> keras.Model:
+    """Fit the run's network to tell the classes of other clips apart.
+
+    Args:
+        frames: Of every clip of no label that could be read.
+        config: The run, whose network, windows and fitting are used ...
+        lesson: ... for so long.
+        folder: Of the checkpoint.
+        resume: Go on from the checkpoint, if there is one.
+
+    Returns:
+        The window model; its head names the other classes.
+
+    Raises:
+        InputError: There are fewer than two other classes, or the loss diverged.
+    """
+    index = {label: n for n, label in enumerate(sorted({clip.label for clip in frames}))}
+    if len(index) < 2:
+        raise InputError("pretrain: needs two other classes at least; name them in data.others")
+    fit = config.fit.model_copy(update={**lesson.model_dump(), "others": 0.0, "patience": None})
+    learned = learn(
+        [Example(images, index[clip.label]) for clip, images in frames.items()],
+        (),
+        config.model_copy(update={"fit": fit, "seed": config.seed + SEED_STEP}),
+        n_labels=len(index),
+        folder=folder,
+        resume=resume,
+    )
+    return learned.model
+
+
+def start_from(model: keras.Model, pretrained: keras.Model) -> None:
+    """Copy all weights but those of the head."""
+    for layer, taught in zip(model.layers[:-1], pretrained.layers[:-1], strict=True):
+        layer.set_weights(taught.get_weights())
