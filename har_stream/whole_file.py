@@ -7,6 +7,23 @@ from typing import TextIO
 
 
 @contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Say where to write a file that takes the place of ``path`` once the block has ended well.
+
+    It keeps the suffix, by which some libraries choose the format.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[TextIO]:
     """Open a UTF-8 text file that takes the place of ``path`` once its block has ended well.
 
@@ -15,10 +32,8 @@ def replacing(path: Path) -> Iterator[TextIO]:
     Raises:
         OSError: It cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            yield file
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        replacing_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        yield file

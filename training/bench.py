@@ -148,11 +148,10 @@ def _measure_streams(folder: Path, effort: Effort, follow: Follow) -> Figures:
 
 
 def _machine() -> dict[str, Any]:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    from training.speed import cpu_name
+
     return {
-        "cpu": models[0] if models else platform.processor(),
+        "cpu": cpu_name(),
         "n_cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_stream.errors import InputError
+from har_stream.whole_file import replacing_file
 
 Weights = list[NDArray[Any]]
 
@@ -98,18 +99,14 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             for n, variable in enumerate(_variables(self.model))
         }
         arrays |= {f"best_{n}": weight for n, weight in enumerate(self.best_weights)}
-        partial = self.path.with_suffix(".part")
         try:
-            with partial.open("wb") as file:
-                np.savez(file, noted=np.array(json.dumps(noted)), **arrays)
-            partial.replace(self.path)
+            with replacing_file(self.path) as partial:
+                np.savez(partial, noted=np.array(json.dumps(noted)), **arrays)
         except OSError as error:
             raise InputError(
                 f"{self.path}: epoch {len(self.history)} cannot be saved ({error.strerror}); the "
                 "epoch before it is kept: free some space and go on with --resume"
             ) from error
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _variables(model: keras.Model) -> list[Any]:

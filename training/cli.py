@@ -42,17 +42,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"train-har: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("train-har: interrupted; the last whole epoch is kept, see --resume", file=sys.stderr)
+        kept = "; the last whole epoch is kept, see --resume" if options.command == "fit" else ""
+        print(f"train-har: interrupted{kept}", file=sys.stderr)
         return 130
     return 0
 
 
 def _fit(options: argparse.Namespace, _: str) -> None:
     from training import config as configs
+
+    config = _with_options(configs.load(options.config), options)  # before TensorFlow loads
     from training import report
     from training.fit import fit
 
-    config = _with_options(configs.load(options.config), options)
     folder = options.out or Path("runs") / config.name
     cache_folder = options.cache or state_dir() / "cache" / "clips"
     runs = []

@@ -1,7 +1,8 @@
 """A first lesson on the clips of no label, each by its own class, before the labels are learned.
 
-Those clips share no footage with the labelled ones, so one lesson serves every fold and leaks into
-none. Only the head, which names the classes, is thrown away.
+Where those clips share no footage with the labelled ones, one lesson serves every fold and leaks
+into none; whoever names the classes answers for that. Only the head, which tells them apart, is
+thrown away.
 """
 
 from collections.abc import Mapping

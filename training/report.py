@@ -9,7 +9,7 @@ import yaml
 
 from har_stream import bundle
 from har_stream.errors import InputError
-from har_stream.whole_file import replacing
+from har_stream.whole_file import replacing, replacing_file
 from training import flops, report_examples, report_plots, run_folder, speed
 from training.report_findings import findings
 from training.report_page import Picture, embed, render
@@ -56,9 +56,8 @@ def write(folder: Path) -> Path:
 def _write_plots(folder: Path, images: Mapping[str, bytes]) -> None:
     folder.mkdir(exist_ok=True)
     for name, image in images.items():
-        part = folder / f".{name}.partial"
-        part.write_bytes(image)
-        part.replace(folder / f"{name}.png")
+        with replacing_file(folder / f"{name}.png") as part:
+            part.write_bytes(image)
 
 
 def _page(record: Record, found: Mapping[str, Any], images: Mapping[str, bytes]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from har_stream.errors import InputError
+from har_stream.whole_file import replacing_file
 
 
 @contextmanager
@@ -27,9 +28,5 @@ def saving(folder: Path) -> Iterator[None]:
 
 def save_model(model: keras.Model, path: Path) -> None:
     """Replace a `.keras` file whole or not at all."""
-    partial = path.with_name(f".partial-{path.name}")
-    try:
+    with replacing_file(path) as partial:
         model.save(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

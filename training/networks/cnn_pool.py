@@ -7,7 +7,7 @@ from har_stream.bundle import Memory, Role
 from har_stream.clips import ClipSpec
 from training import encoders
 from training.config import IMAGENET, EncoderConfig
-from training.networks.lrcn import frame_encoder
+from training.networks.cnn_transformer import ring_split
 
 MEMORY: Memory = "ring"
 WEIGHT_DECAY = 0.02
@@ -35,12 +35,7 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = IMAGENET) -
 def split(model: keras.Model) -> dict[Role, keras.Model]:
     """Return head (pooling over the ring's features), and the encoder where it learned."""
     *per_frame, pooling, _ = model.layers
-    features = keras.Input(pooling.input_shape[1:], name="features")
-    logits = pooling(features, training=False)
-    head: dict[Role, keras.Model] = {
-        "head": keras.Model({"features": features}, {"logits": logits}, name="head")
-    }
-    return {"encoder": frame_encoder(per_frame), **head} if per_frame else head
+    return ring_split(per_frame, pooling)
 
 
 def _pooling(n_frames: int, n_features: int, *, n_labels: int) -> keras.Model:

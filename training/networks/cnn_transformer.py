@@ -31,12 +31,17 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = IMAGENET) -
 def split(model: keras.Model) -> dict[Role, keras.Model]:
     """Return head (attention over the ring's features), and the encoder where it learned."""
     *per_frame, attention, _ = model.layers
-    features = keras.Input(attention.input_shape[1:], name="features")
-    logits = attention(features, training=False)
-    head: dict[Role, keras.Model] = {
+    return ring_split(per_frame, attention)
+
+
+def ring_split(per_frame: list[keras.Layer], head: keras.Model) -> dict[Role, keras.Model]:
+    """Return a head on the ring's features, and the encoder before it where that learned."""
+    features = keras.Input(head.input_shape[1:], name="features")
+    logits = head(features, training=False)
+    networks: dict[Role, keras.Model] = {
         "head": keras.Model({"features": features}, {"logits": logits}, name="head")
     }
-    return {"encoder": frame_encoder(per_frame), **head} if per_frame else head
+    return {"encoder": frame_encoder(per_frame), **networks} if per_frame else networks
 
 
 def _attention(n_labels: int, n_frames: int, n_features: int) -> keras.Model:
