@@ -134,6 +134,17 @@ def test_keras_equals_litert_with_any_number_of_cameras(network: str) -> None:
     np.testing.assert_allclose(found[3::2], litert[3::2], atol=1e-5)
 
 
+def test_rows_shared_out_over_cores_are_those_of_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = bundle.load(bundle.find("convlstm-ucf"))
+    frames = _random_frames(24, 2, made.manifest.clip)
+    found = {}
+    for n_cores in (1, 3):
+        monkeypatch.setattr(os, "cpu_count", lambda n=n_cores: n)
+        found[n_cores] = _run(made, frames, name="litert", hop_frames=2)
+    assert np.ptp(found[1]) > 0
+    assert np.array_equal(found[1], found[3])
+
+
 def test_cameras_may_join_and_pause(ring: tuple[Bundle, keras.Model, keras.Model]) -> None:
     recurrent, _ = random_bundle("lrcn", SHORT)
     for any_bundle, clip in ((ring[0], TINY), (recurrent, SHORT)):

@@ -12,7 +12,8 @@ from random_bundle import LABELS, random_manifest
 from har_stream import bundle, weights
 from har_stream.bundle import Bundle, Outside
 from har_stream.clips import ClipSpec, normalise, prepare
-from har_stream.engines.litert import FrameEncoder, LiteRtEngine, Network
+from har_stream.engines.litert import FrameEncoder, LiteRtEngine
+from har_stream.engines.tflite import Network
 from har_stream.errors import InputError
 from har_stream.files import read_file
 from har_stream.rolling import Rolling

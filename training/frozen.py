@@ -16,7 +16,8 @@ import numpy as np
 from har_stream import weights
 from har_stream.bundle import Outside, Role
 from har_stream.clips import ClipSpec, Image, normalise
-from har_stream.engines.litert import FrameEncoder, Network
+from har_stream.engines.litert import FrameEncoder
+from har_stream.engines.tflite import Network
 from har_stream.errors import InputError
 from training import encoders
 from training.cache import Features
