@@ -2,9 +2,9 @@
 
 Run it as ``python benchmarks/choose_settings.py LOG...``. The last 30 % of the days of each log,
 which `train-hmm evaluate` tests on, are cut away before anything is computed; of what is left, the
-last 70 % of the days are forecast, each case before its outcome. Every hyper-parameter starts in
-the middle of its grid; one after the other takes the value with the least loss, mean over logs,
-raw and merged, until none moves any more. The same values hold for every home.
+last 70 % of the days are forecast, each case before its outcome. Every hyper-parameter starts at a
+round figure; one after the other is doubled or halved as long as that saves loss (mean over logs,
+raw and merged), until none moves any more. The same values hold for every home.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from typing import Literal
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 
 from predictor import sessions
 from predictor.evaluate import Answers, Protocol, ask, labels_of, true_answers
@@ -32,9 +31,12 @@ INNER_TRAIN_SHARE = 0.3
 """Share of the days before the test days that is only learned from: a model needs a start."""
 WORTH_MOVING = 1e-3
 """Loss that another value must save."""
+FACTOR = 2.0
+"""From one value to the next."""
 MAX_ROUNDS = 3
 
 Setting = tuple[str, str]
+"""A module under `predictor`, and a constant in it."""
 Values = Mapping[Setting, float]
 
 
@@ -45,12 +47,12 @@ class Stage:
     Attributes:
         model: Whose.
         loss: `next`: log-loss in nats; `time`: pinball loss, as a share of the mean time.
-        grids: Module under `predictor` and constant: the values tried.
+        begin: Where each of them starts; a whole number stays one.
     """
 
     model: Literal["hmm", "dbn"]
     loss: Literal["next", "time"]
-    grids: Mapping[Setting, tuple[float, ...]]
+    begin: Values
 
 
 STAGES = (
@@ -58,37 +60,37 @@ STAGES = (
         "hmm",
         "next",
         {
-            ("hmm", "N_CLONES"): (1, 2, 4, 8, 12),
-            ("hmm", "CLONE_AFTER"): (1, 2, 3, 5, 8),
-            ("hmm", "STATE_PRIOR"): (1.0, 2.0, 5.0, 10.0, 20.0),
-            ("hmm", "ACTIVITY_PRIOR"): (1.0, 2.0, 5.0, 10.0, 20.0),
-            ("hmm", "HOUR_STATE_PRIOR"): (1.0, 2.0, 4.0, 8.0, 16.0),
-            ("hmm", "HOUR_ACTIVITY_PRIOR"): (1.0, 2.0, 4.0, 8.0, 16.0),
-            ("hmm", "HOUR_BANDWIDTH"): (0.5, 0.75, 1.0, 1.5, 2.0),
+            ("hmm", "N_CLONES"): 4,
+            ("hmm", "CLONE_AFTER"): 2,
+            ("hmm", "STATE_PRIOR"): 4.0,
+            ("hmm", "ACTIVITY_PRIOR"): 4.0,
+            ("hmm", "HOUR_STATE_PRIOR"): 4.0,
+            ("hmm", "HOUR_ACTIVITY_PRIOR"): 4.0,
+            ("hmm", "HOUR_BANDWIDTH"): 1.0,
         },
     ),
     Stage(
         "hmm",
         "time",
         {
-            ("durations", "ANY_HOUR"): (0.01, 0.02, 0.05, 0.1, 0.2),
-            ("durations", "PRIOR_WEIGHT"): (0.125, 0.25, 0.5, 1.0, 2.0),
-            ("durations", "HALF_LIFE_DAYS"): (15.0, 30.0, 60.0, 120.0, 240.0),
-            ("durations", "LEARNING_RATE"): (0.1, 0.2, 0.3, 0.5, 1.0),
-            ("durations", "SHARE"): (0.005, 0.01, 0.02, 0.05, 0.1),
+            ("durations", "ANY_HOUR"): 0.05,
+            ("durations", "PRIOR_WEIGHT"): 0.5,
+            ("durations", "HALF_LIFE_DAYS"): 60.0,
+            ("durations", "LEARNING_RATE"): 0.3,
+            ("durations", "SHARE"): 0.02,
         },
     ),
     Stage(
         "dbn",
         "next",
         {
-            ("dbn", "HALF_LIFE_DAYS"): (15.0, 30.0, 60.0, 120.0, 240.0),
-            ("dbn", "BLEND"): (0.01, 0.02, 0.05, 0.1, 0.2),
-            ("softmax", "PENALTY"): (0.25, 0.5, 1.0, 2.0, 4.0),
-            ("forest", "MIN_LEAF_CASES"): (1, 2, 3, 5, 8),
-            ("forest", "FEATURE_SHARE"): (0.1, 0.2, 0.3, 0.5, 0.8),
-            ("mixing", "LEARNING_RATE"): (0.1, 0.2, 0.3, 0.5, 1.0),
-            ("mixing", "SHARE"): (0.01, 0.02, 0.05, 0.1, 0.2),
+            ("dbn", "HALF_LIFE_DAYS"): 60.0,
+            ("dbn", "BLEND"): 0.02,
+            ("softmax", "PENALTY"): 1.0,
+            ("forest", "MIN_LEAF_CASES"): 2,
+            ("forest", "FEATURE_SHARE"): 0.3,
+            ("mixing", "LEARNING_RATE"): 0.3,
+            ("mixing", "SHARE"): 0.05,
         },
     ),
 )
@@ -126,43 +128,31 @@ def choose(
     pool: ProcessPoolExecutor,
     console: Console,
 ) -> dict[Setting, float]:
-    """Choose a stage's values by coordinate descent, given those of earlier stages."""
-    chosen = {setting: grid[len(grid) // 2] for setting, grid in stage.grids.items()}
+    """Choose a stage's values, one at a time, given those of earlier stages."""
+    chosen = dict(stage.begin)
 
-    def losses(tried: Sequence[dict[Setting, float]]) -> list[float]:
-        views = list(product(logs, (True, False)))
+    def loss(values: Values) -> float:
         found = [
             pool.submit(loss_of, stage, {**known, **values}, log, repeats=repeats)
-            for values in tried
-            for log, repeats in views
+            for log in logs
+            for repeats in (True, False)
         ]
-        with Progress(console=console, transient=True) as progress:
-            done = progress.add_task(f"{stage.model}, {stage.loss}", total=len(found))
-            for each in found:
-                each.add_done_callback(lambda _: progress.advance(done))
-            everything = [each.result() for each in found]
-        rows = np.array(everything).reshape(len(tried), len(views))
-        return [float(row.mean()) for row in rows]
+        return float(np.mean([each.result() for each in found]))
 
-    (least,) = losses([chosen])
+    least = loss(chosen)
+    console.print(f"{'where it starts':30} {least:.4f}", highlight=False)
     for _ in range(MAX_ROUNDS):
-        moved = False
-        for setting, grid in stage.grids.items():
-            tried = [value for value in grid if value != chosen[setting]]
-            found = dict(
-                zip(tried, losses([{**chosen, setting: value} for value in tried]), strict=True)
-            ) | {chosen[setting]: least}
-            best = min(tried, key=found.__getitem__)
-            if found[best] < least - WORTH_MOVING:
-                chosen[setting], least, moved = best, found[best], True
-            shown = "  ".join(
-                f"[bold]{value:g}: {found[value]:.4f}[/]"
-                if value == chosen[setting]
-                else f"{value:g}: {found[value]:.4f}"
-                for value in grid
-            )
-            console.print(f"{'.'.join(setting):30} {shown}", highlight=False, soft_wrap=True)
-        if not moved:
+        before = dict(chosen)
+        for setting, factor in product(stage.begin, (FACTOR, 1.0 / FACTOR)):
+            while value := type(stage.begin[setting])(chosen[setting] * factor):
+                found = loss({**chosen, setting: value})
+                is_better = found < least - WORTH_MOVING
+                told = f"{'.'.join(setting):30} {value:<8g} {found:.4f}{' <' * is_better}"
+                console.print(told, highlight=False)
+                if not is_better:
+                    break
+                chosen[setting], least = value, found
+        if chosen == before:
             break
     return chosen
 
@@ -177,7 +167,7 @@ def main() -> None:
     chosen: dict[Setting, float] = {}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for stage in STAGES:
-            console.print(f"\n[bold]{stage.model}[/], loss of the {stage.loss} activity")
+            console.print(f"\n{stage.model}, loss of its {stage.loss} forecasts")
             chosen |= choose(stage, chosen, logs, pool=pool, console=console)
     console.print("\nchosen:")
     for (module, name), value in chosen.items():

@@ -142,7 +142,7 @@ def prepare(image: Image, spec: ClipSpec) -> Image:
     """
     if spec.fit == "crop":
         image = _centre_crop(image, spec.width_px / spec.height_px)
-    while image.shape[0] >= 3 * spec.height_px and image.shape[1] >= 3 * spec.width_px:
+    while image.shape[0] >= 2 * spec.height_px and image.shape[1] >= 2 * spec.width_px:
         half = (image.shape[1] // 2, image.shape[0] // 2)
         image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     grows = image.shape[0] < spec.height_px or image.shape[1] < spec.width_px

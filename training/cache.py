@@ -30,6 +30,9 @@ Seen = NDArray[Any]
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Capture time of every clip's first frame; windows depend on differences alone."""
+PIXELS = 2
+"""Raised whenever `har_stream.clips.prepare` gives other pixels, so that older frames are not
+taken for its own."""
 N_WORKERS = 2
 """Clips decoded at a time; OpenCV lets go of Python's lock."""
 ALL_HZ = 1000.0
@@ -223,7 +226,8 @@ def _key(path: Path, sampling: Sampling) -> str:
     shape = (spec.height_px, spec.width_px, spec.colour, spec.fit, sampling.how)
     rate = spec.n_frames if sampling.how == "spread" else spec.sample_hz * sampling.ticks
     encoded = () if sampling.encode is None else (sampling.encode.identity,)
-    identity = (str(path.resolve()), state.st_size, state.st_mtime_ns, *shape, rate, *encoded)
+    file = (str(path.resolve()), state.st_size, state.st_mtime_ns)
+    identity = (PIXELS, *file, *shape, rate, *encoded)
     return hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
 
 
