@@ -2,17 +2,21 @@
 
 Ratios, each taken in this one run, in turns, so that a busy machine slows both sides alike:
 building the cache of prepared frames against decoding the same clips alone, on two cores; fitting
-on drawn windows against fitting on one batch held in memory. And the memory that all of it takes.
-With `--as-ucf` the clips are first brought to UCF's own 320x240 pixels and MPEG-4.
+on drawn windows against fitting on one batch held in memory, and drawing a batch beside a step. And
+the memory that all of it takes.
+With `--as-ucf` the clips are first brought to UCF's own 320x240 pixels and MPEG-4; with `--copies`
+each counts several times, for the memory that a larger data set takes.
 """
 
 import argparse
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -70,6 +74,16 @@ def as_ucf(clip: Clip, folder: Path) -> Clip:
     return replace(clip, path=path)
 
 
+def copies(clips: Sequence[Clip], folder: Path, *, n: int) -> list[Clip]:
+    """Return every clip n times, as n files."""
+    made = []
+    for clip, each in product(clips, range(n)):
+        path = folder / f"{each}-{clip.path.name}"
+        shutil.copyfile(clip.path, path)
+        made.append(replace(clip, path=path))
+    return made
+
+
 def decode(clips: Sequence[Clip]) -> None:
     """Decode every frame of every clip and keep nothing, as many at a time as the cache does."""
 
@@ -114,8 +128,10 @@ def fitting(clips: Sequence[Clip], run: RunConfig, n_rounds: int) -> dict[str, A
         for data in (held, batches):
             fit(data)()  # traces
         rounds = [(seconds(fit(held)), seconds(fit(batches))) for _ in range(n_rounds)]
+        drawing = [seconds(lambda: [batches[n] for n in range(len(batches))]) for _ in rounds]
     return {
         "step_ms": round(1000 * median(held[0] for held, _ in rounds) / len(batches), 2),
+        "draw_ms": round(1000 * median(drawn[0] for drawn in drawing) / len(batches), 2),
         "held_batch_over_fitting": over(rounds, 0),
         "memory_of_cache_mb": round(cache_mb, 1),
         "memory_of_process_mb": round(own_memory_mb(), 1),
@@ -131,6 +147,7 @@ def main() -> None:
     parser.add_argument("--n-clips", type=int, default=200, help="of all classes (default 200)")
     parser.add_argument("--rounds", type=int, default=5, help="(default 5)")
     parser.add_argument("--as-ucf", action="store_true", help="at UCF's own size and codec")
+    parser.add_argument("--copies", type=int, default=1, help="files per clip (default 1)")
     parser.add_argument("--ticks", type=int, help="cached frames per sampled one (the config's)")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()
@@ -144,6 +161,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if options.as_ucf:
             clips = tuple(as_ucf(clip, Path(folder)) for clip in clips)
+        if options.copies > 1:
+            clips = tuple(copies(clips, Path(folder), n=options.copies))
         report(clips, run, options)
 
 

@@ -1,5 +1,6 @@
 """Writes a file whole or not at all: a crash or a full disk leaves the old one as it was."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import TextIO
 def replacing_file(path: Path) -> Iterator[Path]:
     """Say where to write a file that takes the place of ``path`` once the block has ended well.
 
-    It keeps the suffix, by which some libraries choose the format.
+    It keeps the suffix, by which some libraries choose the format; another process that writes the
+    same file has another one.
 
     Raises:
         OSError: It cannot be written.
     """
-    partial = path.with_name(f".partial-{path.name}")
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
         partial.replace(path)

@@ -2,14 +2,14 @@
 
 import hashlib
 import logging
-import tempfile
+import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from har_stream.clips import ClipSpec, Frame, Image, prepare
 from har_stream.errors import InputError
 from har_stream.files import read_file
+from har_stream.whole_file import replacing_file
 from training.datasets import Clip
 from training.simulated import SimulatedClip
 
@@ -35,6 +36,7 @@ PIXELS = 2
 taken for its own."""
 N_WORKERS = 2
 """Clips decoded at a time; OpenCV lets go of Python's lock."""
+CHECKSUM_BYTES = 4
 ALL_HZ = 1000.0
 """A sampling rate that no video exceeds: every frame is taken."""
 
@@ -114,7 +116,7 @@ def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Ca
                 unreadable[clip] = made
                 logger.warning("left out: %s", made)
             else:
-                frames[clip] = _mapped(clip, sampling, folder) if made is None else made
+                frames[clip] = _mapped(clip, made, sampling) if isinstance(made, _Entry) else made
     if clips and not frames:
         raise InputError(f"none of {len(clips)} clips can be read; the first: {made}")
     return Cached(frames, unreadable, _short(frames, sampling))
@@ -134,21 +136,29 @@ def _short(frames: dict[Clip, Seen], sampling: Sampling) -> tuple[Clip, ...]:
     return short
 
 
-def _ensure(clip: Clip, sampling: Sampling, folder: Path) -> Seen | str | None:
+class _Entry(NamedTuple):
+    """A file of the cache; a new one need not be checked."""
+
+    path: Path
+    is_new: bool
+
+
+def _ensure(clip: Clip, sampling: Sampling, folder: Path) -> _Entry | Seen | str:
     """Decode a clip unless the cache has it.
 
     Returns:
-        Nothing where the cache has it now, why it cannot, or the frames where none is needed.
+        Its entry, the frames themselves where no entry is needed, or why there are none.
     """
     if isinstance(clip, SimulatedClip):  # rendered as fast as it would be read
         return _encoded(clip, sampling)
     try:
-        key = _key(clip.path, sampling)
-        if not any(_entries(folder, key)):
-            _store(folder, key, _encoded(clip, sampling))
+        path = folder / f"{_key(clip.path, sampling)}.npy"
+        if path.exists():
+            return _Entry(path, is_new=False)
+        _store(path, _encoded(clip, sampling))
     except InputError as error:
         return str(error)
-    return None
+    return _Entry(path, is_new=True)
 
 
 def _encoded(clip: Clip, sampling: Sampling) -> Seen:
@@ -163,16 +173,15 @@ def images_of(clip: Clip, sampling: Sampling) -> Image:
     return sample(clip.path, sampling)
 
 
-def _mapped(clip: Clip, sampling: Sampling, folder: Path) -> Seen:
-    """Map a cached clip's frames; read it again where they are corrupt.
+def _mapped(clip: Clip, entry: _Entry, sampling: Sampling) -> Seen:
+    """Map a clip's frames; read it again where its entry is corrupt.
 
     Not for threads: NumPy's reader of headers is not safe there under Python 3.11.
     """
-    key = _key(clip.path, sampling)
-    images = _load(folder, key)
-    if images is None:
-        _store(folder, key, _encoded(clip, sampling))
-        images = np.load(next(_entries(folder, key)), mmap_mode="r")
+    if not entry.is_new and not _is_whole(entry.path):
+        logger.warning("%s: the cached frames are corrupt; reading the clip again", entry.path)
+        _store(entry.path, _encoded(clip, sampling))
+    images: Seen = np.load(entry.path, mmap_mode="r")
     return images
 
 
@@ -231,41 +240,31 @@ def _key(path: Path, sampling: Sampling) -> str:
     return hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
 
 
-def _load(folder: Path, key: str) -> Seen | None:
-    """Map an entry; one whose content does not fit the checksum in its name is thrown away."""
-    for path in _entries(folder, key):
-        try:
-            images: Seen = np.load(path, mmap_mode="r")
-            if images.dtype in (np.uint8, np.float32) and path.name == _name(key, images):
-                return images
-        except (ValueError, OSError, EOFError):
-            pass
-        logger.warning("%s: the cached frames are corrupt; reading the clip again", path)
-        path.unlink(missing_ok=True)
-    return None
-
-
-def _entries(folder: Path, key: str) -> Iterator[Path]:
-    return folder.glob(f"{key}-*.npy")
-
-
-def _store(folder: Path, key: str, images: Seen) -> None:
-    path = folder / _name(key, images)
+def _is_whole(path: Path) -> bool:
+    """Tell whether an entry holds what was stored, by the checksum at its end."""
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-            part = Path(file.name)
+        images: Seen = np.load(path, mmap_mode="r")
+        with path.open("rb") as file:
+            file.seek(-CHECKSUM_BYTES, os.SEEK_END)
+            return file.read() == _checksum(images)
+    except (ValueError, OSError, EOFError):
+        return False
+
+
+def _store(path: Path, images: Seen) -> None:
+    try:
+        with replacing_file(path) as partial, partial.open("wb") as file:
             np.save(file, images)
-        part.replace(path)
+            file.write(_checksum(images))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise InputError(
-            f"{folder}: the frame cache cannot be written ({error.strerror}); free some space, or "
-            "point --cache elsewhere"
+            f"{path.parent}: the frame cache cannot be written ({error.strerror}); free some "
+            "space, or point --cache elsewhere"
         ) from error
 
 
-def _name(key: str, images: Seen) -> str:
-    return f"{key}-{zlib.crc32(images.data):08x}.npy"
+def _checksum(images: Seen) -> bytes:
+    return zlib.crc32(images.data).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def _progress() -> Progress:
