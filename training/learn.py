@@ -95,6 +95,7 @@ def learn(
                 validation_data=_judged(validation, config, n_labels),
                 initial_epoch=len(checkpoint.history),
                 epochs=fit.epochs,
+                shuffle=False,  # batches shuffle by seed and epoch; Keras would anew after a resume
                 callbacks=[checkpoint, bar],
                 verbose=0,
             )
