@@ -30,8 +30,8 @@ from predictor.spread import QUANTILES
 
 INNER_TRAIN_SHARE = 0.3
 """Share of the days before the test days that is only learned from: a model needs a start."""
-WORTH_MOVING = 0.01
-"""Loss that another value must save; less is within chance for logs of this size."""
+WORTH_MOVING = 1e-3
+"""Loss that another value must save."""
 FACTOR = 2.0
 """From one value to the next."""
 MAX_ROUNDS = 2
@@ -90,10 +90,6 @@ STAGES = (
         "next",
         {
             ("dbn", "HALF_LIFE_DAYS"): 60.0,
-            ("dbn", "BLEND"): 0.02,
-            ("softmax", "PENALTY"): 1.0,
-            ("forest", "MIN_LEAF_CASES"): 2,
-            ("forest", "FEATURE_SHARE"): 0.3,
             ("mixing", "LEARNING_RATE"): 0.3,
             ("mixing", "SHARE"): 0.05,
         },

@@ -22,7 +22,7 @@ from predictor.mixing import Mixture
 from predictor.online import hour_of
 from predictor.softmax import Softmax
 
-HALF_LIFE_DAYS = 60.0
+HALF_LIFE_DAYS = 120.0
 """After this long a count, or a case, weighs half."""
 REFIT_SHARE = 0.02
 """A refit waits until this share of all cases is new."""

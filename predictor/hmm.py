@@ -18,15 +18,15 @@ from predictor.rollout import Rhythm
 
 N_CLONES = 8
 """Per activity: one for any context, the others for a predecessor each."""
-CLONE_AFTER = 2
+CLONE_AFTER = 1
 """A predecessor gets a clone of its own once it was seen this often."""
-STATE_PRIOR = 16.0
+STATE_PRIOR = 32.0
 """Strength of an activity's row as the prior of its states' rows, in observations."""
 ACTIVITY_PRIOR = 8.0
 """Strength of the overall shares as the prior of an activity's row."""
-HOUR_STATE_PRIOR = 4.0
+HOUR_STATE_PRIOR = 16.0
 """Strength of an activity's hours as the prior of its states' hours."""
-HOUR_ACTIVITY_PRIOR = 4.0
+HOUR_ACTIVITY_PRIOR = 2.0
 """Strength of the overall hours as the prior of an activity's hours."""
 HOUR_BANDWIDTH = 1.0
 """Width of the kernel that spreads one observation over the hours around it."""

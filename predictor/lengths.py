@@ -6,7 +6,7 @@ import numpy as np
 
 from predictor.filtering import Array
 
-PRIOR = 1.0
+PRIOR = 4.0
 """Strength of what is known of all activities together, in samples."""
 BANDWIDTH = 0.4
 """Width of the kernel that spreads a sample, in units of log(1 + seconds)."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from predictor.filtering import Array
 
-LEARNING_RATE = 0.3
+LEARNING_RATE = 0.0375
 """Below one: a lucky streak moves the weights less, and the average of experts stays an average."""
 SHARE = 0.05
 """Weight that is dealt out evenly after each step, so that any expert can come back."""

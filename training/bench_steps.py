@@ -70,7 +70,7 @@ def _slow_paths(loaded: Bundle, network: str) -> dict[str, Callable[[], object]]
 
 
 def _step_paths(loaded: Bundle) -> dict[str, Callable[[], object]]:
-    """The recogniser on LiteRT, one thread; its frame has the network's size, as the others' do."""
+    """The recogniser on LiteRT; its frame has the network's size, as the others' do."""
     clip = loaded.manifest.clip
     shape = (clip.height_px, clip.width_px, 3)
     image = np.random.default_rng(27).integers(0, 256, shape, dtype=np.uint8)

@@ -45,7 +45,7 @@ class Speed:
 
 
 def measure(bundle: Bundle, *, engine: EngineName = "litert") -> Speed:
-    """Time frames after a first window, on one thread."""
+    """Time frames after a first window."""
     recogniser = Recogniser(bundle, engine=engine)
     image = np.random.default_rng(27).integers(0, 256, (*SOURCE_PX, 3), dtype=np.uint8)
     frame = Frame(image, datetime(2000, 1, 1, tzinfo=UTC))
