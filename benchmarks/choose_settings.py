@@ -3,9 +3,9 @@
 Run it as ``python benchmarks/choose_settings.py LOG...``. The last 30 % of the days of each log,
 which `train-hmm evaluate` tests on, are cut away before anything is computed; of what is left, the
 last 70 % of the days are forecast, each case before its outcome. Every hyper-parameter starts at a
-round figure; one after the other is doubled or halved as long as that saves loss, until none moves
-any more. The loss is the mean over logs and over `VIEWS` of them: a recogniser errs, so a third of
-it is what noisy labels cost. The same values hold for every home.
+round figure; one after the other is doubled or halved as long as that saves loss, in two rounds.
+The loss is the mean over logs and over `VIEWS` of them: a recogniser errs, so a third of it is what
+noisy labels cost. The same values hold for every home.
 """
 
 import argparse

@@ -37,6 +37,7 @@ taken for its own."""
 N_WORKERS = 2
 """Clips decoded at a time; OpenCV lets go of Python's lock."""
 CHECKSUM_BYTES = 4
+"""At the end of an entry, behind its frames."""
 ALL_HZ = 1000.0
 """A sampling rate that no video exceeds: every frame is taken."""
 

@@ -32,7 +32,7 @@ class LiteRtEngine:
         if path := file_of(bundle, "head"):
             self._head = Network(path)
         self._n_frames = rolling.n_frames
-        self._kept: dict[int, dict[str, Array]] = {}
+        self._rings: dict[int, Array] = {}
 
     def step(
         self,
@@ -58,7 +58,7 @@ class LiteRtEngine:
             logits[:] = self._rows.step(features, slot, ages=ages, row=row)
         elif self._head:
             shape = (self._n_frames, *features.shape[1:])
-            ring = self._kept.setdefault(slot, {"ring": np.zeros(shape, np.float32)})["ring"]
+            ring = self._rings.setdefault(slot, np.zeros(shape, np.float32))
             ring[ages[0] % self._n_frames] = features[0]
             if row != NONE:
                 in_order = np.roll(ring, -1 - ages[0] % self._n_frames, axis=0)

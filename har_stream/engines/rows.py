@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_stream.engines.tflite import Array, Network
-from har_stream.rolling import NONE
 
 CACHE_BYTES = 1 << 18
 """States of one run. More leave no room for what is computed from them in a core's second-level
@@ -48,7 +47,7 @@ class Rows:
             features: Of the frame, shape (1, ...).
             slot: Whose frame it is.
             ages: Ages of its rows before this frame, shape (n_rows,).
-            row: The row whose logits are wanted, or `NONE`.
+            row: The row whose logits are wanted, or `har_stream.rolling.NONE`.
 
         Returns:
             Logits, shape (n_labels,); zeros where no row was asked for.
@@ -85,7 +84,7 @@ def _advance(
     outputs = network.run({"age": ages[part], **own})
     for name, state in own.items():
         np.copyto(state, outputs[name])
-    if row != NONE and part.start <= row < part.stop:
+    if part.start <= row < part.stop:
         logits[:] = outputs["logits"][row - part.start]
 
 
