@@ -10,6 +10,7 @@ noisy labels cost. The same values hold for every home.
 
 import argparse
 import importlib
+import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -41,6 +42,9 @@ VIEWS = (Protocol(repeats=True), Protocol(repeats=False), Protocol(repeats=True,
 Setting = tuple[str, str]
 """A module under `predictor`, and a constant in it."""
 Values = Mapping[Setting, float]
+
+AT_MOST: Values = {("forest", "FEATURE_SHARE"): 1.0}
+"""Beyond it a setting means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,10 @@ STAGES = (
         "next",
         {
             ("dbn", "HALF_LIFE_DAYS"): 60.0,
+            ("dbn", "BLEND"): 0.02,
+            ("softmax", "PENALTY"): 1.0,
+            ("forest", "MIN_LEAF_CASES"): 2,
+            ("forest", "FEATURE_SHARE"): 0.3,
             ("mixing", "LEARNING_RATE"): 0.3,
             ("mixing", "SHARE"): 0.05,
         },
@@ -146,7 +154,8 @@ def choose(
     for _ in range(MAX_ROUNDS):
         before = dict(chosen)
         for setting, factor in product(stage.begin, (FACTOR, 1.0 / FACTOR)):
-            while value := type(stage.begin[setting])(chosen[setting] * factor):
+            kind, most = type(stage.begin[setting]), AT_MOST.get(setting, math.inf)
+            while 0 < (value := kind(chosen[setting] * factor)) <= most:
                 found = loss({**chosen, setting: value})
                 is_better = found < least - WORTH_MOVING
                 told = f"{'.'.join(setting):30} {value:<8g} {found:.4f}{' <' * is_better}"

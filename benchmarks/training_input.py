@@ -1,9 +1,10 @@
 """What clips cost before and while a network learns: `python benchmarks/training_input.py UCF`.
 
 Ratios, each taken in this one run, in turns, so that a busy machine slows both sides alike:
-building the cache of prepared frames against decoding the same clips alone, on two cores; fitting
-on drawn windows against fitting on one batch held in memory, and drawing a batch beside a step. And
-the memory that all of it takes.
+building the cache of prepared frames against decoding the same clips alone, and against OpenCV's
+`read` of every frame, which converts it to BGR as well, on two cores; fitting on drawn windows
+against fitting on one batch held in memory, and drawing a batch beside a step. And the memory that
+all of it takes.
 With `--as-ucf` the clips are first brought to UCF's own 320x240 pixels and MPEG-4; with `--copies`
 each counts several times, for the memory that a larger data set takes.
 """
@@ -24,6 +25,7 @@ from typing import Any
 import cv2
 import keras
 
+from har_stream import capture
 from har_stream.capture import SourceCounts
 from har_stream.files import VideoFile, read_file
 from training import cache, config, datasets
@@ -93,6 +95,18 @@ def decode(clips: Sequence[Clip]) -> None:
     def one(clip: Clip) -> int:
         video = VideoFile(clip.path, SourceCounts(), 1)
         return sum(1 for _ in video.grab_all())
+
+    with ThreadPoolExecutor(cache.N_WORKERS) as pool:
+        list(pool.map(one, clips))
+
+
+def read(clips: Sequence[Clip]) -> None:
+    """Take every frame of every clip by OpenCV's usual loop and keep nothing, as many at a time."""
+
+    def one(clip: Clip) -> None:
+        video = capture.open_url(str(clip.path))
+        while video and video.read()[0]:
+            pass
 
     with ThreadPoolExecutor(cache.N_WORKERS) as pool:
         list(pool.map(one, clips))
@@ -174,15 +188,23 @@ def report(clips: Sequence[Clip], run: RunConfig, options: argparse.Namespace) -
     """Time, and print."""
     decode(clips)  # from now on the files are in memory
     rounds = [
-        (seconds(lambda: decode(clips)), seconds(lambda: build(clips, run)))
+        (
+            seconds(lambda: decode(clips)),
+            seconds(lambda: build(clips, run)),
+            seconds(lambda: read(clips)),
+        )
         for _ in range(options.rounds)
     ]
+    decoding = [(decoded, built) for decoded, built, _ in rounds]
+    reading = [(taken, built) for _, built, taken in rounds]
     figures = {
         "clips": len(clips),
         "network": run.network,
-        "decode_s": round(median(decoding[0] for decoding, _ in rounds), 2),
-        "cache_over_decode": over(rounds, 0),
-        "cache_over_decode_of_cpu": over(rounds, 1),
+        "decode_s": round(median(decoded[0] for decoded, _ in decoding), 2),
+        "cache_over_decode": over(decoding, 0),
+        "cache_over_decode_of_cpu": over(decoding, 1),
+        "cache_over_read": over(reading, 0),
+        "cache_over_read_of_cpu": over(reading, 1),
         **fitting(clips, run, options.rounds),
     }
     print(json.dumps(figures, indent=2))

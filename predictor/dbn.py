@@ -22,14 +22,14 @@ from predictor.mixing import Mixture
 from predictor.online import hour_of
 from predictor.softmax import Softmax
 
-HALF_LIFE_DAYS = 120.0
+HALF_LIFE_DAYS = 30.0
 """After this long a count, or a case, weighs half."""
 REFIT_SHARE = 0.02
 """A refit waits until this share of all cases is new."""
 MIN_CASES = 10
 """Fewer cases teach softmax and forest nothing."""
 N_EXPERTS = 3
-BLEND = 0.02
+BLEND = 0.04
 """Share of the counts in the forest's opinion, so that it rules nothing out."""
 
 
@@ -129,7 +129,7 @@ class DbnForecaster(HmmForecaster):
             with self._lock:
                 self.book.add(context)
             self.history.leave(self._believed(), left_at)
-            self._enter(states, joint, at)
+            self._enter(states, joint, left_at)
         self.history.enter(self._believed(), at)
 
     def _onward(self, at: datetime) -> Array:
@@ -154,7 +154,7 @@ class DbnForecaster(HmmForecaster):
             kept = 0.5 ** ((today - self.faded_day) / HALF_LIFE_DAYS)
             self.follows *= kept
             self.pairs *= kept
-            self.began *= kept
+            self.left_for *= kept
             self.forget_tables()
         self.faded_day = today
 

@@ -2,9 +2,10 @@
 
 A state is an activity together with a clone: which activity came before, where that is usual
 enough to be told apart (a clone-structured HMM; George et al. 2021). A state emits the
-recogniser's label and the hour at which it began; the first is the recogniser's confusion and stays
-fixed, the second is counted. Every row of counts backs off to a coarser one with a Dirichlet prior
-(MacKay and Peto 1995): state -> activity -> anything.
+recogniser's label and the hour at which the session before it ended, which is when people ask what
+comes next; the first is the recogniser's confusion and stays fixed, the second is counted. Every
+row of counts backs off to a coarser one with a Dirichlet prior (MacKay and Peto 1995): state ->
+activity -> anything.
 """
 
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class Tables:
     Attributes:
         rows: p(next activity | state), shape (states, activities).
         successors: State that each of these activities stands for, same shape.
-        hours: p(hour | state begins), shape (24, states).
+        hours: p(hour | state comes next), shape (24, states).
     """
 
     rows: Array
@@ -65,8 +66,8 @@ class HmmForecaster(OnlineForecaster):
         belief: p(state | observations so far), shape (activities, clones).
         follows: Expected counts of what followed each state, shape (activities, clones,
             activities).
-        began: Expected counts of the hour at which each state began, shape (activities, clones,
-            24).
+        left_for: Expected counts of the hour at which a session ended and each state came next,
+            shape (activities, clones, 24).
         clones: Clone of the second activity that the first leads to, shape (activities,
             activities); 0 means any context.
         n_clones: Clones in use per activity, shape (activities,).
@@ -75,7 +76,7 @@ class HmmForecaster(OnlineForecaster):
 
     belief: Array = field(default_factory=lambda: np.zeros((0, N_CLONES)))
     follows: Array = field(default_factory=lambda: np.zeros((0, N_CLONES, 0)))
-    began: Array = field(default_factory=lambda: np.zeros((0, N_CLONES, 24)))
+    left_for: Array = field(default_factory=lambda: np.zeros((0, N_CLONES, 24)))
     clones: Index = field(default_factory=lambda: np.zeros((0, 0), np.intp))
     n_clones: Index = field(default_factory=lambda: np.zeros(0, np.intp))
     pairs: Array = field(default_factory=lambda: np.zeros((0, 0)))
@@ -102,8 +103,8 @@ class HmmForecaster(OnlineForecaster):
             n_left = self.follows.sum(axis=-1, keepdims=True)
             rows = (self.follows + STATE_PRIOR * by_activity) / (n_left + STATE_PRIOR)
             entered = everything * N_CLONES + self.clones
-            n_begun = self.began.sum(axis=-1, keepdims=True)
-            hours = (self.began + HOUR_STATE_PRIOR * self._activity_hours()[:, None]) / (
+            n_begun = self.left_for.sum(axis=-1, keepdims=True)
+            hours = (self.left_for + HOUR_STATE_PRIOR * self._activity_hours()[:, None]) / (
                 n_begun + HOUR_STATE_PRIOR
             )
             self._tables = Tables(
@@ -118,11 +119,11 @@ class HmmForecaster(OnlineForecaster):
         self._tables = None
 
     def joint(self, likelihood: Array, hour: float) -> tuple[Index, Array]:
-        """Filter one step: a session began at `hour`.
+        """Filter one step: a session ended at `hour`, and another began.
 
         Args:
             likelihood: p(observation | activity), shape (activities,).
-            hour: Time of day.
+            hour: Time of day; the hour of the question, too, where nothing has begun yet.
 
         Returns:
             The states that were possible before, and p(such a state, next activity |
@@ -143,18 +144,19 @@ class HmmForecaster(OnlineForecaster):
 
     def _advance(self, likelihood: Array, at: datetime) -> None:
         if self.belief.any():
-            states, joint = self.joint(likelihood, hour_of(at))
-            self._enter(states, joint, at)
+            left_at = self.ended_at or at
+            states, joint = self.joint(likelihood, hour_of(left_at))
+            self._enter(states, joint, left_at)
         else:
             self.belief[:, 0] = likelihood / likelihood.sum()
 
-    def _enter(self, states: Index, joint: Array, at: datetime) -> None:
+    def _enter(self, states: Index, joint: Array, left_at: datetime) -> None:
         """Go over to the next session and learn from it; the arguments are those of `joint`."""
         belief = gather(joint, self.tables().successors[states], self.n_states)
         self._learn(states, joint)
         self.belief = belief.reshape(self.belief.shape)
         begun = np.nonzero(self.belief)
-        self.began[begun] += self.belief[begun][:, None] * spread_over_hours(hour_of(at))
+        self.left_for[begun] += self.belief[begun][:, None] * spread_over_hours(hour_of(left_at))
         self.forget_tables()
 
     def _learn(self, states: Index, joint: Array) -> None:
@@ -195,7 +197,7 @@ class HmmForecaster(OnlineForecaster):
         return _backed_off(self.pairs[activities], _normalised(prior), ACTIVITY_PRIOR)
 
     def _activity_hours(self) -> Array:
-        by_activity = self.began.sum(axis=1)
+        by_activity = self.left_for.sum(axis=1)
         overall = by_activity.sum(axis=0) + 1.0 / 24
         counts = by_activity + HOUR_ACTIVITY_PRIOR * overall / overall.sum()
         shares: Array = counts / (by_activity.sum(axis=1, keepdims=True) + HOUR_ACTIVITY_PRIOR)
@@ -204,7 +206,7 @@ class HmmForecaster(OnlineForecaster):
     def _grow(self) -> None:
         self.belief = np.pad(self.belief, ((0, 1), (0, 0)))
         self.follows = np.pad(self.follows, ((0, 1), (0, 0), (0, 1)))
-        self.began = np.pad(self.began, ((0, 1), (0, 0), (0, 0)))
+        self.left_for = np.pad(self.left_for, ((0, 1), (0, 0), (0, 0)))
         self.clones = np.pad(self.clones, ((0, 1), (0, 1)))
         self.n_clones = np.append(self.n_clones, 1)
         self.pairs = np.pad(self.pairs, ((0, 1), (0, 1)))

@@ -6,9 +6,9 @@ import numpy as np
 
 from predictor.filtering import Array
 
-PRIOR = 4.0
+PRIOR = 2.0
 """Strength of what is known of all activities together, in samples."""
-BANDWIDTH = 0.4
+BANDWIDTH = 0.8
 """Width of the kernel that spreads a sample, in units of log(1 + seconds)."""
 _CENTRES = np.arange(0.25, 14.0, 0.5)
 """Of the bins of log(1 + seconds): from no time to more than a week."""

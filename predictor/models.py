@@ -23,7 +23,7 @@ from predictor.hmm import HmmForecaster
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 2
+SCHEMA = 3
 N_KEPT = 30
 """Newest versions that stay in a folder."""
 _MODEL, _ARRAYS = "model.json", "arrays.npz"

@@ -108,8 +108,8 @@ def test_noise_spares_the_labelled_days_and_is_the_same_each_time() -> None:
     assert sum(told[-1].probabilities.values()) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("model", "top1"), [("hmm", 0.85), ("dbn", 0.95)])
-def test_figures_of_a_regular_home(model: str, top1: float) -> None:
+@pytest.mark.parametrize("model", ["hmm", "dbn"])
+def test_figures_of_a_regular_home(model: str) -> None:
     figures = evaluate(model, home(7), Protocol(), boosting=True)
     assert figures.keys() >= KEYS | {"model", "baselines", "horizons", "time_pinball_min"}
     assert figures["baselines"].keys() == {
@@ -119,8 +119,8 @@ def test_figures_of_a_regular_home(model: str, top1: float) -> None:
         "gradient_boosting",
     }
     assert all(found.keys() >= KEYS for found in figures["baselines"].values())
-    assert figures["top1"] >= top1
-    assert figures["log_loss"] < 0.5 * figures["baselines"]["most_frequent"]["log_loss"]
+    assert figures["top1"] >= 0.95
+    assert figures["log_loss"] < 0.8 * figures["baselines"]["markov1"]["log_loss"]
     low, high = figures["baselines"]["most_frequent"]["log_loss_above_model_95"]
     assert 0 < low < high
     assert figures["horizons"]["60min"]["brier_skill"] > 0.3
@@ -271,14 +271,19 @@ def test_dbn_is_ahead_of_boosting_on_every_log(
 
 
 def test_a_wrong_label_is_seen_through(shared: Path) -> None:
+    """A fifth of the labels is wrong; one draw of them is two points luckier than another."""
     log = read_logs([str(shared / "data" / "logs" / "casas_al_hh.csv")])
-    noisy = Protocol(repeats=True, noise=0.2)
-    answers = Answers(labels_of(log.sessions))
-    for _ in ask(create("hmm", repeats=True), log.sessions, noisy, answers):
-        pass
-    truth = true_answers(log.sessions, noisy)
-    assert metrics.top_k(np.array(answers.probabilities), truth.outcomes, 1) >= 0.60
-    assert np.mean(answers.was_right_now) >= 0.905
+    known, guessed = [], []
+    for seed in range(3):
+        noisy = Protocol(repeats=True, noise=0.2, seed=seed)
+        answers = Answers(labels_of(log.sessions))
+        for _ in ask(create("hmm", repeats=True), log.sessions, noisy, answers):
+            pass
+        truth = true_answers(log.sessions, noisy)
+        guessed.append(metrics.top_k(np.array(answers.probabilities), truth.outcomes, 1))
+        known += answers.was_right_now
+    assert np.mean(guessed) >= 0.61
+    assert np.mean(known) >= 0.91
 
 
 def test_the_merged_view_asks_for_the_next_different_activity(shared: Path) -> None:

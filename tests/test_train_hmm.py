@@ -53,11 +53,11 @@ def test_evaluate_writes_figures_and_a_report_that_needs_nothing_else(
     log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures_path, report = log.parent / "figures.json", log.parent / "report.html"
-    arguments = ["--model", "dbn", "--json", str(figures_path), "--html", str(report)]
+    arguments = ["--model", "hmm", "--json", str(figures_path), "--html", str(report)]
     assert main(["evaluate", str(log), *arguments]) == 0
     figures = json.loads(figures_path.read_text())
     needed = {"n_test", "log_loss", "brier", "top1", "top3", "ece", "time_mae_min", "coverage80"}
-    assert figures["model"] == "dbn"
+    assert figures["model"] == "hmm"
     assert figures.keys() >= needed
     for name in ("most_frequent", "time_of_day", "markov1"):
         assert figures["baselines"][name].keys() >= needed
