@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(message)s",
         handlers=[RichHandler(console=Console(stderr=True), show_path=False, show_level=False)],
     )
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each split traces anew, and must
     try:
         _COMMANDS[options.command](options, f"train-har {shlex.join(arguments)}")
     except InputError as error:
