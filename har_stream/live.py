@@ -123,7 +123,8 @@ class LiveSource:
                     yield frame
             except LostError as lost:
                 if state is None and self.fail_fast:
-                    raise InputError(f"{redact(self.source)}: {lost}; {self._remedy()}") from lost
+                    raise InputError(f"{self._name}: {lost}; {self._remedy()}") from lost
+                remedy = f"; {self._remedy()}" if state is None else ""
                 if state is CameraState.ONLINE:
                     n_failed = 0
                 if not isinstance(lost, _FrozenError):  # time that nobody saw is no freeze
@@ -131,10 +132,14 @@ class LiveSource:
                 if lost.state is not state:
                     state = lost.state
                     self.counts.n_stalls += state is CameraState.STALLED
-                    yield self._change(state, f"{lost}; trying again")
+                    yield self._change(state, f"{lost}{remedy}; trying again")
             waited_s = time.monotonic() - began_s
             self.stop.wait(max(self.timing.retry_s(n_failed) - waited_s, 0))
             n_failed += 1
+
+    @property
+    def _name(self) -> str:
+        return f"camera {self.source}" if self.source.isdigit() else redact(self.source)
 
     def _remedy(self) -> str:
         if self.source.isdigit():
@@ -143,7 +148,7 @@ class LiveSource:
 
     def _change(self, state: CameraState, reason: str) -> StateChange:
         level = logging.INFO if state is CameraState.ONLINE else logging.WARNING
-        logger.log(level, "%s: %s: %s", redact(self.source), state, reason)
+        logger.log(level, "%s: %s: %s", self._name, state, reason)
         return StateChange(state, self.clock(), reason)
 
     def _frames(self) -> Iterator[Frame]:
