@@ -129,7 +129,7 @@ class DbnForecaster(HmmForecaster):
             with self._lock:
                 self.book.add(context)
             self.history.leave(self._believed(), left_at)
-            self._enter(states, joint, left_at)
+            self._enter(states, joint, left_at=left_at, at=at)
         self.history.enter(self._believed(), at)
 
     def _onward(self, at: datetime) -> Array:
@@ -155,6 +155,7 @@ class DbnForecaster(HmmForecaster):
             self.follows *= kept
             self.pairs *= kept
             self.left_for *= kept
+            self.began *= kept
             self.forget_tables()
         self.faded_day = today
 

@@ -53,10 +53,11 @@ def symbols(forecaster: HmmForecaster, sessions: Sequence[Session]) -> Index:
     told = []
     before = None
     for session in sessions:
-        if forecaster.repeats or session.activity != before:
+        if before is None or forecaster.repeats or session.activity != before.activity:
             label = index.get(session.activity, unknown)
-            told.append(label * N_HOURS + int(hour_of(session.started_at)))
-        before = session.activity
+            left_at = min(before.ended_at, session.started_at) if before else session.started_at
+            told.append(label * N_HOURS + int(hour_of(left_at)))
+        before = session
     return np.array(told, np.intp)[:, None]
 
 

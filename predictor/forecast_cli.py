@@ -170,10 +170,15 @@ def _make_forecaster(settings: "Settings") -> "Forecaster":
     from predictor import models
     from predictor.confusion import read_confusion
 
-    path, bundle = settings.forecast.path, settings.forecast.bundle
-    forecaster = models.create(settings.forecast.model) if path is None else models.load(path)
-    if bundle:
-        forecaster.confusion = read_confusion(bundle)
+    asked = settings.forecast
+    forecaster = models.create(asked.model) if asked.path is None else models.load(asked.path)
+    if "model" in asked.model_fields_set and forecaster.name != asked.model:
+        raise InputError(
+            f"{asked.path}: holds a model of kind {forecaster.name}, not {asked.model}; leave the "
+            f"kind out, or make such a model with train-hmm LOG --model {asked.model}"
+        )
+    if asked.bundle:
+        forecaster.confusion = read_confusion(asked.bundle)
     return forecaster
 
 

@@ -68,6 +68,7 @@ class HmmForecaster(OnlineForecaster):
             activities).
         left_for: Expected counts of the hour at which a session ended and each state came next,
             shape (activities, clones, 24).
+        began: Expected counts of the hour at which each activity began, shape (activities, 24).
         clones: Clone of the second activity that the first leads to, shape (activities,
             activities); 0 means any context.
         n_clones: Clones in use per activity, shape (activities,).
@@ -77,6 +78,7 @@ class HmmForecaster(OnlineForecaster):
     belief: Array = field(default_factory=lambda: np.zeros((0, N_CLONES)))
     follows: Array = field(default_factory=lambda: np.zeros((0, N_CLONES, 0)))
     left_for: Array = field(default_factory=lambda: np.zeros((0, N_CLONES, 24)))
+    began: Array = field(default_factory=lambda: np.zeros((0, 24)))
     clones: Index = field(default_factory=lambda: np.zeros((0, 0), np.intp))
     n_clones: Index = field(default_factory=lambda: np.zeros(0, np.intp))
     pairs: Array = field(default_factory=lambda: np.zeros((0, 0)))
@@ -103,9 +105,10 @@ class HmmForecaster(OnlineForecaster):
             n_left = self.follows.sum(axis=-1, keepdims=True)
             rows = (self.follows + STATE_PRIOR * by_activity) / (n_left + STATE_PRIOR)
             entered = everything * N_CLONES + self.clones
-            n_begun = self.left_for.sum(axis=-1, keepdims=True)
-            hours = (self.left_for + HOUR_STATE_PRIOR * self._activity_hours()[:, None]) / (
-                n_begun + HOUR_STATE_PRIOR
+            n_came = self.left_for.sum(axis=-1, keepdims=True)
+            by_activity_hours = _shares_of_hours(self.left_for.sum(axis=1))[:, None]
+            hours = (self.left_for + HOUR_STATE_PRIOR * by_activity_hours) / (
+                n_came + HOUR_STATE_PRIOR
             )
             self._tables = Tables(
                 rows.reshape(self.n_states, -1),
@@ -133,8 +136,8 @@ class HmmForecaster(OnlineForecaster):
         belief = self.belief.ravel()
         states = belief.nonzero()[0]
         predicted = predict(belief[states], tables.rows[states])
-        began = tables.hours[int(hour)].take(tables.successors[states])
-        joint, _ = update(predicted, likelihood * began)
+        at_hour = tables.hours[int(hour)].take(tables.successors[states])
+        joint, _ = update(predicted, likelihood * at_hour)
         return states, joint
 
     def step(self, likelihood: Array, hour: float) -> Array:
@@ -146,17 +149,20 @@ class HmmForecaster(OnlineForecaster):
         if self.belief.any():
             left_at = self.ended_at or at
             states, joint = self.joint(likelihood, hour_of(left_at))
-            self._enter(states, joint, left_at)
+            self._enter(states, joint, left_at=left_at, at=at)
         else:
             self.belief[:, 0] = likelihood / likelihood.sum()
 
-    def _enter(self, states: Index, joint: Array, left_at: datetime) -> None:
+    def _enter(self, states: Index, joint: Array, *, left_at: datetime, at: datetime) -> None:
         """Go over to the next session and learn from it; the arguments are those of `joint`."""
         belief = gather(joint, self.tables().successors[states], self.n_states)
         self._learn(states, joint)
         self.belief = belief.reshape(self.belief.shape)
-        begun = np.nonzero(self.belief)
-        self.left_for[begun] += self.belief[begun][:, None] * spread_over_hours(hour_of(left_at))
+        entered = np.nonzero(self.belief)
+        self.left_for[entered] += self.belief[entered][:, None] * spread_over_hours(
+            hour_of(left_at)
+        )
+        self.began += self._believed()[:, None] * spread_over_hours(hour_of(at))
         self.forget_tables()
 
     def _learn(self, states: Index, joint: Array) -> None:
@@ -188,7 +194,7 @@ class HmmForecaster(OnlineForecaster):
     def rhythm(self) -> Rhythm:
         """Return what follows each activity, and when each begins."""
         everything = np.arange(len(self.activities))
-        return Rhythm(self._activity_rows(everything), self._activity_hours())
+        return Rhythm(self._activity_rows(everything), _shares_of_hours(self.began))
 
     def _activity_rows(self, activities: Index) -> Array:
         prior = np.tile(self.pairs.sum(axis=0) + 1.0 / len(self.pairs), (len(activities), 1))
@@ -196,17 +202,11 @@ class HmmForecaster(OnlineForecaster):
             prior[np.arange(len(activities)), activities] = 0.0
         return _backed_off(self.pairs[activities], _normalised(prior), ACTIVITY_PRIOR)
 
-    def _activity_hours(self) -> Array:
-        by_activity = self.left_for.sum(axis=1)
-        overall = by_activity.sum(axis=0) + 1.0 / 24
-        counts = by_activity + HOUR_ACTIVITY_PRIOR * overall / overall.sum()
-        shares: Array = counts / (by_activity.sum(axis=1, keepdims=True) + HOUR_ACTIVITY_PRIOR)
-        return shares
-
     def _grow(self) -> None:
         self.belief = np.pad(self.belief, ((0, 1), (0, 0)))
         self.follows = np.pad(self.follows, ((0, 1), (0, 0), (0, 1)))
         self.left_for = np.pad(self.left_for, ((0, 1), (0, 0), (0, 0)))
+        self.began = np.pad(self.began, ((0, 1), (0, 0)))
         self.clones = np.pad(self.clones, ((0, 1), (0, 1)))
         self.n_clones = np.append(self.n_clones, 1)
         self.pairs = np.pad(self.pairs, ((0, 1), (0, 1)))
@@ -217,6 +217,14 @@ def _backed_off(counts: Array, prior: Array, strength: float) -> Array:
     """Return the mean of Dirichlet rows: counts on top of `strength` times the prior."""
     rows: Array = (counts + strength * prior) / (counts.sum(axis=1, keepdims=True) + strength)
     return rows
+
+
+def _shares_of_hours(by_activity: Array) -> Array:
+    """Return p(hour | activity) of counts, backed off to all activities; shape (activities, 24)."""
+    overall = by_activity.sum(axis=0) + 1.0 / 24
+    counts = by_activity + HOUR_ACTIVITY_PRIOR * overall / overall.sum()
+    shares: Array = counts / (by_activity.sum(axis=1, keepdims=True) + HOUR_ACTIVITY_PRIOR)
+    return shares
 
 
 def _normalised(rows: Array) -> Array:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from har_stream.errors import InputError
 from har_stream.recognition import IDLE, UNKNOWN
+from har_stream.whole_file import replacing
 from predictor.sessions import Session
 
 COLUMNS = ("start", "end", "activity", "room")
@@ -55,26 +56,25 @@ def read_logs(sources: Iterable[str]) -> Log:
 
 
 def write_log(path: Path, sessions: Iterable[Session]) -> int:
-    """Write sessions as CSV, whole or not at all; returns how many."""
+    """Write sessions as CSV, whole or not at all; returns how many.
+
+    Raises:
+        InputError: It cannot be written.
+    """
     rows = [
-        (
-            session.started_at.replace(tzinfo=None).isoformat(" "),
-            session.ended_at.replace(tzinfo=None).isoformat(" "),
-            session.activity,
-            session.room or "",
-        )
+        (_clock(session.started_at), _clock(session.ended_at), session.activity, session.room or "")
         for session in sessions
     ]
     has_rooms = any(row[3] for row in rows)
     width = len(COLUMNS) if has_rooms else len(COLUMNS) - 1
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}-", newline="", delete=False
-    ) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS[:width])
-        writer.writerows(row[:width] for row in rows)
-    Path(file.name).replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS[:width])
+            writer.writerows(row[:width] for row in rows)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return len(rows)
 
 
@@ -102,6 +102,12 @@ def instant(text: str | None, where: str) -> datetime:
         return datetime.fromisoformat((text or "").strip()).astimezone()
     except (ValueError, OverflowError, OSError) as error:
         raise InputError(f"{where}: {text!r} is no time like 2026-11-22 18:02:11") from error
+
+
+def _clock(at: datetime) -> str:
+    """Write local time; with its offset only in the hour that comes twice when summer time ends."""
+    local = at.astimezone().replace(tzinfo=None)
+    return (local if local.astimezone() == at else at.astimezone()).isoformat(" ")
 
 
 def _read(source: str) -> Log:

@@ -1,7 +1,7 @@
 """Making, keeping and finding forecasters: JSON and npz, numbered versions, written atomically.
 
 A model folder holds `v000001`, `v000002`, ...; each has `model.json` (everything but arrays, and
-the hash of the arrays) and `arrays.npz`. Nothing in them is code.
+the hash of all) and `arrays.npz`. Nothing in them is code.
 """
 
 import hashlib
@@ -55,7 +55,11 @@ def create(
 
 
 def save(forecaster: Forecaster, folder: Path) -> Path:
-    """Write a new version into `folder`; the older ones stay. Returns the version's path."""
+    """Write a new version into `folder`; the older ones stay. Returns the version's path.
+
+    Raises:
+        InputError: It cannot be written.
+    """
     arrays: dict[str, Any] = {}
     state = _unload(forecaster, "", arrays)
     buffer = io.BytesIO()
@@ -63,21 +67,13 @@ def save(forecaster: Forecaster, folder: Path) -> Path:
     content = {
         "schema": SCHEMA,
         "model": forecaster.name,
-        "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+        "sha256": _digest(state, buffer.getvalue()),
         "state": state,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    versions = _versions(folder)
-    number = int(versions[0].name[1:]) + 1 if versions else 1
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as made:
-        new = Path(made) / "version"
-        new.mkdir()
-        (new / _ARRAYS).write_bytes(buffer.getvalue())
-        (new / _MODEL).write_text(json.dumps(content, indent=1) + "\n")
-        path = new.rename(folder / f"v{number:06d}")
-    for old in versions[N_KEPT - 1 :]:
-        _remove(old)
-    return path
+    try:
+        return _keep(json.dumps(content, indent=1) + "\n", buffer.getvalue(), folder)
+    except OSError as error:
+        raise InputError(f"{folder}: no model can be kept there: {error.strerror}") from error
 
 
 def load(path: Path) -> HmmForecaster:
@@ -92,22 +88,43 @@ def load(path: Path) -> HmmForecaster:
     for version in candidates:
         try:
             return _read(version)
+        except InputError as error:
+            logger.warning("%s cannot be used: %s; taking the version before it", version, error)
         except (OSError, ValueError, KeyError, TypeError) as error:
             logger.warning("%s is damaged (%s); taking the version before it", version, error)
     raise InputError(f"{path}: holds no readable model; make one with train-hmm LOG --out {path}")
 
 
+def _keep(model: str, arrays: bytes, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = _versions(folder)
+    number = int(versions[0].name[1:]) + 1 if versions else 1
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as made:
+        new = Path(made) / "version"
+        new.mkdir()
+        (new / _ARRAYS).write_bytes(arrays)
+        (new / _MODEL).write_text(model)
+        path = new.rename(folder / f"v{number:06d}")
+    for old in versions[N_KEPT - 1 :]:
+        _remove(old)
+    return path
+
+
 def _read(version: Path) -> HmmForecaster:
     content = json.loads((version / _MODEL).read_text())
     if content["schema"] != SCHEMA:
-        raise ValueError(f"schema {content['schema']} is not {SCHEMA}")
+        raise InputError("it was made by another har-stream; fit it anew with train-hmm")
     packed = (version / _ARRAYS).read_bytes()
-    if hashlib.sha256(packed).hexdigest() != content["sha256"]:
-        raise ValueError(f"{_ARRAYS} differs from its hash")
+    if _digest(content["state"], packed) != content["sha256"]:
+        raise ValueError("it differs from its hash")
     forecaster = create(content["model"])
     with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
         _restore(forecaster, content["state"], "", dict(arrays))
     return forecaster
+
+
+def _digest(state: dict[str, Any], arrays: bytes) -> str:
+    return hashlib.sha256(json.dumps(state).encode() + arrays).hexdigest()
 
 
 def _unload(part: Any, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:

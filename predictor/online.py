@@ -11,7 +11,7 @@ from predictor.durations import Begun, Durations
 from predictor.filtering import Array
 from predictor.forecaster import HORIZONS_S, MERGE_GAP_S, Observation, Outlook
 from predictor.lengths import Lengths
-from predictor.rollout import Rhythm, sequence, within
+from predictor.rollout import Rhythm, roll_out, sequence, within
 from predictor.rooms import Rooms
 from predictor.spread import QUANTILES, Spread
 
@@ -95,7 +95,7 @@ class OnlineForecaster(ABC):
 
     @abstractmethod
     def _onward(self, at: datetime) -> Array:
-        """Return p(next activity), should it start at `at`; shape (activities,)."""
+        """Return p(next activity), should the running one end at `at`; shape (activities,)."""
 
     @abstractmethod
     def rhythm(self) -> Rhythm:
@@ -180,9 +180,10 @@ class OnlineForecaster(ABC):
             current = self.current()
             return Outlook(at, current, {UNKNOWN: 1.0}, {}, (p10_s, p50_s, p90_s), nothing, ())
         known = self._onward(self._asked_at(at, p50_s))
-        hour, rhythm = hour_of(at), self.rhythm()
-        reached = within(known, start, hour=hour, rhythm=rhythm, durations=self.dwells)
-        path = sequence(known, p50_s, hour=hour, rhythm=rhythm, durations=self.dwells)
+        paths = roll_out(
+            known, start, hour=hour_of(at), rhythm=self.rhythm(), durations=self.dwells
+        )
+        reached = within(paths, len(known))
         return Outlook(
             at=at,
             current=self.current(),
@@ -190,7 +191,7 @@ class OnlineForecaster(ABC):
             next_room=self.rooms.likely(known),
             next_start_s=(p10_s, p50_s, p90_s),
             within={name: self._named(row) for name, row in zip(HORIZONS_S, reached, strict=True)},
-            sequence=tuple(self.activities[index] for index in path),
+            sequence=tuple(self.activities[index] for index in sequence(paths)),
         )
 
     def next_activity(self, at: datetime, start_s: float) -> dict[str, float]:
@@ -204,8 +205,11 @@ class OnlineForecaster(ABC):
         return self._named(self._believed())
 
     def _asked_at(self, at: datetime, start_s: float) -> datetime:
-        """Take the expected start while an activity runs; once it has ended, the moment itself."""
-        return at if self.ended_at is not None else at + timedelta(seconds=start_s)
+        """Take the expected start while an activity runs; once it has ended, when it did.
+
+        That is when what follows was learnt from, and a long pause alone makes nothing else likely.
+        """
+        return self.ended_at or at + timedelta(seconds=start_s)
 
     def _named(self, values: Array) -> dict[str, float]:
         return dict(zip(self.activities, values.tolist(), strict=True))

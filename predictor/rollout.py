@@ -10,9 +10,10 @@ from predictor.forecaster import HORIZONS_S
 from predictor.spread import Spread
 
 N_PATHS = 128
-N_STEPS = 48
-"""Longest path; three hours seldom hold more."""
+N_STEPS = 47
+"""Most steps after the first; three hours seldom hold more."""
 SEQUENCE_LENGTH = 4
+_LONGEST_S = max(HORIZONS_S.values())
 _DRAWS = np.random.default_rng(0).random((N_STEPS, 2, N_PATHS))
 """The same draws each time: two forecasts differ by what is known, never by chance."""
 
@@ -36,10 +37,23 @@ class Rhythm:
         return onward
 
 
-def within(
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Ways that the next hours may go.
+
+    Attributes:
+        activities: What each does step by step, shape (steps, paths).
+        starts_s: Time until each step starts, in seconds, same shape.
+    """
+
+    activities: Index
+    starts_s: Array
+
+
+def roll_out(
     onward: Array, start: Spread, *, hour: float, rhythm: Rhythm, durations: Durations
-) -> Array:
-    """Return p(activity starts within each horizon), shape (horizons, activities).
+) -> Paths:
+    """Walk on from now, until every path is past the longest horizon.
 
     Args:
         onward: p(next activity), shape (activities,).
@@ -48,35 +62,40 @@ def within(
         rhythm: What follows what, and when.
         durations: How long each lasts.
     """
-    horizons_s = np.fromiter(HORIZONS_S.values(), float)
-    first_s = np.full((N_PATHS, len(onward)), np.inf)
-    paths = np.arange(N_PATHS)
+    numbers = np.arange(N_PATHS)
     # Evenly spaced, so that the first step is exact to one path in N_PATHS.
-    activity = np.searchsorted(np.cumsum(onward)[:-1], (paths + 0.5) / N_PATHS)
-    shares = (paths * 0.6180339887 + 0.5) % 1.0
-    elapsed_s = np.interp(shares, start.cumulative, start.values_s)
+    activity = np.searchsorted(np.cumsum(onward)[:-1], (numbers + 0.5) / N_PATHS)
+    shares = (numbers * 0.6180339887 + 0.5) % 1.0
+    start_s = np.interp(shares, start.cumulative, start.values_s)
+    activities, starts_s = [activity], [start_s]
     for draws in _DRAWS:
-        first_s[paths, activity] = np.minimum(first_s[paths, activity], elapsed_s)
-        if elapsed_s.min() > horizons_s[-1]:
+        if len(activities) >= SEQUENCE_LENGTH and start_s.min() > _LONGEST_S:
             break
-        elapsed_s = elapsed_s + durations.draw(activity, draws[0])
-        hours = ((hour + elapsed_s / 3600.0) % 24.0).astype(np.intp)
+        start_s = start_s + durations.draw(activity, draws[0])
+        hours = ((hour + start_s / 3600.0) % 24.0).astype(np.intp)
         cumulative = np.cumsum(rhythm.onward(activity, hours), axis=1)
         activity = (cumulative[:, :-1] < draws[1][:, None]).sum(axis=1)
+        activities.append(activity)
+        starts_s.append(start_s)
+    return Paths(np.array(activities), np.array(starts_s))
+
+
+def within(paths: Paths, n_activities: int) -> Array:
+    """Return p(activity starts within each horizon), shape (horizons, activities)."""
+    first_s = np.full((N_PATHS, n_activities), np.inf)
+    numbers = np.arange(N_PATHS)
+    for activity, start_s in zip(paths.activities, paths.starts_s, strict=True):
+        first_s[numbers, activity] = np.minimum(first_s[numbers, activity], start_s)
+    horizons_s = np.fromiter(HORIZONS_S.values(), float)
     reached: Array = (first_s[None] <= horizons_s[:, None, None]).mean(axis=1)
     return reached
 
 
-def sequence(
-    onward: Array, start_s: float, *, hour: float, rhythm: Rhythm, durations: Durations
-) -> list[int]:
-    """Return the most probable next activity, then the most probable after that, and so on."""
-    path = [int(onward.argmax())]
-    elapsed_s = start_s
-    half = np.array([0.5])
-    while len(path) < SEQUENCE_LENGTH:
-        here = np.array(path[-1:])
-        elapsed_s += float(durations.draw(here, half)[0])
-        hours = np.array([int((hour + elapsed_s / 3600.0) % 24.0)])
-        path.append(int(rhythm.onward(here, hours)[0].argmax()))
-    return path
+def sequence(paths: Paths) -> list[int]:
+    """Return what most paths do next, then what most of these do after that, and so on."""
+    likely: list[int] = []
+    is_with = np.ones(N_PATHS, bool)
+    for activity in paths.activities[:SEQUENCE_LENGTH]:
+        likely.append(int(np.bincount(activity[is_with]).argmax()))
+        is_with &= activity == likely[-1]
+    return likely

@@ -58,7 +58,6 @@ class ForecastService:
         dry_run: bool = False,
     ) -> None:
         self._settings = settings
-        self._model = settings.forecast.model
         self._topics = Topics(settings.base_topic)
         self._due: queue.Queue[Callable[[], None]] = queue.Queue(MAX_QUEUED)
         self._closing = threading.Event()
@@ -136,8 +135,8 @@ class ForecastService:
         except queue.Empty:
             return
 
-    def _announce(self, labels: tuple[str, ...]) -> None:
-        device = home_device(self._settings, model=self._model, labels=labels)
+    def _announce(self, model: str, labels: tuple[str, ...]) -> None:
+        device = home_device(self._settings, model=model, labels=labels)
         messages = to_messages([device], self._settings.discovery)
         self._announcer.announce(messages, states=self._worker.topics)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from har_stream.errors import InputError
+from har_stream.whole_file import replacing
 from predictor.train_arguments import COMMANDS, MODELS, make_parser
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        with replacing(path) as file:
+            file.write(text)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     print(path)

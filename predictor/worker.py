@@ -48,7 +48,8 @@ class Worker:
         journal: What is replayed at the start, and after events that came late.
         publisher: The broker.
         make_forecaster: Makes the model to start from, empty or fitted.
-        announce: Called with the activities known, where Home Assistant must hear of them.
+        announce: Called with the model's name and the activities known, where Home Assistant must
+            hear of them.
         dry_run: No rule acts; what it would do is said.
         wall: This machine's clock.
         monotonic: Seconds that no correction of the clock touches.
@@ -61,7 +62,7 @@ class Worker:
         publisher: Publisher,
         *,
         make_forecaster: Callable[[], Forecaster],
-        announce: Callable[[tuple[str, ...]], None],
+        announce: Callable[[str, tuple[str, ...]], None],
         dry_run: bool,
         wall: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -141,7 +142,7 @@ class Worker:
 
     def greet(self) -> None:
         """Tell a broker that may know nothing; also called from the MQTT client's thread."""
-        self._announce(self._labels)
+        self._announce(self._live.forecaster.name, self._labels)
         self._publish(*self._last)
         self._actions.greet()
 
@@ -171,7 +172,7 @@ class Worker:
         self._actions.follow(forecast)
         if self._live.forecaster.labels != self._labels:
             self._labels = self._live.forecaster.labels
-            self._announce(self._labels)
+            self._announce(self._live.forecaster.name, self._labels)
         if forecast.at.date() != self._day:
             self._day = forecast.at.date()
             self._begin_day(forecast.at)

@@ -64,6 +64,27 @@ def test_old_versions_stay_and_a_damaged_one_gives_way(
         load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('"model": "hmm"', '"model": "hmq"', "no model 'hmq'"),
+        ('"schema": 3', '"schema": 2', "made by another har-stream; fit it anew"),
+        ('"starts": 27', '"starts": 26', "differs from its hash"),
+    ],
+)
+def test_a_version_that_says_nonsense_gives_way(
+    old: str, new: str, says: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    forecaster = fitted(3)
+    save(forecaster, tmp_path)
+    model = save(forecaster, tmp_path) / "model.json"
+    assert old in model.read_text()
+    model.write_text(model.read_text().replace(old, new))
+    at = START + timedelta(days=3)
+    assert load(tmp_path).outlook(at) == forecaster.outlook(at)
+    assert says in caplog.text
+
+
 def test_a_context_topic_moves_the_forecast() -> None:
     forecaster = create("dbn")
     at = datetime(2026, 1, 1, 8, tzinfo=UTC)

@@ -255,6 +255,7 @@ forecast:
         (["--config", "FOLDER/wrong.yaml"], "wrong.yaml:2: unknown key 'forecast.modle'"),
         (["--config", "FOLDER/flaps.yaml"], "release must not be above probability"),
         (["--model-path", "FOLDER/no-model"], "no readable model"),
+        (["--model", "dbn", "--model-path", "FOLDER/hmm"], "of kind hmm, not dbn; leave the kind"),
         (["--journal", "nonsense"], "no database URL"),
         (["--home", "No Home"], "no valid id"),
         (["--import", "FOLDER/absent.csv"], "cannot be read"),
@@ -268,6 +269,7 @@ def test_wrong_input_is_one_clear_line(tmp_path: Path, arguments: list[str], wor
         "forecast:\n  rules:\n    - {name: a, activity: b, within: 60min, probability: 0.5, "
         "release: 0.6, topic: c}\n"
     )
+    models.save(models.create("hmm"), tmp_path / "hmm")
     given = [one.replace("FOLDER", str(tmp_path)).replace("PORT", port) for one in arguments]
     ended = har_forecast("--state-dir", tmp_path / "state", *given)
     assert ended.returncode == 2

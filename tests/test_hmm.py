@@ -74,8 +74,9 @@ def test_live_filtering_equals_hmmlearn_on_every_prefix(
     lived = home(2, seed=1)
     told = em.symbols(forecaster, lived)
     belief = forecaster.belief * 0.0
+    left_at = [lived[0].started_at, *(session.ended_at for session in lived)]
     for n_seen, session in enumerate(lived, 1):
-        label, hour = session.activity, hour_of(session.started_at)
+        label, hour = session.activity, hour_of(left_at[n_seen - 1])
         likelihood = np.array(
             [confusion.get(true, {}).get(label, float(true == label))
              for true in forecaster.activities]
@@ -90,6 +91,26 @@ def test_live_filtering_equals_hmmlearn_on_every_prefix(
             belief = forecaster.step(likelihood, hour).reshape(belief.shape)
         expected = model.predict_proba(told[:n_seen])[-1]
         np.testing.assert_allclose(belief.ravel(), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["hmm", "dbn"])
+def test_a_long_pause_alone_makes_nothing_else_likely(name: str) -> None:
+    """The shop at eight leads to lunch at noon, and a walk that ends past noon to tea."""
+    forecaster = create(name)
+    for day in range(20):
+        for hour, lasts_h, activity in ((7, 1, "out"), (12, 0.1, "lunch"), (12.2, 0.3, "out"),
+                                        (13, 1, "tea")):  # fmt: skip
+            at = START.replace(hour=0) + timedelta(days=day, hours=hour)
+            forecaster.observe(Observation(activity, at))
+            forecaster.end(at + timedelta(hours=lasts_h))
+        forecaster.refit()
+    at = START.replace(hour=0) + timedelta(days=20, hours=7)
+    forecaster.observe(Observation("out", at))
+    forecaster.end(at + timedelta(hours=1))
+    for waited_h in (0, 3):
+        outlook = forecaster.outlook(at + timedelta(hours=1 + waited_h))
+        assert outlook.next["lunch"] > 0.8
+        assert outlook.sequence[0] == "lunch"
 
 
 def test_soft_probabilities_outweigh_a_doubtful_label() -> None:

@@ -1,6 +1,7 @@
 """Logs: dirty rows are named and left out, other people's formats become ours."""
 
-from datetime import datetime, timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,21 @@ def test_writing_and_reading_give_the_sessions_back(
     assert write_log(path, sessions) == len(sessions)
     assert list(read_logs([str(path)]).sessions) == sessions
     assert len(merge(sessions)) <= len(sessions)
+
+
+def test_the_hour_that_comes_twice_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asleep from half past two of summer time until ten past two of winter time."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        begin = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+        sessions = [Session("Sleeping", begin, begin + timedelta(minutes=40))]
+        write_log(tmp_path / "log.csv", sessions)
+        assert list(read_logs([str(tmp_path / "log.csv")]).sessions) == sessions
+        assert "02:30:00,2026-10-25 02:10:00+01:00" in (tmp_path / "log.csv").read_text()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 FOREIGN = {

@@ -112,6 +112,34 @@ def test_wrong_input_is_one_line_and_status_two(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["log.csv", "--out", "file"],
+        ["log.csv", "--out", "file/model"],
+        ["show", "model", "--out", "absent/show.html"],
+        ["show", "model", "--out", "absent/show.png"],
+        ["import", "kasteren", "kasteren.txt", "--out", "file/log.csv"],
+    ],
+)
+def test_what_cannot_be_written_is_one_line_and_status_two(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_log(Path("log.csv"), home(2))
+    assert main(["log.csv", "--out", "model"]) == 0
+    Path("file").write_text("in the way")
+    Path("kasteren.txt").write_text("28-Nov-2011 02:27:59\t28-Nov-2011 10:18:11\t5\n")
+    capsys.readouterr()
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert words[-1] in said
+    assert said.count("\n") == 1
+
+
 def test_a_log_of_one_activity_is_too_little_to_evaluate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

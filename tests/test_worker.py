@@ -44,7 +44,7 @@ class Bench:
             journal,
             self.said,
             make_forecaster=options["make"],
-            announce=self.announced.append,
+            announce=lambda _, labels: self.announced.append(labels),
             dry_run=options["dry_run"],
             wall=lambda: self.wall,
             monotonic=lambda: self.seconds,
