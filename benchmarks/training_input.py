@@ -151,6 +151,7 @@ def fitting(clips: Sequence[Clip], run: RunConfig, n_rounds: int) -> dict[str, A
         "step_ms": round(1000 * median(held[0] for held, _ in rounds) / n_steps, 2),
         "draw_ms": round(1000 * median(drawn[0] for drawn in drawing) / n_steps, 2),
         "held_batch_over_fitting": over(rounds, 0),
+        "held_batch_over_fitting_of_cpu": over(rounds, 1),
         "memory_of_cache_mb": round(cache_mb, 1),
         "memory_of_process_mb": round(own_memory_mb(), 1),
         "cache_on_disk_mb": round(disk_mb, 1),
