@@ -124,12 +124,12 @@ class LiveSource:
             except LostError as lost:
                 if state is None and self.fail_fast:
                     raise InputError(f"{self._name}: {lost}; {self._remedy()}") from lost
-                remedy = f"; {self._remedy()}" if state is None else ""
                 if state is CameraState.ONLINE:
                     n_failed = 0
                 if not isinstance(lost, _FrozenError):  # time that nobody saw is no freeze
                     freeze = FreezeWatch(self.timing.frozen_s)
                 if lost.state is not state:
+                    remedy = f"; {self._remedy()}" if state is None else ""
                     state = lost.state
                     self.counts.n_stalls += state is CameraState.STALLED
                     yield self._change(state, f"{lost}{remedy}; trying again")

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from har_stream.errors import InputError
+
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
@@ -23,6 +25,19 @@ def replacing_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line that a file which a person asked for cannot be written.
+
+    Raises:
+        InputError: In place of any `OSError` of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from har_stream.errors import InputError
 from har_stream.messages import ActivityEvent, MessageError
 from har_stream.recognition import EventType
 from har_stream.topics import as_id
-from har_stream.whole_file import replacing
+from har_stream.whole_file import replacing, writing
 from predictor.logs import read_logs, read_text
 from predictor.sessions import Session
 
@@ -39,11 +39,8 @@ def write_events(events: Iterable[ActivityEvent], path: Path) -> int:
     writers = {".csv": _write_csv, ".jsonl": _write_jsonl}
     if path.suffix not in writers:
         raise InputError(f"{path}: give a name that ends in .csv or .jsonl")
-    try:
-        with replacing(path) as file:
-            return writers[path.suffix](events, file)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    with writing(path), replacing(path) as file:
+        return writers[path.suffix](events, file)
 
 
 def read_events(path: Path) -> Iterator[ActivityEvent]:

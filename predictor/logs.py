@@ -10,7 +10,7 @@ from pathlib import Path
 
 from har_stream.errors import InputError
 from har_stream.recognition import IDLE, UNKNOWN
-from har_stream.whole_file import replacing
+from har_stream.whole_file import replacing, writing
 from predictor.sessions import Session
 
 COLUMNS = ("start", "end", "activity", "room")
@@ -67,14 +67,12 @@ def write_log(path: Path, sessions: Iterable[Session]) -> int:
     ]
     has_rooms = any(row[3] for row in rows)
     width = len(COLUMNS) if has_rooms else len(COLUMNS) - 1
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS[:width])
             writer.writerows(row[:width] for row in rows)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return len(rows)
 
 

@@ -1,13 +1,12 @@
 """What a model has learnt, as pictures: what follows what, and the rhythm of a day."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from har_stream.errors import InputError
-from har_stream.whole_file import replacing_file
+from har_stream.whole_file import replacing, replacing_file, writing
 from predictor.filtering import Array
 from predictor.hmm import HmmForecaster
 from predictor.report import image, new_figure, page
@@ -44,21 +43,15 @@ def draw(forecaster: HmmForecaster, path: Path) -> None:
             ),
             image(day, "When each activity begins, by hour of the day"),
         )
-        _write(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        with writing(path), replacing(path) as file:
+            file.write(text)
         return
     figure = new_figure(9, 10 + 0.3 * len(labels))
     graph_axes, day_axes = figure.subplots(2, 1, height_ratios=(9, 0.3 * len(labels) + 1))
     _draw_graph(graph_axes, labels, rhythm)
     _draw_day(day_axes, labels, rhythm)
-    _write(path, lambda partial: figure.savefig(partial, dpi=120, bbox_inches="tight"))
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    try:
-        with replacing_file(path) as partial:
-            write(partial)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    with writing(path), replacing_file(path) as partial:
+        figure.savefig(partial, dpi=120, bbox_inches="tight")
 
 
 def _draw_graph(axes: "Axes", labels: list[str], rhythm: Rhythm) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from har_stream.errors import InputError
-from har_stream.whole_file import replacing
+from har_stream.whole_file import writing
 from predictor.train_arguments import COMMANDS, MODELS, make_parser
 
 if TYPE_CHECKING:
@@ -173,11 +173,8 @@ def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        with replacing(path) as file:
-            file.write(text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    with writing(path):
+        path.write_text(text, encoding="utf-8")  # in place, for it may be /dev/stdout
     print(path)
 
 

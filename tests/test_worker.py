@@ -44,7 +44,7 @@ class Bench:
             journal,
             self.said,
             make_forecaster=options["make"],
-            announce=lambda _, labels: self.announced.append(labels),
+            announce=lambda model, labels: self.announced.append((model, *labels)),
             dry_run=options["dry_run"],
             wall=lambda: self.wall,
             monotonic=lambda: self.seconds,
@@ -168,13 +168,16 @@ def test_home_assistant_hears_of_new_activities(make_bench: Callable[..., Bench]
     bench = make_bench()
     bench.tell(started("cooking", minute=0, seq=1), started("eating", minute=9, seq=2))
     bench.tell(started("cooking", minute=20, seq=3))
-    assert bench.announced == [("cooking", "unknown"), ("cooking", "eating", "unknown")]
+    assert bench.announced == [
+        ("hmm", "cooking", "unknown"),
+        ("hmm", "cooking", "eating", "unknown"),
+    ]
     bench.worker.greet_after(3.0)
     bench.worker.work()
     assert len(bench.announced) == 2
     bench.seconds = 3.0
     bench.worker.work()
-    assert bench.announced[2:] == [("cooking", "eating", "unknown")]
+    assert bench.announced[2:] == [("hmm", "cooking", "eating", "unknown")]
 
 
 def test_a_rule_closes_the_loop_and_says_so(make_bench: Callable[..., Bench]) -> None:
