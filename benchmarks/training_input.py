@@ -11,6 +11,7 @@ each counts several times, for the memory that a larger data set takes.
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -21,6 +22,9 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+# As train-har sets it; 0 shows what it is worth.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import cv2
 import keras

@@ -44,6 +44,23 @@ def test_calibration_error_is_that_of_an_enumeration() -> None:
     assert metrics.expected_calibration_error(probabilities, truth) == pytest.approx(expected)
 
 
+def test_honest_decisions_show_the_calibration_error_of_chance() -> None:
+    honest = [_drawn(seed, n=60)[0] for seed in range(5)]
+    for said in honest:
+        alone = [str(n) for n in range(len(said))]
+        truths = [
+            (said.cumsum(-1) < np.random.default_rng(seed).random((len(said), 1))).sum(-1)
+            for seed in range(300)
+        ]
+        seen = [metrics.expected_calibration_error(said, truth) for truth in truths]
+        by_chance = metrics.chance_calibration_error(said.max(-1), alone)
+        assert by_chance == pytest.approx(np.mean(seen), rel=0.05)
+        together = metrics.chance_calibration_error(said.max(-1), [str(n // 6) for n in range(60)])
+        assert together > 1.1 * by_chance  # cuts of a video are no new evidence
+    many = _drawn(9, n=20_000)[0].max(-1)
+    assert metrics.chance_calibration_error(many, [str(n) for n in range(len(many))]) < 0.01
+
+
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 99), keep=st.floats(0.5, 1.0))
 def test_right_decisions_pass_as_asked(seed: int, keep: float) -> None:

@@ -1,6 +1,7 @@
 """`train-har`: teaches, trains, evaluates, and says in one line what is wrong."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def _config(folder: Path, text: str = CONFIG) -> Path:
     path = folder / "tiny.yaml"
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize(("given", "taken"), [(None, "1"), ("0", "0")])
+def test_tensorflow_fits_with_onednn_unless_told_not_to(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, taken: str
+) -> None:
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given or "")
+    if given is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    assert main(["summary", "lrcn"]) == 0
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == taken
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:

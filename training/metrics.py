@@ -37,7 +37,7 @@ def reliability(probabilities: Floats, truth: Indices) -> list[dict[str, float]]
     """
     confidence = probabilities.max(-1)
     right = probabilities.argmax(-1) == truth
-    bins = np.minimum((confidence * N_BINS).astype(int), N_BINS - 1)
+    bins = _bins(confidence)
     return [
         {
             "confidence": float(confidence[bins == n].mean()),
@@ -47,6 +47,34 @@ def reliability(probabilities: Floats, truth: Indices) -> list[dict[str, float]]
         for n in range(N_BINS)
         if (bins == n).any()
     ]
+
+
+def _bins(confidence: Floats) -> NDArray[np.int64]:
+    return np.minimum((confidence * N_BINS).astype(np.int64), N_BINS - 1)
+
+
+def chance_calibration_error(
+    confidence: Floats, groups: Sequence[str], *, n_draws: int = 500, seed: int = 27
+) -> float:
+    """Return the calibration error that honest decisions have on average, by chance alone.
+
+    Cuts of a video are recognised or missed together, so each draw lets one number decide for all
+    decisions of a video which confidences come true.
+
+    Args:
+        confidence: Of every decision, taken to be honest.
+        groups: The video of each.
+        n_draws: Simulated test sets.
+        seed: Of the draws.
+    """
+    names, of_decision = np.unique(groups, return_inverse=True)
+    bins = _bins(confidence)
+    luck = np.random.default_rng(seed).random((n_draws, len(names)))
+    distances = [
+        np.abs(np.bincount(bins, confidence - (draw[of_decision] < confidence))).sum()
+        for draw in luck
+    ]
+    return float(np.mean(distances) / len(confidence))
 
 
 def per_class(

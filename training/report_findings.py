@@ -41,6 +41,7 @@ def findings(
     right = (said == truth).astype(float)
     groups = [judged.clip.source for judged in record.tested]
     probabilities, truth_of_window = metrics.windows_of(record.tested)
+    group_of_window = np.repeat(groups, [len(judged.probabilities) for judged in record.tested])
     return {
         "name": manifest.name,
         "about": manifest.about,
@@ -51,6 +52,9 @@ def findings(
             "accuracy_95": metrics.group_interval(right.tolist(), groups),
             "n_groups": len(set(groups)),
             "n_windows": len(truth_of_window),
+            "ece_by_chance": metrics.chance_calibration_error(
+                probabilities.max(-1), group_of_window.tolist()
+            ),
         },
         "confusion": metrics.confusion(said, truth, n_labels=len(labels)).astype(int).tolist(),
         "worst": [
