@@ -156,6 +156,15 @@ def test_study_configs_are_the_studys() -> None:
         assert config.sampling == "spread"
 
 
+def test_the_study_on_fewer_clips_differs_in_its_epochs_alone() -> None:
+    exact, steps = (load(ROOT / f"configs/study-lrcn{end}.yaml") for end in ("", "-steps"))
+    fit = exact.fit.model_copy(update={"epochs": 52, "patience": 52})
+    named = {"name": steps.name, "about": steps.about, "fit": fit}
+    assert steps == exact.model_copy(update=named)
+    n_steps = [-(-round(n * 0.75 * 0.8) // fit.batch) for n in (484, 277)]
+    assert n_steps[0] * exact.fit.epochs == pytest.approx(n_steps[1] * fit.epochs, rel=0.01)
+
+
 def test_a_manifest_names_the_command_without_anybodys_folders() -> None:
     arguments = ["fit", "/home/me/configs/lrcn-ucf.yaml", "--data", "/home/me/UCF", "--seed", "3"]
     options = make_parser().parse_args([*arguments, "--cache", "c", "--out", "/home/me/runs"])
