@@ -81,7 +81,7 @@ class Manifest(_Part):
             features of a window are kept and the head reads them; `running`: one state for the
             whole stream, begun anew after a gap and after `reset_frames`.
         hop_frames: Frames between two decisions.
-        confusion: `confusion[i][j]` = P(label j recognised | label i true), measured on validation.
+        confusion: `confusion[i][j]` = P(label j recognised | label i true), counted on test clips.
         sha256: Hash per file, checked on loading.
     """
 

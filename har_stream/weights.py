@@ -5,12 +5,17 @@ folder, which is looked through first.
 """
 
 import hashlib
+import logging
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from har_stream.errors import InputError
 from har_stream.settings import state_dir
+from har_stream.whole_file import replacing_file
+
+logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "HAR_WEIGHTS"
 
@@ -20,12 +25,13 @@ def folder() -> Path:
     return state_dir() / "cache" / "weights"
 
 
-def named(name_or_path: str, *, suffixes: tuple[str, ...]) -> Path:
+def named(name_or_path: str, *, suffixes: tuple[str, ...], known: Collection[str]) -> Path:
     """Find a file of weights by its path, or by the name that it is downloaded under.
 
     Args:
         name_or_path: A file, a folder with one such file, or a name.
         suffixes: What the file's name may end on.
+        known: Names that can be downloaded.
 
     Raises:
         InputError: There is none; the message says how to bring it.
@@ -37,15 +43,41 @@ def named(name_or_path: str, *, suffixes: tuple[str, ...]) -> Path:
         files = [path for path in _files(place) if path.name.endswith(suffixes)]
         if len(files) == 1:
             return files[0]
-    raise InputError(
-        f"no weights {name_or_path!r} in {', '.join(map(str, _places()))}: "
-        f"{how_to_bring(name_or_path)}, or give a path"
-    )
+    name = Path(name_or_path).name  # a path tells it by its last part
+    remedy = f"{how_to_bring(name)}, or give a path"
+    if name not in known:
+        remedy = f"give a path, or a name that can be downloaded: {', '.join(known)}"
+    raise InputError(f"no weights {name_or_path!r} in {', '.join(map(str, _places()))}: {remedy}")
 
 
-def how_to_bring(name_or_path: str) -> str:
-    """Return the command that downloads weights; a path tells their name by its last part."""
-    return f"train-har download weights {Path(name_or_path).name}"
+def how_to_bring(name: str) -> str:
+    """Return the command that downloads weights."""
+    return f"train-har download weights {name}"
+
+
+def keep(path: Path) -> Path:
+    """Copy a file of weights to where bundles look for theirs, unless it is there already.
+
+    Returns:
+        The file that a bundle will find.
+
+    Raises:
+        InputError: It cannot be copied.
+    """
+    sha256 = hash_of(path)
+    if found := of_hash(sha256, suffix=path.suffix):
+        return found
+    kept = folder() / f"{path.stem}-{sha256[:8]}" / path.name
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_file(kept) as partial:
+            shutil.copyfile(path, partial)
+            if hash_of(partial) != sha256:
+                raise InputError(f"{path}: it changed while it was copied; start again")
+    except OSError as error:
+        raise InputError(f"{kept}: cannot be written: {error.strerror}") from error
+    logger.info("weights: %s is copied to %s, where its bundle will look for it", path, kept)
+    return kept
 
 
 def of_hash(sha256: str, *, suffix: str) -> Path | None:

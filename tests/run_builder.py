@@ -27,9 +27,11 @@ def write_run(
     *,
     seed: int = 27,
     right: float = 0.7,
+    first_group: int = 0,
     n_groups: int = 5,
     n_cuts: int = 3,
     leaks: bool = False,
+    ungrouped: bool = False,
     clips_at: Path | None = None,
     name: str = "lrcn-ucf",
 ) -> list[Judged]:
@@ -39,16 +41,22 @@ def write_run(
         folder: Of the run.
         seed: Of the run, and of what is said.
         right: How good it is.
+        first_group: Number of the first test video of each label.
         n_groups: Test videos of each label.
         n_cuts: Clips of each video.
         leaks: What it says of its split.
+        ungrouped: Whether the names of its clips hold no group.
         clips_at: Where the clips lie; none: they are not there.
         name: Of the bundle; the networks are always those of `lrcn-ucf`.
     """
     clips = [
-        Clip((clips_at or Path("gone")) / f"v_{label}_g{g:02}_c{c:02}.avi", label, str(g))
+        Clip(
+            (clips_at or Path("gone")) / f"v_{label}_g{g:02}_c{c:02}.avi",
+            *(label, str(g)),
+            ungrouped=ungrouped,
+        )
         for label in LABELS
-        for g in range(n_groups)
+        for g in range(first_group, first_group + n_groups)
         for c in range(n_cuts)
     ]
     if clips_at is not None:

@@ -1,7 +1,7 @@
 """Runs a network's step form tick by tick, in Keras alone, on whatever backend it is set to.
 
-As a program, `step_form.py WEIGHTS.h5` checks tiny networks of all kinds but those whose encoder
-learns, which take minutes to compile; with `--learn` all of them, and that they learn.
+As a program, `step_form.py WEIGHTS.h5` checks tiny networks of all kinds but the study's and those
+whose encoder learns, which take minutes to compile; with `--learn` all of them, and that they learn.
 """
 
 import sys
@@ -32,8 +32,10 @@ def learning(weights: Path) -> dict[str, Any]:
 
 
 def kinds(weights: Path) -> list[tuple[str, ClipSpec, dict[str, Any]]]:
-    """Every network beside the study's, tiny: of frames, or of a frozen encoder's features."""
+    """Every network, tiny: of frames, or of a frozen encoder's features."""
     return [
+        ("lrcn", ClipSpec(3, 64, 80, 5.0), {}),
+        ("convlstm", SMALL, {}),
         ("c3d", SMALL, {"width": 0.02}),
         ("two_stream", FLOW, {"width": 0.02}),
         ("cnn_lstm", IMAGENET, FEATURES),
@@ -99,7 +101,7 @@ if __name__ == "__main__":
     learns = "--learn" in sys.argv
     for kind in kinds(Path(sys.argv[1])):
         has_cnn = kind[2].keys() & {"encoder"} and not kind[2]["encoder"].frozen
-        if learns or not has_cnn:
+        if learns or not (has_cnn or kind[0] in {"lrcn", "convlstm"}):
             made = check(*kind)
             if learns:
                 learn_from_noise(made)

@@ -1,11 +1,16 @@
 """Training reads the very windows that streaming sees, and decodes a clip once."""
 
 import logging
+import resource
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from clip_maker import write_clip
+from limits import files_of_at_most
 
 from har_stream.clips import ClipSpec, prepare, windows
 from har_stream.errors import InputError
@@ -62,7 +67,7 @@ def test_spread_takes_frames_evenly_as_the_study_does(tmp_path: Path) -> None:
 def test_a_clip_is_decoded_once(tmp_path: Path) -> None:
     clip = _clip(write_clip(tmp_path / "a.avi"))
     first = cache.read_clips([clip], Sampling(SPEC), folder=tmp_path / "cache").frames[clip]
-    assert isinstance(first, np.memmap)
+    assert isinstance(first[:], np.memmap)
     kept = [path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()]
     again = cache.read_clips([clip], Sampling(SPEC), folder=tmp_path / "cache").frames[clip]
     assert [path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()] == kept
@@ -118,14 +123,64 @@ def test_unreadable_and_short_clips_are_named(
         cache.read_clips([broken], Sampling(SPEC), folder=tmp_path / "cache")
 
 
-def test_a_full_disk_is_said_and_leaves_no_half_entry(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+def test_a_full_disk_is_said_and_leaves_no_half_entry(tmp_path: Path) -> None:
+    small = _clip(write_clip(tmp_path / "small.avi", n_frames=12))
+    large = _clip(write_clip(tmp_path / "large.avi", n_frames=70))
+    said = pytest.raises(InputError, match=r"cache cannot be written \(.+\); .*--cache elsewhere")
+    with files_of_at_most(40_000), said:
+        cache.read_clips([small, large], Sampling(SPEC), folder=tmp_path / "cache")
+    (kept,) = (tmp_path / "cache").iterdir()
+    assert kept.stat().st_size < 40_000
 
-    clip = _clip(write_clip(tmp_path / "a.avi"))
-    monkeypatch.setattr(np, "save", full)
-    with pytest.raises(InputError, match=r"No space left on device.*--cache elsewhere"):
-        cache.read_clips([clip], Sampling(SPEC), folder=tmp_path / "cache")
-    assert not list((tmp_path / "cache").iterdir())
+
+READS_MORE_THAN_IT_MAY_OPEN = """
+import resource, sys
+from pathlib import Path
+from har_stream.clips import ClipSpec
+from training import cache
+from training.datasets import Clip
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+sampling = cache.Sampling(ClipSpec(n_frames=2, height_px=24, width_px=32, sample_hz=5.0))
+clips = [Clip(path, "A", "1") for path in sorted(Path(sys.argv[1]).iterdir())]
+for _ in ("builds the cache", "finds it there"):
+    frames = cache.read_clips(clips, sampling, folder=Path(sys.argv[2])).frames
+    print(sum(len(frames[clip][[0, 1]]) for clip in clips))
+"""
+
+
+def test_there_may_be_more_clips_than_files_that_a_process_may_open(tmp_path: Path) -> None:
+    first = write_clip(tmp_path / "clips/0.avi", n_frames=6)
+    for n in range(1, 60):
+        shutil.copy(first, first.with_name(f"{n}.avi"))
+    arguments = [str(tmp_path / "clips"), str(tmp_path / "cache")]
+    ran = subprocess.run(
+        [sys.executable, "-c", READS_MORE_THAN_IT_MAY_OPEN, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert [line for line in ran.stdout.splitlines() if line.isdecimal()] == ["120", "120"]
+    assert "corrupt" not in ran.stderr
+
+
+def test_an_entry_that_cannot_be_opened_is_not_called_corrupt(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip, folder = _clip(write_clip(tmp_path / "a.avi")), tmp_path / "cache"
+    frames = cache.read_clips([clip], Sampling(SPEC), folder=folder).frames[clip]
+    (entry,) = folder.iterdir()
+    whole = entry.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    said = r"the cached frames cannot be read \(Too many open files\)"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(InputError, match=said):
+            cache.read_clips([clip], Sampling(SPEC), folder=folder)
+        with pytest.raises(InputError, match=said):
+            frames[[0]]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "corrupt" not in caplog.text
+    assert entry.read_bytes() == whole

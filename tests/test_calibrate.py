@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
+from har_stream.segmenter import Deciding
 from training import calibrate, metrics
 from training.datasets import Clip
 from training.metrics import Judged
@@ -95,6 +96,17 @@ def test_without_other_activities_wrong_decisions_are_rejected() -> None:
     strict = calibrate.fit_rejecting(known, truth, others=np.empty((0, 4)), keep=0.6)
     assert lax.others_rejected is None
     assert 0.01 < lax.wrong_rejected < strict.wrong_rejected
+
+
+def test_where_no_decision_is_right_the_default_thresholds_stand(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    known, truth = np.array([[0.9, 0.06, 0.04], [0.34, 0.33, 0.33]]), np.array([1, 1])
+    fitted = calibrate.fit_rejecting(known, truth, others=known[1:], keep=0.9)
+    assert fitted == calibrate.Rejecting(
+        Deciding(), passed=0.0, wrong_rejected=0.5, others_rejected=1.0
+    )
+    assert "no decision on the clips that calibrate is right" in caplog.text
 
 
 def test_scores_are_those_of_scikit_learn() -> None:

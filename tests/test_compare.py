@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
+import re
 from pathlib import Path
+from shutil import copytree, rmtree
 
 import numpy as np
 import pytest
@@ -10,8 +13,9 @@ from run_builder import LABELS, write_run
 from scipy import stats
 from test_report import assert_stands_alone
 
+from har_stream import bundle
 from har_stream.errors import InputError
-from training import compare, compare_page
+from training import compare, compare_page, report
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,23 @@ def page(runs: Path) -> Path:
 
 def test_the_page_needs_nothing_beside_it(page: Path) -> None:
     assert_stands_alone(page.read_text())
+
+
+def test_the_page_says_how_many_threads_every_time_took(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    alone = compare_page.write([runs / "good"], tmp_path / "alone.html").read_text()
+    assert re.search(r"LiteRT on one CPU thread\.\s+Splits:", alone)
+    write_run(tmp_path / "conv", name="conv")
+    rmtree(tmp_path / "conv/bundle")
+    copytree(bundle.SHIPPED / "convlstm-ucf", tmp_path / "conv/bundle")
+    both = compare_page.write([runs / "good", tmp_path / "conv"], tmp_path / "both.html")
+    said = r"LiteRT on 3 CPU threads \(conv\);\s+LiteRT on one CPU thread \(good\)\."
+    assert re.search(said, both.read_text())
+    page = " ".join(report.write(tmp_path / "conv").read_text().split())
+    assert "Time: LiteRT on 3 CPU threads," in page
+    assert "one thread" not in page
 
 
 def test_leaks_are_flagged_by_name(page: Path) -> None:
@@ -83,11 +104,18 @@ def test_a_run_differs_from_itself_by_nothing(runs: Path) -> None:
 def test_runs_without_a_common_clip_are_not_set_against_each_other(
     runs: Path, tmp_path: Path
 ) -> None:
-    write_run(tmp_path / "else", clips_at=tmp_path / "clips", n_groups=1, n_cuts=1)
+    write_run(tmp_path / "else", first_group=90, n_groups=1, n_cuts=1)
     page = compare_page.write([runs / "good", tmp_path / "else"], tmp_path / "both.html")
     (pair,) = json.loads((tmp_path / "both.json").read_text())["differences"]
     assert pair["accuracy"] is None
     assert "have no test clip in\ncommon" in page.read_text()
+
+
+def test_clips_are_paired_wherever_the_data_set_lies(runs: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "moved", right=0.95, clips_at=tmp_path / "clips", name="moved")
+    here, moved = compare.read([runs / "good", tmp_path / "moved"])
+    found = compare.difference(here, moved)
+    assert (found["n_clips"], found["accuracy"]) == (60, 0.0)
 
 
 def test_runs_of_one_name_are_told_apart_by_their_folders(runs: Path) -> None:
@@ -105,6 +133,14 @@ def test_a_sweep_has_a_page_of_its_own(runs: Path) -> None:
     for entry in found["entries"]:
         assert entry["name"] in text
         assert len(entry["confusion"]) == len(LABELS)
+
+
+def test_the_page_of_a_sweep_just_made_leaves_out_older_seeds(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        write_run(tmp_path / f"seed-{seed}", seed=seed, name="swept")
+    compare_page.write_sweep(tmp_path, [tmp_path / "seed-3", tmp_path / "seed-2"])
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert [row["name"] for row in found["entries"]] == ["seed 2", "seed 3"]
 
 
 def test_what_holds_no_run_is_told(tmp_path: Path) -> None:

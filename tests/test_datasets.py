@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from har_stream.errors import InputError
 from training import datasets
-from training.config import DataConfig
+from training.config import DataConfig, load
 from training.datasets import Clip
 
 
 def _touch(root: Path, *names: str) -> None:
-    for n, name in enumerate(names):
+    for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"clip %d" % n)
+        path.write_text(name)
 
 
 def test_clips_carry_class_and_group(tmp_path: Path) -> None:
@@ -87,16 +87,31 @@ def test_linking_is_the_transitive_closure(linked: list[list[int]]) -> None:
     np.testing.assert_array_equal(alike, reached)
 
 
-def test_one_file_in_two_classes_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    _touch(tmp_path, "A/a_g1_c1.avi", "A/a_g2_c1.avi", "B/b_g1_c1.avi", "B/b_g3_c1.avi")
-    shutil.copy(tmp_path / "A/a_g1_c1.avi", tmp_path / "B/b_g3_c1.avi")
+def test_one_file_in_two_classes_is_left_out_of_both(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _touch(tmp_path, *(f"{c}/{c}_g{n}_c1.avi" for c in ("A", "B") for n in (1, 2, 3)))
+    shutil.copy(tmp_path / "A/A_g1_c1.avi", tmp_path / "B/B_g3_c1.avi")
     apart = datasets.read(DataConfig(path=tmp_path)).clips
-    assert (
-        "A/a_g1_c1.avi, B/b_g3_c1.avi are one and the same file; one of the labels" in caplog.text
-    )
-    assert [clip.source for clip in apart] == ["A/1", "A/2", "B/1", "B/3"]
+    assert "A/A_g1_c1.avi, B/B_g3_c1.avi are one and the same file; left out" in caplog.text
+    assert [clip.source for clip in apart] == ["A/2", "A/3", "B/1", "B/2"]
     spanning = datasets.read(DataConfig(path=tmp_path, groups_span_classes=True)).clips
-    assert [clip.source for clip in spanning] == ["*/1+3", "*/2", "*/1+3", "*/1+3"]
+    assert [clip.source for clip in spanning] == ["*/2", "*/1+3", "*/1+3", "*/2"]
+
+
+def test_clips_whose_names_hold_no_group_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _touch(tmp_path, "A/v_A_g01_c01.avi", "A/x1.avi", "B/y1.avi", "B/y2.avi")
+    clips = datasets.read(DataConfig(path=tmp_path)).clips
+    assert [clip.ungrouped for clip in clips] == [False, True, True, True]
+    (warned,) = caplog.messages
+    assert "the names of 3 of 4 clips do not say which video" in warned
+    assert "give a group pattern" in warned
+    caplog.clear()
+    known = datasets.read(DataConfig(path=tmp_path, group_pattern=r"^(\w+)\d")).clips
+    assert not any(clip.ungrouped for clip in known)
+    assert not caplog.messages
 
 
 def test_a_name_that_says_group_and_cut_alone_is_taken_for_one() -> None:
@@ -104,6 +119,25 @@ def test_a_name_that_says_group_and_cut_alone_is_taken_for_one() -> None:
     for name, group in (("v_Run_g08_c03.avi", "8"), ("x_gmonday-2_c1.mp4", "monday-2")):
         assert datasets._group_of(Path(name), pattern) == group
     assert datasets._group_of(Path("my_great_day.mp4"), pattern) == "my_great_day"
+
+
+def test_a_config_says_how_names_tell_the_video(tmp_path: Path) -> None:
+    _touch(tmp_path, "A/monday 1.mp4", "A/monday 2.mp4", "A/07 1.mp4", "B/monday 3.mp4", "B/x.mp4")
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "name: mine\nabout: two\nnetwork: lrcn\n"
+        "clip: {n_frames: 3, height_px: 64, width_px: 64, sample_hz: 5.0}\n"
+        f"data: {{path: '{tmp_path}', group_pattern: '^(\\w+) \\d+', exclude: {{A: ['7']}}}}\n"
+    )
+    clips = datasets.read(load(path).data).clips
+    assert [clip.source for clip in clips] == ["A/monday", "A/monday", "B/monday", "B/x"]
+
+
+def test_a_pattern_whose_group_stays_empty_names_no_group(tmp_path: Path) -> None:
+    _touch(tmp_path, "A/a_g1.avi", "A/a_x.avi", "B/b_g.avi", "B/b_g2.avi")
+    pattern = r"_g(\d*)|_x"
+    clips = datasets.read(DataConfig(path=tmp_path, group_pattern=pattern)).clips
+    assert [clip.source for clip in clips] == ["A/1", "A/a_x", "B/b_g", "B/2"]
 
 
 def test_excluded_groups_take_their_linked_groups_along(tmp_path: Path) -> None:

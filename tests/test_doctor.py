@@ -54,7 +54,9 @@ def test_all_is_well(check, mosquitto: Mosquitto, video: Path, tmp_path: Path) -
     assert {name for name, line in lines.items() if not line.startswith("ok ")} <= {"clock"}
     assert lines["camera bar"] == f"ok     camera bar: {video} opens, 160x120 at 25 fps"
     assert re.search(r"lrcn-ucf knows .*TaiChi", lines["bundle"])
-    assert re.search(r"LiteRT on the CPU decides on a blank window, [\d.]+ ms", lines["engine"])
+    assert re.search(
+        r"LiteRT on one CPU thread decides on a blank window, [\d.]+ ms", lines["engine"]
+    )
     assert f"broker {mosquitto.url} takes and delivers" in lines["mqtt"]
     assert "somebody listens below homeassistant/" in lines["discovery"]
     assert f"{tmp_path / 'state'} is writable" in lines["state"]

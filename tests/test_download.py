@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator
@@ -160,6 +161,32 @@ def test_a_data_set_as_ucf101_is_packed_is_ready_for_its_official_lists(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "ucf"]
 
 
+def test_the_command_fetches_a_data_set_counts_it_and_says_whose_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = _clips(tmp_path, ("Run", "Walk"))
+    (published,) = download_sources.dataset("ucf50").archives
+    archive = replace(published, n_bytes=None)
+    tiny = DatasetSource((archive,), n_classes=2, n_clips=(6, 6), cite="Nobody 2012; for research")
+    monkeypatch.setitem(download_sources.DATASETS, "ucf50", tiny)
+    monkeypatch.chdir(tmp_path)
+    packed = rar({f"UCF50/{name}": content for name, content in clips.items()})
+    with FileServer({"UCF50.rar": packed}) as server:
+        command = ["download", "ucf50", "--mirror", f"{server.url}/"]
+        assert main(command) == 0
+        assert main([*command, "--out", "elsewhere"]) == 0
+    assert server.asked == [("UCF50.rar", 0)] * 2
+    said = capsys.readouterr().out
+    for label in ("Run", "Walk"):
+        assert re.search(rf"{label} +│ 3 +│ 3 ", said), said
+    assert said.endswith("ucf50: Nobody 2012; for research\n")
+    for folder in (Path("ucf50"), Path("elsewhere")):
+        for name, content in clips.items():
+            assert (folder / name).read_bytes() == content
+    url = json.loads(Path("ucf50/download.json").read_text())[0]["url"]
+    assert url == f"{server.url}/UCF50.rar"
+
+
 def test_archives_in_an_archive_are_unpacked_as_hmdb51s(tmp_path: Path) -> None:
     clips = _clips(tmp_path, ("run", "walk"), n_groups=2)
     inner = {
@@ -254,7 +281,7 @@ def test_weights_land_where_networks_look_for_them(
         command = ["download", "weights", "mobilenet_v2_035_imagenet", "--mirror", server.url]
         assert main(command) == 0
         assert "no_top.h5" in capsys.readouterr().out.replace("\n", "")
-        found = weights.named("mobilenet_v2_035_imagenet", suffixes=(".h5",))
+        found = weights.named("mobilenet_v2_035_imagenet", suffixes=(".h5",), known=())
         assert found.read_bytes() == CONTENT
         record = json.loads((found.parent / "download.json").read_text())
         assert record[0]["sha256"] == SHA256
@@ -262,7 +289,7 @@ def test_weights_land_where_networks_look_for_them(
         assert main(command) == 2
         assert "not the published file, so thrown away" in capsys.readouterr().err
     with pytest.raises(InputError, match="no weights 'movinet_a0_stream_int8'"):
-        weights.named("movinet_a0_stream_int8", suffixes=(".tflite",))
+        weights.named("movinet_a0_stream_int8", suffixes=(".tflite",), known=())
 
 
 def test_the_published_backbone_is_the_one_that_we_use(shared: Path) -> None:

@@ -145,6 +145,22 @@ def test_rows_shared_out_over_cores_are_those_of_one_core(monkeypatch: pytest.Mo
     assert np.array_equal(found[1], found[3])
 
 
+@pytest.mark.parametrize(
+    ("name", "n_cores", "said"),
+    [
+        ("convlstm-ucf", 1, "LiteRT on one CPU thread"),
+        ("convlstm-ucf", 3, "LiteRT on 3 CPU threads"),
+        ("lrcn-ucf", 3, "LiteRT on one CPU thread"),  # all its rows are one part
+    ],
+)
+def test_an_engine_says_how_many_threads_it_takes(
+    monkeypatch: pytest.MonkeyPatch, name: str, n_cores: int, said: str
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: n_cores)
+    made = bundle.load(bundle.find(name))
+    assert open_engine(made, Rolling.of(made.manifest), name="litert").runs_on == said
+
+
 def test_cameras_may_join_and_pause(ring: tuple[Bundle, keras.Model, keras.Model]) -> None:
     recurrent, _ = random_bundle("lrcn", SHORT)
     for any_bundle, clip in ((ring[0], TINY), (recurrent, SHORT)):

@@ -2,10 +2,7 @@
 
 import json
 import logging
-import resource
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from clip_maker import write_clip, write_dataset
+from limits import files_of_at_most
 
 from har_stream import bundle
 from har_stream.clips import ClipSpec, windows
@@ -42,17 +40,6 @@ def _config(**changes: Any) -> RunConfig:
         "fit": {"epochs": 2, "batch": 8, "learning_rate": 0.003},
     }
     return RunConfig.model_validate(base | changes)
-
-
-@contextmanager
-def _files_of_at_most(n_bytes: int) -> Iterator[None]:
-    """Writing more fails with an `OSError`, as on a full disk."""
-    whole = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, whole[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, whole)
 
 
 def _fit(config: RunConfig, root: Path, data: Path, **options: Any) -> Run:
@@ -107,7 +94,7 @@ def test_a_full_disk_leaves_the_old_bundle(clips: Path, tmp_path: Path) -> None:
     config = _config(data=LABELLED, fit={"epochs": 1})
     run = _fit(config, tmp_path, clips)
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
-    with _files_of_at_most(20_000), pytest.raises(InputError, match=r"cannot be written.*--resume"):
+    with files_of_at_most(20_000), pytest.raises(InputError, match=r"cannot be written.*--resume"):
         _fit(config, tmp_path, clips, resume=True)
     after = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     assert after == before
@@ -213,7 +200,7 @@ def test_a_full_disk_keeps_the_epoch_before(tmp_path: Path) -> None:
     before = path.read_bytes()
     longer = _config(fit={"epochs": 3})
     full = pytest.raises(InputError, match=r"epoch 1 cannot be saved.*--resume")
-    with _files_of_at_most(len(before) // 2), full:
+    with files_of_at_most(len(before) // 2), full:
         learn(_examples()[1:], [], longer, n_labels=2, folder=tmp_path, resume=False)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -1,6 +1,7 @@
 """A run's number formats: judged on clips that the judged network never saw, and side by side."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -10,6 +11,7 @@ from clip_maker import write_dataset
 from har_stream import bundle
 from har_stream.errors import InputError
 from training import datasets, formats, metrics, report, run_folder
+from training.cli import main
 from training.config import DataConfig, RunConfig
 from training.evaluate import stream_clips
 from training.export import to_litert
@@ -55,6 +57,78 @@ def test_formats_side_by_side(run: Path) -> None:
     assert "float16" in page
 
 
+def _break_in_8_bits(folder: Path) -> None:
+    """Let a split's network say `Right` by a feature beside a dead one of far greater weight.
+
+    In 8 bits, next to that weight, every other one is rounded to nothing.
+    """
+    model = keras.saving.load_model(folder / run_folder.MODEL, compile=False)
+    *per_frame, lstm, head = model.layers
+    dead, live = 0, 1
+    filters, bias = per_frame[-3].get_weights()  # the last convolution: pooled and flattened after
+    filters[..., [dead, live]], bias[[dead, live]] = 0, (-1, 1)
+    per_frame[-3].set_weights([filters, bias])
+    kernel, recurrent, bias = lstm.get_weights()
+    kernel[:], kernel[dead], kernel[live] = 0, 1e4, 4
+    lstm.set_weights([kernel, 0 * recurrent, 0 * bias])
+    kernel, bias = head.get_weights()
+    kernel[:], kernel[:, 1] = 0, 1
+    head.set_weights([kernel, 0 * bias])
+    model.save(folder / run_folder.MODEL)
+
+
+@pytest.fixture
+def unfit(run: Path, tmp_path: Path) -> Path:
+    """A run whose network 8 bits cannot hold."""
+    folder = tmp_path / "unfit"
+    shutil.copytree(run, folder, ignore=shutil.ignore_patterns("bundle-*", "formats.json"))
+    _break_in_8_bits(folder / "split-1")
+    return folder
+
+
+@pytest.mark.parametrize("weights", ["float32", "float16"])
+def test_a_refused_format_keeps_no_other_from_export(
+    unfit: Path, run: Path, capsys: pytest.CaptureFixture[str], weights: str
+) -> None:
+    wanted = [] if weights == "float32" else [f"--{weights}"]
+    assert main(["export", str(unfit), *wanted, "--cache", str(run.parent / "cache")]) == 0
+    rows = json.loads((unfit / "formats.json").read_text())
+    assert [row["format"] for row in rows] == ["float32", "float16", "int8"]
+    assert [row["agreement"] for row in rows[:2]] == [1.0, 1.0]
+    assert rows[2].keys() == {"format", "refused"}
+    reason = "export refused: it agrees with Keras on 0.0% of the windows"
+    assert rows[2]["refused"].startswith(reason)
+    printed = " ".join(capsys.readouterr().out.split())
+    page = " ".join((unfit / "report.html").read_text().split())
+    assert "Smaller weights" in page
+    for said in (printed, page):
+        assert "refused" in said.split(reason)[0], "in its row"
+        assert f"int8: {reason}" in said
+    assert not (unfit / "bundle-int8").exists()
+
+
+def test_the_format_that_was_asked_for_is_refused(
+    unfit: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["export", str(unfit), "--int8", "--cache", str(run.parent / "cache")]
+    assert main(given) == 2
+    assert "agrees with Keras on 0.0% of the windows" in capsys.readouterr().err
+    assert not (unfit / "formats.json").exists()
+    assert not (unfit / "bundle-int8").exists()
+
+
+def test_without_float32_there_is_nothing_to_agree_with(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    monkeypatch.setattr("training.export.TOLERANCE", 0.0)
+    record = run_folder.read(tmp_path / "run")
+    _, rows = formats.export(record, weights="float16", cache_folder=run.parent / "cache")
+    assert "refused" in rows[0]
+    assert [row["agreement"] for row in rows[1:]] == [None, None]
+    assert "LiteRT differs from Keras by" in report.write(tmp_path / "run").read_text()
+
+
 def test_clips_that_went_away_are_told(run: Path) -> None:
     record = run_folder.read(run)
     clip = record.tested[0].clip.path
@@ -65,6 +139,15 @@ def test_clips_that_went_away_are_told(run: Path) -> None:
     finally:
         away.rename(clip)
     assert not (run / "bundle-float16").exists()
+
+
+def test_figures_that_cannot_be_written_are_told(run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    (copy / "formats.json").unlink(missing_ok=True)
+    (copy / "formats.json").mkdir()
+    record = run_folder.read(copy)
+    with pytest.raises(InputError, match=f"{copy}: cannot be written: Is a directory"):
+        formats.export(record, weights="float16", cache_folder=run.parent / "cache")
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """A head on a frozen encoder: features once through the streaming engine, the bundle says whose."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,9 @@ import keras
 import numpy as np
 import pytest
 from clip_maker import write_dataset
+from file_server import FileServer
+from keras.src.applications import mobilenet_v2
+from keras.src.backend import config as keras_home
 from pretrained import write_weights
 
 from har_stream import bundle, weights
@@ -63,11 +67,20 @@ def _assert_streams_as_fitted(made: Bundle, run: Run, clips: Path) -> None:
         assert scores[name] == pytest.approx(run.scores[name], abs=1e-4)
 
 
+def test_an_encoder_that_cannot_be_written_is_told(random_weights: Path, tmp_path: Path) -> None:
+    encoder = {"network": "mobilenet_v2_035", "weights": str(random_weights)}
+    with pytest.raises(InputError, match=r"encoder\.tflite: cannot be written: No such file"):
+        frozen.of(_config("cnn_lstm", encoder, SMALL), folder=tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    "network", ["cnn_lstm", "cnn_pool", pytest.param("cnn_transformer", marks=pytest.mark.slow)]
+)
 def test_features_are_extracted_once_and_the_bundle_holds_the_encoder(
-    clips: Path, random_weights: Path, tmp_path: Path
+    clips: Path, random_weights: Path, tmp_path: Path, network: str
 ) -> None:
     encoder = {"network": "mobilenet_v2_035", "weights": str(random_weights)}
-    config = _config("cnn_lstm", encoder, SMALL, augment={"ticks": 2, "speed": 1.2})
+    config = _config(network, encoder, SMALL, augment={"ticks": 2, "speed": 1.2})
     run = _fit(config, tmp_path, clips)
     features = [np.load(path) for path in (tmp_path / "cache").glob("*.npy")]
     assert len(features) == 8
@@ -95,10 +108,30 @@ def test_a_backbone_from_outside_is_named_by_its_hash_and_begins_anew_as_in_trai
         bundle.load(made.path)
 
 
-def test_every_phase_of_a_jittered_clip_is_a_stream_of_its_own(shared: Path) -> None:
-    config = _config(
-        "movinet", MOVINET | {"weights": str(shared / "weights" / MOVINET["weights"])}, LARGE
-    )
+def test_a_backbone_given_by_its_path_is_kept_where_its_bundle_finds_it(
+    shared: Path,
+    clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.delenv(weights.ENVIRONMENT, raising=False)
+    monkeypatch.setattr(weights, "folder", lambda: tmp_path / "kept")
+    name = MOVINET["weights"]
+    mine = shutil.copy(shared / f"weights/{name}/{name}.tflite", tmp_path / "mine.tflite")
+    with caplog.at_level("INFO"):
+        run = _fit(_config("movinet", MOVINET | {"weights": str(mine)}, LARGE), tmp_path, clips)
+    (said,) = (r.getMessage() for r in caplog.records if r.name == weights.__name__)
+    assert f"{mine} is copied to {tmp_path / 'kept'}" in said
+    Path(mine).unlink()
+    _assert_streams_as_fitted(bundle.load(run.folder / "bundle"), run, clips)
+
+
+def test_every_phase_of_a_jittered_clip_is_a_stream_of_its_own(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(weights.ENVIRONMENT, str(shared / "weights"))
+    config = _config("movinet", MOVINET, LARGE)
     images = np.random.default_rng(2).integers(0, 256, (9, 172, 172, 3), dtype=np.uint8)
     jittered = config.model_copy(
         update={"augment": config.augment.model_copy(update={"ticks": 2}), "reset_frames": 3}
@@ -130,13 +163,33 @@ def test_an_encoder_may_learn_too(shared: Path, clips: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"encoder": {"weights": "nowhere"}}, "train-har download weights nowhere"),
+        (
+            {"encoder": {"weights": "nowhere"}},
+            "no weights 'nowhere' .*: give a path, or .*: mobilenet_v1_imagenet, mobilenet_v2",
+        ),
+        (
+            {"encoder": {"weights": "mobilenet_v1_imagenet"}},
+            "train-har download weights mobilenet_v1_imagenet, or give a path",
+        ),
+        (
+            {"encoder": {"network": "mobilenet_v1"}, "clip": SMALL | {"height_px": 30}},
+            "mobilenet_v1 takes 31 x 31 pixels at least, not 30 x 48",
+        ),
         ({"encoder": None}, "stands on an encoder: name it with 'encoder'"),
         ({"network": "lrcn"}, "knows no 'encoder'"),
         ({"width": 0.5}, "knows no 'width'"),
         ({"clip": SMALL | {"colour": "bgr"}}, "has learned colour: rgb, scale: 0.00784"),
         ({"augment": {"flip": 0.5}}, "sees every clip once, as it is: leave flip"),
-        ({"encoder": MOVINET}, "no weights 'movinet_a0|sees 172 x 172|has learned"),
+        ({"encoder": MOVINET}, "cnn_lstm begins anew with each window, which movinet_a0_stream"),
+        (
+            {"network": "cnn_pool", "encoder": MOVINET, "clip": LARGE},
+            "no weights 'movinet_a0_stream_int8' .*: train-har download weights movinet",
+        ),
+        (
+            {"network": "cnn_pool", "encoder": MOVINET, "clip": LARGE | {"width_px": 171}},
+            "sees 172 x 172 pixels, not 172 x 171",
+        ),
+        ({"network": "cnn_pool", "encoder": MOVINET, "clip": SMALL}, "has learned colour: rgb"),
     ],
 )
 def test_what_cannot_be_is_said_with_its_remedy(
@@ -181,6 +234,41 @@ def test_no_weight_of_an_encoder_is_left_to_chance(shared: Path, network: str, n
         built.append(encoders.build(encoder, SMALL_CLIP).get_weights())
     for one, other in zip(*built, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+OF_KERAS = EncoderConfig(network="mobilenet_v2_035", weights=encoders.KERAS)
+
+
+def test_the_librarys_own_loader_brings_the_weights(
+    random_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras_home, "_KERAS_DIR", str(tmp_path))
+    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+    write_weights(tmp_path / "models" / name)
+    brought = encoders.build(OF_KERAS, SMALL_CLIP).get_weights()
+    named = OF_KERAS.model_copy(update={"weights": str(random_weights)})
+    expected = encoders.build(named, SMALL_CLIP).get_weights()
+    for mine, theirs in zip(brought, expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_what_the_librarys_own_loader_cannot_bring_is_said_in_one_line(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras_home, "_KERAS_DIR", str(tmp_path))
+    config = _config("cnn_pool", OF_KERAS.model_dump(), SMALL)
+    with FileServer({}) as server, pytest.raises(InputError) as error:
+        monkeypatch.setattr(mobilenet_v2, "BASE_WEIGHT_PATH", f"{server.url}/")
+        _fit(config, tmp_path, clips)
+    assert [name for name, _ in server.asked] == [
+        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+    ]
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"Keras cannot bring the weights (URL fetch failure on {server.url}/")
+    assert line.endswith(
+        "404 -- Not Found): give encoder.weights a path or a name that train-har download weights "
+        "knows"
+    )
 
 
 def test_weights_of_another_network_are_refused(random_weights: Path, tmp_path: Path) -> None:

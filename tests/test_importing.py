@@ -11,6 +11,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from clip_maker import write_clip
 from keras import layers
 
 from har_stream import bundle, cli
@@ -97,6 +98,50 @@ def test_an_imported_keras_2_file_streams_from_the_command_line(
         np.testing.assert_allclose(_decided(made, clip, engine), expected, atol=1e-5)
     stream = ["--bundle", str(folder), "--camera", str(clip), "--record-events", str(events)]
     assert cli.main([*stream, "--state-dir", str(tmp_path / "state"), "--node", "n"]) == 0
+
+
+def _under_keras_3(network: str) -> keras.Sequential:
+    """What the tutorials' code makes under the Keras that is installed; far from chance."""
+    keras.utils.set_random_seed(1)
+    each = layers.TimeDistributed
+    if network == "lrcn":
+        body = [
+            each(layers.Conv2D(2, (3, 3), padding="same", activation="relu")),
+            each(layers.MaxPooling2D((4, 4))),
+            each(layers.Dropout(0.25)),
+            each(layers.Flatten()),
+            layers.LSTM(5),
+        ]
+    else:
+        body = [
+            layers.ConvLSTM2D(2, (3, 3), recurrent_dropout=0.2, return_sequences=True),
+            layers.MaxPooling3D((1, 2, 2), padding="same"),
+            each(layers.Dropout(0.2)),
+            layers.Flatten(),
+        ]
+    head = layers.Dense(3, activation="softmax")
+    model = keras.Sequential([keras.Input((4, 24, 24, 3)), *body, head])
+    model.set_weights([3 * weights for weights in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("network", ["lrcn", "convlstm"])
+def test_a_file_of_keras_3_is_imported_and_streams_what_its_model_says(
+    tmp_path: Path, network: str
+) -> None:
+    model, path, folder = _under_keras_3(network), tmp_path / "mine.keras", tmp_path / "bundle"
+    model.compile(loss="categorical_crossentropy", optimizer="Adam", metrics=["accuracy"])
+    model.save(path)
+    assert keras_file.read(path).keras_version == keras.__version__
+    said = ["--labels", "A,B,C", "--colour", "bgr", "--sample-hz", "5", "--out", str(folder)]
+    assert main(["import", str(path), *said]) == 0
+    made = bundle.load(folder)
+    assert (made.manifest.network, made.manifest.labels) == (network, ("A", "B", "C"))
+    assert made.manifest.n_parameters == model.count_params()
+    clip = write_clip(tmp_path / "clip.avi")
+    expected = _expected(model, made, clip)
+    np.testing.assert_allclose(_decided(made, clip, "litert"), expected, atol=1e-5)
+    assert np.ptp(expected, axis=-1).max() > 0.2, "an answer that differs from chance"
 
 
 class _Terminal(io.StringIO):

@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,6 +15,7 @@ from pretrained import write_weights
 
 from har_stream.clips import ClipSpec
 from har_stream.errors import InputError
+from training.config import IMAGENET, RunConfig
 from training.networks import registry
 
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
@@ -96,11 +98,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("number", range(len(step_form.kinds(Path()))))
-def test_every_other_network_is_its_window_model_step_by_step(weights: Path, number: int) -> None:
+def test_every_network_is_its_window_model_step_by_step(weights: Path, number: int) -> None:
     step_form.check(*step_form.kinds(weights)[number])
 
 
-@pytest.mark.parametrize("learns", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "learns", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+)
 def test_they_run_on_jax(weights: Path, learns: bool) -> None:
     environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     run = subprocess.run(
@@ -111,7 +115,31 @@ def test_they_run_on_jax(weights: Path, learns: bool) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert len(run.stdout.splitlines()) == (8 if learns else 6)
+    assert len(run.stdout.splitlines()) == (10 if learns else 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "least_px"), [("lrcn", 64), ("convlstm", 31), ("c3d", 1), ("two_stream", 1)]
+)
+def test_a_clip_too_small_for_a_network_is_refused(name: str, least_px: int) -> None:
+    motion = registry.motion(name)
+    clip = ClipSpec(2, least_px, least_px + 1, 5.0, motion=motion)
+    width = 0.02 if name in {"c3d", "two_stream"} else None
+    config = RunConfig(name="x", about="x", network=name, clip=clip, width=width)
+    registry.build(config, n_labels=2)
+    small = replace(clip, height_px=least_px + 1, width_px=least_px - 1)
+    said = f"{name} takes {least_px} x {least_px} pixels at least, not {least_px + 1} x"
+    with pytest.raises(InputError, match=said):
+        registry.options(config.model_copy(update={"clip": small}))
+
+
+@pytest.mark.parametrize("name", ["two_stream", "cnn_pool"])
+def test_what_changes_between_frames_takes_two(name: str) -> None:
+    clip = ClipSpec(1, 64, 64, 5.0, motion=registry.motion(name))
+    encoder = IMAGENET if name == "cnn_pool" else None
+    config = RunConfig(name="x", about="x", network=name, clip=clip, encoder=encoder)
+    with pytest.raises(InputError, match=f"{name} takes 2 frames at least, not 1"):
+        registry.options(config)
 
 
 def test_c3d_and_two_stream_are_the_published_ones_at_full_width() -> None:

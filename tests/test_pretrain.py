@@ -5,7 +5,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import step_form
 from clip_maker import write_clip, write_dataset
+from pretrained import write_weights
 
 from har_stream.clips import ClipSpec
 from har_stream.errors import InputError
@@ -42,6 +44,22 @@ def test_all_but_the_head_is_taught(tmp_path: Path, network: str) -> None:
         np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(kernel, fresh.get_weights()[-2])
     np.testing.assert_array_equal(bias, fresh.get_weights()[-1])
+
+
+@pytest.mark.parametrize("number", range(len(step_form.kinds(Path()))))
+def test_every_network_can_be_taught_all_but_its_head(tmp_path: Path, number: int) -> None:
+    weights = write_weights(tmp_path / "v2.weights.h5")
+    name, clip, options = step_form.kinds(weights)[number]
+    taught, model, wider = (registry.get(name).build(n, clip, **options) for n in (3, 3, 4))
+    taught.set_weights([weight + 1 for weight in taught.get_weights()])
+    before = model.get_weights()
+    start_from(model, taught)
+    shapes = [weight.shape for weight in wider.get_weights()]
+    of_head = [w.shape != shape for w, shape in zip(before, shapes, strict=True)]
+    assert sum(of_head) == (4 if name == "two_stream" else 2), "kernel and bias"
+    rows = zip(model.get_weights(), before, taught.get_weights(), of_head, strict=True)
+    for found, fresh, lesson, is_head in rows:
+        np.testing.assert_array_equal(found, fresh if is_head else lesson)
 
 
 def test_every_network_of_a_run_starts_from_the_one_lesson(tmp_path: Path) -> None:

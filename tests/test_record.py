@@ -14,11 +14,11 @@ from video_source import MjpegServer, grey
 from har_stream.clips import Image
 from har_stream.errors import InputError
 from har_stream.files import read_file
-from training import clip_file, datasets, splits
+from training import clip_file, datasets, gathering, splits
 from training.cache import EPOCH
 from training.cli import main
 from training.clip_file import ClipFile
-from training.config import DataConfig, SplitConfig
+from training.config import DataConfig, SplitConfig, load
 from training.record import RECORD_HZ, Wanted, consent, record_clips
 
 
@@ -50,6 +50,16 @@ def test_a_source_becomes_clips_back_to_back(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "clips/cooking").stat().st_mode) == 0o700
 
 
+def test_clips_are_their_owners_alone_in_a_folder_that_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "clips/cooking"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    (folder / ".cooking_g7_c01.part.mp4").touch(0o644)  # left behind by a crash
+    source = write_clip(tmp_path / "long.avi", n_frames=30, fps=15.0)
+    (clip,) = _record(str(source), tmp_path / "clips", n_clips=1, clip_s=1.0, session="7")
+    assert stat.S_IMODE(clip.stat().st_mode) == 0o600
+
+
 def test_a_live_camera_is_recorded_and_left_at_the_end(tmp_path: Path) -> None:
     with MjpegServer(lambda n: grey(n % 250)) as server:
         made = _record(server.url, tmp_path, n_clips=2, clip_s=0.6, session="7")
@@ -79,6 +89,7 @@ def test_consent_says_what_is_recorded_and_where_it_goes(tmp_path: Path) -> None
     assert "20 clips of 6 s" in said
     assert "without sound" in said
     assert str(tmp_path / "cooking") in said
+    assert "in files that you alone can read" in said
     assert "Nothing leaves this machine" in said
     assert "secret" not in said
 
@@ -103,9 +114,36 @@ def test_nothing_is_recorded_before_somebody_agrees(
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "Press Enter to begin" in said
-    assert "train-har fit configs/home.yaml" in said
+    assert "next: gather cooking from 2 more, another activity from 3 (" in said
+    assert "train-har fit" not in said
     assert len(list(folder.glob("cooking/*.mp4"))) == 3
     assert main([*command, "--yes"]) == 0
+
+
+def test_what_is_said_to_come_next_can_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load(Path(__file__).parents[1] / "configs/home.yaml")
+    assert config.encoder.weights == gathering.HOME_WEIGHTS
+    source = write_clip(tmp_path / "long.avi", n_frames=30, fps=15.0)
+    folder = tmp_path / "clips"
+    data = config.data.model_copy(update={"path": folder})
+    sessions = [(label, n) for n in range(3) for label in ("cooking", "eating")]
+    for label, n in sessions:
+        wanted = Wanted(label, str(source), 2, 1.0, folder)
+        record_clips(wanted, session=f"{label[0]}{n}", on_clip=str)
+        for path in folder.glob(f"{label}/*_g{label[0]}{n}_*"):
+            path.write_bytes(path.read_bytes() + path.name.encode())  # not the same file
+        gathering._print_next(folder)
+        said = capsys.readouterr().out
+        if (label, n) != sessions[-1]:
+            assert "train-har fit" not in said
+    assert said == (
+        "next: train-har download weights movinet_a0_stream_int8   (once)\n"
+        f"      train-har fit configs/home.yaml --data {folder}\n"
+    )
+    made = splits.make(datasets.read(data), split=config.split, data=data, seed=config.seed)
+    assert len(made) == config.split.n_folds == gathering.HOME_GROUPS
 
 
 def test_ctrl_c_keeps_the_clips_that_are_whole(

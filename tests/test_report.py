@@ -1,6 +1,7 @@
 """The report of a run: a page that needs nothing beside it, and figures as scikit-learn's."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sklearn import metrics as reference
 
 from har_stream.errors import InputError
 from training import metrics, report, report_examples, report_plots, run_folder
-from training.report_findings import worst_confusions
+from training.report_findings import named, worst_confusions
 from training.simulated import draw_clip
 
 
@@ -56,6 +57,14 @@ def test_nobodys_folders_are_in_it(run: Path) -> None:
         assert str(run.parent) not in (run / name).read_text()
 
 
+def test_clips_lose_the_root_that_they_begin_with_alone(run: Path) -> None:
+    record = run_folder.read(run)
+    data = record.config.data.model_copy(update={"path": Path("a")})
+    record = replace(record, config=record.config.model_copy(update={"data": data}))
+    assert named("a/Yoga/v_Yoga_g01.avi: no video", record) == "Yoga/v_Yoga_g01.avi: no video"
+    assert named("Yoga/v_Yoga_g01.avi", record) == "Yoga/v_Yoga_g01.avi"
+
+
 def test_the_page_needs_nothing_beside_it(run: Path) -> None:
     page = (run / "report.html").read_text()
     assert_stands_alone(page)
@@ -79,6 +88,13 @@ def test_a_leaking_split_is_flagged(tmp_path: Path) -> None:
     assert "This split leaks" in page
     assert "No video lies on both sides" not in page
     assert "the clip is not there any more" in page
+
+
+def test_a_split_by_groups_that_nobody_knows_claims_no_more(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", ungrouped=True)
+    page = report.write(tmp_path / "run").read_text()
+    assert "The names of 66 clips do not say which video" in page
+    assert "No video lies on both sides" not in page
 
 
 def test_figures_equal_scikit_learn(run: Path) -> None:

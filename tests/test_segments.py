@@ -35,7 +35,9 @@ def test_stretches_are_cut_where_the_table_says(
         "morning.mp4,15,99,eating,3rd day\n\n"
     )
     assert main(["cut", str(table), "--out", str(tmp_path / "clips")]) == 0
-    assert "train-har fit configs/home.yaml" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "next: gather cooking from 1 more, eating from 1 more (" in said
+    assert "train-har fit" not in said
     found = {
         str(path.relative_to(tmp_path / "clips")): _seconds(path)
         for path in (tmp_path / "clips").glob("*/*")

@@ -4,9 +4,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 
 from har_stream.errors import InputError
 from training import datasets, splits
@@ -124,20 +126,43 @@ def test_the_study_splits_at_random_and_is_flagged() -> None:
     assert _make(SplitConfig(by="study")) == [split]
 
 
+def test_the_study_is_flagged_also_where_no_clip_names_its_video() -> None:
+    clips = tuple(replace(c, group=c.path.stem, ungrouped=True) for c in _dataset().clips)
+    (split,) = _make(SplitConfig(by="study"), dataset=Dataset(("A", "B"), clips, ()))
+    assert not splits.mixed(split)
+    assert split.leaks
+    assert split.n_ungrouped == 80
+
+
+@pytest.mark.parametrize(("n_clips", "sizes"), [(277, (165, 42, 70)), (484, (290, 73, 121))])
+def test_the_study_validates_on_what_keras_would_split_off(
+    n_clips: int, sizes: tuple[int, int, int]
+) -> None:
+    split = splits.study(_dataset(n_groups=25, n_cuts=10).clips[:n_clips], seed=27)
+    assert (len(split.train), len(split.validation), len(split.test)) == sizes
+    rest = (np.arange(sizes[0] + sizes[1]),)
+    (train,), (validation,) = train_validation_split(rest, validation_split=0.2)
+    assert (len(train), len(validation)) == sizes[:2]
+
+
 def test_a_mixed_group_is_refused(tmp_path: Path) -> None:
     (tmp_path / "testlist01.txt").write_text("A/v_A_g01_c00.avi\nB/v_B_g01_c00.avi\n")
     named = ("A/v_A_g02_c00.avi 1", "B/v_B_g01_c01.avi 2", "B/v_B_g03_c01.avi 2")
     (tmp_path / "trainlist01.txt").write_text("\n".join(named))
     (split,) = _make(SplitConfig(by="official", validation=0), lists=tmp_path)
     assert {clip.source for clip in split.train} == {"A/2", "B/3"}
-    assert {clip.source for clip in split.test} == {"A/1", "B/1"}, "whole groups are tested"
+    assert [clip.path.stem for clip in split.test] == ["v_A_g01_c00", "v_B_g01_c00"], "as listed"
+    assert split.name == "official list 1, without 1 training clips of videos that it tests"
     leaking = Split("by hand", split.train, (), (*split.test, split.train[0]), leaks=False)
     with pytest.raises(InputError, match=r"cuts of one video .*'by: study'"):
         splits.check(leaking, ("A", "B"))
 
 
 def test_official_hmdb51_files_are_read(tmp_path: Path) -> None:
-    clips = tuple(Clip(Path(f"{c}/{c}{n}.avi"), c, str(n)) for c in "AB" for n in range(6))
+    films = (0, 0, 1, 2, 3, 0)
+    clips = tuple(
+        Clip(Path(f"{c}/{c}{n}.avi"), c, str(f)) for c in "AB" for n, f in enumerate(films)
+    )
     for label in "AB":
         uses = [2, 2, 1, 1, 1, 0]
         lines = [f"{label}{n}.avi {use} " for n, use in enumerate(uses)]
@@ -146,6 +171,7 @@ def test_official_hmdb51_files_are_read(tmp_path: Path) -> None:
     (split,) = _make(config, dataset=Dataset(("A", "B"), clips, ()), kind="hmdb51", lists=tmp_path)
     assert [clip.path.stem for clip in split.test] == ["A0", "A1", "B0", "B1"]
     assert [clip.path.stem for clip in split.train] == ["A2", "A3", "A4", "B2", "B3", "B4"]
+    assert split.name == "official list 2"
 
 
 def test_ucf101_list_1_tests_groups_1_to_7(shared: Path) -> None:
@@ -162,12 +188,16 @@ def test_ucf101_list_1_tests_groups_1_to_7(shared: Path) -> None:
         dataset = Dataset(labels, clips, ())
         (split,) = _make(config, dataset=dataset, **data)
         assert {clip.group for clip in split.test} == {str(group) for group in groups}
+        assert len(split.test) + len(split.train) + len(split.validation) == len(clips)
+        assert split.name == f"official list {number}"
 
 
 def test_unusable_splits_are_explained(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no clip of A, B on the test side"):
         _make(SplitConfig(held_out=("99",)))
-    with pytest.raises(InputError, match="10 groups, too few for 11"):
+    with pytest.raises(
+        InputError, match="class 'A' has 10 groups, too few for 11 parts: bring 1 more"
+    ):
         _make(SplitConfig(by="folds", n_folds=11))
     with pytest.raises(InputError, match="no folder of the official split files"):
         _make(SplitConfig(by="official"), lists=tmp_path / "none")

@@ -2,16 +2,22 @@
 
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from clip_maker import write_dataset
 
-from training import cli, learn
+from har_stream import bundle as bundles
+from training import cli, learn, splits
 from training.arguments import make_parser
 from training.cli import main
 from training.config import load
+from training.datasets import Clip
 
 ROOT = Path(__file__).parents[1]
 CONFIG = """
@@ -64,7 +70,10 @@ def test_help_of_a_command_shows_an_example(
     assert f"  train-har {command} " in capsys.readouterr().out.split("example")[1]
 
 
-@pytest.mark.parametrize(("network", "n_parameters"), [("lrcn", "73,060"), ("convlstm", "44,524")])
+@pytest.mark.parametrize(
+    ("network", "n_parameters"),
+    [("lrcn", "73,060"), ("convlstm", "44,524"), ("two_stream", "46,807,848")],
+)
 def test_summary_prints_the_table(
     capsys: pytest.CaptureFixture[str], network: str, n_parameters: str
 ) -> None:
@@ -92,19 +101,43 @@ def test_fit_then_evaluate(clips: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert scores["split"] == "groups 2, 3"
 
 
-def test_ctrl_c_says_how_to_go_on(
+def test_the_pages_example_of_official_lists_fits(clips: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs/training.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (shown,) = [yaml.safe_load(block) for block in blocks if "by: official" in block]
+    shown["data"]["classes"], shown["split"]["validation"] = ["Down", "Right"], 0
+    config = _config(tmp_path, json.dumps(yaml.safe_load(CONFIG) | shown))
+    for part, groups in (("test", (2,)), ("train", (1, 3))):
+        named = [f"{c}/v_{c}_g0{n}_c01.avi" for c in ("Down", "Right") for n in groups]
+        (tmp_path / f"{part}list01.txt").write_text("\n".join(named))
+    fit = ["fit", str(config), "--data", str(clips), "--lists", str(tmp_path)]
+    assert main([*fit, "--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]) == 0
+    provenance = bundles.load(tmp_path / "run/bundle").manifest.provenance
+    assert provenance.split == "official list 1"
+    assert set(provenance.trained_on) == {"Down/1", "Down/3", "Right/1", "Right/3"}
+
+
+@pytest.mark.parametrize(
+    ("n_epochs", "kept"), [(0, ""), (1, " (the last whole epoch is kept, see --resume)")]
+)
+def test_ctrl_c_says_how_to_go_on_from_what_there_is(
     clips: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    n_epochs: int,
+    kept: str,
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        signal.raise_signal(signal.SIGINT)
+    def interrupted(checkpoint: learn.Checkpoint, *_: object, **__: object) -> None:
+        if len(checkpoint.history) == n_epochs:
+            signal.raise_signal(signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     monkeypatch.setattr(learn.Checkpoint, "on_train_batch_end", interrupted)
-    fit = ["fit", str(_config(tmp_path)), "--data", str(clips), "--out", str(tmp_path / "run")]
+    config = _config(tmp_path, CONFIG.replace("epochs: 1", "epochs: 2"))
+    fit = ["fit", str(config), "--data", str(clips), "--out", str(tmp_path / "run")]
     assert main([*fit, "--cache", str(tmp_path / "cache")]) == 130
-    assert "--resume" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines()[-1] == f"train-har: interrupted{kept}"
 
 
 @pytest.mark.parametrize(
@@ -131,6 +164,22 @@ def test_wrong_input_is_one_line_and_status_2(
     assert not (tmp_path / "run").exists()
 
 
+def test_fit_says_at_once_which_backend_it_needs(tmp_path: Path) -> None:
+    """Before it reads a clip: the data that this config wants is not there."""
+    command = [sys.executable, "-c", "import sys; from training.cli import main; sys.exit(main())"]
+    run = subprocess.run(
+        [*command, "fit", str(_config(tmp_path)), "--data", "nowhere", "--out", str(tmp_path)],
+        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2
+    said = "train-har: KERAS_BACKEND=jax: fit, import and export need tensorflow"
+    assert run.stderr.splitlines()[-1] == said
+
+
 @pytest.mark.parametrize(
     "path",
     sorted(ROOT.glob("configs/*-ucf.yaml"))
@@ -150,6 +199,10 @@ def test_study_configs_are_the_studys() -> None:
         config = load(ROOT / f"configs/study-{network}.yaml")
         fit = config.fit
         assert (config.network, config.seed, config.split.by) == (network, 27, "study")
+        assert config.data.classes == ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
+        size = config.clip.n_frames, config.clip.height_px, config.clip.width_px
+        assert (size, config.clip.colour, config.clip.scale) == ((20, 64, 64), "bgr", 1 / 255)
+        assert (fit.warm_up, fit.windows_per_clip, fit.others, config.pretrain) == (0, 1, 0, None)
         assert (fit.batch, fit.epochs, fit.patience, fit.learning_rate) == (4, 30, 5, 0.001)
         assert (fit.schedule, fit.label_smoothing, fit.class_weights) == ("constant", 0, False)
         assert config.augment == type(config.augment)()
@@ -161,7 +214,9 @@ def test_the_study_on_fewer_clips_differs_in_its_epochs_alone() -> None:
     fit = exact.fit.model_copy(update={"epochs": 52, "patience": 52})
     named = {"name": steps.name, "about": steps.about, "fit": fit}
     assert steps == exact.model_copy(update=named)
-    n_steps = [-(-round(n * 0.75 * 0.8) // fit.batch) for n in (484, 277)]
+    clips = [Clip(Path(f"{n}.avi"), "A", str(n)) for n in range(484)]
+    n_train = [len(splits.study(clips[:n], seed=27).train) for n in (484, 277)]
+    n_steps = [-(-n // fit.batch) for n in n_train]
     assert n_steps[0] * exact.fit.epochs == pytest.approx(n_steps[1] * fit.epochs, rel=0.01)
 
 

@@ -75,7 +75,7 @@ def _add_fit(commands: Any) -> None:
     fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
     fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")
     fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
-    fit.add_argument("--seed", type=int, metavar="N", help="wins over CONFIG")
+    fit.add_argument("--seed", type=_seed, metavar="N", help="wins over CONFIG")
     fit.add_argument("--seeds", type=_count, metavar="N", default=1, help="so many, one by one")
     fit.add_argument("--resume", action="store_true", help="go on where the run stopped")
     fit.add_argument(
@@ -218,6 +218,13 @@ def _count(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text}: at least 0")
     return number
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from har_stream.clips import normalise
 from har_stream.rolling import NONE, Rolling
 from training.augment import choose_times, vary
-from training.cache import Sampling, Seen, is_image
+from training.cache import Sampling, is_image
+from training.cache_entry import Footage, Seen
 from training.config import RunConfig
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
@@ -21,10 +22,17 @@ JUDGED_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One clip to learn from: what is cached of it, and its label's index or none of the labels."""
+    """One clip to learn from.
 
-    frames: Seen
+    Attributes:
+        frames: What is cached of it.
+        label: Its label's index; none: it is none of the labels.
+        name: Tells it from other clips; alike wherever the data set lies.
+    """
+
+    frames: Footage
     label: int | None
+    name: str = ""
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -86,12 +94,14 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         rounds = range(self._config.fit.windows_per_clip)
         return np.concatenate([rng.permutation(len(self._labelled)) for _ in rounds])
 
-    def _window(self, frames: Seen, rng: np.random.Generator) -> Seen:
-        augment = self._config.augment
-        if self._config.sampling == "rolling":
-            n_frames = self._config.clip.n_frames
-            frames = frames[choose_times(len(frames), n_frames=n_frames, augment=augment, rng=rng)]
-        return vary(frames, augment, rng) if is_image(frames) else frames
+    def _window(self, frames: Footage, rng: np.random.Generator) -> Seen:
+        augment, n_frames = self._config.augment, self._config.clip.n_frames
+        if self._config.sampling == "spread":
+            window = frames[:]
+        else:
+            times = choose_times(len(frames), n_frames=n_frames, augment=augment, rng=rng)
+            window = frames[times]
+        return vary(window, augment, rng) if is_image(window) else window
 
     def _target(self, label: int | None) -> NDArray[np.float32]:
         uniform = np.full(self._n_labels, 1 / self._n_labels, np.float32)
@@ -136,7 +146,7 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return _taken_in(windows, self._config), targets
 
 
-def streamed(frames: Seen, start: int, config: RunConfig) -> Seen:
+def streamed(frames: Footage, start: int, config: RunConfig) -> Seen:
     """Cut the window that begins at a sampled frame; the last frame repeats where a clip is short.
 
     Returns:
@@ -149,7 +159,7 @@ def streamed(frames: Seen, start: int, config: RunConfig) -> Seen:
     return window
 
 
-def _starts(frames: Seen, config: RunConfig) -> list[int]:
+def _starts(frames: Footage, config: RunConfig) -> list[int]:
     """Where the windows begin that streaming decides on, in sampled frames; at least one."""
     if config.sampling == "spread":
         return [0]

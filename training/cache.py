@@ -2,14 +2,12 @@
 
 import hashlib
 import logging
-import os
-import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -19,15 +17,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from har_stream.clips import ClipSpec, Frame, Image, prepare
 from har_stream.errors import InputError
 from har_stream.files import read_file
-from har_stream.whole_file import replacing_file
+from training import cache_entry
+from training.cache_entry import Footage, Seen
 from training.datasets import Clip
 from training.simulated import SimulatedClip
 
 logger = logging.getLogger(__name__)
 
 Features = NDArray[np.float32]
-Seen = NDArray[Any]
-"""What is cached of a clip: frames, uint8, or features, float32."""
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Capture time of every clip's first frame; windows depend on differences alone."""
@@ -36,13 +33,11 @@ PIXELS = 2
 taken for its own."""
 N_WORKERS = 2
 """Clips decoded at a time; OpenCV lets go of Python's lock."""
-CHECKSUM_BYTES = 4
-"""At the end of an entry, behind its frames."""
 ALL_HZ = 1000.0
 """A sampling rate that no video exceeds: every frame is taken."""
 
 
-def is_image(seen: Seen) -> bool:
+def is_image(seen: Footage) -> bool:
     """Tell frames from features."""
     return seen.dtype == np.uint8
 
@@ -82,13 +77,13 @@ class Cached:
     """What the cache holds of a data set.
 
     Attributes:
-        frames: Per usable clip its frames, shape (n, height, width, 3), uint8, memory-mapped; or
-            what a frozen encoder says of them, shape (n, n_features), float32.
+        frames: Per usable clip its frames, shape (n, height, width, 3), uint8, on disk; or what a
+            frozen encoder says of them, shape (n, n_features), float32.
         unreadable: Clips that could not be read, each with the reason.
         short: Clips with less footage than a window spans; their last frame is repeated.
     """
 
-    frames: dict[Clip, Seen]
+    frames: dict[Clip, Footage]
     unreadable: dict[Clip, str]
     short: tuple[Clip, ...]
 
@@ -102,10 +97,11 @@ def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Ca
         folder: Where the cache lies; made if need be.
 
     Raises:
-        InputError: No clip can be read, or the disk is full.
+        InputError: No clip can be read, or the cache cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    frames: dict[Clip, Seen] = {}
+    with cache_entry.writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    frames: dict[Clip, Footage] = {}
     unreadable: dict[Clip, str] = {}
     cv2.setNumThreads(1)
     with ThreadPoolExecutor(N_WORKERS) as pool, _progress() as progress:
@@ -117,13 +113,13 @@ def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Ca
                 unreadable[clip] = made
                 logger.warning("left out: %s", made)
             else:
-                frames[clip] = _mapped(clip, made, sampling) if isinstance(made, _Entry) else made
+                frames[clip] = _stored(clip, made, sampling) if isinstance(made, _Entry) else made
     if clips and not frames:
         raise InputError(f"none of {len(clips)} clips can be read; the first: {made}")
     return Cached(frames, unreadable, _short(frames, sampling))
 
 
-def _short(frames: dict[Clip, Seen], sampling: Sampling) -> tuple[Clip, ...]:
+def _short(frames: dict[Clip, Footage], sampling: Sampling) -> tuple[Clip, ...]:
     if sampling.how == "spread":
         return ()
     n_needed = (sampling.spec.n_frames - 1) * sampling.ticks + 1
@@ -149,6 +145,9 @@ def _ensure(clip: Clip, sampling: Sampling, folder: Path) -> _Entry | Seen | str
 
     Returns:
         Its entry, the frames themselves where no entry is needed, or why there are none.
+
+    Raises:
+        InputError: The cache cannot be written, whichever clip it is.
     """
     if isinstance(clip, SimulatedClip):  # rendered as fast as it would be read
         return _encoded(clip, sampling)
@@ -156,9 +155,10 @@ def _ensure(clip: Clip, sampling: Sampling, folder: Path) -> _Entry | Seen | str
         path = folder / f"{_key(clip.path, sampling)}.npy"
         if path.exists():
             return _Entry(path, is_new=False)
-        _store(path, _encoded(clip, sampling))
+        images = _encoded(clip, sampling)
     except InputError as error:
         return str(error)
+    cache_entry.store(path, images)
     return _Entry(path, is_new=True)
 
 
@@ -174,16 +174,12 @@ def images_of(clip: Clip, sampling: Sampling) -> Image:
     return sample(clip.path, sampling)
 
 
-def _mapped(clip: Clip, entry: _Entry, sampling: Sampling) -> Seen:
-    """Map a clip's frames; read it again where its entry is corrupt.
-
-    Not for threads: NumPy's reader of headers is not safe there under Python 3.11.
-    """
-    if not entry.is_new and not _is_whole(entry.path):
+def _stored(clip: Clip, entry: _Entry, sampling: Sampling) -> Footage:
+    """Find a clip's frames; read it again where its entry is corrupt. Not for threads."""
+    if not entry.is_new and not cache_entry.is_whole(entry.path):
         logger.warning("%s: the cached frames are corrupt; reading the clip again", entry.path)
-        _store(entry.path, _encoded(clip, sampling))
-    images: Seen = np.load(entry.path, mmap_mode="r")
-    return images
+        cache_entry.store(entry.path, _encoded(clip, sampling))
+    return cache_entry.find(entry.path)
 
 
 def sample(path: Path, sampling: Sampling) -> Image:
@@ -239,33 +235,6 @@ def _key(path: Path, sampling: Sampling) -> str:
     file = (str(path.resolve()), state.st_size, state.st_mtime_ns)
     identity = (PIXELS, *file, *shape, rate, *encoded)
     return hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
-
-
-def _is_whole(path: Path) -> bool:
-    """Tell whether an entry holds what was stored, by the checksum at its end."""
-    try:
-        images: Seen = np.load(path, mmap_mode="r")
-        with path.open("rb") as file:
-            file.seek(-CHECKSUM_BYTES, os.SEEK_END)
-            return file.read() == _checksum(images)
-    except (ValueError, OSError, EOFError):
-        return False
-
-
-def _store(path: Path, images: Seen) -> None:
-    try:
-        with replacing_file(path) as partial, partial.open("wb") as file:
-            np.save(file, images)
-            file.write(_checksum(images))
-    except OSError as error:
-        raise InputError(
-            f"{path.parent}: the frame cache cannot be written ({error.strerror}); free some "
-            "space, or point --cache elsewhere"
-        ) from error
-
-
-def _checksum(images: Seen) -> bytes:
-    return zlib.crc32(images.data).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def _progress() -> Progress:

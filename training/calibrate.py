@@ -1,5 +1,6 @@
 """What confidence is worth, and below which of it nothing is said: fitted on unseen clips."""
 
+import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +9,8 @@ from scipy.optimize import minimize_scalar
 
 from har_stream.segmenter import Deciding
 from training.metrics import Floats, Indices
+
+logger = logging.getLogger(__name__)
 
 LEAVES_AT = 0.7
 """A running activity holds down to this share of the confidence that it needs to start."""
@@ -57,7 +60,8 @@ def fit_rejecting(known: Floats, truth: Indices, *, others: Floats, keep: float)
     """Choose confidence and margin so that right decisions pass and all else becomes `unknown`.
 
     Of all pairs of thresholds that let `keep` of the right decisions pass, the one that rejects the
-    most other activities is taken, or the most wrong decisions where there are no others.
+    most other activities is taken, or the most wrong decisions where there are no others. Where
+    no decision is right there is nothing to fit, and the default thresholds stand.
 
     Args:
         known: Calibrated probabilities on clips of the labels, shape (n, n_labels).
@@ -68,7 +72,25 @@ def fit_rejecting(known: Floats, truth: Indices, *, others: Floats, keep: float)
     is_right = known.argmax(-1) == truth
     right, wrong = _verdicts(known[is_right]), _verdicts(known[~is_right])
     foreign = _verdicts(others)
-    to_reject = foreign if len(foreign) else wrong
+    deciding = Deciding()
+    best = (deciding.reject_below, deciding.margin_below)
+    if len(right):
+        best = _best(right, foreign if len(foreign) else wrong, keep=keep)
+        deciding = _deciding(*best)
+    else:
+        logger.warning("no decision on the clips that calibrate is right: default thresholds stand")
+    return Rejecting(
+        deciding,
+        passed=_passing(right, best),
+        wrong_rejected=1 - _passing(wrong, best),
+        others_rejected=1 - _passing(foreign, best) if len(foreign) else None,
+    )
+
+
+def _best(
+    right: NDArray[np.float64], to_reject: NDArray[np.float64], *, keep: float
+) -> tuple[float, float]:
+    """Confidence and margin that enough right verdicts reach, and the fewest of the others."""
     steps = np.linspace(0, 1 - keep, 21)
     pairs = [
         (float(confidence), float(margin))
@@ -76,20 +98,19 @@ def fit_rejecting(known: Floats, truth: Indices, *, others: Floats, keep: float)
         for margin in np.quantile(right[:, 1], steps)
     ]
     allowed = [pair for pair in pairs if _passing(right, pair) >= keep]
-    best = min(allowed, key=lambda pair: _passing(to_reject, pair))
-    reject_below, margin_below = (round(threshold - 5e-5, 4) for threshold in best)
-    deciding = replace(
-        Deciding(),
-        reject_below=max(reject_below, 0.0),
-        margin_below=max(margin_below, 0.0),
-        enter_above=max(reject_below, 0.0),
-        leave_below=round(LEAVES_AT * max(reject_below, 0.0), 4),
+    return min(allowed, key=lambda pair: _passing(to_reject, pair))
+
+
+def _deciding(confidence: float, margin: float) -> Deciding:
+    reject_below, margin_below = (
+        max(round(least - 5e-5, 4), 0.0) for least in (confidence, margin)
     )
-    return Rejecting(
-        deciding,
-        passed=_passing(right, best),
-        wrong_rejected=1 - _passing(wrong, best),
-        others_rejected=1 - _passing(foreign, best) if len(foreign) else None,
+    return replace(
+        Deciding(),
+        reject_below=reject_below,
+        margin_below=margin_below,
+        enter_above=reject_below,
+        leave_below=round(LEAVES_AT * reject_below, 4),
     )
 
 

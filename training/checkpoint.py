@@ -1,7 +1,9 @@
 """A training run's state after every epoch, so that it can go on bit for bit."""
 
+import hashlib
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,23 @@ from numpy.typing import NDArray
 
 from har_stream.errors import InputError
 from har_stream.whole_file import replacing_file
+from training.batches import Example
+from training.config import RunConfig
 
+FILE = "checkpoint.npz"
 Weights = list[NDArray[Any]]
+
+_UNLEARNED = {"name", "about", "licence", "data", "split", "deciding", "keep"}
+"""What a config says beside how to learn; data and split decide the clips, which are hashed."""
+
+
+def identify(
+    train: Sequence[Example], validation: Sequence[Example], config: RunConfig, *, n_labels: int
+) -> str:
+    """Return a hash of all that decides what a network learns, and of no one's folders."""
+    told = config.model_dump(mode="json", exclude=_UNLEARNED)
+    clips = [[(each.name, each.label, len(each.frames)) for each in s] for s in (train, validation)]
+    return hashlib.sha256(json.dumps([told, clips, n_labels]).encode()).hexdigest()
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
@@ -20,6 +37,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         path: The file; replaced whole, never written in place.
+        identity: Of what is learned: see `identify`.
         patience: Epochs without a better validation loss; none: all epochs, and the last is best.
 
     Attributes:
@@ -30,9 +48,10 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         finished: Whether nothing is left to be learned.
     """
 
-    def __init__(self, path: Path, *, patience: int | None) -> None:
+    def __init__(self, path: Path, *, identity: str, patience: int | None) -> None:
         super().__init__()
         self.path = path
+        self._identity = identity
         self._patience = patience
         self._best_loss = math.inf
         self.history: list[dict[str, float]] = []
@@ -70,12 +89,13 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         """Bring a compiled model, and this, to where the file left off.
 
         Raises:
-            InputError: The file belongs to another network.
+            InputError: The file belongs to another config, other clips or another network.
         """
         model.optimizer.build(model.trainable_variables)
         try:
             with np.load(self.path) as saved:
                 noted = json.loads(str(saved["noted"]))
+                self._check(noted)
                 for n, variable in enumerate(_variables(model)):
                     variable.assign(saved[f"variable_{n}"])
                 n_best = len(model.get_weights()) if noted["best_epoch"] else 0
@@ -87,8 +107,16 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self.history, self.best_epoch = noted["history"], noted["best_epoch"]
         self._best_loss, self.finished = noted["best_loss"], noted["finished"]
 
+    def _check(self, noted: dict[str, Any]) -> None:
+        if noted.get("identity") != self._identity:
+            raise InputError(
+                f"{self.path}: does not fit this run: it comes of another config or other clips; "
+                "leave --resume out, or give another --out"
+            )
+
     def _save(self) -> None:
         noted = {
+            "identity": self._identity,
             "history": self.history,
             "best_epoch": self.best_epoch,
             "best_loss": self._best_loss,

@@ -6,10 +6,12 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.prompt import FloatPrompt, Prompt
@@ -17,11 +19,13 @@ from rich.table import Table
 
 from har_stream.errors import InputError
 from har_stream.settings import state_dir
+from har_stream.whole_file import writing
+from har_stream.yaml_file import problems
 from training import gathering
 from training.arguments import make_parser
 
 if TYPE_CHECKING:
-    from training.config import RunConfig
+    from training.config import DataConfig, RunConfig
 
 # What takes long to import is imported where it is used, so that --help is instant.
 
@@ -44,9 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"train-har: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        kept = "; the last whole epoch is kept, see --resume" if options.command == "fit" else ""
-        print(f"train-har: interrupted{kept}", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print("train-har: interrupted", *interrupt.args, file=sys.stderr)
         return 130
     return 0
 
@@ -55,22 +58,25 @@ def _fit(options: argparse.Namespace, _: str) -> None:
     from training import config as configs
 
     config = _with_options(configs.load(options.config), options)  # before TensorFlow loads
-    from training import report
+    from training import report, run_folder
     from training.fit import fit
 
     folder = options.out or Path("runs") / config.name
+    if options.seeds > 1 and (folder / run_folder.RUN).exists():
+        raise InputError(f"{folder}: holds a single run; give the sweep a folder of its own, --out")
     cache_folder = options.cache or state_dir() / "cache" / "clips"
     runs = []
     for seed in range(config.seed, config.seed + options.seeds):
         own = folder / f"seed-{seed}" if options.seeds > 1 else folder
         seeded = config.model_copy(update={"seed": seed})
-        run = fit(
-            seeded,
-            folder=own,
-            cache_folder=cache_folder,
-            command=_recipe(options, seed),
-            resume=options.resume,
-        )
+        with _keeping_epochs(folder):
+            run = fit(
+                seeded,
+                folder=own,
+                cache_folder=cache_folder,
+                command=_recipe(options, seed),
+                resume=options.resume,
+            )
         runs.append(run)
         _print_scores(run.scores, f"{config.name}, seed {seed}", leaks=run.leaks)
         print(f"bundle: {own / 'bundle'}   (har-stream --bundle {own / 'bundle'} --camera 0)")
@@ -81,7 +87,20 @@ def _fit(options: argparse.Namespace, _: str) -> None:
 
         mean, half = mean_and_interval([run.scores["accuracy"] for run in runs])
         print(f"accuracy over {len(runs)} seeds: {mean:.2%} +- {half:.2%} (95 % interval)")
-        print(f"report: {write_sweep(folder)}")
+        print(f"report: {write_sweep(folder, [run.folder for run in runs])}")
+
+
+@contextmanager
+def _keeping_epochs(folder: Path) -> Iterator[None]:
+    """Say how an interrupted fit goes on, where it has come to anything to go on from."""
+    from training.checkpoint import FILE
+
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if any(folder.rglob(FILE)):
+            raise KeyboardInterrupt("(the last whole epoch is kept, see --resume)") from interrupt
+        raise
 
 
 def _report(options: argparse.Namespace, _: str) -> None:
@@ -110,11 +129,18 @@ def _export(options: argparse.Namespace, _: str) -> None:
         "weights", "bytes", "a frame", "accuracy", "as float32", title=record.manifest.name
     )
     for row in rows:
-        shares = [f"{row[name]:.1%}" for name in ("accuracy", "agreement")]
-        table.add_row(row["format"], f"{row['n_bytes']:,}", f"{row['median_ms']:.2f} ms", *shares)
+        table.add_row(row["format"], *_measured(row))
+    table.caption = "\n".join(f"{r['format']}: {r['refused']}" for r in rows if "refused" in r)
     Console().print(table)
     print(f"bundle: {made.path}")
     print(f"report: {report.write(options.run)}")
+
+
+def _measured(row: dict[str, Any]) -> list[str]:
+    if "refused" in row:
+        return ["refused"]
+    shares = ["" if row[s] is None else f"{row[s]:.1%}" for s in ("accuracy", "agreement")]
+    return [f"{row['n_bytes']:,}", f"{row['median_ms']:.2f} ms", *shares]
 
 
 def _recipe(options: argparse.Namespace, seed: int) -> str:
@@ -136,17 +162,13 @@ def _with_options(config: "RunConfig", options: argparse.Namespace) -> "RunConfi
 
 def _evaluate(options: argparse.Namespace, command: str) -> None:
     from har_stream import bundle
-    from training.config import DataConfig
     from training.evaluate import chosen_clips, evaluate, split_names
 
+    if options.json and not options.json.parent.is_dir():  # at once, not when all is streamed
+        raise InputError(f"{options.json}: there is no folder {options.json.parent}; make it first")
     own = state_dir() / "models"
     loaded = bundle.load(bundle.find(options.bundle, models_dir=own))
-    data = DataConfig(
-        path=options.data,
-        classes=split_names(options.classes),
-        others=split_names(options.others),
-        group_pattern=options.group_pattern,
-    )
+    data = _data_of(options)
     groups = split_names(options.groups)
     scores = evaluate(loaded, data, groups=groups)
     _print_scores(scores, f"{options.bundle} on {options.data}", leaks=scores["leaks"])
@@ -159,7 +181,23 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
         scores["stream"] = evaluate_stream.evaluate_stream(loaded, clips)
         Console().print(evaluate_stream.to_table(scores["stream"]))
     if options.json:
-        options.json.write_text(json.dumps({"command": command, **scores}, indent=2) + "\n")
+        with writing(options.json):  # in place, for it may be /dev/stdout
+            options.json.write_text(json.dumps({"command": command, **scores}, indent=2) + "\n")
+
+
+def _data_of(options: argparse.Namespace) -> "DataConfig":
+    from training.config import DataConfig
+    from training.evaluate import split_names
+
+    try:
+        return DataConfig(
+            path=options.data,
+            classes=split_names(options.classes),
+            others=split_names(options.others),
+            group_pattern=options.group_pattern,
+        )
+    except ValidationError as error:
+        raise InputError("; ".join(problems(error, DataConfig))) from error
 
 
 def _print_scores(scores: dict[str, Any], title: str, *, leaks: bool) -> None:
@@ -185,7 +223,8 @@ def _summary(options: argparse.Namespace, _: str) -> None:
     from har_stream.clips import ClipSpec
     from training.networks import registry
 
-    study = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
+    motion = registry.motion(options.network)
+    study = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0, motion=motion)
     registry.get(options.network).build(options.labels, study).summary()
 
 

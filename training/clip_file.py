@@ -25,7 +25,7 @@ class ClipFile:
     """A clip being written; it gets its name once it is whole.
 
     Args:
-        path: Where it goes; its folder is made, readable by its owner alone.
+        path: Where it goes, readable by its owner alone, as its folder is where that is made.
         fps: Frames per second.
         size_px: Width and height of its frames.
 
@@ -39,6 +39,8 @@ class ClipFile:
         self._part = path.with_name(f".{path.stem}.part.mp4")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._part.touch()
+            self._part.chmod(0o600)  # before the first frame; the codec keeps it
         except OSError as error:
             raise InputError(f"{path.parent}: cannot be written: {error.strerror}") from error
         codec = cv2.VideoWriter.fourcc(*"mp4v")

@@ -52,9 +52,14 @@ def read(paths: Sequence[Path]) -> list[Entry]:
     ]
 
 
-def seeds_of(folder: Path) -> list[Entry]:
-    """Read a sweep, each of its seeds an entry."""
-    return [Entry(f"seed {run.config.seed}", (run,)) for run in _runs_of(folder)]
+def seeds_of(folder: Path, made: Sequence[Path] = ()) -> list[Entry]:
+    """Read a sweep, each of its seeds an entry.
+
+    Args:
+        folder: Of the sweep.
+        made: Its runs; none: all that lie there.
+    """
+    return [Entry(f"seed {run.config.seed}", (run,)) for run in _runs_of(folder, made)]
 
 
 def is_sweep(folder: Path) -> bool:
@@ -62,8 +67,8 @@ def is_sweep(folder: Path) -> bool:
     return not (folder / run_folder.RUN).exists() and any(folder.glob(SEEDS))
 
 
-def _runs_of(folder: Path) -> tuple[Record, ...]:
-    folders = sorted(folder.glob(SEEDS)) if is_sweep(folder) else [folder]
+def _runs_of(folder: Path, made: Sequence[Path] = ()) -> tuple[Record, ...]:
+    folders = made or (sorted(folder.glob(SEEDS)) if is_sweep(folder) else [folder])
     runs = sorted(map(run_folder.read, folders), key=lambda run: run.config.seed)
     if len({run.manifest.labels for run in runs}) > 1:
         raise InputError(f"{folder}: its seeds know different labels; run train-har fit again")
@@ -95,7 +100,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "split": first.manifest.provenance.split,
         "leaks": any(run.manifest.provenance.leaks for run in entry.runs),
         "seeds": [run.config.seed for run in entry.runs],
-        "n_clips": len({judged.clip.path for judged in entry.tested}),
+        "n_clips": len({judged.clip.name for judged in entry.tested}),
         "accuracy": accuracy,
         "accuracy_95": (low, high),
         "macro_f1": float(np.mean([run.scores["macro_f1"] for run in entry.runs])),
@@ -127,13 +132,13 @@ def _confusion(entry: Entry) -> list[list[int]]:
     return counts
 
 
-def rightness(tested: Sequence[Judged]) -> dict[Path, float]:
-    """Per test clip, the share of runs that recognised it."""
-    right: dict[Path, list[bool]] = {}
+def rightness(tested: Sequence[Judged]) -> dict[str, float]:
+    """Per name of a test clip, the share of runs that recognised it."""
+    right: dict[str, list[bool]] = {}
     for judged in tested:
         said = int(judged.probabilities.mean(0).argmax())
-        right.setdefault(judged.clip.path, []).append(said == judged.truth)
-    return {path: float(np.mean(each)) for path, each in right.items()}
+        right.setdefault(judged.clip.name, []).append(said == judged.truth)
+    return {name: float(np.mean(each)) for name, each in right.items()}
 
 
 def difference(first: Entry, second: Entry) -> dict[str, Any]:
@@ -145,12 +150,12 @@ def difference(first: Entry, second: Entry) -> dict[str, Any]:
     """
     found: dict[str, Any] = {"first": first.name, "second": second.name}
     ours, theirs = rightness(first.tested), rightness(second.tested)
-    paired = [path for path in ours if path in theirs]
+    paired = [name for name in ours if name in theirs]
     same_labels = set(first.runs[0].manifest.labels) == set(second.runs[0].manifest.labels)
     if not paired or not same_labels:
         return found | {"n_clips": 0, "accuracy": None, "accuracy_95": None}
-    source = {judged.clip.path: judged.clip.source for judged in first.tested}
-    apart = [ours[path] - theirs[path] for path in paired]
-    interval = metrics.group_interval(apart, [source[path] for path in paired])
+    source = {judged.clip.name: judged.clip.source for judged in first.tested}
+    apart = [ours[name] - theirs[name] for name in paired]
+    interval = metrics.group_interval(apart, [source[name] for name in paired])
     mean = float(np.mean(apart))
     return found | {"n_clips": len(paired), "accuracy": mean, "accuracy_95": interval}

@@ -36,13 +36,17 @@ def write(paths: Sequence[Path], out: Path) -> Path:
     return _write(entries, out, title=f"{len(entries)} runs side by side", sweep=None)
 
 
-def write_sweep(folder: Path) -> Path:
+def write_sweep(folder: Path, made: Sequence[Path] = ()) -> Path:
     """Write the page of a sweep into its folder: mean and interval, and each seed a row.
+
+    Args:
+        folder: Of the sweep.
+        made: Its runs; none: all that lie there.
 
     Raises:
         InputError: The folder holds no sweep, or cannot be written to.
     """
-    entries = compare.seeds_of(folder)
+    entries = compare.seeds_of(folder, made)
     manifest = entries[0].runs[0].manifest
     scores = [entry.runs[0].scores for entry in entries]
     named = ("accuracy", "macro_f1", "ece")

@@ -1,17 +1,41 @@
 """What a training run is told: a strict YAML file under `configs/`, every value commented there."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from har_stream import yaml_file
 from har_stream.clips import ClipSpec
+from har_stream.errors import InputError
 from har_stream.settings import DecidingSettings
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Groups = dict[str, tuple[str, ...]]
+
+
+def _all_different(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} is named twice; name each class once")
+    return names
+
+
+def _with_a_group(pattern: str) -> str:
+    try:
+        n_groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+    if not n_groups:
+        raise ValueError(f"{pattern!r} has no group; put what names the video in ( )")
+    return pattern
+
+
+Classes = Annotated[tuple[str, ...], AfterValidator(_all_different)]
+Pattern = Annotated[str, AfterValidator(_with_a_group)]
 
 
 class _Section(BaseModel):
@@ -25,11 +49,11 @@ class DataConfig(_Section):
     n_clips: PositiveInt = Field(4000, description="simulated: clips to render")
     path: Path | None = Field(None, description="folder of class folders; none: give --data")
     lists: Path | None = Field(None, description="folder of the official split files")
-    classes: tuple[str, ...] = Field((), description="labels in this order; none: every folder")
-    others: tuple[str, ...] = Field(
+    classes: Classes = Field((), description="labels in this order; none: every folder")
+    others: Classes = Field(
         (), description="class folders that are none of the labels; '*': every other folder"
     )
-    group_pattern: str | None = Field(
+    group_pattern: Pattern | None = Field(
         None, description="its first group names the video that a clip was cut from"
     )
     groups_span_classes: bool = Field(
@@ -151,6 +175,19 @@ class RunConfig(_Section):
         0.9, gt=0, le=1, description="share of right decisions that the reject rule lets pass"
     )
     licence: str = Field("MIT; trained on footage for research use")
+
+    def check_urgent(self, labels: Sequence[str]) -> None:
+        """See that the labels that are reported at once exist.
+
+        Raises:
+            InputError: One does not.
+        """
+        foreign = [name for name in self.deciding.urgent or () if name not in labels]
+        if foreign:
+            raise InputError(
+                f"deciding.urgent: no such label: {', '.join(foreign)}; there are "
+                f"{', '.join(labels)}"
+            )
 
 
 def load(path: Path) -> RunConfig:

@@ -35,12 +35,20 @@ class Clip:
         group: Name of the video it was cut from; `LINK` joins linked groups.
         spans: Whether its group is the same footage in every class, as one person's recordings are;
             otherwise groups of two classes have nothing in common but the name.
+        ungrouped: Whether its name holds no group. It counts as a group of its own, though other
+            clips may be of the same video.
     """
 
     path: Path
     label: str
     group: str
     spans: bool = False
+    ungrouped: bool = False
+
+    @property
+    def name(self) -> str:
+        """Class and file name: alike wherever the data set lies."""
+        return f"{self.label}/{self.path.name}"
 
     @property
     def source(self) -> str:
@@ -147,20 +155,33 @@ def _videos(folder: Path) -> Iterator[Path]:
 
 
 def _list(root: Path, classes: Sequence[str], config: DataConfig) -> list[Clip]:
-    """List the clips of classes, groups that share footage joined, and excluded ones left out."""
+    """List the clips of classes, groups that share footage joined, and excluded ones left out.
+
+    A file that lies in several classes is left out of all: it would be learned as one and tested as
+    another.
+    """
     pattern = re.compile(config.group_pattern or _PATTERNS.get(config.kind, UCF_PATTERN))
     spans = config.groups_span_classes
     clips = [
-        Clip(path, label, _group_of(path, pattern), spans)
+        Clip(path, label, _group_of(path, pattern), spans, _named_group(path, pattern) is None)
         for label in classes
         for path in sorted(_videos(root / label))
     ]
+    n_ungrouped = sum(clip.ungrouped for clip in clips)
+    if n_ungrouped:
+        logger.warning(
+            "%s: the names of %d of %d clips do not say which video they were cut from, so each "
+            "counts as a video of its own; if that is wrong, give a group pattern",
+            *(root, n_ungrouped, len(clips)),
+        )
     twins = identical(clips)
+    ambiguous = {c.path for same in twins if len({c.label for c in same}) > 1 for c in same}
     for same in twins:
         logger.warning(
             "%s are one and the same file%s",
-            ", ".join(f"{clip.label}/{clip.path.name}" for clip in same),
-            "; one of the labels is wrong" * (len({clip.label for clip in same}) > 1),
+            ", ".join(clip.name for clip in same),
+            "; left out, since one of the labels is wrong; if their groups share more, exclude one"
+            * (same[0].path in ambiguous),
         )
     kept: list[Clip] = []
     for name in (EVERY_CLASS,) if spans else classes:
@@ -168,11 +189,15 @@ def _list(root: Path, classes: Sequence[str], config: DataConfig) -> list[Clip]:
         same_groups = [[c.group for c in same if spans or c.label == name] for same in twins]
         linked = link(of_name, [*config.linked.get(name, ()), *same_groups])
         excluded = config.exclude.get(name, ())
-        kept += [clip for clip in linked if not clip.is_of(excluded)]
+        kept += [c for c in linked if c.path not in ambiguous and not c.is_of(excluded)]
     return kept
 
 
 def _group_of(path: Path, pattern: re.Pattern[str]) -> str:
     """A clip whose name holds no group is a group of its own."""
+    return _named_group(path, pattern) or path.stem
+
+
+def _named_group(path: Path, pattern: re.Pattern[str]) -> str | None:
     found = pattern.search(path.name)
-    return canonical(found[1]) if found else path.stem
+    return canonical(found[1]) if found and found[1] else None

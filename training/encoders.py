@@ -11,6 +11,8 @@ from har_stream import weights
 from har_stream.clips import ClipSpec
 from har_stream.errors import InputError
 from training.config import EncoderConfig
+from training.download_sources import WEIGHTS
+from training.networks import registry
 
 KERAS = "keras"
 """In place of a name of weights: Keras' own loader brings them."""
@@ -27,12 +29,16 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True)
 class Cnn:
-    """A network of `keras.applications`, and the layer whose mean over the frame is taken."""
+    """A network of `keras.applications`, and the layer whose mean over the frame is taken.
+
+    A frame of less than `least_px` on a side would vanish before that layer.
+    """
 
     make: Callable[..., keras.Model]
     alpha: float
     last: str
     n_features: int
+    least_px: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Backbone:
 
 CNN_PIXELS = Pixels(scale=1 / 127.5, offset=-1.0)
 CNNS = {
-    "mobilenet_v1": Cnn(keras.applications.MobileNet, 1.0, "conv_pw_12_relu", 1024),
+    "mobilenet_v1": Cnn(keras.applications.MobileNet, 1.0, "conv_pw_12_relu", 1024, least_px=31),
     "mobilenet_v2_035": Cnn(keras.applications.MobileNetV2, 0.35, "out_relu", 1280),
 }
 """Howard et al. 2017 up to its last block; Sandler et al. 2018. Both learned from ImageNet."""
@@ -78,12 +84,13 @@ def build(encoder: EncoderConfig, clip: ClipSpec) -> keras.Model:
 
     Raises:
         InputError: The encoder is no CNN, its weights are missing or another network's, or the
-            clip's pixels are not as it learned them.
+            clip's pixels are too few or not as it learned them.
     """
     cnn = CNNS.get(encoder.network)
     if cnn is None:
         raise InputError(f"encoder {encoder.network} cannot learn here: take {', '.join(CNNS)}")
     check_pixels(clip, CNN_PIXELS)
+    registry.check_size(clip, of=encoder.network, least_px=cnn.least_px)
     frame = keras.Input((clip.height_px, clip.width_px, 3), name="frame")
     model = trunk(whole(cnn, weights=None, input_tensor=frame), cnn)
     if encoder.weights == KERAS:
@@ -121,7 +128,7 @@ def trunk(model: keras.Model, cnn: Cnn) -> keras.Model:
 
 def _load(model: keras.Model, encoder: EncoderConfig) -> None:
     """Load a trunk's `.weights.h5`, or the `.h5` that the library publishes for the whole."""
-    path = weights.named(encoder.weights, suffixes=(".h5",))
+    path = weights.named(encoder.weights, suffixes=(".h5",), known=WEIGHTS)
     try:
         if path.name.endswith(".weights.h5"):
             model.load_weights(path)

@@ -37,6 +37,10 @@ FORMATS: dict[Weights, Format] = {
 }
 
 
+class ParityError(InputError):
+    """An export is not the network; in another number format it may be."""
+
+
 def export_bundle(
     path: Path,
     *,
@@ -58,10 +62,10 @@ def export_bundle(
         weights: How the LiteRT files keep numbers; the Keras files keep float32.
 
     Raises:
-        InputError: The LiteRT step is not the window model within the tolerance.
+        ParityError: The LiteRT step is not the window model within the tolerance.
+        InputError: Keras is not on TensorFlow.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise InputError("export needs Keras on TensorFlow: set KERAS_BACKEND=tensorflow")
+    check_backend()
     network = registry.get(manifest.network)
     parts = network.split(model)
     clips = seen = normalise(windows, manifest.clip)
@@ -91,6 +95,16 @@ def export_bundle(
         candidate = bundle.save(Path(folder) / "candidate", manifest, files)
         check_parity(candidate, expected=model.predict(seen, verbose=0), clips=clips)
     return bundle.save(path, manifest, files)
+
+
+def check_backend() -> None:
+    """Refuse a Keras backend whose networks cannot become LiteRT files.
+
+    Raises:
+        InputError: It is not TensorFlow.
+    """
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise InputError(f"KERAS_BACKEND={backend}: fit, import and export need tensorflow")
 
 
 def to_litert(part: keras.Model, *, weights: Weights = "float32") -> bytes:
@@ -127,7 +141,7 @@ def check_parity(candidate: Bundle, *, expected: NDArray[Any], clips: NDArray[np
     """Compare the LiteRT step with the window model's probabilities on whole windows.
 
     Raises:
-        InputError: They differ by more than the tolerance; the message says by how much.
+        ParityError: They differ by more than the tolerance; the message says by how much.
     """
     logits = _stream(candidate, clips)
     found = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
@@ -137,11 +151,11 @@ def check_parity(candidate: Bundle, *, expected: NDArray[Any], clips: NDArray[np
     logger.info("parity: largest difference %.1e, labels agree on %.1f %%", worst, 100 * agreement)
     if all("litert" in formats for formats in candidate.manifest.networks.values()):
         if not worst <= TOLERANCE:
-            raise InputError(
+            raise ParityError(
                 f"export refused: LiteRT differs from Keras by {worst:.1e} (allowed: {TOLERANCE})"
             )
     elif agreement < MIN_AGREEMENT:
-        raise InputError(
+        raise ParityError(
             f"export refused: it agrees with Keras on {agreement:.1%} of the windows "
             f"(needed: {MIN_AGREEMENT:.0%}); export float32 instead"
         )

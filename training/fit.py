@@ -19,10 +19,11 @@ from training import cache, datasets, metrics, run_folder, splits
 from training import frozen as frozen_encoder
 from training.batches import Example, StreamedBatches, sampling_of, streamed
 from training.cache import images_of, is_image
+from training.cache_entry import Footage
 from training.calibrate import Rejecting, apply_temperature, fit_rejecting, fit_temperature
 from training.config import RunConfig
 from training.datasets import Clip, Dataset
-from training.export import export_bundle
+from training.export import check_backend, export_bundle
 from training.learn import Learned, learn
 from training.metrics import Judged
 from training.networks import registry
@@ -62,8 +63,8 @@ def fit(
 
     With folds, every fold is judged by a network that learned from the others, and the bundle's
     network learns from all of them; its calibration and figures are those of all folds together.
-    With `split.refit` the validation clips stop and calibrate a first network, and the bundle's
-    learns from them too, at full length.
+    With `split.refit` the validation clips stop and calibrate a first network, whose curves are
+    kept, and the bundle's learns from them too, at full length.
 
     Args:
         config: What to do.
@@ -73,23 +74,29 @@ def fit(
         resume: Go on where an interrupted run of the same config stopped.
 
     Raises:
-        InputError: Something in the data or the config cannot be used, or the loss diverged.
+        InputError: Something in the data or the config cannot be used, Keras is not on
+            TensorFlow, or the loss diverged.
     """
+    check_backend()
     registry.options(config)
     dataset = datasets.read(config.data)
-    parts = splits.make(dataset, split=config.split, data=config.data, seed=config.seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    every_clip = [*dataset.clips, *dataset.others]
+    config.check_urgent(dataset.labels)
+    split = partial(splits.make_of_readable, split=config.split, data=config.data, seed=config.seed)
+    split(dataset, {})  # refuses what it can before the long reading
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     frozen = frozen_encoder.of(config, folder=folder)
     sampling = replace(sampling_of(config), encode=frozen)
-    cached = cache.read_clips(every_clip, sampling, folder=cache_folder)
+    cached = cache.read_clips([*dataset.clips, *dataset.others], sampling, folder=cache_folder)
+    unreadable = {clip.path: reason for clip, reason in cached.unreadable.items()}
+    dataset, parts = split(dataset, unreadable)
     if config.sampling == "spread":
         config = _at_mean_rate(config, dataset)
     room = _Room(config, dataset.labels, cached.frames, resume)
     if config.pretrain:
-        seen, _ = _deal_others(dataset, config, part=0)
+        seen, _ = _deal_others(dataset, config, parts, number=0)
         taught = pretrain(
-            {clip: cached.frames[clip] for clip in room.usable(seen)},
+            {clip: cached.frames[clip] for clip in seen},
             config,
             lesson=config.pretrain,
             folder=folder / "pretrain",
@@ -97,28 +104,29 @@ def fit(
         )
         room = replace(room, start=partial(start_from, pretrained=taught))
 
-    learned, tested, judged = [], [], []
+    learned, networks, tested, judged = [], [], [], []
     for n, part in enumerate(parts):
-        seen, unseen = _deal_others(dataset, config, part=n)
+        seen, unseen = _deal_others(dataset, config, parts, number=n)
         own = folder / f"split-{n + 1}"
         network = room.learn([*part.train, *seen], part.validation, own)
+        learned.append(network)
         judged += room.judge(network, [*part.validation, *unseen])
         if config.split.refit:
             network = room.learn([*part.train, *part.validation, *seen], (), own / "refit")
         by_test = room.judge(network, part.test)
         with saving(folder):
             save_model(network.model, own / run_folder.MODEL)
-        learned.append(network)
+        networks.append(network)
         tested += by_test
         if not part.validation:
             judged += by_test
         logger.info("%s: accuracy %.3f", part.name, metrics.score(by_test, room.labels)["accuracy"])
-    network, trained_on = learned[0], parts[0].train
+    network, trained_on = networks[0], [*parts[0].train, *seen]
     if config.split.refit:
         trained_on += parts[0].validation
     if len(parts) > 1:
-        trained_on = dataset.clips
-        network = room.learn(every_clip, (), folder / "all")
+        trained_on = [*dataset.clips, *(dataset.others if config.fit.others else seen)]
+        network = room.learn([*dataset.clips, *dataset.others], (), folder / "all")
 
     calibration, rejecting = _calibrate(judged, n_labels=len(room.labels), keep=config.keep)
     tested = _at_temperature(tested, calibration.temperature)
@@ -141,11 +149,11 @@ def fit(
         provenance=Provenance(
             command=command,
             dataset=f"{config.data.kind}: {', '.join(room.labels)}; {len(cached.frames)} clips",
-            split=_said(parts),
+            split=splits.describe(parts),
             leaks=any(part.leaks for part in parts),
             seed=config.seed,
-            trained_on=tuple(sorted({clip.source for clip in room.usable(trained_on)})),
-            n_train_clips=len(room.usable(trained_on)),
+            trained_on=tuple(sorted({clip.source for clip in trained_on})),
+            n_train_clips=len(trained_on),
             n_test_clips=len(tested),
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version("har-stream"),
@@ -180,13 +188,9 @@ class _Room:
 
     config: RunConfig
     labels: tuple[str, ...]
-    frames: Mapping[Clip, Image]
+    frames: Mapping[Clip, Footage]
     resume: bool
     start: Callable[[keras.Model], None] | None = None
-
-    def usable(self, clips: Iterable[Clip]) -> list[Clip]:
-        """Clips that could be read."""
-        return [clip for clip in clips if clip in self.frames]
 
     def learn(self, train: Iterable[Clip], validation: Iterable[Clip], folder: Path) -> Learned:
         """Fit one network."""
@@ -200,9 +204,8 @@ class _Room:
             start=self.start,
         )
 
-    def judge(self, network: Learned, clips: Iterable[Clip]) -> list[Judged]:
+    def judge(self, network: Learned, clips: Sequence[Clip]) -> list[Judged]:
         """Have a network say what it makes of every window that streaming would decide on."""
-        clips = self.usable(clips)
         if not clips:
             return []
         examples = self._examples(clips)
@@ -216,27 +219,34 @@ class _Room:
             )
         ]
 
-    def some_windows(self, clips: Iterable[Clip]) -> Image:
+    def some_windows(self, clips: Sequence[Clip]) -> Image:
         """Take the first windows of clips all over the data set."""
-        clips = self.usable(clips)
         chosen = clips[:: -(-len(clips) // N_PARITY_WINDOWS)]
         return np.stack([streamed(self._images(clip), 0, self.config) for clip in chosen])
 
-    def _images(self, clip: Clip) -> Image:
+    def _images(self, clip: Clip) -> Footage:
         cached = self.frames[clip]
         return cached if is_image(cached) else images_of(clip, sampling_of(self.config))
 
     def _examples(self, clips: Iterable[Clip]) -> list[Example]:
         index = {label: n for n, label in enumerate(self.labels)}
-        return [Example(self.frames[clip], index.get(clip.label)) for clip in self.usable(clips)]
+        return [Example(self.frames[clip], index.get(clip.label), clip.name) for clip in clips]
 
 
 def _deal_others(
-    dataset: Dataset, config: RunConfig, *, part: int
+    dataset: Dataset, config: RunConfig, parts: Sequence[Split], *, number: int
 ) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """Part the clips of no label; always alike where one lesson on them serves all folds."""
-    part = 0 if config.pretrain else part
-    return splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=part)
+    """Part the clips of no label; always alike where one lesson on them serves all folds.
+
+    Returns:
+        Those to learn from: where groups span classes, nobody who is judged by shows in them. And
+        those to judge by.
+    """
+    number, parts = (0, parts) if config.pretrain else (number, [parts[number]])
+    seen, unseen = splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=number)
+    if not (config.pretrain or config.fit.others):
+        return (), unseen
+    return splits.apart(seen, *(side for p in parts for side in (p.validation, p.test))), unseen
 
 
 def _calibrate(
@@ -276,12 +286,6 @@ def _figures(scores: Mapping[str, Any], rejecting: Rejecting) -> dict[str, float
     if rejecting.others_rejected is not None:
         figures["others_rejected"] = rejecting.others_rejected
     return {name: round(value, 4) for name, value in figures.items()}
-
-
-def _said(parts: Sequence[Split]) -> str:
-    if len(parts) == 1:
-        return parts[0].name
-    return f"{len(parts)} group folds; the network itself learned from all of them"
 
 
 def _at_mean_rate(config: RunConfig, dataset: Dataset) -> RunConfig:

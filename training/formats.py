@@ -18,14 +18,14 @@ from har_stream.bundle import Bundle, Manifest
 from har_stream.clips import Image
 from har_stream.engines.litert import file_of
 from har_stream.errors import InputError
-from har_stream.whole_file import replacing
+from har_stream.whole_file import replacing, writing
 from training import cache, datasets, metrics, run_folder, speed, splits
 from training import frozen as frozen_encoder
 from training.batches import sampling_of, streamed
 from training.config import RunConfig
 from training.datasets import Clip
 from training.evaluate import stream_clips
-from training.export import FORMATS, Weights, export_bundle
+from training.export import FORMATS, ParityError, Weights, export_bundle
 from training.frozen import Frozen
 from training.metrics import Judged
 from training.run_folder import Record
@@ -47,87 +47,121 @@ def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bun
     Returns:
         The bundle, and a row per format: `n_bytes` of its LiteRT files, `median_ms` a frame,
         `accuracy` on the run's test clips, streamed, and `agreement`: the share of decisions with
-        float32's label. The rows are kept in `formats.json` for the report.
+        float32's label; none without float32. A format that is not the network has a row too, of
+        why it is `refused`. The rows are kept in `formats.json` for the report.
 
     Raises:
-        InputError: An export is not the network, or clips are missing.
+        InputError: The format that was asked for is not the network, clips are missing, or the
+            run's folder cannot be written to.
     """
     name = run_folder.BUNDLE if weights == "float32" else f"{run_folder.BUNDLE}-{weights}"
-    parts = _parts(record)
-    with tempfile.TemporaryDirectory() as scratch:
+    networks = _networks(record)
+    with tempfile.TemporaryDirectory() as scratch, writing(Path(scratch)):
         frozen = frozen_encoder.of(record.config, folder=Path(scratch))
         judged: dict[Weights, list[Judged]] = {each: [] for each in FORMATS}
-        for n, (train, test) in enumerate(parts, 1):
+        refused: dict[Weights, str] = {}
+        for folder, learned_from, test in networks:
             made = _every_format(
-                Path(scratch) / f"split-{n}",
-                model=_load(record.folder / f"split-{n}"),
+                Path(scratch) / folder.name,
+                wanted=weights,
+                refused=refused,
+                model=_load(folder),
                 manifest=record.manifest,
-                windows=_windows(record.config, train, cache_folder),
+                windows=_windows(record.config, learned_from, cache_folder),
                 frozen=frozen,
             )
-            for each in FORMATS:
-                judged[each] += stream_clips(made[each], test)[0]
-        if len(parts) > 1:
-            made = _every_format(
-                Path(scratch) / "whole",
-                model=_load(record.folder),
-                manifest=record.manifest,
-                windows=_windows(
-                    record.config, [c for _, test in parts for c in test], cache_folder
-                ),
-                frozen=frozen,
-            )
-        rows = [_row(each, made[each], judged) for each in FORMATS]
+            for each in made:
+                judged[each] += stream_clips(made[each], test)[0] if test else []
+        judged = {each: judged[each] for each in made}
+        rows = [
+            {"format": each, "refused": refused[each]}
+            if each in refused
+            else _row(each, made[each], judged)
+            for each in FORMATS
+        ]
         files = {path.name: path.read_bytes() for path in made[weights].path.iterdir()}
     del files[bundle.MANIFEST]
-    with replacing(record.folder / run_folder.FORMATS) as file:
-        json.dump(rows, file, indent=1)
-    return bundle.save(record.folder / name, made[weights].manifest, files), rows
+    with writing(record.folder):
+        with replacing(record.folder / run_folder.FORMATS) as file:
+            json.dump(rows, file, indent=1)
+        return bundle.save(record.folder / name, made[weights].manifest, files), rows
 
 
-def _parts(record: Record) -> list[tuple[Sequence[Clip], Sequence[Clip]]]:
-    """Part the run's clips as the run did: what each split learned from and was tested on."""
+def _networks(record: Record) -> list[tuple[Path, Sequence[Clip], Sequence[Clip]]]:
+    """Name each network's folder, what it learned from and is tested on; the bundle's is last."""
     config = record.config
-    dataset = datasets.read(config.data)
-    parts = splits.make(dataset, split=config.split, data=config.data, seed=config.seed)
+    unreadable = {Path(path): reason for path, reason in record.unreadable.items()}
+    _, parts = splits.make_of_readable(
+        datasets.read(config.data),
+        unreadable,
+        split=config.split,
+        data=config.data,
+        seed=config.seed,
+    )
     tested = {judged.clip.path for judged in record.tested}
-    found: list[tuple[Sequence[Clip], Sequence[Clip]]] = [
-        (part.train, [clip for clip in part.test if clip.path in tested]) for part in parts
+    found: list[tuple[Path, Sequence[Clip], Sequence[Clip]]] = [
+        (
+            record.folder / f"split-{n}",
+            part.train,
+            [clip for clip in part.test if clip.path in tested],
+        )
+        for n, part in enumerate(parts, 1)
     ]
-    if sum(len(test) for _, test in found) != len(tested):
+    every_clip = [clip for _, _, test in found for clip in test]
+    if len(every_clip) != len(tested):
         raise InputError(
             f"{config.data.path}: the clips have changed since {record.folder} was made; run "
             "train-har fit again"
         )
+    if len(parts) > 1:  # the bundle's network learned from every clip: there is none to test it on
+        found.append((record.folder, every_clip, ()))
     return found
 
 
 def _every_format(
-    folder: Path, *, model: keras.Model, manifest: Manifest, windows: Image, frozen: Frozen | None
+    folder: Path,
+    *,
+    wanted: Weights,
+    refused: dict[Weights, str],
+    model: keras.Model,
+    manifest: Manifest,
+    windows: Image,
+    frozen: Frozen | None,
 ) -> dict[Weights, Bundle]:
-    return {
-        weights: export_bundle(
-            folder / weights,
-            model=model,
-            manifest=manifest,
-            windows=windows,
-            frozen=frozen,
-            weights=weights,
-        )
-        for weights in FORMATS
-    }
+    """Export a network in every format that is not refused yet; add to `refused` what is now."""
+    made: dict[Weights, Bundle] = {}
+    for weights in [each for each in FORMATS if each not in refused]:
+        try:
+            made[weights] = export_bundle(
+                folder / weights,
+                model=model,
+                manifest=manifest,
+                windows=windows,
+                frozen=frozen,
+                weights=weights,
+            )
+        except ParityError as error:
+            if weights == wanted:
+                raise
+            refused[weights] = str(error)
+    return made
 
 
 def _row(weights: Weights, made: Bundle, judged: dict[Weights, list[Judged]]) -> Row:
-    ours, _ = metrics.windows_of(judged[weights])
-    theirs, _ = metrics.windows_of(judged["float32"])
     return {
         "format": weights,
         "n_bytes": litert_bytes(made),
         "median_ms": speed.measure(made).to_json()["median_ms"],
         "accuracy": metrics.score(judged[weights], made.manifest.labels)["accuracy"],
-        "agreement": float((ours.argmax(-1) == theirs.argmax(-1)).mean()),
+        "agreement": _agreement(judged[weights], judged.get("float32")),
     }
+
+
+def _agreement(ours: Sequence[Judged], theirs: Sequence[Judged] | None) -> float | None:
+    if theirs is None:
+        return None
+    said, expected = (metrics.windows_of(judged)[0].argmax(-1) for judged in (ours, theirs))
+    return float((said == expected).mean())
 
 
 def litert_bytes(made: Bundle) -> int:

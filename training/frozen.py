@@ -19,10 +19,13 @@ from har_stream.clips import ClipSpec, Image, normalise
 from har_stream.engines.litert import FrameEncoder
 from har_stream.engines.tflite import Network
 from har_stream.errors import InputError
+from har_stream.whole_file import writing
 from training import encoders
 from training.cache import Features
 from training.config import EncoderConfig, RunConfig
+from training.download_sources import WEIGHTS
 from training.export import to_litert
+from training.networks import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ def of(config: RunConfig, *, folder: Path) -> Frozen | None:
         folder: Where its `.tflite` file is put, if it has to be made.
 
     Raises:
-        InputError: Its weights are missing or do not fit, or a clip cannot be varied as asked.
+        InputError: Its weights are missing or do not fit, a clip cannot be varied as asked, or
+            the network on it forgets when it does not.
     """
     encoder = config.encoder
     if encoder is None or not encoder.frozen:
@@ -83,7 +87,9 @@ def of(config: RunConfig, *, folder: Path) -> Frozen | None:
     model = _of_frames(encoders.build(encoder, config.clip))
     content = hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights()))
     path = folder / "encoder.tflite"
-    path.write_bytes(to_litert(model))
+    made = to_litert(model)
+    with writing(path):
+        path.write_bytes(made)
     return Frozen(path, content.hexdigest(), config.clip, augment.ticks, own={"encoder": model})
 
 
@@ -94,9 +100,10 @@ def _of_frames(cnn: keras.Model) -> keras.Model:
 
 def _from_outside(encoder: EncoderConfig, config: RunConfig) -> Frozen:
     backbone = encoders.BACKBONES[encoder.network]
+    _check_memory(config.network, encoder)
     encoders.check_pixels(config.clip, encoders.BACKBONE_PIXELS)
     _check_size(config, backbone)
-    path = weights.named(encoder.weights, suffixes=(".tflite",))
+    path = weights.keep(weights.named(encoder.weights, suffixes=(".tflite",), known=WEIGHTS))
     outside = Outside(
         sha256=weights.hash_of(path),
         how=weights.how_to_bring(backbone.weights),
@@ -111,6 +118,15 @@ def _from_outside(encoder: EncoderConfig, config: RunConfig) -> Frozen:
         reset_frames=config.reset_frames,
         outside=outside,
     )
+
+
+def _check_memory(network: str, encoder: EncoderConfig) -> None:
+    """A backbone's one state begins anew with a stream; windows that overlap begin one by one."""
+    if registry.get(network).MEMORY == "staggered":
+        raise InputError(
+            f"network {network} begins anew with each window, which {encoder.network} cannot: take "
+            "movinet, cnn_pool or cnn_transformer, or another encoder.network"
+        )
 
 
 def _check_size(config: RunConfig, backbone: encoders.Backbone) -> None:

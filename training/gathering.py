@@ -23,6 +23,11 @@ from rich.table import Table
 from har_stream.errors import InputError
 from training.download_sources import Remote
 
+HOME_GROUPS, HOME_LABELS = 3, 2
+"""Least that `configs/home.yaml` can learn from: groups of each label, and labels."""
+HOME_WEIGHTS = "movinet_a0_stream_int8"
+"""Of its encoder."""
+
 
 def record(options: argparse.Namespace, _: str) -> None:
     """Record clips at a camera, once consent is given."""
@@ -46,7 +51,7 @@ def record(options: argparse.Namespace, _: str) -> None:
         except KeyboardInterrupt:
             shown.console.print("stopped; the clips that are whole are kept")
     _print_clips(options.out)
-    print(f"next: train-har fit configs/home.yaml --data {options.out}")
+    _print_next(options.out)
 
 
 def cut(options: argparse.Namespace, _: str) -> None:
@@ -61,7 +66,7 @@ def cut(options: argparse.Namespace, _: str) -> None:
     ]
     cut_out(wanted, options.out)
     _print_clips(options.out)
-    print(f"next: train-har fit configs/home.yaml --data {options.out}")
+    _print_next(options.out)
 
 
 def download(options: argparse.Namespace, _: str) -> None:
@@ -94,6 +99,25 @@ def _showing(name: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, TransferSpeedColumn(), TimeRemainingColumn()) as shown:
         task = shown.add_task(name, total=None)
         yield lambda n_here, n_total: shown.update(task, completed=n_here, total=n_total)
+
+
+def _print_next(folder: Path) -> None:
+    """Print what is still to be gathered; the command that learns once it can work."""
+    from training.datasets import census
+
+    classes = census(folder)
+    lacking = [
+        f"{label} from {HOME_GROUPS - n_groups} more"
+        for label, _, n_groups in classes
+        if n_groups < HOME_GROUPS
+    ]
+    if len(classes) < HOME_LABELS:
+        lacking.append(f"another activity from {HOME_GROUPS}")
+    if lacking:
+        print(f"next: gather {', '.join(lacking)} (sessions or recordings: each tests the others)")
+    else:
+        print(f"next: train-har download weights {HOME_WEIGHTS}   (once)")
+        print(f"      train-har fit configs/home.yaml --data {folder}")
 
 
 def _print_clips(folder: Path) -> None:

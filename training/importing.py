@@ -13,6 +13,7 @@ from keras import activations, layers
 from har_stream.bundle import Bundle, Manifest, Provenance
 from har_stream.clips import ClipSpec, Image
 from har_stream.errors import InputError
+from har_stream.whole_file import writing
 from training import keras_file, simulated
 from training.export import export_bundle
 from training.networks import registry
@@ -52,10 +53,13 @@ def import_model(path: Path, said: Said, *, name: str, folder: Path, command: st
         command: How it was imported, for the provenance.
 
     Raises:
-        InputError: The file or what was said cannot be used, or the stream differs from the model.
+        InputError: The file or what was said cannot be used, the stream differs from the model, or
+            the folder cannot be written.
     """
     if not 0 < said.sample_hz < float("inf"):
         raise InputError(f"--sample-hz {said.sample_hz}: frames a second are above 0")
+    if len(set(said.labels)) < max(2, len(said.labels)):
+        raise InputError(f"--labels {','.join(said.labels)}: at least two, all different")
     saved = keras_file.read(path)
     model = keras_file.build(saved)
     network = recognise(model, path)
@@ -90,7 +94,8 @@ def import_model(path: Path, said: Said, *, name: str, folder: Path, command: st
             licence=f"that of {path.name}; ask its author",
         ),
     )
-    return export_bundle(folder, model=model, manifest=manifest, windows=_windows(clip))
+    with writing(folder):
+        return export_bundle(folder, model=model, manifest=manifest, windows=_windows(clip))
 
 
 def recognise(model: keras.Sequential, path: Path) -> str:

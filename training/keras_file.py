@@ -8,6 +8,7 @@ and the weights are copied in. What Keras 3 refuses, such as Keras 2's `time_maj
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ _KEPT: dict[str, tuple[str, ...]] = {
 _ACTIVATIONS = ("activation", "recurrent_activation")
 _UNUSUAL = ("go_backwards", "stateful")
 """Switches that no network of the family sets, and that would change what is computed."""
+_UNREADABLE = (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+"""What reading a file that is no model, or a damaged one, may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def read(path: Path) -> Saved:
             with h5py.File(path) as file:
                 config = json.loads(file.attrs["model_config"])
                 version = str(file.attrs.get("keras_version", "2"))
-    except (OSError, KeyError, ValueError) as error:
+    except _UNREADABLE as error:
         raise InputError(
             f"{path}: no model saved by Keras; give the .h5 or .keras file of model.save(), which "
             "holds the network as well as its weights"
@@ -117,7 +120,7 @@ def build(saved: Saved) -> keras.Sequential:
                 copy = Path(folder) / "model.h5"  # Keras looks at the ending
                 copy.write_bytes(saved.path.read_bytes())
                 model.load_weights(copy)
-    except (OSError, KeyError, ValueError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{saved.path}: its weights do not fit its network: {error}") from error
     return model
 

@@ -11,11 +11,12 @@ import keras
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.batches import Batches, Example, StreamedBatches
-from training.checkpoint import Checkpoint
+from training.checkpoint import FILE, Checkpoint, identify
 from training.config import FitConfig, RunConfig
 from training.folding import fold_time
 from training.networks import registry
 from training.precision import WHOLE, choose_policy, dtype_policy
+from training.saving import saving
 from training.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
@@ -63,12 +64,15 @@ def learn(
         start: Gives a new model its first weights, where it does not begin from nothing.
 
     Raises:
-        InputError: The loss diverged, or the checkpoint is of another network.
+        InputError: The loss diverged, or the checkpoint is of another config or other clips, or it
+            cannot be written.
     """
     fit = config.fit
     patience = fit.patience if validation else None
-    folder.mkdir(parents=True, exist_ok=True)
-    checkpoint = Checkpoint(folder / "checkpoint.npz", patience=patience)
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    identity = identify(train, validation, config, n_labels=n_labels)
+    checkpoint = Checkpoint(folder / FILE, identity=identity, patience=patience)
 
     keras.utils.set_random_seed(config.seed)
     policy = choose_policy(mixed=fit.mixed_precision, gpus=keras.distribution.list_devices("gpu"))

@@ -1,8 +1,8 @@
 """A first lesson on the clips of no label, each by its own class, before the labels are learned.
 
 Where those clips share no footage with the labelled ones, one lesson serves every fold and leaks
-into none; whoever names the classes answers for that. Only the head, which tells them apart, is
-thrown away.
+into none; where groups span classes, those that a split judges by are left out, otherwise whoever
+names the classes answers for that. Only the head, which tells them apart, is thrown away.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import keras
 
-from har_stream.clips import Image
 from har_stream.errors import InputError
 from training.batches import Example
+from training.cache_entry import Footage
 from training.config import PretrainConfig, RunConfig
 from training.datasets import Clip
 from training.learn import learn
@@ -22,7 +22,7 @@ SEED_STEP = 1_000
 
 
 def pretrain(
-    frames: Mapping[Clip, Image],
+    frames: Mapping[Clip, Footage],
     config: RunConfig,
     *,
     lesson: PretrainConfig,
@@ -46,10 +46,13 @@ def pretrain(
     """
     index = {label: n for n, label in enumerate(sorted({clip.label for clip in frames}))}
     if len(index) < 2:
-        raise InputError("pretrain: needs two other classes at least; name them in data.others")
+        raise InputError(
+            "pretrain: needs two other classes at least, with footage that no split judges by; "
+            "name them in data.others"
+        )
     fit = config.fit.model_copy(update={**lesson.model_dump(), "others": 0.0, "patience": None})
     learned = learn(
-        [Example(images, index[clip.label]) for clip, images in frames.items()],
+        [Example(images, index[clip.label], clip.name) for clip, images in frames.items()],
         (),
         config.model_copy(update={"fit": fit, "seed": config.seed + SEED_STEP}),
         n_labels=len(index),
@@ -61,5 +64,17 @@ def pretrain(
 
 def start_from(model: keras.Model, pretrained: keras.Model) -> None:
     """Copy all weights but those of the head."""
-    for layer, taught in zip(model.layers[:-1], pretrained.layers[:-1], strict=True):
+    for layer, taught in zip(_body(model), _body(pretrained), strict=True):
         layer.set_weights(taught.get_weights())
+
+
+def _body(model: keras.Model) -> list[keras.Layer]:
+    """Layers with weights but the head, the last of them; models side by side have one each."""
+    learned = [layer for layer in model.layers if layer.weights]
+    if not isinstance(learned[-1], keras.Model):
+        return learned[:-1]
+    return [
+        inner
+        for layer in learned
+        for inner in (_body(layer) if isinstance(layer, keras.Model) else [layer])
+    ]

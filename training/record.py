@@ -47,7 +47,7 @@ def consent(wanted: Wanted) -> str:
         f"Camera {redact(wanted.source)} is recorded for {wanted.n_clips * wanted.clip_s / 60:g} "
         f"min: pictures without sound, in {wanted.n_clips} clips of {wanted.clip_s:g} s, labelled "
         f"{wanted.label!r}.\n"
-        f"They go to {place}, readable by you alone. Nothing leaves this machine.\n"
+        f"They go to {place}, in files that you alone can read. Nothing leaves this machine.\n"
         "Everyone who may come into the picture should know of it and agree.\n"
         "Ctrl-C stops at any time and keeps the clips that are whole; to delete them, delete the "
         "folder."

@@ -62,7 +62,7 @@ def findings(
             for row in worst_confusions(record.tested, labels)
         ],
         "reliability": metrics.reliability(probabilities, truth_of_window),
-        "calibration": manifest.calibration.model_dump(),
+        "calibration": manifest.calibration.model_dump() | {"fitted_on": record.calibrated_on},
         "rejecting": {
             "below": manifest.deciding.reject_below,
             "margin_below": manifest.deciding.margin_below,
@@ -72,6 +72,8 @@ def findings(
             "by": record.config.split.by,
             "said": manifest.provenance.split,
             "leaks": manifest.provenance.leaks,
+            "refit": record.config.split.refit and record.calibrated_on == "validation",
+            "n_ungrouped": record.splits[0]["n_ungrouped"],
             "parts": record.splits,
         },
         "left_out": {
@@ -94,7 +96,7 @@ def findings(
 def named(text: str, record: Record) -> str:
     """Name clips from their data set's folder on: a report is sent to others."""
     root = record.config.data.path
-    return text.replace(f"{root}/", "") if root else text
+    return text.removeprefix(f"{root}/") if root else text
 
 
 def worst_confusions(tested: Sequence[Judged], labels: Sequence[str]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import ValidationError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 BUNDLE, MODEL, RUN, DECISIONS = "bundle", "model.keras", "run.json", "decisions.json"
 FORMATS = "formats.json"
+CalibratedOn = Literal["validation", "test", "folds"]
+"""Clips by which confidence was fitted: set aside, the test clips too, or all folds' test clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ class Record:
         config: What the run was told.
         manifest: Of its bundle.
         scores: On test clips; see `training.metrics.score`.
-        splits: Per split its name, sizes, best epoch and learning curves.
+        splits: Per split its name, sizes, best epoch and learning curves; with `split.refit`, those
+            of the first network, which the validation clips judged.
+        calibrated_on: What temperature and reject rule were fitted on.
         unreadable: Path of each clip left out, and why.
         short: Clips with less footage than a window spans.
         tested: Calibrated decisions on every test clip, split after split.
@@ -52,6 +56,7 @@ class Record:
     manifest: Manifest
     scores: dict[str, Any]
     splits: list[dict[str, Any]]
+    calibrated_on: CalibratedOn
     unreadable: dict[str, str]
     short: list[str]
     tested: list[Judged]
@@ -68,12 +73,23 @@ def read(folder: Path) -> Record:
         config = RunConfig.model_validate(run["config"])
         manifest = Manifest.model_validate(run["manifest"])
         splits, scores = run["splits"], run["scores"]
+        calibrated_on = run["calibrated_on"]
         tested = [_judged(row, manifest.labels) for row in decisions]
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{folder}: its files are of another version of har-stream; run train-har fit again"
         ) from error
-    return Record(folder, config, manifest, scores, splits, run["unreadable"], run["short"], tested)
+    return Record(
+        folder,
+        config=config,
+        manifest=manifest,
+        scores=scores,
+        splits=splits,
+        calibrated_on=calibrated_on,
+        unreadable=run["unreadable"],
+        short=run["short"],
+        tested=tested,
+    )
 
 
 def write_figures(
@@ -98,11 +114,13 @@ def write_figures(
                 "n_train": len(split.train),
                 "n_validation": len(split.validation),
                 "n_test": len(split.test),
+                "n_ungrouped": split.n_ungrouped,
                 "best_epoch": network.best_epoch,
                 "history": network.history,
             }
             for split, network in zip(splits, learned, strict=True)
         ],
+        "calibrated_on": _calibrated_on(splits),
         "unreadable": {str(clip.path): reason for clip, reason in cached.unreadable.items()},
         "short": [str(clip.path) for clip in cached.short],
     }
@@ -121,6 +139,12 @@ def write_decisions(folder: Path, tested: Sequence[Judged]) -> None:
         for judged in tested
     ]
     _write(folder / DECISIONS, content)
+
+
+def _calibrated_on(splits: Sequence["Split"]) -> CalibratedOn:
+    if splits[0].validation:
+        return "validation"
+    return "folds" if len(splits) > 1 else "test"
 
 
 def _judged(row: dict[str, Any], labels: Sequence[str]) -> Judged:

@@ -27,7 +27,7 @@ class Speed:
     Attributes:
         median_ms: Of `N_MEASURED` frames, the bundle's own hop.
         p95_ms: Exceeded by one frame in twenty.
-        runs_on: The runtime.
+        runs_on: The runtime, and how many threads it took.
         cpu: The processor.
     """
 

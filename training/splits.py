@@ -1,6 +1,7 @@
 """Who trains and who is tested: by group, by official list, in folds, or, by name, as the study."""
 
-from collections.abc import Collection, Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +34,11 @@ class Split:
     test: tuple[Clip, ...]
     leaks: bool
 
+    @property
+    def n_ungrouped(self) -> int:
+        """How many clips name no group: others may be cuts of the same video."""
+        return sum(clip.ungrouped for clip in (*self.train, *self.validation, *self.test))
+
 
 def make(dataset: Dataset, *, split: SplitConfig, data: DataConfig, seed: int) -> list[Split]:
     """Part a dataset as its config says: several splits for folds, otherwise one.
@@ -41,40 +47,83 @@ def make(dataset: Dataset, *, split: SplitConfig, data: DataConfig, seed: int) -
         InputError: A side is empty or lacks a class, a list does not fit, or a group is mixed.
     """
     clips = dataset.clips
+    absent = set(dataset.labels) - {clip.label for clip in clips}
+    if absent:
+        raise InputError(f"no clip of {', '.join(sorted(absent))}: bring some, or leave it out")
     if split.by == "study":
         splits = [study(clips, seed=seed)]
     elif split.by == "folds":
         splits = folds(clips, n_folds=split.n_folds, seed=seed)
     else:
         if split.by == "official":
-            tested, trained = _official(clips, split, data)
-            name = f"official list {split.list}"
+            test, trained = _official(clips, split, data)
+            rest = apart(trained, test)
+            name = f"official list {split.list}{_left_out(len(trained) - len(rest))}"
         else:
-            tested, trained = _held_out(clips, split), list(clips)
+            test = _held_out(clips, split)
+            rest = apart(clips, test)
             name = f"group, held out: {_said(split)}"
-        sources = {clip.source for clip in tested}
-        test = tuple(clip for clip in clips if clip.source in sources)
-        rest = [clip for clip in trained if clip.source not in sources]
         train, validation = _by_group(rest, share=split.validation, seed=seed)
-        splits = [Split(name, train, validation, test, leaks=False)]
+        splits = [Split(name, train, validation, tuple(test), leaks=False)]
     for made in splits:
         check(made, dataset.labels)
     return splits
 
 
+def make_of_readable(
+    dataset: Dataset,
+    unreadable: Mapping[Path, str],
+    *,
+    split: SplitConfig,
+    data: DataConfig,
+    seed: int,
+) -> tuple[Dataset, list[Split]]:
+    """Part what is left of a dataset without the clips that cannot be read.
+
+    Args:
+        dataset: All clips.
+        unreadable: Paths of those to leave out, each with the reason.
+        split: As of `make`.
+        data: As of `make`.
+        seed: As of `make`.
+
+    Returns:
+        The clips that are left, and their splits.
+
+    Raises:
+        InputError: A side is empty or lacks a class without them.
+    """
+    clips, others = (
+        tuple(clip for clip in each if clip.path not in unreadable)
+        for each in (dataset.clips, dataset.others)
+    )
+    readable = replace(dataset, clips=clips, others=others)
+    try:
+        return readable, make(readable, split=split, data=data, seed=seed)
+    except InputError as error:
+        if not unreadable:
+            raise
+        n_clips, first = len(dataset.clips + dataset.others), next(iter(unreadable.values()))
+        raise InputError(
+            f"{len(unreadable)} of {n_clips} clips cannot be read (the first: {first}), and "
+            f"without them: {error}"
+        ) from error
+
+
 def study(clips: Sequence[Clip], *, seed: int) -> Split:
     """Split at random, as the study did, although cuts of one video then lie on both sides."""
     rest, test = train_test_split(list(clips), test_size=STUDY_TEST, random_state=seed)
-    n_train = round(len(rest) * (1 - STUDY_VALIDATION))
-    made = Split("study (random)", tuple(rest[:n_train]), tuple(rest[n_train:]), tuple(test), False)
-    return replace(made, leaks=bool(mixed(made)))
+    n_train = math.floor(len(rest) * (1.0 - STUDY_VALIDATION))  # as Keras' validation_split
+    train, validation = tuple(rest[:n_train]), tuple(rest[n_train:])
+    return Split("study (random)", train, validation, tuple(test), leaks=True)
 
 
 def folds(clips: Sequence[Clip], *, n_folds: int, seed: int) -> list[Split]:
     """Test every clip once: groups are dealt to folds so that classes stay in proportion."""
+    dealt = _deal(clips, n_folds=n_folds, seed=seed, fewer_parts="lower split.n_folds")
     return [
         Split(f"group fold {n} of {n_folds}", train, (), test, leaks=False)
-        for n, (train, test) in enumerate(_deal(clips, n_folds=n_folds, seed=seed), 1)
+        for n, (train, test) in enumerate(dealt, 1)
     ]
 
 
@@ -93,6 +142,19 @@ def deal_others(
         tuple(clip for clip in others if names[clip] not in judged),
         tuple(clip for clip in others if names[clip] in judged),
     )
+
+
+def describe(splits: Sequence[Split]) -> str:
+    """Say in a line how the clips of a run are parted."""
+    folds = f"{len(splits)} group folds; the network itself learned from all of them"
+    said, n_ungrouped = splits[0].name if len(splits) == 1 else folds, splits[0].n_ungrouped
+    return f"{said}; the group of {n_ungrouped} clips is not known" if n_ungrouped else said
+
+
+def apart(clips: Iterable[Clip], *sides: Iterable[Clip]) -> tuple[Clip, ...]:
+    """Leave out the clips that are of a video on one of these sides."""
+    sources = {clip.source for side in sides for clip in side}
+    return tuple(clip for clip in clips if clip.source not in sources)
 
 
 def mixed(split: Split) -> list[str]:
@@ -123,12 +185,18 @@ def check(split: Split, labels: Iterable[str]) -> None:
 
 
 def _held_out(clips: Sequence[Clip], split: SplitConfig) -> list[Clip]:
-    return [clip for clip in clips if clip.is_of(split.held_out_of.get(clip.label, split.held_out))]
+    """Clips of the groups held out, and of the same footage in other classes."""
+    sources = {c.source for c in clips if c.is_of(split.held_out_of.get(c.label, split.held_out))}
+    return [clip for clip in clips if clip.source in sources]
 
 
 def _said(split: SplitConfig) -> str:
     of = [f"{label} {', '.join(groups)}" for label, groups in split.held_out_of.items()]
     return "; ".join([", ".join(split.held_out), *of])
+
+
+def _left_out(n_clips: int) -> str:
+    return f", without {n_clips} training clips of videos that it tests" if n_clips else ""
 
 
 def _official(
@@ -183,19 +251,25 @@ def _by_group(
     clips: Sequence[Clip], *, share: float, seed: int
 ) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
     """Part training clips into training and validation, whole groups each."""
-    if share == 0:
+    if share == 0 or not clips:
         return tuple(clips), ()
-    return _deal(clips, n_folds=max(2, round(1 / share)), seed=seed)[0]
+    n_folds = max(2, round(1 / share))
+    fewer_parts = "raise split.validation, or set it to 0"
+    return _deal(clips, n_folds=n_folds, seed=seed, fewer_parts=fewer_parts)[0]
 
 
 def _deal(
-    clips: Sequence[Clip], *, n_folds: int, seed: int
+    clips: Sequence[Clip], *, n_folds: int, seed: int, fewer_parts: str
 ) -> list[tuple[tuple[Clip, ...], tuple[Clip, ...]]]:
     labels = [clip.label for clip in clips]
     sources = [clip.source for clip in clips]
-    n_least = min(_count_sources(clips, label) for label in set(labels))
-    if n_least < n_folds:
-        raise InputError(f"a class has {n_least} groups, too few for {n_folds} parts; lower it")
+    least = min(sorted(set(labels)), key=lambda label: _count_sources(clips, label))
+    n_groups = _count_sources(clips, least)
+    if n_groups < n_folds:
+        raise InputError(
+            f"class {least!r} has {n_groups} groups, too few for {n_folds} parts: bring "
+            f"{n_folds - n_groups} more of it (each `train-har record` is one), or {fewer_parts}"
+        )
     dealer = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     return [
         (tuple(clips[n] for n in train), tuple(clips[n] for n in test))

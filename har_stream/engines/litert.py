@@ -20,8 +20,6 @@ FORMATS: tuple[Format, ...] = ("litert", "litert_float16", "litert_int8")
 class LiteRtEngine:
     """Runs a bundle's `.tflite` files, of any number format; see `har_stream.engines.Engine`."""
 
-    runs_on = "LiteRT on the CPU"
-
     def __init__(self, bundle: Bundle, rolling: Rolling) -> None:
         self._n_labels = len(bundle.manifest.labels)
         self._encoder = self._rows = self._head = None
@@ -33,6 +31,12 @@ class LiteRtEngine:
             self._head = Network(path)
         self._n_frames = rolling.n_frames
         self._rings: dict[int, Array] = {}
+
+    @property
+    def runs_on(self) -> str:
+        """LiteRT, and the threads that it takes for the rows of a camera."""
+        n_threads = self._rows.n_threads if self._rows else 1
+        return f"LiteRT on {n_threads} CPU threads" if n_threads > 1 else "LiteRT on one CPU thread"
 
     def step(
         self,

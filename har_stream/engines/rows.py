@@ -24,18 +24,21 @@ class Rows:
         path: The network, which takes `features`, `age` and states.
         n_rows: Rows of a slot.
         n_labels: Labels of its logits.
+
+    Attributes:
+        n_threads: That share the rows out, each on a core of its own.
     """
 
     def __init__(self, path: Path, *, n_rows: int, n_labels: int) -> None:
         networks = [Network(path)]
         n_at_once = _rows_at_once(n_rows, networks[0].n_state_bytes)
         self._parts = [slice(n, n + n_at_once) for n in range(0, n_rows, n_at_once)]
-        n_cores = min(os.cpu_count() or 1, len(self._parts))
-        networks += [Network(path) for _ in range(n_cores - 1)]
+        self.n_threads = min(os.cpu_count() or 1, len(self._parts))
+        networks += [Network(path) for _ in range(self.n_threads - 1)]
         for network in networks:
             network.resize(n_at_once)
         self._here, *self._elsewhere = networks
-        self._pool = ThreadPoolExecutor(max(1, n_cores - 1), thread_name_prefix="rows")
+        self._pool = ThreadPoolExecutor(max(1, self.n_threads - 1), thread_name_prefix="rows")
         self._n_rows = n_rows
         self._n_labels = n_labels
         self._kept: dict[int, dict[str, Array]] = {}

@@ -10,6 +10,7 @@ from training.config import IMAGENET, EncoderConfig
 from training.networks.cnn_transformer import ring_split
 
 MEMORY: Memory = "ring"
+LEAST_FRAMES = 2  # change lies between two
 WEIGHT_DECAY = 0.02
 LEAST = 1e-6
 """The square root is steep at 0; below this it is cut."""

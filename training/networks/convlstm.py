@@ -14,6 +14,7 @@ from training.networks.lrcn import lstm_cell
 
 MEMORY: Memory = "staggered"
 POOL = {"pool_size": 2, "padding": "same"}
+LEAST_PX = 31  # each convolution takes 2 off, each pooling halves: 29, 15, 13, 7, 5, 3, 1
 
 
 def build(n_labels: int, clip: ClipSpec) -> keras.Model:

@@ -1,5 +1,6 @@
 """LRCN: a small CNN per frame, an LSTM over the frames (Donahue et al. 2015, as in the study)."""
 
+import math
 from collections.abc import Callable
 
 import keras
@@ -9,13 +10,16 @@ from har_stream.bundle import Memory, Role
 from har_stream.clips import ClipSpec
 
 MEMORY: Memory = "staggered"
+LAYERS = ((16, 4), (32, 4), (64, 2), (64, 2))
+"""Filters, and the pixels on each side that are pooled into one."""
+LEAST_PX = math.prod(pool for _, pool in LAYERS)
 
 
 def build(n_labels: int, clip: ClipSpec) -> keras.Model:
     """Return the window model: (n_frames, height, width, 3) to probabilities."""
     model = keras.Sequential(name="lrcn")
     model.add(keras.Input((clip.n_frames, clip.height_px, clip.width_px, 3), name="clip"))
-    for filters, pool in ((16, 4), (32, 4), (64, 2), (64, 2)):
+    for filters, pool in LAYERS:
         if model.layers:
             model.add(layers.TimeDistributed(layers.Dropout(0.25)))
         conv = layers.Conv2D(filters, 3, padding="same", activation="relu")

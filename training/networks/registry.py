@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from har_stream.bundle import Memory, Role
 from har_stream.clips import ClipSpec
@@ -27,6 +27,8 @@ class Network(Protocol):
 
     Attributes:
         MEMORY: What is kept between two frames; see `har_stream.bundle.Manifest`.
+
+    It may also say what it needs of a clip: `LEAST_PX` on each side, `LEAST_FRAMES`, `MOTION`.
     """
 
     MEMORY: Memory
@@ -86,9 +88,11 @@ def options(config: "RunConfig") -> dict[str, Any]:
     """Return what a run's config tells its network beyond labels and clip.
 
     Raises:
-        InputError: There is no such network, or it knows no such option, or needs one.
+        InputError: There is no such network, or it knows no such option, or needs one, or its
+            clip is too small or too short for it.
     """
-    known = inspect.signature(get(config.network).build).parameters
+    network = get(config.network)
+    known = inspect.signature(network.build).parameters
     given = {name: getattr(config, name) for name in OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
     for name in OPTIONS:
@@ -96,4 +100,32 @@ def options(config: "RunConfig") -> dict[str, Any]:
             raise InputError(f"network {config.network} knows no {name!r}: take the key out")
     if "encoder" in known and "encoder" not in given:
         raise InputError(f"network {config.network} stands on an encoder: name it with 'encoder'")
+    needs = {"least_px": "LEAST_PX", "least_frames": "LEAST_FRAMES"}
+    least = {key: getattr(network, name, 1) for key, name in needs.items()}
+    check_size(config.clip, of=config.network, **least)
     return given
+
+
+def check_size(clip: ClipSpec, *, of: str, least_px: int = 1, least_frames: int = 1) -> None:
+    """Refuse a clip of which a network would have nothing left.
+
+    Raises:
+        InputError: With the least size.
+    """
+    if min(clip.height_px, clip.width_px) < least_px:
+        raise InputError(
+            f"clip: {of} takes {least_px} x {least_px} pixels at least, not "
+            f"{clip.height_px} x {clip.width_px}"
+        )
+    if clip.n_frames < least_frames:
+        raise InputError(f"clip: {of} takes {least_frames} frames at least, not {clip.n_frames}")
+
+
+def motion(name: str) -> Literal["none", "flow"]:
+    """Return the motion that a network needs under `clip`.
+
+    Raises:
+        InputError: There is no such network.
+    """
+    needed: Literal["none", "flow"] = getattr(get(name), "MOTION", "none")
+    return needed

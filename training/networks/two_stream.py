@@ -8,6 +8,8 @@ from har_stream.clips import ClipSpec
 from har_stream.errors import InputError
 
 MEMORY: Memory = "ring"
+MOTION = "flow"
+LEAST_FRAMES = 2  # flow lies between two
 CONVOLUTIONS = (
     (96, 7, 2, "normalised, pooled"),
     (256, 5, 2, "normalised, pooled"),
@@ -31,7 +33,7 @@ def build(n_labels: int, clip: ClipSpec, *, width: float = 1.0) -> keras.Model:
     Raises:
         InputError: The frames carry no flow.
     """
-    if clip.motion != "flow":
+    if clip.motion != MOTION:
         raise InputError("two_stream sees optical flow: set 'motion: flow' under clip")
     frames = keras.Input((clip.n_frames, clip.height_px, clip.width_px, 5), name="clip")
     still = frames[:, -1, :, :, :3]

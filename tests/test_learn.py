@@ -1,0 +1,65 @@
+"""What a network is asked to say, and how far it goes at every step towards it."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.batches import Batches, Example
+from training.checkpoint import Checkpoint
+from training.config import RunConfig
+from training.learn import LAST_RATE, learn
+
+CLIP = {"n_frames": 3, "height_px": 16, "width_px": 16, "sample_hz": 5.0}
+
+
+def _config(**fit: Any) -> RunConfig:
+    told = {"name": "tiny", "about": "noise", "network": "c3d", "width": 0.02, "clip": CLIP}
+    return RunConfig.model_validate(told | {"fit": fit})
+
+
+def _examples(*labels: int | None) -> list[Example]:
+    rng = np.random.default_rng(0)
+    return [Example(rng.integers(0, 255, (5, 16, 16, 3), np.uint8), label) for label in labels]
+
+
+def test_smoothed_targets_are_those_worked_out_by_hand() -> None:
+    """Three labels and 0.3: each gets 0.1, and the right one 0.7 on top."""
+    config = _config(batch=4, label_smoothing=0.3, others=0.5)
+    _, targets, weights = Batches(_examples(0, 1, 2, 1, None), config, n_labels=3)[0]
+    expected = [[0.1, 0.1, 0.8], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1]]
+    np.testing.assert_allclose(sorted(targets[:4].tolist()), expected, atol=1e-6)
+    np.testing.assert_allclose(targets[4:], [[1 / 3] * 3] * 2, atol=1e-6)
+    np.testing.assert_array_equal(weights, 1)
+
+
+def test_targets_are_plain_unless_smoothed() -> None:
+    _, targets, _ = Batches(_examples(0, 1, 2), _config(batch=3), n_labels=3)[0]
+    np.testing.assert_array_equal(sorted(targets.tolist()), [[0, 0, 1], [0, 1, 0], [1, 0, 0]])
+
+
+def _rates(config: RunConfig, folder: Path, patch: pytest.MonkeyPatch) -> list[float]:
+    """Learn from five clips; the learning rate before the first step and after every one."""
+    rates: list[float] = []
+
+    def note(checkpoint: Checkpoint, *_: object, **__: object) -> None:
+        rates.append(float(checkpoint.model.optimizer.learning_rate))
+
+    for when in ("on_train_begin", "on_train_batch_end"):
+        patch.setattr(Checkpoint, when, note)
+    learn(_examples(0, 1, 0, 1, 0), [], config, n_labels=2, folder=folder, resume=False)
+    return rates
+
+
+def test_the_cosine_ends_with_the_last_step_of_the_last_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"learning_rate": 0.004, "schedule": "cosine", "epochs": 2, "batch": 2}
+    rates = _rates(_config(**told), tmp_path, monkeypatch)
+    assert len(rates) == 1 + 2 * 3
+    falling = [(1 + math.cos(math.pi * n / 6)) / 2 for n in range(7)]
+    expected = [0.004 * (LAST_RATE + (1 - LAST_RATE) * share) for share in falling]
+    assert rates == pytest.approx(expected, rel=1e-5)
+    assert rates[-1] == pytest.approx(rates[0] / 50, rel=1e-5)
