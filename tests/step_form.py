@@ -1,7 +1,7 @@
 """Runs a network's step form tick by tick, in Keras alone, on whatever backend it is set to.
 
 As a program, `step_form.py WEIGHTS.h5` checks tiny networks of all kinds but the study's and those
-whose encoder learns, which take minutes to compile; with `--learn` all of them, and that they learn.
+whose encoder learns, which take long to compile; with `--learn` all, and that they learn.
 """
 
 import sys
