@@ -13,7 +13,7 @@ from pathlib import Path
 
 from har_stream.errors import InputError
 from har_stream.settings import state_dir
-from har_stream.whole_file import replacing_file
+from har_stream.whole_file import replacing_file, writing
 
 logger = logging.getLogger(__name__)
 
@@ -68,14 +68,12 @@ def keep(path: Path) -> Path:
     if found := of_hash(sha256, suffix=path.suffix):
         return found
     kept = folder() / f"{path.stem}-{sha256[:8]}" / path.name
-    try:
+    with writing(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
         with replacing_file(kept) as partial:
             shutil.copyfile(path, partial)
             if hash_of(partial) != sha256:
                 raise InputError(f"{path}: it changed while it was copied; start again")
-    except OSError as error:
-        raise InputError(f"{kept}: cannot be written: {error.strerror}") from error
     logger.info("weights: %s is copied to %s, where its bundle will look for it", path, kept)
     return kept
 

@@ -41,6 +41,20 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def explaining(place: Path, what: str, *, remedy: str) -> Iterator[None]:
+    """Say in one line what went wrong with a file or folder, why, and what to do.
+
+    Raises:
+        InputError: In place of any `OSError` of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error  # NumPy's short writes have no number
+        raise InputError(f"{place}: {what} ({why}); {remedy}") from error
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[TextIO]:
     """Open a UTF-8 text file that takes the place of ``path`` once its block has ended well.
 

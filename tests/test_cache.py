@@ -121,6 +121,8 @@ def test_unreadable_and_short_clips_are_named(
     assert "1 of 2 clips are shorter than a window of 1.4 s" in caplog.text
     with pytest.raises(InputError, match="none of 1 clips can be read"):
         cache.read_clips([broken], Sampling(SPEC), folder=tmp_path / "cache")
+    with pytest.raises(InputError, match=r"none of 2 clips can be read; the first: .*broken\.avi"):
+        cache.read_clips([broken, empty], Sampling(SPEC), folder=tmp_path / "cache")
 
 
 def test_a_full_disk_is_said_and_leaves_no_half_entry(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from clip_maker import write_dataset
+from tiny_config import CONFIG
 
 from har_stream import bundle as bundles
 from training import cli, learn, splits
@@ -20,15 +21,6 @@ from training.config import load
 from training.datasets import Clip
 
 ROOT = Path(__file__).parents[1]
-CONFIG = """
-name: tiny
-about: two directions
-network: lrcn
-data: {classes: [Down, Right]}
-split: {held_out: ["3"], validation: 0}
-clip: {n_frames: 3, height_px: 64, width_px: 64, sample_hz: 5.0}
-fit: {epochs: 1, batch: 8}
-"""
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,11 @@ from pathlib import Path
 import pytest
 from clip_maker import write_clip, write_dataset
 from run_builder import write_run
+from tiny_config import CONFIG
 
 from training.cli import main
 
 KERAS_2 = Path(__file__).with_name("keras2")
-CONFIG = """
-name: tiny
-about: two directions
-network: lrcn
-data: {classes: [Down, Right]}
-split: {held_out: ["3"], validation: 0}
-clip: {n_frames: 3, height_px: 64, width_px: 64, sample_hz: 5.0}
-fit: {epochs: 1, batch: 8}
-"""
 
 
 @pytest.fixture(scope="module")

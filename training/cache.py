@@ -115,7 +115,8 @@ def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Ca
             else:
                 frames[clip] = _stored(clip, made, sampling) if isinstance(made, _Entry) else made
     if clips and not frames:
-        raise InputError(f"none of {len(clips)} clips can be read; the first: {made}")
+        first = next(iter(unreadable.values()))
+        raise InputError(f"none of {len(clips)} clips can be read; the first: {first}")
     return Cached(frames, unreadable, _short(frames, sampling))
 
 

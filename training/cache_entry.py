@@ -2,8 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,8 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.errors import InputError
-from har_stream.whole_file import replacing_file
+from har_stream.whole_file import explaining, replacing_file
 
 Seen = NDArray[Any]
 """Frames, uint8, or features, float32."""
@@ -109,31 +107,19 @@ def store(path: Path, images: Seen) -> None:
         file.write(_checksum(images))
 
 
-@contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
+def writing_to(folder: Path) -> AbstractContextManager[None]:
     """Say what to do where the cache cannot be written.
 
     Raises:
         InputError: In place of any `OSError` of the block.
     """
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{folder}: the frame cache cannot be written ({error.strerror or error}); free some "
-            "space, or point --cache elsewhere"
-        ) from error
+    remedy = "free some space, or point --cache elsewhere"
+    return explaining(folder, "the frame cache cannot be written", remedy=remedy)
 
 
-@contextmanager
-def _opening(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"{path}: the cached frames cannot be read ({error.strerror or error}); start again, "
-            "or point --cache elsewhere"
-        ) from error
+def _opening(path: Path) -> AbstractContextManager[None]:
+    remedy = "start again, or point --cache elsewhere"
+    return explaining(path, "the cached frames cannot be read", remedy=remedy)
 
 
 def _checksum(images: Seen) -> bytes:
