@@ -66,7 +66,7 @@ class Outside(_Part):
     """
 
     sha256: str
-    how: str = Field(description="the command that brings it")
+    how: str = Field(description="what brings it, mostly a command")
     frames: str = Field("frames", description="what it calls its input of frames")
     features: str = Field("features", description="what it calls the output that is read")
 

@@ -1,6 +1,5 @@
 """A head on a frozen encoder: features once through the streaming engine, the bundle says whose."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -118,13 +117,18 @@ def test_a_backbone_given_by_its_path_is_kept_where_its_bundle_finds_it(
     monkeypatch.delenv(weights.ENVIRONMENT, raising=False)
     monkeypatch.setattr(weights, "folder", lambda: tmp_path / "kept")
     name = MOVINET["weights"]
-    mine = shutil.copy(shared / f"weights/{name}/{name}.tflite", tmp_path / "mine.tflite")
+    mine = tmp_path / "mine.tflite"
+    mine.write_bytes((shared / f"weights/{name}/{name}.tflite").read_bytes() + b"of my own")
     with caplog.at_level("INFO"):
         run = _fit(_config("movinet", MOVINET | {"weights": str(mine)}, LARGE), tmp_path, clips)
     (said,) = (r.getMessage() for r in caplog.records if r.name == weights.__name__)
     assert f"{mine} is copied to {tmp_path / 'kept'}" in said
-    Path(mine).unlink()
-    _assert_streams_as_fitted(bundle.load(run.folder / "bundle"), run, clips)
+    mine.unlink()
+    made = bundle.load(run.folder / "bundle")
+    _assert_streams_as_fitted(made, run, clips)
+    monkeypatch.setattr(weights, "folder", lambda: tmp_path / "nothing")
+    with pytest.raises(InputError, match="bring it: nobody publishes it: copy it into a folder"):
+        bundle.load(made.path)
 
 
 def test_every_phase_of_a_jittered_clip_is_a_stream_of_its_own(
@@ -180,6 +184,7 @@ def test_an_encoder_may_learn_too(shared: Path, clips: Path, tmp_path: Path) -> 
         ({"width": 0.5}, "knows no 'width'"),
         ({"clip": SMALL | {"colour": "bgr"}}, "has learned colour: rgb, scale: 0.00784"),
         ({"augment": {"flip": 0.5}}, "sees every clip once, as it is: leave flip"),
+        ({"reset_frames": 5}, "only movinet_a0_stream outlasts a window: take it out"),
         ({"encoder": MOVINET}, "cnn_lstm begins anew with each window, which movinet_a0_stream"),
         (
             {"network": "cnn_pool", "encoder": MOVINET, "clip": LARGE},

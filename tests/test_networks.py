@@ -119,7 +119,7 @@ def test_they_run_on_jax(weights: Path, learns: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "least_px"), [("lrcn", 64), ("convlstm", 31), ("c3d", 1), ("two_stream", 1)]
+    ("name", "least_px"), [("lrcn", 64), ("convlstm", 31), ("c3d", 1), ("two_stream", 12)]
 )
 def test_a_clip_too_small_for_a_network_is_refused(name: str, least_px: int) -> None:
     motion = registry.motion(name)

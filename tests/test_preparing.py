@@ -55,7 +55,9 @@ def _shifting(right_px: int, down_px: int, *, seed: int = 5) -> Image:
     return np.stack(moved)[:, 80:176, 64:192]
 
 
-@pytest.mark.parametrize(("right_px", "down_px"), [(3, 0), (0, 4), (-5, 2), (2, -6), (0, 0)])
+@pytest.mark.parametrize(
+    ("right_px", "down_px"), [(3, 0), (0, 4), (-5, 2), (2, -6), (0, 0), (12, 0), (0, -11)]
+)
 def test_flow_says_how_far_each_pixel_moved_to_the_right_and_down(
     right_px: int, down_px: int
 ) -> None:

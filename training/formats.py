@@ -56,7 +56,7 @@ def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bun
     """
     name = run_folder.BUNDLE if weights == "float32" else f"{run_folder.BUNDLE}-{weights}"
     networks = _networks(record)
-    with tempfile.TemporaryDirectory() as scratch, writing(Path(scratch)):
+    with tempfile.TemporaryDirectory() as scratch:
         frozen = frozen_encoder.of(record.config, folder=Path(scratch))
         judged: dict[Weights, list[Judged]] = {each: [] for each in FORMATS}
         refused: dict[Weights, str] = {}
@@ -132,14 +132,15 @@ def _every_format(
     made: dict[Weights, Bundle] = {}
     for weights in [each for each in FORMATS if each not in refused]:
         try:
-            made[weights] = export_bundle(
-                folder / weights,
-                model=model,
-                manifest=manifest,
-                windows=windows,
-                frozen=frozen,
-                weights=weights,
-            )
+            with writing(folder):
+                made[weights] = export_bundle(
+                    folder / weights,
+                    model=model,
+                    manifest=manifest,
+                    windows=windows,
+                    frozen=frozen,
+                    weights=weights,
+                )
         except ParityError as error:
             if weights == wanted:
                 raise

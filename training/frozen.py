@@ -71,9 +71,13 @@ def of(config: RunConfig, *, folder: Path) -> Frozen | None:
 
     Raises:
         InputError: Its weights are missing or do not fit, a clip cannot be varied as asked, or
-            the network on it forgets when it does not.
+            what is to begin anew and what remembers do not agree.
     """
     encoder = config.encoder
+    if config.reset_frames and (encoder is None or encoder.network not in encoders.BACKBONES):
+        raise InputError(
+            f"reset_frames: only {' or '.join(encoders.BACKBONES)} outlasts a window: take it out"
+        )
     if encoder is None or not encoder.frozen:
         return None
     augment = config.augment
@@ -104,9 +108,10 @@ def _from_outside(encoder: EncoderConfig, config: RunConfig) -> Frozen:
     encoders.check_pixels(config.clip, encoders.BACKBONE_PIXELS)
     _check_size(config, backbone)
     path = weights.keep(weights.named(encoder.weights, suffixes=(".tflite",), known=WEIGHTS))
+    sha256 = weights.hash_of(path)
     outside = Outside(
-        sha256=weights.hash_of(path),
-        how=weights.how_to_bring(backbone.weights),
+        sha256=sha256,
+        how=_how_to_bring(backbone.weights, sha256),
         frames=backbone.frames,
         features=backbone.features,
     )
@@ -118,6 +123,12 @@ def _from_outside(encoder: EncoderConfig, config: RunConfig) -> Frozen:
         reset_frames=config.reset_frames,
         outside=outside,
     )
+
+
+def _how_to_bring(name: str, sha256: str) -> str:
+    if sha256 == WEIGHTS[name].sha256:
+        return weights.how_to_bring(name)
+    return f"nobody publishes it: copy it into a folder, and name that with {weights.ENVIRONMENT}"
 
 
 def _check_memory(network: str, encoder: EncoderConfig) -> None:

@@ -10,6 +10,7 @@ from har_stream.errors import InputError
 MEMORY: Memory = "ring"
 MOTION = "flow"
 LEAST_FRAMES = 2  # flow lies between two
+LEAST_PX = 12  # of less, OpenCV finds no flow
 CONVOLUTIONS = (
     (96, 7, 2, "normalised, pooled"),
     (256, 5, 2, "normalised, pooled"),
