@@ -33,7 +33,7 @@ from har_stream import capture
 from har_stream.capture import SourceCounts
 from har_stream.files import VideoFile, read_file
 from training import cache, config, datasets
-from training.batches import Batch, Batches, Example, sampling_of
+from training.batches import QUEUED, Batch, Batches, Example, sampling_of
 from training.config import RunConfig
 from training.datasets import Clip
 from training.folding import fold_time
@@ -47,7 +47,7 @@ class OneBatch(keras.utils.PyDataset):  # type: ignore[misc]
     """The same batch again and again: input that costs nothing."""
 
     def __init__(self, batch: Batch, n_batches: int) -> None:
-        super().__init__(workers=1)
+        super().__init__(**QUEUED)
         self._batch = batch
         self._n_batches = n_batches
 

@@ -18,6 +18,9 @@ Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Windows, targets (n, n_labels) and weights (n,)."""
 JUDGED_AT_ONCE = 16
 """Windows of one batch that is not learned from."""
+QUEUED = {"workers": 2, "max_queue_size": 2}
+"""Batches are drawn by threads of Keras' own. With one worker, TensorFlow's data pipeline would draw
+them, whose tuning thread holds up the end of an epoch for as long as the epoch took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(self, examples: Sequence[Example], config: RunConfig, *, n_labels: int) -> None:
-        super().__init__(workers=1)
+        super().__init__(**QUEUED)
         self._labelled = [example for example in examples if example.label is not None]
         self._others = [example for example in examples if example.label is None]
         self._config = config
@@ -123,7 +126,7 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(self, examples: Sequence[Example], config: RunConfig, *, n_labels: int) -> None:
-        super().__init__(workers=1)
+        super().__init__(**QUEUED)
         self._config = config
         self._labels = np.eye(n_labels, dtype=np.float32)
         self._windows = [
