@@ -40,6 +40,16 @@ def writing(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a file that could not be written, before the long work whose outcome it would hold.
+
+    Raises:
+        InputError: Its folder is not there.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+
+
 @contextmanager
 def explaining(place: Path, what: str, *, remedy: str) -> Iterator[None]:
     """Say in one line what went wrong with a file or folder, why, and what to do.

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,32 @@ def test_the_plot_is_made_from_the_figures(tmp_path: Path) -> None:
     assert plot.read_text().startswith("<?xml")
     lrcn = json.loads(figures.read_text())["lrcn"]
     assert f"{lrcn['loop_ms'] / lrcn['hop1_ms']:.0f} x" in plot.read_text()
+
+
+def test_figures_that_cannot_be_written_are_told_before_measuring(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bench, "measure", lambda _: pytest.fail("measured all the same"))
+    assert bench.main(["--json", str(tmp_path / "gone/figures.json")]) == 2
+    said = f"har-bench: {tmp_path}/gone/figures.json: there is no folder {tmp_path}/gone; make it"
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_figures_that_cannot_be_written_after_all_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    figures = json.loads((ROOT / "benchmarks/two-cores.json").read_text())
+    monkeypatch.setattr(bench, "measure", lambda _: figures)
+    assert bench.main(["--json", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith(f"{tmp_path}: cannot be written: Is a directory\n")
+
+
+def test_ctrl_c_ends_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench, "measure", lambda _: signal.raise_signal(signal.SIGINT))
+    assert bench.main([]) == 130
+    assert capsys.readouterr().err == "har-bench: interrupted\n"
 
 
 def test_without_ffmpeg_the_remedy_is_named(

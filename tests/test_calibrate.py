@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
-from har_stream.segmenter import Deciding
+from har_stream.recognition import UNKNOWN
+from har_stream.segmenter import Deciding, judge
+from har_stream.settings import DecidingSettings
 from training import calibrate, metrics
 from training.datasets import Clip
 from training.metrics import Judged
@@ -104,9 +106,37 @@ def test_where_no_decision_is_right_the_default_thresholds_stand(
     known, truth = np.array([[0.9, 0.06, 0.04], [0.34, 0.33, 0.33]]), np.array([1, 1])
     fitted = calibrate.fit_rejecting(known, truth, others=known[1:], keep=0.9)
     assert fitted == calibrate.Rejecting(
-        Deciding(), passed=0.0, wrong_rejected=0.5, others_rejected=1.0
+        Deciding(), passed=None, wrong_rejected=0.5, others_rejected=1.0
     )
     assert "no decision on the clips that calibrate is right" in caplog.text
+
+
+def test_shares_are_counted_with_the_thresholds_that_stand_in_the_end() -> None:
+    known, truth = _drawn(6, n=300)
+    others = softmax(np.random.default_rng(6).normal(0, 1, (100, 4)), axis=-1)
+    told = DecidingSettings(reject_below=0.7, margin_below=0.55)
+    fitted = calibrate.fit_rejecting(known, truth, others=others, keep=0.9, told=told)
+    assert (fitted.deciding.reject_below, fitted.deciding.margin_below) == (0.7, 0.55)
+
+    def rejected(rows: np.ndarray) -> float:
+        verdicts = [judge(dict(zip("ABCD", row, strict=True)), fitted.deciding) for row in rows]
+        return float(np.mean([verdict.label == UNKNOWN for verdict in verdicts]))
+
+    is_right = known.argmax(-1) == truth
+    assert fitted.shares() == pytest.approx(
+        {
+            "passed": 1 - rejected(known[is_right]),
+            "wrong_rejected": rejected(known[~is_right]),
+            "others_rejected": rejected(others),
+        }
+    )
+    assert fitted.shares()["passed"] < 0.9, "the fitted thresholds would let more pass"
+
+
+def test_of_no_wrong_decision_none_is_said_to_be_rejected() -> None:
+    known = np.array([[0.9, 0.1], [0.2, 0.8]])
+    fitted = calibrate.fit_rejecting(known, np.array([0, 1]), others=np.empty((0, 2)), keep=0.9)
+    assert fitted.shares() == {"passed": 1.0}
 
 
 def test_scores_are_those_of_scikit_learn() -> None:

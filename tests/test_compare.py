@@ -154,3 +154,20 @@ def test_a_page_that_cannot_be_written_is_told(runs: Path, tmp_path: Path) -> No
     with pytest.raises(InputError, match="the page cannot be written"):
         compare_page.write([runs / "good"], tmp_path / "file/page.html")
     assert compare_page.write([runs / "good"], tmp_path / "new/page.html").exists()
+
+
+@pytest.mark.parametrize("name", ["page.json", ""])
+def test_a_page_with_the_name_of_its_figures_or_none_is_refused(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"give the page's name, FILE\.html"):
+        compare_page.write([runs / "good"], Path(name))
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_seed_is_no_sweep_yet(tmp_path: Path) -> None:
+    write_run(tmp_path / "seed-1", seed=1)
+    with pytest.raises(InputError, match=f"one seed has no interval; .* {tmp_path / 'seed-1'}$"):
+        compare_page.write_sweep(tmp_path)
+    assert not (tmp_path / "report.html").exists()

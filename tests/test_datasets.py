@@ -10,8 +10,10 @@ from clip_maker import write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
+from har_stream.clips import ClipSpec
 from har_stream.errors import InputError
-from training import datasets
+from training import cache, datasets, splits
+from training.cache import Sampling
 from training.config import DataConfig, load
 from training.datasets import Clip
 
@@ -147,22 +149,72 @@ def test_excluded_groups_take_their_linked_groups_along(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "said"),
+    ("named", "said"),
     [
-        (("A", "Jump"), "no clips of class 'Jump'; it has A, Lonely"),
-        (("A", "Lonely"), "Lonely: one clip cannot be split"),
-        (("A",), "one class, 'A'; at least two are needed"),
+        ({"classes": ("A", "Jump")}, "no clips of class 'Jump'; it has A, Lonely"),
+        ({"classes": ("A", "Lonely"), "others": ("A",)}, "^A: named among the classes and the oth"),
+        ({"others": ("A", "Lonely")}, "every folder is named among the others"),
+        ({"linked": {"a": (("1", "2"),)}}, "^data.linked: no such class: a; there are A, Lonely$"),
+        ({"exclude": {"*": ("1",)}}, r"^data.exclude: no such class: \*; there are A, Lonely$"),
+        (
+            {"groups_span_classes": True, "linked": {"*": (("1", "2"),), "A": (("1", "2"),)}},
+            r"^data.linked: with groups_span_classes '\*' alone counts, not A$",
+        ),
+        (
+            {"groups_span_classes": True, "exclude": {"A": ("1",)}},
+            r"^data.exclude: with groups_span_classes '\*' alone counts, not A$",
+        ),
     ],
 )
-def test_unusable_classes_are_named(tmp_path: Path, classes: tuple[str, ...], said: str) -> None:
+def test_unusable_classes_are_named(tmp_path: Path, named: dict[str, object], said: str) -> None:
     _touch(tmp_path, "A/1.avi", "A/2.avi", "Lonely/1.avi")
     with pytest.raises(InputError, match=said):
-        datasets.read(DataConfig(path=tmp_path, classes=classes))
+        datasets.read(DataConfig.model_validate({"path": tmp_path} | named))
+
+
+def test_a_config_may_link_groups_of_a_folder_that_it_does_not_ask_for(tmp_path: Path) -> None:
+    _touch(tmp_path, "A/1.avi", "A/2.avi", "B/1.avi", "B/2.avi", "C/1.avi")
+    linked = {"C": (("1", "2"),)}
+    dataset = datasets.read(DataConfig(path=tmp_path, classes=("A", "B"), linked=linked))
+    assert [clip.source for clip in dataset.clips] == ["A/1", "A/2", "B/1", "B/2"]
 
 
 def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give one with --data"):
         datasets.read(DataConfig(path=tmp_path / "nowhere"))
+    _touch(tmp_path, "1.avi", "Empty/readme.md")
+    with pytest.raises(InputError, match=f"^{tmp_path}: no folders of clips in it; give the fol"):
+        datasets.read(DataConfig(path=tmp_path))
+    assert datasets.census(tmp_path / "nowhere") == []
+
+
+def test_clips_that_cannot_be_opened_are_left_to_the_cache_which_names_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = write_clip(tmp_path / "A/v_A_g01_c01.avi", seed=1, n_frames=12)
+    shutil.copy(first, tmp_path / "A/v_A_g02_c01.avi")
+    dangling = tmp_path / "A/v_A_g03_c01.avi"
+    dangling.symlink_to(tmp_path / "gone.avi")
+    unopened = [tmp_path / f"B/v_B_g0{n}_c01.avi" for n in (1, 2)]  # folders: alike in size
+    for path in unopened:
+        path.mkdir(parents=True)
+    clips = datasets.read(DataConfig(path=tmp_path)).clips
+    assert [clip.source for clip in clips] == ["A/1+2", "A/1+2", "A/3", "B/1", "B/2"]
+    spec = ClipSpec(n_frames=3, height_px=64, width_px=64, sample_hz=5.0)
+    cached = cache.read_clips(clips, Sampling(spec), folder=tmp_path / "cache")
+    assert [clip.path for clip in cached.unreadable] == [dangling, *unopened]
+    for path in (dangling, *unopened):
+        assert f"left out: {path}: cannot be read: " in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.name for path in (Path(__file__).parents[1] / "configs").glob("*-ucf.yaml"))
+)
+def test_shipped_configs_name_classes_that_there_are(shared: Path, name: str) -> None:
+    config = load(Path(__file__).parents[1] / "configs" / name)
+    data = config.data.model_copy(update={"path": shared / "data/ucf"})
+    made = splits.make(datasets.read(data), split=config.split, data=data, seed=config.seed)
+    assert all(split.test for split in made)
 
 
 def test_the_duplicates_of_the_real_footage_are_found(shared: Path) -> None:

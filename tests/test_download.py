@@ -1,5 +1,6 @@
 """Data sets and weights come whole, checked and counted, or not at all."""
 
+import errno
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ import pytest
 import rarfile
 from clip_maker import write_clip
 from file_server import FileServer
+from limits import files_of_at_most
 from rar_writer import rar
 from real_broker import free_port
 
@@ -103,10 +105,51 @@ def test_what_the_server_or_the_network_refuses_is_said(tmp_path: Path) -> None:
         _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "a")
     with pytest.raises(InputError, match="stopped at 0 of unknown bytes"):
         _fetch(Remote(f"http://127.0.0.1:{free_port()}/a", "a"), tmp_path / "a")
-    with pytest.raises(InputError, match="http and https alone are fetched"):
-        _fetch(Remote(f"file://{tmp_path}/a", "a"), tmp_path / "a")
+    for url in (f"file://{tmp_path}/a", "mirror/a"):
+        with pytest.raises(InputError, match="http and https alone are fetched"):
+            _fetch(Remote(url, "a"), tmp_path / "a")
     with pytest.raises(InputError, match="cannot be written"), FileServer({"a": b"a"}) as server:
         _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "nowhere/a")
+
+
+@pytest.mark.parametrize(
+    "of_network", ["http.client.HTTPResponse.read", "training.download.urlopen"]
+)
+def test_what_the_network_refuses_is_no_fault_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_network: str
+) -> None:
+    def lost(*_: object, **__: object) -> bytes:
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    with FileServer({"a": CONTENT}, cuts=(1_000_000,)) as server:
+        remote = Remote(f"{server.url}/a", "a")
+        with monkeypatch.context() as patched:
+            patched.setattr(of_network, lost)
+            with pytest.raises(InputError, match="stopped at 0 of unknown bytes; start again"):
+                _fetch(remote, tmp_path / "a")
+        _fetch(remote, tmp_path / "a")
+
+
+def test_what_the_disk_refuses_while_receiving_is_said(tmp_path: Path) -> None:
+    with FileServer({"a": CONTENT}) as server, files_of_at_most(100_000):
+        with pytest.raises(InputError, match=r"a\.part: cannot be written: File too large"):
+            _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "a")
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("name", ["ucf50", "weights"])
+def test_a_mirror_that_is_no_address_leaves_nothing_behind(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HAR_WEIGHTS", str(tmp_path / "weights"))
+    which = [name] if name != "weights" else [name, "movinet_a0_stream_int8"]
+    assert main(["download", *which, "--mirror", "mirror"]) == 2
+    assert capsys.readouterr().err == "train-har: mirror: http and https alone are fetched\n"
+    assert not list(tmp_path.iterdir())
 
 
 def _zip(files: dict[str, bytes]) -> bytes:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from clip_maker import write_clip
 from stream_process import shipped_bundle
 
 from har_stream import bundle
@@ -10,7 +11,7 @@ from har_stream.bundle import Bundle
 from har_stream.errors import InputError
 from training.cli import main
 from training.config import DataConfig
-from training.evaluate import chosen_clips
+from training.evaluate import chosen_clips, evaluate, split_names
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +61,30 @@ def test_clips_of_other_activities_are_evaluated_on_as_such(loaded: Bundle, tmp_
     assert {clip.label for clip in clips[:-2]} == set(labels)
     with pytest.raises(InputError, match="labels differ"):
         chosen_clips(loaded, DataConfig(path=data, classes=("Cooking", *labels)))
+
+
+def test_one_clip_of_one_label_can_be_evaluated_on(loaded: Bundle, tmp_path: Path) -> None:
+    label = loaded.manifest.labels[1]
+    write_clip(tmp_path / label / f"v_{label}_g01_c01.avi", n_frames=12)
+    assert evaluate(loaded, DataConfig(path=tmp_path, classes=(label,)))["n_clips"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ()),
+        ("5-5,30", ("5", "30")),
+        ("8-10, A ,", ("8", "9", "10", "A")),
+        ("20261124-evening", ("20261124-evening",)),
+    ],
+)
+def test_names_on_the_command_line(text: str, names: tuple[str, ...]) -> None:
+    assert split_names(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("A,7-1", "^7-1: .*; write 1-7$"), (",", "','"), (" ", "' ' names nothing")]
+)
+def test_an_option_that_names_nothing_does_not_mean_everything(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        split_names(text)

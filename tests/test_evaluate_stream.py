@@ -1,20 +1,23 @@
 """A stream of clips is scored as defined, on cases worked out by hand and on real clips."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from clip_maker import write_clip
 from stream_process import shipped_bundle
 
 from har_stream import bundle
-from har_stream.clips import Frame
+from har_stream.clips import Frame, Image
 from har_stream.motion import MotionGate
 from har_stream.recognition import Change, Recognition
 from training.config import DataConfig
 from training.datasets import Clip
 from training.evaluate import chosen_clips
-from training.evaluate_stream import evaluate_stream
+from training.evaluate_stream import N_ROOMS, evaluate_stream
 from training.stream_scenes import Scene, empty_room, still
 from training.stream_score import Segment, majority_labels, reported, score_events, shown
 
@@ -116,3 +119,25 @@ def test_real_clips_as_one_stream(shared: Path, monkeypatch: pytest.MonkeyPatch)
     assert scores["event_f1"] > 0.4
     assert scores["spurious_per_minute"] <= 1
     assert scores["false_in_empty_hour"] == 0
+
+
+def test_few_clips_show_their_rooms_again_until_the_hour_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = bundle.load(shipped_bundle())
+    label = loaded.manifest.labels[0]
+    clips = [
+        Clip(write_clip(tmp_path / f"{n}.avi", seed=n, n_frames=60), label, str(n))
+        for n in range(2)
+    ]
+    (tmp_path / "none.avi").write_text("no video")
+    clips.append(Clip(tmp_path / "none.avi", label, "none"))
+    shown: list[tuple[float, int]] = []
+
+    def brief(room: Image, *, duration_s: float, seed: int, **others: Any) -> Iterator[Frame]:
+        shown.append((duration_s, seed))
+        return still(room, duration_s=1.0, seed=seed, **others)
+
+    monkeypatch.setattr("training.evaluate_stream.still", brief)
+    assert evaluate_stream(loaded, clips)["n_clips"] == 2
+    assert shown == [(600.0, n) for n in range(N_ROOMS)], "an hour"

@@ -100,6 +100,28 @@ def test_a_full_disk_leaves_the_old_bundle(clips: Path, tmp_path: Path) -> None:
     assert after == before
 
 
+def test_a_refused_export_leaves_an_older_run_as_it_was(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(data=LABELLED, fit={"epochs": 1}, deciding={"reject_below": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr("training.export.TOLERANCE", -1.0)
+        with pytest.raises(InputError, match="export refused"):
+            _fit(config, tmp_path, clips)
+    run_files = ("run.json", "decisions.json", "model.keras", "bundle/manifest.json")
+    assert not any((tmp_path / "run" / name).exists() for name in run_files)
+
+    run = _fit(config, tmp_path, clips, resume=True)
+    manifest = bundle.load(run.folder / "bundle").manifest
+    assert manifest.deciding.reject_below == 1
+    assert manifest.metrics["passed"] == 0, "with the thresholds that the bundle states"
+    before = [(run.folder / name).read_bytes() for name in run_files]
+    monkeypatch.setattr("training.export.TOLERANCE", -1.0)
+    with pytest.raises(InputError, match="export refused"):
+        _fit(config.model_copy(update={"name": "other"}), tmp_path, clips, resume=True)
+    assert [(run.folder / name).read_bytes() for name in run_files] == before
+
+
 def test_folds_judge_every_clip_and_the_bundle_learns_from_all(clips: Path, tmp_path: Path) -> None:
     split = {"by": "folds", "n_folds": 2}
     run = _fit(_config(data=LABELLED, split=split, fit={"epochs": 1}), tmp_path, clips)

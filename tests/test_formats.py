@@ -129,6 +129,37 @@ def test_without_float32_there_is_nothing_to_agree_with(
     assert "LiteRT differs from Keras by" in report.write(tmp_path / "run").read_text()
 
 
+def test_fitting_again_takes_away_what_was_exported_of_the_older_network(
+    run: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    (copy / "formats.json").write_text("[]")
+    for name in ("bundle-int8", "bundle-float16", "bundle-mine"):
+        (copy / name).mkdir(exist_ok=True)
+    config = run_folder.read(run).config
+    given = {"folder": copy, "cache_folder": run.parent / "cache", "command": "train-har fit"}
+    fit(config, **given, resume=True)
+    assert run_folder.read(copy).scores == run_folder.read(run).scores
+    left = {path.name for path in copy.iterdir()}
+    assert {"bundle", "bundle-mine"} <= left
+    assert not {"formats.json", "bundle-int8", "bundle-float16"} & left
+
+    (copy / "decisions.json").unlink()
+    (copy / "decisions.json").mkdir()
+    with pytest.raises(InputError, match=r"cannot be written .*; free some space and go on with"):
+        fit(config, **given, resume=True)
+    assert not (copy / "run.json").exists(), "half a run does not count as one"
+
+
+def test_another_backend_is_refused_at_once(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(InputError, match="KERAS_BACKEND=jax: fit, import and export need"):
+        formats.export(run_folder.read(run), weights="int8", cache_folder=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
 def test_clips_that_went_away_are_told(run: Path) -> None:
     record = run_folder.read(run)
     clip = record.tested[0].clip.path

@@ -10,6 +10,7 @@ from clip_maker import write_dataset
 from file_server import FileServer
 from keras.src.applications import mobilenet_v2
 from keras.src.backend import config as keras_home
+from limits import files_of_at_most
 from pretrained import write_weights
 
 from har_stream import bundle, weights
@@ -70,6 +71,15 @@ def test_an_encoder_that_cannot_be_written_is_told(random_weights: Path, tmp_pat
     encoder = {"network": "mobilenet_v2_035", "weights": str(random_weights)}
     with pytest.raises(InputError, match=r"encoder\.tflite: cannot be written: No such file"):
         frozen.of(_config("cnn_lstm", encoder, SMALL), folder=tmp_path / "gone")
+
+
+def test_a_full_disk_leaves_the_old_encoder(random_weights: Path, tmp_path: Path) -> None:
+    encoder = {"network": "mobilenet_v2_035", "weights": str(random_weights)}
+    (tmp_path / "encoder.tflite").write_bytes(b"old")
+    with files_of_at_most(20_000), pytest.raises(InputError, match=r"encoder\.tflite: cannot be"):
+        frozen.of(_config("cnn_lstm", encoder, SMALL), folder=tmp_path)
+    (left,) = tmp_path.iterdir()
+    assert left.read_bytes() == b"old"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +160,17 @@ def test_every_phase_of_a_jittered_clip_is_a_stream_of_its_own(
         pieces = [plain(own[begin : begin + 3]) for begin in range(0, len(own), 3)]
         expected[phase::2] = np.concatenate(pieces)
     np.testing.assert_array_equal(phased(images), expected)
+    begun_anew = frozen.of(config.model_copy(update={"reset_frames": 3}), folder=Path())
+    assert begun_anew is not None
+    assert phased.identity != begun_anew.identity, "at twice the rate, it would see these frames"
+
+
+def test_jitter_of_a_backbone_with_a_memory_streams_as_fitted(
+    shared: Path, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(weights.ENVIRONMENT, str(shared / "weights"))
+    run = _fit(_config("movinet", MOVINET, LARGE, augment={"ticks": 2}), tmp_path, clips)
+    _assert_streams_as_fitted(bundle.load(run.folder / "bundle"), run, clips)
 
 
 @pytest.mark.slow

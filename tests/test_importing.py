@@ -4,6 +4,8 @@ import io
 import json
 import shutil
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +163,27 @@ def test_colour_and_rate_are_asked_for_on_a_terminal(
     assert "give --colour bgr or rgb and --sample-hz HZ" in capsys.readouterr().err
     monkeypatch.setattr(sys, "stdin", _Terminal("green\nrgb\nfast\n2.9\n"))
     assert main(command) == 0
-    clip = bundle.load(folder).manifest.clip
-    assert (clip.colour, clip.sample_hz) == ("rgb", 2.9)
+    manifest = bundle.load(folder).manifest
+    assert (manifest.clip.colour, manifest.clip.sample_hz) == ("rgb", 2.9)
+    assert manifest.provenance.command == (  # with what was answered, and no one's folders
+        "train-har import lrcn.h5 --labels A,B,C --colour rgb --sample-hz 2.9 --name lrcn"
+    )
+
+
+def test_ctrl_d_at_a_question_interrupts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Terminal("rgb\n"))
+    assert main(["import", str(KERAS_2 / "lrcn.h5"), "--labels", "A,B,C"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "train-har: interrupted"
+
+
+def test_an_import_says_first_which_backend_it_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(InputError, match="KERAS_BACKEND=jax"):
+        import_model(tmp_path / "no.h5", SAID, name="n", folder=tmp_path / "b", command="a test")
 
 
 def _save(path: Path, *body: keras.Layer) -> Path:
@@ -180,6 +201,69 @@ def _with_config(tmp_path: Path, change: dict[str, Any]) -> Path:
         lstm["config"] |= change
         file.attrs["model_config"] = json.dumps(config)
     return path
+
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+def _changed(path: Path, change: Change) -> Path:
+    """The Keras 3 LRCN with its configuration changed in place, or by what `change` returns."""
+    with zipfile.ZipFile(KERAS_2 / "lrcn.keras") as whole, zipfile.ZipFile(path, "w") as odd:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                content = json.dumps(change(config) or config).encode()
+            odd.writestr(name, content)
+    return path
+
+
+def _first(**values: Any) -> Change:
+    return lambda config: config["config"]["layers"][0]["config"].update(values)
+
+
+def _convolution(**values: Any) -> Change:
+    return lambda config: config["config"]["layers"][1]["config"]["layer"]["config"].update(values)
+
+
+NO_MODEL, NOT_BUILT = (
+    "no model saved by Keras; give",
+    "its layer 'time_distributed' cannot be built",
+)
+NO_WINDOW = "a window of colour frames is needed"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda config: [config], NO_MODEL),
+        (lambda config: config.pop("config") and None, NO_MODEL),
+        (lambda config: config["config"].update(layers=[]), NO_MODEL),
+        (lambda config: config["config"].update(layers=["Conv2D"]), NO_MODEL),
+        (lambda config: config["config"]["layers"][1].pop("config") and None, NO_MODEL),
+        (
+            lambda config: config["config"]["layers"][1].update(
+                config={"name": "time_distributed"}
+            ),
+            NOT_BUILT,
+        ),
+        (_first(batch_input_shape=7), NO_WINDOW),
+        (_first(batch_input_shape=[None, "4", 32, 32, 3]), NO_WINDOW),
+        (_first(batch_input_shape=[None, 4, -1, 32, 3]), NO_WINDOW),
+        (_convolution(kernel_size=[99, 99], padding="valid"), NOT_BUILT),
+        (_convolution(filters="x"), NOT_BUILT),
+        (_convolution(filters=5), "its weights do not fit its network; give"),
+    ],
+)
+def test_an_odd_model_file_is_named_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Change, said: str
+) -> None:
+    path = _changed(tmp_path / "odd.keras", change)
+    given = ["--labels", "A,B,C", "--colour", "rgb", "--sample-hz", "5"]
+    assert main(["import", str(path), *given, "--out", str(tmp_path / "bundle")]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"train-har: {path}: ")
+    assert said in line
 
 
 def _twice(x: Any) -> Any:
@@ -238,3 +322,10 @@ def test_a_network_is_recognised_whatever_its_sizes(tmp_path: Path) -> None:
     stack[1] = layers.MaxPooling3D((1, 2, 2), padding="same")
     same = keras.Sequential([keras.Input((4, 24, 24, 3)), *stack, *head])
     assert importing.recognise(same, tmp_path) == "convlstm"
+
+
+@pytest.mark.parametrize("n_layers", [0, 1, 2])
+def test_a_network_too_short_to_be_one_of_ours_is_refused(tmp_path: Path, n_layers: int) -> None:
+    body = [layers.Flatten(), layers.Dense(3, activation="softmax")][2 - n_layers :]
+    with pytest.raises(InputError, match="neither LRCN"):
+        importing.recognise(keras.Sequential([keras.Input((4, 24, 24, 3)), *body]), tmp_path)

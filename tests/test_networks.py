@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -139,6 +140,18 @@ def test_what_changes_between_frames_takes_two(name: str) -> None:
     encoder = IMAGENET if name == "cnn_pool" else None
     config = RunConfig(name="x", about="x", network=name, clip=clip, encoder=encoder)
     with pytest.raises(InputError, match=f"{name} takes 2 frames at least, not 1"):
+        registry.options(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "needed"), [("lrcn", "flow", "none"), ("two_stream", "none", "flow")]
+)
+def test_motion_that_a_network_does_not_take_is_refused(
+    name: str, given: Literal["none", "flow"], needed: str
+) -> None:
+    clip = ClipSpec(2, 64, 64, 5.0, motion=given)
+    config = RunConfig(name="x", about="x", network=name, clip=clip)
+    with pytest.raises(InputError, match=f"{name} takes 'motion: {needed}', not 'motion: {given}'"):
         registry.options(config)
 
 

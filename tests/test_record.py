@@ -4,6 +4,7 @@ import io
 import signal
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from clip_maker import write_clip
 from video_source import MjpegServer, grey
 
-from har_stream.clips import Image
+from har_stream.clips import Frame, Image
 from har_stream.errors import InputError
 from har_stream.files import read_file
 from training import clip_file, datasets, gathering, splits
@@ -169,12 +170,33 @@ def test_ctrl_c_keeps_the_clips_that_are_whole(
     assert [name.split("_")[-1] for name in names] == ["c01.mp4", "c02.mp4"]
 
 
+def test_ctrl_c_before_the_first_frame_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> Iterator[Frame]:
+        signal.raise_signal(signal.SIGINT)
+        yield from ()
+
+    monkeypatch.setattr("training.record.read_camera", interrupted)
+    command = ["record", "--label", "cooking", "--camera", "0", "--yes", "--countdown", "0"]
+    assert main([*command, "--out", str(tmp_path / "clips")]) == 0
+    assert "stopped; the clips that are whole are kept" in capsys.readouterr().out
+    assert not (tmp_path / "clips").exists()
+
+
+def test_a_clip_has_one_frame_at_least(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "long.avi", n_frames=6, fps=15.0)
+    made = _record(str(source), tmp_path / "clips", n_clips=4, clip_s=0.01, session="7")
+    assert [len(_images(path)) for path in made] == [1, 1, 1, 1]
+
+
 def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
     short = write_clip(tmp_path / "short.avi", n_frames=10, fps=15.0)
     for source, said in (
         (str(short), "no whole clip of 2 s came from it"),
         (str(tmp_path / "none.mp4"), "cannot be read"),
         ("sim:7", "a simulated home is drawn, not recorded"),
+        ("foo://x", "^source: no camera speaks foo://; known are [a-z, ]+$"),
     ):
         with pytest.raises(InputError, match=said):
             _record(source, tmp_path / "clips", n_clips=1, clip_s=2.0, session="7")

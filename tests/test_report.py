@@ -1,9 +1,11 @@
 """The report of a run: a page that needs nothing beside it, and figures as scikit-learn's."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -187,6 +189,57 @@ def test_what_is_no_run_is_told(tmp_path: Path) -> None:
         InputError, match="of another version of har-stream; run train-har fit again"
     ):
         report.write(tmp_path / "run")
+
+
+def _rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    written = json.loads(path.read_text())
+    change(written)
+    path.write_text(json.dumps(written))
+
+
+def test_groups_that_span_classes_are_counted_once(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    _rewrite(
+        tmp_path / "run/run.json",
+        lambda run: run["config"]["data"].update(groups_span_classes=True),
+    )
+    sources = {judged.clip.source for judged in run_folder.read(tmp_path / "run").tested}
+    assert sources == {f"*/{group}" for group in range(5)}
+    page = " ".join(report.write(tmp_path / "run").read_text().split())
+    assert "Tested on 60 clips of 5 videos" in page
+
+
+@pytest.mark.parametrize("key", ["unreadable", "short"])
+def test_a_run_that_lacks_a_figure_is_of_another_version(tmp_path: Path, key: str) -> None:
+    write_run(tmp_path / "run")
+    _rewrite(tmp_path / "run/run.json", lambda run: run.pop(key))
+    with pytest.raises(InputError, match="of another version of har-stream; run train-har fit"):
+        run_folder.read(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "made_by"),
+    [("run.json", "fit"), ("decisions.json", "fit"), ("formats.json", "export")],
+)
+@pytest.mark.parametrize("content", [b"[{", b'"\xff"'])
+def test_a_damaged_file_is_told(tmp_path: Path, name: str, made_by: str, content: bytes) -> None:
+    write_run(tmp_path / "run")
+    (tmp_path / "run" / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name}: damaged .*; run train-har {made_by} again"):
+        report.write(tmp_path / "run")
+
+
+def test_where_no_decision_is_wrong_the_page_rejects_none_of_them(tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    wrong = "of the wrong ones"
+    assert wrong in report.write(tmp_path / "run").read_text()
+    _rewrite(
+        tmp_path / "run/run.json", lambda run: run["manifest"]["metrics"].pop("wrong_rejected")
+    )
+    assert wrong not in report.write(tmp_path / "run").read_text()
+    rejecting = json.loads((tmp_path / "run/report.json").read_text())["rejecting"]
+    assert rejecting["wrong_rejected"] is None
+    assert rejecting["passed"] is not None
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:

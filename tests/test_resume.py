@@ -71,6 +71,14 @@ def test_another_config_is_refused(finished: Path, changes: dict[str, Any]) -> N
         _learn(finished, _config(**changes), _examples(), _examples()[:1])
 
 
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_torn_checkpoint_is_refused(finished: Path, tmp_path: Path, share: float) -> None:
+    content = (finished / "checkpoint.npz").read_bytes()
+    (tmp_path / "checkpoint.npz").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=r"checkpoint\.npz: does not fit .* without --resume"):
+        _learn(tmp_path, _config(), _examples(), _examples()[:1])
+
+
 def test_other_clips_are_refused(finished: Path) -> None:
     clips = _examples()
     renamed = [*clips[:3], replace(clips[3], name="1/9.avi")]

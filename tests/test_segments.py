@@ -1,12 +1,14 @@
 """Labelled stretches of recordings become class folders; GMDCSA24's own lists are read."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from video_source import clock_s, write_clock_clip
 
 from har_stream.errors import InputError
-from har_stream.files import read_file
+from har_stream.files import VideoFile, read_file
 from training import datasets, segments
 from training.cache import EPOCH
 from training.cli import main
@@ -105,3 +107,66 @@ def test_the_lists_of_gmdcsa24_are_read(shared: Path, caplog: pytest.LogCaptureF
     ]
     assert of_one == [("Exercising", 0, 3), ("Standing", 0, 0.3), ("Standing", 1.5, 2.2)]
     assert "137 recordings of its lists are not there" in caplog.text
+
+
+def test_a_wrong_time_of_gmdcsa24_is_named(tmp_path: Path) -> None:
+    recording = tmp_path / "Subject_1/ADL/01.mp4"
+    recording.parent.mkdir(parents=True)
+    recording.touch()
+    table = tmp_path / "Subject_1/ADL.csv"
+    table.write_text("File,Classes\n01.mp4,Sitting [0 to 5]\n01.mp4,Walking [5 to 5.5.]\n")
+    said = re.escape(f"{table}:3: 5 to 5.5.: no times in seconds")
+    with pytest.raises(InputError, match=f"^{said}$"):
+        segments.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        (("Anna M.", "Anna M"), "groups 'Anna M' and 'Anna M.' are both Anna-M in file names"),
+        (("Anna", "Анна"), "group 'Анна': file names hold A-Z, a-z and 0-9 of it"),
+    ],
+)
+def test_groups_that_file_names_cannot_tell_apart_are_refused(
+    tmp_path: Path, groups: tuple[str, str], said: str
+) -> None:
+    recording = write_clock_clip(tmp_path / "evening.mp4", seconds=4)
+    wanted = [Segment(recording, n, n + 1, "cooking", group) for n, group in enumerate(groups)]
+    with pytest.raises(InputError, match=said):
+        cut_out(wanted, tmp_path / "clips")
+    assert not (tmp_path / "clips").exists()
+
+
+def test_a_stretch_without_a_frame_is_said_and_not_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = write_clock_clip(tmp_path / "evening.mp4", seconds=4)
+    clips = tmp_path / "clips"
+    stretches = [Segment(recording, at_s, at_s + 2, "cooking", "1") for at_s in (1.0, 99.0)]
+    (clips / "cooking").mkdir(parents=True)
+    (clips / "cooking/cooking_g1_c02.mp4").write_text("of an earlier day")
+    assert cut_out(stretches, clips) == {"cooking": 1}
+    (warned,) = caplog.messages
+    assert warned.startswith(f"{recording}: no frame from 99 to 101 s, so no clip of cooking")
+
+
+def test_a_recording_opened_for_its_rate_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[VideoFile] = []
+    closed: list[VideoFile] = []
+
+    class Watched(VideoFile):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            opened.append(self)
+
+        def close(self) -> None:
+            super().close()
+            closed.append(self)
+
+    monkeypatch.setattr("training.cutting.VideoFile", Watched)
+    recording = write_clock_clip(tmp_path / "evening.mp4", seconds=2)
+    cut_out([Segment(recording, 0, 1, "cooking", "1")], tmp_path / "clips")
+    assert len(opened) == 1
+    assert closed == opened

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import signal
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pytest
+from limits import files_of_at_most
 
 from har_stream import bundle
 from har_stream.recogniser import Recogniser
@@ -44,6 +46,70 @@ def test_wrong_input_is_one_line_and_status_2(
 ) -> None:
     assert sim_cli.main(arguments) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+SHORT = ("--days", "0.00001")
+BURST = ("--days", "0.0001", "--every", "0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["record", "7"], "nothing to record: give --video FILE.mp4, --log FILE.csv or both"),
+        (["record", "7", *BURST, "--video", "file/x.mp4"], "cannot be written: File exists"),
+        (["record", "7", *BURST, "--video", "folder.mp4"], "cannot be written: Is a directory"),
+        (["record", "7", *BURST, "--log", "file/x.csv"], "cannot be written: File exists"),
+        (["record", "7", *SHORT, "--video", "x.mp4"], "x.mp4: no frame to record; give more"),
+        (["score", *SHORT], "--days 1e-05: over before the first decision; give more"),
+        (["score", *BURST, "--json", "."], "cannot be written: Is a directory"),
+        (["score", "--bundle", "nothing", "--json", "gone/x.json"], "there is no folder gone"),
+    ],
+)
+def test_what_cannot_be_recorded_or_scored_is_told_and_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.mp4").mkdir()
+    before = sorted(tmp_path.iterdir())
+    assert sim_cli.main(arguments) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("har-sim: ")
+    assert said in line
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_ctrl_c_ends_in_one_line_and_leaves_no_part_of_a_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sim_cli.ClipFile, "write", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert sim_cli.main(["record", "7", *BURST, "--video", str(tmp_path / "home.mp4")]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "har-sim: interrupted"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_video_that_does_not_reach_the_disk_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with files_of_at_most(200):
+        status = sim_cli.main(["record", "7", *BURST, "--video", str(tmp_path / "home.mp4")])
+    assert status == 2
+    assert "is the disk full" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_of_ones_own_is_found_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim_cli, "state_dir", lambda: tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/mine").symlink_to(bundle.SHIPPED / "sim-home")
+    (score,) = _scored(tmp_path, "--bundle", "mine", *BURST)
+    assert score["n_decisions"] >= 1
 
 
 def test_the_shipped_bundle_has_seen_no_home_of_a_camera() -> None:

@@ -192,9 +192,27 @@ def test_ucf101_list_1_tests_groups_1_to_7(shared: Path) -> None:
         assert split.name == f"official list {number}"
 
 
+@pytest.mark.parametrize("by", ["group", "folds", "official", "study"])
+def test_too_little_to_split_is_said(by: str) -> None:
+    clips = tuple(Clip(Path(f"{n}.avi"), "A", str(n)) for n in range(9))
+    lonely = Clip(Path("1.avi"), "Lonely", "1")
+    config = SplitConfig.model_validate({"by": by, "held_out": ("1",)})
+    with pytest.raises(InputError, match="one class, 'A'; at least two are needed"):
+        _make(config, dataset=Dataset(("A",), clips, ()))
+    with pytest.raises(InputError, match="Lonely: one clip cannot be split; give at least two"):
+        _make(config, dataset=Dataset(("A", "Lonely"), (*clips, lonely), ()))
+
+
 def test_unusable_splits_are_explained(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no clip of A, B on the test side"):
         _make(SplitConfig(held_out=("99",)))
+    (tmp_path / "C").mkdir()
+    (tmp_path / "C/1.avi").touch()
+    lost = SplitConfig(held_out=("1",), held_out_of={"C": ("2",), "a": ("3",)})
+    with pytest.raises(
+        InputError, match=r"^split.held_out_of: no such class: a; there are A, B, C$"
+    ):
+        _make(lost, path=tmp_path)
     with pytest.raises(
         InputError, match="class 'A' has 10 groups, too few for 11 parts: bring 1 more"
     ):

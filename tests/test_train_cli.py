@@ -1,5 +1,6 @@
 """`train-har`: teaches, trains, evaluates, and says in one line what is wrong."""
 
+import io
 import json
 import os
 import re
@@ -130,6 +131,32 @@ def test_ctrl_c_says_how_to_go_on_from_what_there_is(
     fit = ["fit", str(config), "--data", str(clips), "--out", str(tmp_path / "run")]
     assert main([*fit, "--cache", str(tmp_path / "cache")]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == f"train-har: interrupted{kept}"
+
+
+def test_ctrl_d_at_the_question_of_consent_interrupts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = io.StringIO()
+    monkeypatch.setattr(ended, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", ended)
+    record = ["record", "--label", "cooking", "--camera", "0", "--out", str(tmp_path / "clips")]
+    assert main(record) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "train-har: interrupted"
+    assert not (tmp_path / "clips").exists()
+
+
+@pytest.mark.parametrize(("missing", "raised"), [("keras", False), ("yaml", True)])
+def test_without_the_extra_the_command_that_installs_it_is_named(
+    missing: str, raised: bool
+) -> None:
+    """What every installation has is no matter of the extra: its absence is a fault to be seen."""
+    lacking = f"import sys; sys.modules[{missing!r}] = None; from training import cli"
+    command = [sys.executable, "-c", f"{lacking}; sys.exit(cli.main())", "summary", "lrcn"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    said = f"train-har: {missing} is not installed: pip install 'har-stream[train]'"
+    assert (run.stderr.splitlines()[-1] == said) is not raised
+    assert ("Traceback" in run.stderr) is raised
+    assert run.returncode == (1 if raised else 2)
 
 
 @pytest.mark.parametrize(

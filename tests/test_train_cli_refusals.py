@@ -102,6 +102,26 @@ def test_a_sweep_does_not_go_into_the_folder_of_a_run(
     assert [path for path in sorted(tmp_path.rglob("*")) if path.suffix != ".yaml"] == before
 
 
+def test_a_run_does_not_go_into_the_folder_of_a_sweep(
+    fit_refused: Callable[..., str], tmp_path: Path
+) -> None:
+    write_run(tmp_path / "run/seed-1")
+    before = sorted(tmp_path.rglob("*"))
+    said = fit_refused(CONFIG)
+    assert said == f"{tmp_path / 'run'}: holds a sweep; give the run a folder of its own, --out"
+    assert [path for path in sorted(tmp_path.rglob("*")) if path.suffix != ".yaml"] == before
+
+
+def test_clips_that_an_export_lacks_are_told_with_a_remedy_that_it_has(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    clips, run = tmp_path / "clips", tmp_path / "run"
+    write_run(run, clips_at=clips, n_groups=1, n_cuts=1)
+    shutil.rmtree(clips)
+    said = refused("export", run)
+    assert said == f"{clips}: the clips of {run} lie there no more; bring them back, or fit again"
+
+
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [

@@ -1,26 +1,29 @@
 """Windows for fitting, cut from cached frames: drawn anew each epoch, and always the same anew."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.clips import normalise
+from har_stream.clips import Image, normalise
 from har_stream.rolling import NONE, Rolling
 from training.augment import choose_times, vary
 from training.cache import Sampling, is_image
 from training.cache_entry import Footage, Seen
 from training.config import RunConfig
+from training.datasets import Clip
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Windows, targets (n, n_labels) and weights (n,)."""
 JUDGED_AT_ONCE = 16
 """Windows of one batch that is not learned from."""
+N_PARITY_WINDOWS = 64
+"""Windows on which an exported bundle must equal its network, at most."""
 QUEUED = {"workers": 2, "max_queue_size": 2}
-"""Batches are drawn by threads of Keras' own. With one worker, TensorFlow's data pipeline would draw
-them, whose tuning thread holds up the end of an epoch for as long as the epoch took."""
+"""Batches are drawn by threads of Keras' own. With one worker, TensorFlow's data pipeline would
+draw them, whose tuning thread holds up the end of an epoch for as long as the epoch took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,26 @@ def streamed(frames: Footage, start: int, config: RunConfig) -> Seen:
     n_sampled = -(-len(frames) // ticks)
     window: Seen = frames[np.minimum(wanted, n_sampled - 1) * ticks]
     return window
+
+
+def parity_windows(
+    clips: Sequence[Clip],
+    config: RunConfig,
+    *,
+    read: Callable[[Sequence[Clip]], Iterable[Footage]],
+) -> Image:
+    """Cut the first windows of clips all over a data set, on which an export is judged.
+
+    Args:
+        clips: To choose from.
+        config: Says how long a window is.
+        read: Brings the prepared frames of those that are chosen.
+
+    Returns:
+        Shape (n, n_frames, height, width, 3), uint8.
+    """
+    chosen = clips[:: -(-len(clips) // N_PARITY_WINDOWS)]
+    return np.stack([streamed(frames, 0, config) for frames in read(chosen)])
 
 
 def _starts(frames: Footage, config: RunConfig) -> list[int]:

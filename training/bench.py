@@ -18,6 +18,7 @@ from rich.table import Table
 
 from har_stream import bundle
 from har_stream.errors import InputError
+from har_stream.whole_file import check_folder, writing
 
 # TensorFlow speaks before it is asked, and is loaded only where it is measured.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -77,13 +78,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a rough answer within two minutes")
     options = parser.parse_args(argv)
     try:
+        if options.json:
+            check_folder(options.json)
         figures = measure(QUICK if options.quick else FULL)
+        Console().print(to_table(figures))
+        if options.json:
+            with writing(options.json):  # in place, for it may be /dev/stdout
+                options.json.write_text(json.dumps(figures, indent=2) + "\n")
     except InputError as error:
         print(f"har-bench: {error}", file=sys.stderr)
         return 2
-    Console().print(to_table(figures))
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    except KeyboardInterrupt:
+        print("har-bench: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

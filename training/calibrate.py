@@ -8,10 +8,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from har_stream.segmenter import Deciding
+from har_stream.settings import DecidingSettings
 from training.metrics import Floats, Indices
 
 logger = logging.getLogger(__name__)
 
+SHARES = ("passed", "wrong_rejected", "others_rejected")
+"""What a reject rule does, as the manifest's metrics have it."""
+FITTED = DecidingSettings()
+"""No threshold is given: the fitted ones stand."""
 LEAVES_AT = 0.7
 """A running activity holds down to this share of the confidence that it needs to start."""
 
@@ -43,47 +48,63 @@ def fit_temperature(probabilities: Floats, truth: Indices) -> float:
 class Rejecting:
     """A reject rule and what it does on the clips that it was fitted on.
 
+    Each share is none where there is no decision to count.
+
     Attributes:
         deciding: The thresholds.
         passed: Share of right decisions that pass.
         wrong_rejected: Share of wrong decisions that become `unknown`.
-        others_rejected: Share of decisions on other activities that do; none without any.
+        others_rejected: Share of decisions on other activities that do.
     """
 
     deciding: Deciding
-    passed: float
-    wrong_rejected: float
+    passed: float | None
+    wrong_rejected: float | None
     others_rejected: float | None
 
+    def shares(self) -> dict[str, float]:
+        """The shares by name, without those that count nothing."""
+        found = {name: getattr(self, name) for name in SHARES}
+        return {name: share for name, share in found.items() if share is not None}
 
-def fit_rejecting(known: Floats, truth: Indices, *, others: Floats, keep: float) -> Rejecting:
+
+def fit_rejecting(
+    known: Floats,
+    truth: Indices,
+    *,
+    others: Floats,
+    keep: float,
+    told: DecidingSettings = FITTED,
+) -> Rejecting:
     """Choose confidence and margin so that right decisions pass and all else becomes `unknown`.
 
     Of all pairs of thresholds that let `keep` of the right decisions pass, the one that rejects the
     most other activities is taken, or the most wrong decisions where there are no others. Where
-    no decision is right there is nothing to fit, and the default thresholds stand.
+    no decision is right there is nothing to fit, and the default thresholds stand. What the rule
+    does is counted with the thresholds that stand in the end.
 
     Args:
         known: Calibrated probabilities on clips of the labels, shape (n, n_labels).
         truth: Their labels, shape (n,).
         others: The same on clips of no label, shape (m, n_labels); m may be 0.
         keep: Least share of right decisions that pass.
+        told: Thresholds that a person has given; they are laid over the fitted ones.
     """
     is_right = known.argmax(-1) == truth
     right, wrong = _verdicts(known[is_right]), _verdicts(known[~is_right])
     foreign = _verdicts(others)
     deciding = Deciding()
-    best = (deciding.reject_below, deciding.margin_below)
     if len(right):
-        best = _best(right, foreign if len(foreign) else wrong, keep=keep)
-        deciding = _deciding(*best)
+        deciding = _deciding(*_best(right, foreign if len(foreign) else wrong, keep=keep))
     else:
         logger.warning("no decision on the clips that calibrate is right: default thresholds stand")
+    deciding = replace(deciding, **told.model_dump(exclude_none=True))
+    least = (deciding.reject_below, deciding.margin_below)
     return Rejecting(
         deciding,
-        passed=_passing(right, best),
-        wrong_rejected=1 - _passing(wrong, best),
-        others_rejected=1 - _passing(foreign, best) if len(foreign) else None,
+        passed=_passing(right, least) if len(right) else None,
+        wrong_rejected=1 - _passing(wrong, least) if len(wrong) else None,
+        others_rejected=1 - _passing(foreign, least) if len(foreign) else None,
     )
 
 

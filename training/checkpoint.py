@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -18,6 +19,8 @@ from training.config import RunConfig
 
 FILE = "checkpoint.npz"
 Weights = list[NDArray[Any]]
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile, NotImplementedError)
+"""What NumPy and the zip file below it raise; the last, where a byte asks for unknown packing."""
 
 _UNLEARNED = {"name", "about", "licence", "data", "split", "deciding", "keep"}
 """What a config says beside how to learn; data and split decide the clips, which are hashed."""
@@ -89,7 +92,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         """Bring a compiled model, and this, to where the file left off.
 
         Raises:
-            InputError: The file belongs to another config, other clips or another network.
+            InputError: The file is damaged, or belongs to another config, other clips or another
+                network.
         """
         model.optimizer.build(model.trainable_variables)
         try:
@@ -100,7 +104,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
                     variable.assign(saved[f"variable_{n}"])
                 n_best = len(model.get_weights()) if noted["best_epoch"] else 0
                 self.best_weights = [saved[f"best_{n}"] for n in range(n_best)]
-        except (OSError, ValueError, KeyError) as error:
+        except _DAMAGED as error:
             raise InputError(
                 f"{self.path}: does not fit this run ({error}); start again without --resume"
             ) from error

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from har_stream.errors import InputError
 from har_stream.settings import state_dir
-from har_stream.whole_file import writing
+from har_stream.whole_file import check_folder, writing
 from har_stream.yaml_file import problems
 from training import gathering
 from training.arguments import make_parser
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from training.config import DataConfig, RunConfig
 
 # What takes long to import is imported where it is used, so that --help is instant.
+
+_EXTRA = {"h5py", "jinja2", "keras", "matplotlib", "rarfile", "scipy", "sklearn", "tensorflow"}
+"""Modules that har-stream[train] installs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,8 +51,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"train-har: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        remedy = "pip install 'har-stream[train]'"
+        print(f"train-har: {error.name} is not installed: {remedy}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as interrupt:
         print("train-har: interrupted", *interrupt.args, file=sys.stderr)
+        return 130
+    except EOFError:  # Ctrl-D where something is asked
+        print("train-har: interrupted", file=sys.stderr)
         return 130
     return 0
 
@@ -58,12 +70,14 @@ def _fit(options: argparse.Namespace, _: str) -> None:
     from training import config as configs
 
     config = _with_options(configs.load(options.config), options)  # before TensorFlow loads
-    from training import report, run_folder
+    from training import compare, report, run_folder
     from training.fit import fit
 
     folder = options.out or Path("runs") / config.name
     if options.seeds > 1 and (folder / run_folder.RUN).exists():
         raise InputError(f"{folder}: holds a single run; give the sweep a folder of its own, --out")
+    if options.seeds == 1 and compare.is_sweep(folder):
+        raise InputError(f"{folder}: holds a sweep; give the run a folder of its own, --out")
     cache_folder = options.cache or state_dir() / "cache" / "clips"
     runs = []
     for seed in range(config.seed, config.seed + options.seeds):
@@ -120,6 +134,11 @@ def _export(options: argparse.Namespace, _: str) -> None:
     from training import formats, report, run_folder
 
     record = run_folder.read(options.run)
+    clips = record.config.data.path
+    if clips and not clips.is_dir():
+        raise InputError(
+            f"{clips}: the clips of {options.run} lie there no more; bring them back, or fit again"
+        )
     made, rows = formats.export(
         record,
         weights=options.weights,
@@ -164,9 +183,9 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
     from har_stream import bundle
     from training.evaluate import chosen_clips, evaluate, split_names
 
-    if options.json and not options.json.parent.is_dir():  # at once, not when all is streamed
-        raise InputError(f"{options.json}: there is no folder {options.json.parent}; make it first")
-    own = state_dir() / "models"
+    if options.json:
+        check_folder(options.json)
+    own = bundle.models_dir(state_dir())
     loaded = bundle.load(bundle.find(options.bundle, models_dir=own))
     data = _data_of(options)
     groups = split_names(options.groups)
@@ -228,7 +247,7 @@ def _summary(options: argparse.Namespace, _: str) -> None:
     registry.get(options.network).build(options.labels, study).summary()
 
 
-def _import(options: argparse.Namespace, command: str) -> None:
+def _import(options: argparse.Namespace, _: str) -> None:
     from har_stream import bundle
     from training.importing import Said, import_model
 
@@ -236,7 +255,9 @@ def _import(options: argparse.Namespace, command: str) -> None:
     name = options.name or options.model.stem
     folder = options.out or bundle.models_dir(state_dir()) / name
     said = Said(options.labels, colour, sample_hz)
-    import_model(options.model, said, name=name, folder=folder, command=command)
+    given = ["--labels", ",".join(said.labels), "--colour", colour, "--sample-hz", str(sample_hz)]
+    recipe = ["train-har", "import", options.model.name, *given, "--name", name]  # see _recipe
+    import_model(options.model, said, name=name, folder=folder, command=shlex.join(recipe))
     print(f"bundle: {folder}   (har-stream --bundle {folder} --camera 0)")
     print(f"how good it is: train-har evaluate --bundle {folder} --data CLIPS")
 

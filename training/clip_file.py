@@ -13,12 +13,23 @@ def path_of(folder: Path, *, label: str, group: str, number: int) -> Path:
     """Name a clip as UCF does, `LABEL/LABEL_gGROUP_cNUMBER.mp4`: splits find its group again.
 
     Raises:
-        InputError: The label cannot be the name of a folder.
+        InputError: The label cannot be the name of a folder, or nothing of the group is written.
     """
     if not label or label.startswith(".") or re.search(r"[/\\\0]", label):
         raise InputError(f"label {label!r}: it names a folder, so no slash and no leading dot")
-    name = "-".join(re.findall(r"[A-Za-z0-9]+", group)) or "0"
-    return folder / label / f"{label}_g{name}_c{number:02}.mp4"
+    return folder / label / f"{label}_g{written(group)}_c{number:02}.mp4"
+
+
+def written(group: str) -> str:
+    """Write a group's name as file names hold it: `Anna M.` becomes `Anna-M`.
+
+    Raises:
+        InputError: Nothing of it is left.
+    """
+    name = "-".join(re.findall(r"[A-Za-z0-9]+", group))
+    if not name:
+        raise InputError(f"group {group!r}: file names hold A-Z, a-z and 0-9 of it; use some")
+    return name
 
 
 class ClipFile:

@@ -125,7 +125,7 @@ def _accuracy(entry: Entry) -> tuple[float, tuple[float, float]]:
 
 def _confusion(entry: Entry) -> list[list[int]]:
     """Count clips by true and recognised label, over all runs."""
-    said = np.array([judged.probabilities.mean(0).argmax() for judged in entry.tested])
+    said = np.array([judged.said for judged in entry.tested])
     truth = np.array([judged.truth for judged in entry.tested])
     n_labels = len(entry.runs[0].manifest.labels)
     counts: list[list[int]] = metrics.confusion(said, truth, n_labels=n_labels).astype(int).tolist()
@@ -136,8 +136,7 @@ def rightness(tested: Sequence[Judged]) -> dict[str, float]:
     """Per name of a test clip, the share of runs that recognised it."""
     right: dict[str, list[bool]] = {}
     for judged in tested:
-        said = int(judged.probabilities.mean(0).argmax())
-        right.setdefault(judged.clip.name, []).append(said == judged.truth)
+        right.setdefault(judged.clip.name, []).append(judged.said == judged.truth)
     return {name: float(np.mean(each)) for name, each in right.items()}
 
 

@@ -30,8 +30,12 @@ def write(paths: Sequence[Path], out: Path) -> Path:
     """Write the page of a comparison, and its figures as JSON beside it.
 
     Raises:
-        InputError: A folder holds no run, or the page cannot be written.
+        InputError: A folder holds no run, the page has no name of its own, or cannot be written.
     """
+    if out.suffix == ".json" or not out.name:
+        raise InputError(
+            f"{out}: give the page's name, FILE.html; its figures lie beside it as JSON"
+        )
     entries = compare.read(paths)
     return _write(entries, out, title=f"{len(entries)} runs side by side", sweep=None)
 
@@ -44,9 +48,14 @@ def write_sweep(folder: Path, made: Sequence[Path] = ()) -> Path:
         made: Its runs; none: all that lie there.
 
     Raises:
-        InputError: The folder holds no sweep, or cannot be written to.
+        InputError: The folder holds no sweep, or one seed alone, or cannot be written to.
     """
     entries = compare.seeds_of(folder, made)
+    if len(entries) == 1:
+        raise InputError(
+            f"{folder}: a sweep of one seed has no interval; fit more with --seeds, or give "
+            f"{entries[0].runs[0].folder}"
+        )
     manifest = entries[0].runs[0].manifest
     scores = [entry.runs[0].scores for entry in entries]
     named = ("accuracy", "macro_f1", "ece")

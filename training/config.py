@@ -1,11 +1,12 @@
 """What a training run is told: a strict YAML file under `configs/`, every value commented there."""
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from har_stream import yaml_file
 from har_stream.clips import ClipSpec
@@ -63,7 +64,9 @@ class DataConfig(_Section):
         default_factory=dict,
         description="class ('*' where groups span): groups that share footage and stay together",
     )
-    exclude: Groups = Field(default_factory=dict, description="class: groups that are left out")
+    exclude: Groups = Field(
+        default_factory=dict, description="class ('*' where groups span): groups that are left out"
+    )
 
 
 class SplitConfig(_Section):
@@ -76,7 +79,12 @@ class SplitConfig(_Section):
     )
     n_folds: int = Field(5, ge=2, description="folds: every clip is tested once")
     list: Literal[1, 2, 3] = Field(1, description="official: number of the train/test list")
-    validation: Fraction = Field(0.2, description="share of the training side; folds: none")
+    validation: float = Field(
+        0.2,
+        ge=0,
+        le=0.5,
+        description="share of the training side, as the nearest of 1/2, 1/3, 1/4 ...; folds: none",
+    )
     refit: bool = Field(
         False, description="learn anew from the validation clips too, once they have calibrated"
     )
@@ -96,7 +104,7 @@ class AugmentConfig(_Section):
 
 
 class EncoderConfig(_Section):
-    """A pretrained encoder of frames: cnn_lstm, cnn_transformer and movinet stand on one."""
+    """A pretrained encoder of frames: cnn_lstm, cnn_transformer, cnn_pool and movinet need one."""
 
     network: Literal["mobilenet_v1", "mobilenet_v2_035", "movinet_a0_stream"] = "mobilenet_v1"
     weights: str = Field(
@@ -149,7 +157,7 @@ class RunConfig(_Section):
     about: str = Field(description="one sentence for whoever chooses a bundle")
     network: str
     width: float | None = Field(
-        None, gt=0, description="c3d, two_stream: share of the published filters; none: all"
+        None, ge=0.01, description="c3d, two_stream: share of the published filters; none: all"
     )
     encoder: EncoderConfig | None = None
     seed: int = Field(27, ge=0, description="of split, initial weights, order and augmentation")
@@ -175,6 +183,21 @@ class RunConfig(_Section):
         0.9, gt=0, le=1, description="share of right decisions that the reject rule lets pass"
     )
     licence: str = Field("MIT; trained on footage for research use")
+
+    @field_validator("clip")
+    @classmethod
+    def _is_sampled(cls, clip: ClipSpec) -> ClipSpec:
+        if not 0 < clip.sample_hz < math.inf:
+            raise ValueError(f"sample_hz: {clip.sample_hz} frames a second; give a number above 0")
+        return clip
+
+    @field_validator("reset_frames")
+    @classmethod
+    def _ends_a_window(cls, reset_frames: int | None, found: ValidationInfo) -> int | None:
+        least = found.data["clip"].n_frames if "clip" in found.data else 0
+        if reset_frames is not None and reset_frames < least:
+            raise ValueError(f"{reset_frames} frames end no window; give {least} or more")
+        return reset_frames
 
     def check_urgent(self, labels: Sequence[str]) -> None:
         """See that the labels that are reported at once exist.

@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from rich.progress import track
@@ -29,8 +30,10 @@ def cut_out(segments: Sequence[Segment], folder: Path) -> dict[str, int]:
         Clips per label.
 
     Raises:
-        InputError: No recording can be read, or a clip cannot be written.
+        InputError: No recording can be read, a clip cannot be written, or file names cannot tell
+            its group from another.
     """
+    _check_groups({segment.group for segment in segments})
     numbers: Counter[tuple[str, str]] = Counter()
     of_recording: dict[Path, dict[Path, Segment]] = defaultdict(dict)
     for segment in segments:
@@ -41,7 +44,8 @@ def cut_out(segments: Sequence[Segment], folder: Path) -> dict[str, int]:
     n_clips: Counter[str] = Counter()
     for recording in track(of_recording, "cutting recordings"):
         try:
-            fps = VideoFile(recording, SourceCounts(), 1).fps
+            with closing(VideoFile(recording, SourceCounts(), 1)) as video:
+                fps = video.fps
         except InputError as error:
             logger.warning("left out: %s", error)
         else:
@@ -49,6 +53,18 @@ def cut_out(segments: Sequence[Segment], folder: Path) -> dict[str, int]:
     if not n_clips:
         raise InputError(f"{folder}: no clip could be cut out of {len(of_recording)} recordings")
     return dict(n_clips)
+
+
+def _check_groups(groups: Collection[str]) -> None:
+    """Refuse two groups of one written name: they would share it, and take each other's clips."""
+    seen: dict[str, str] = {}
+    for group in sorted(groups):
+        name = clip_file.written(group)
+        if name in seen:
+            raise InputError(
+                f"groups {seen[name]!r} and {group!r} are both {name} in file names; rename one"
+            )
+        seen[name] = group
 
 
 def _cut_one(recording: Path, wanted: Mapping[Path, Segment], *, fps: float) -> list[str]:
@@ -64,9 +80,16 @@ def _cut_one(recording: Path, wanted: Mapping[Path, Segment], *, fps: float) -> 
                         clips[path] = ClipFile(path, fps=fps, size_px=(width_px, height_px))
                     for _ in range(frame.n_ticks):
                         clips[path].write(frame.image)
-        for path in [path for path in wanted if path in clips]:
+        cut = [path for path in wanted if path in clips]
+        for path in cut:
             clips.pop(path).close()
     finally:
         for unfinished in clips.values():
             unfinished.abandon()
-    return [segment.label for path, segment in wanted.items() if path.is_file()]
+    for path, segment in wanted.items():
+        if path not in cut:
+            logger.warning(
+                "%s: no frame from %g to %g s, so no clip of %s; does it end before?",
+                *(recording, segment.start_s, segment.end_s, segment.label),
+            )
+    return [wanted[path].label for path in cut]

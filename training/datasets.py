@@ -4,7 +4,8 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def read(config: DataConfig) -> Dataset:
     """List a dataset's clips.
 
     Raises:
-        InputError: The folder or a class of the config is missing, or a class has under two clips.
+        InputError: The folder or a class of the config is missing, or is named where it cannot be.
     """
     if config.kind == "simulated":
         from training import simulated
@@ -93,27 +94,54 @@ def read(config: DataConfig) -> Dataset:
     root = config.path
     if root is None or not root.is_dir():
         raise InputError(f"{root or 'data'}: no folder of clips there; give one with --data")
-    found = sorted(path.name for path in root.iterdir() if path.is_dir() and any(_videos(path)))
+    found = class_folders(root)
+    if not found:
+        raise InputError(f"{root}: no folders of clips in it; give the folder that holds them")
     labels = config.classes or tuple(name for name in found if name not in config.others)
     others = config.others if config.others != ("*",) else _rest(found, labels)
     for label in (*labels, *others):
         if label not in found:
             raise InputError(f"{root}: no clips of class {label!r}; it has {', '.join(found)}")
+    both = [name for name in labels if name in others]
+    if both:
+        raise InputError(f"{', '.join(both)}: named among the classes and the others; choose one")
+    if not labels:
+        raise InputError(f"{root}: every folder is named among the others, so there is no class")
+    _check_keys(config, found)
     every_clip = _list(root, (*labels, *others), config)
-    clips = tuple(clip for clip in every_clip if clip.label in labels)
-    for label in labels:
-        if sum(clip.label == label for clip in clips) < 2:
-            raise InputError(f"{root / label}: one clip cannot be split; give at least two")
-    if len(labels) < 2:
-        raise InputError(f"{root}: one class, {labels[0]!r}; at least two are needed")
-    return Dataset(labels, clips, tuple(clip for clip in every_clip if clip.label in others))
+    clips, rest = (
+        tuple(clip for clip in every_clip if clip.label in names) for names in (labels, others)
+    )
+    return Dataset(labels, clips, rest)
+
+
+def class_folders(root: Path) -> list[str]:
+    """Name the folders that hold clips, in order; none where nothing has been gathered yet."""
+    if not root.is_dir():
+        return []
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and any(_videos(path)))
+
+
+def check_classes(named: Iterable[str], known: Collection[str], *, key: str) -> None:
+    """See that the classes under a key of the config exist: a typo would leak footage unsaid.
+
+    Raises:
+        InputError: One does not.
+    """
+    foreign = [name for name in named if name not in known]
+    if foreign:
+        raise InputError(
+            f"{key}: no such class: {', '.join(foreign)}; there are {', '.join(known)}"
+        )
 
 
 def census(root: Path) -> list[tuple[str, int, int]]:
     """Count the clips and the groups of every class folder, in the order of their names."""
     pattern = re.compile(UCF_PATTERN)
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and any(_videos(path)))
-    groups = {path.name: [_group_of(clip, pattern) for clip in _videos(path)] for path in folders}
+    groups = {
+        label: [_group_of(clip, pattern) for clip in _videos(root / label)]
+        for label in class_folders(root)
+    }
     return [(label, len(of_clip), len(set(of_clip))) for label, of_clip in groups.items()]
 
 
@@ -134,15 +162,28 @@ def link(clips: Sequence[Clip], linked: Iterable[Sequence[str]]) -> list[Clip]:
 
 
 def identical(clips: Iterable[Clip]) -> list[list[Clip]]:
-    """Find clips that are the same file, byte by byte."""
+    """Find clips that are the same file, byte by byte, among those that can be read."""
     by_size: dict[int, list[Clip]] = defaultdict(list)
     for clip in clips:
-        by_size[clip.path.stat().st_size].append(clip)
+        with suppress(OSError):  # whoever reads the clips names those that cannot be read
+            by_size[clip.path.stat().st_size].append(clip)
     by_content: dict[bytes, list[Clip]] = defaultdict(list)
     for alike in (clips for clips in by_size.values() if len(clips) > 1):
         for clip in alike:
-            by_content[hashlib.sha256(clip.path.read_bytes()).digest()].append(clip)
+            with suppress(OSError):
+                by_content[hashlib.sha256(clip.path.read_bytes()).digest()].append(clip)
     return [same for same in by_content.values() if len(same) > 1]
+
+
+def _check_keys(config: DataConfig, found: Sequence[str]) -> None:
+    for key, named in (("data.linked", config.linked), ("data.exclude", config.exclude)):
+        if not config.groups_span_classes:
+            check_classes(named, found, key=key)
+        elif foreign := [name for name in named if name != EVERY_CLASS]:
+            raise InputError(
+                f"{key}: with groups_span_classes '{EVERY_CLASS}' alone counts, not "
+                f"{', '.join(foreign)}"
+            )
 
 
 def _rest(found: Iterable[str], labels: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -72,16 +72,24 @@ def _fetch_all(remote: Remote, part: Path, advance: Advance) -> None:
             )
 
 
+def check_address(url: str) -> None:
+    """Refuse an address that is not the web's.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        raise InputError(f"{url}: http and https alone are fetched")
+
+
 def _attempt(remote: Remote, part: Path, n_bytes: int, advance: Advance) -> int:
     """Ask for what follows the bytes that are here, and append it; returns the full size."""
     headers = {"Range": f"bytes={n_bytes}-", "User-Agent": "har-stream"}
-    request = Request(remote.url, headers=headers)  # noqa: S310 - the scheme is checked here
-    if request.type not in ("http", "https"):
-        raise InputError(f"{remote.url}: http and https alone are fetched")
+    check_address(remote.url)
+    request = Request(remote.url, headers=headers)  # noqa: S310 - checked the line before
     by_hand = f"bring it with a browser, put it at {part.with_suffix('')} and start again"
     try:
-        with urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
-            return _append(response, part, n_bytes, advance)
+        response = urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
     except HTTPError as error:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return n_bytes  # nothing follows
@@ -92,6 +100,10 @@ def _attempt(remote: Remote, part: Path, n_bytes: int, advance: Advance) -> int:
                 f"{remote.url}: the server's certificate cannot be verified; {by_hand}"
             ) from error
         raise ConnectionError(f"no connection: {error.reason}") from error
+    except OSError as error:
+        raise ConnectionError(f"no answer: {error}") from error
+    with response:
+        return _append(response, part, n_bytes, advance)
 
 
 def _append(response: HTTPResponse, part: Path, n_bytes: int, advance: Advance) -> int:
@@ -100,11 +112,20 @@ def _append(response: HTTPResponse, part: Path, n_bytes: int, advance: Advance) 
     n_here = n_bytes if goes_on else 0
     n_total = n_here + int(response.headers.get("Content-Length", 0))
     with part.open("ab" if goes_on else "wb") as file:
-        while chunk := response.read(CHUNK_BYTES):
+        for chunk in _received(response):
             file.write(chunk)
             n_here += len(chunk)
             advance(n_here, n_total)
     return n_total
+
+
+def _received(response: HTTPResponse) -> Iterator[bytes]:
+    """Read what comes; what the network refuses is no fault of the disk that it is written to."""
+    try:
+        while chunk := response.read(CHUNK_BYTES):
+            yield chunk
+    except OSError as error:
+        raise ConnectionError(f"connection lost: {error}") from error
 
 
 def _size(part: Path) -> int:

@@ -125,12 +125,20 @@ def _rejection(bundle: Bundle, judged: Sequence[Judged]) -> dict[str, float]:
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """Read `20-25,30` or `A,B` from the command line."""
+    """Read `20-25,30` or `A,B` from the command line.
+
+    Raises:
+        InputError: A range runs backwards, or a text names nothing, which is not to mean all.
+    """
     names: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         first, dash, last = part.partition("-")
         if dash and first.isdecimal() and last.isdecimal():
+            if int(last) < int(first):
+                raise InputError(f"{part}: no range ends before it begins; write {last}-{first}")
             names += [str(number) for number in range(int(first), int(last) + 1)]
         else:
             names.append(part)
+    if text and not names:
+        raise InputError(f"{text!r} names nothing; write A,B or 1-7, or leave the option out")
     return tuple(names)

@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,7 +72,8 @@ def export_bundle(
     clips = seen = normalise(windows, manifest.clip)
     if frozen is not None:
         parts |= frozen.own
-        seen = np.stack([frozen(window) for window in windows])
+        alone = replace(frozen, ticks=1)  # windows are sampled: one stream sees every frame
+        seen = np.stack([alone(window) for window in windows])
     litert = FORMATS[weights]
     files: dict[str, bytes] = {}
     networks: dict[Role, dict[Format, str]] = {}

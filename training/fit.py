@@ -15,9 +15,10 @@ import numpy as np
 from har_stream.bundle import Calibration, Manifest, Provenance
 from har_stream.clips import Image
 from har_stream.errors import InputError
-from training import cache, datasets, metrics, run_folder, splits
+from har_stream.whole_file import explaining
+from training import cache, datasets, formats, metrics, run_folder, splits
 from training import frozen as frozen_encoder
-from training.batches import Example, StreamedBatches, sampling_of, streamed
+from training.batches import Example, StreamedBatches, parity_windows, sampling_of
 from training.cache import images_of, is_image
 from training.cache_entry import Footage
 from training.calibrate import Rejecting, apply_temperature, fit_rejecting, fit_temperature
@@ -35,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 N_OTHER_PARTS = 5
 """One part of the clips of no label is judged by, the others are learned from."""
-N_PARITY_WINDOWS = 64
-"""Windows on which the exported bundle must equal the network."""
 CONFUSION_PRIOR = 0.5
 """Added to every count of the confusion matrix: no confusion is impossible."""
 
@@ -78,11 +77,11 @@ def fit(
             TensorFlow, or the loss diverged.
     """
     check_backend()
-    registry.options(config)
     dataset = datasets.read(config.data)
     config.check_urgent(dataset.labels)
     split = partial(splits.make_of_readable, split=config.split, data=config.data, seed=config.seed)
-    split(dataset, {})  # refuses what it can before the long reading
+    split(dataset, {})  # this and the next refuse what they can before the long reading
+    registry.build(config, n_labels=len(dataset.labels))
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
     frozen = frozen_encoder.of(config, folder=folder)
@@ -128,7 +127,7 @@ def fit(
         trained_on = [*dataset.clips, *(dataset.others if config.fit.others else seen)]
         network = room.learn([*dataset.clips, *dataset.others], (), folder / "all")
 
-    calibration, rejecting = _calibrate(judged, n_labels=len(room.labels), keep=config.keep)
+    calibration, rejecting = _calibrate(judged, config, n_labels=len(room.labels))
     tested = _at_temperature(tested, calibration.temperature)
     scores = metrics.score(tested, room.labels)
     manifest = Manifest(
@@ -143,7 +142,7 @@ def fit(
         reset_frames=config.reset_frames,
         networks={},
         calibration=calibration,
-        deciding=replace(rejecting.deciding, **config.deciding.model_dump(exclude_none=True)),
+        deciding=rejecting.deciding,
         confusion=_confusion(tested, len(room.labels)),
         metrics=_figures(scores, rejecting),
         provenance=Provenance(
@@ -161,7 +160,18 @@ def fit(
         ),
     )
     with saving(folder):
+        export_bundle(
+            folder / run_folder.BUNDLE,
+            model=network.model,
+            manifest=manifest,
+            windows=room.some_windows(dataset.clips),
+            frozen=frozen,
+        )
+    with explaining(folder, "cannot be written", remedy="free some space and go on with --resume"):
+        (folder / run_folder.RUN).unlink(missing_ok=True)  # the older run is no whole one any more
+        formats.discard(folder)
         save_model(network.model, folder / run_folder.MODEL)
+        run_folder.write_decisions(folder, tested)
         run_folder.write_figures(
             folder,
             config=config,
@@ -170,14 +180,6 @@ def fit(
             splits=parts,
             learned=learned,
             cached=cached,
-        )
-        run_folder.write_decisions(folder, tested)
-        export_bundle(
-            folder / run_folder.BUNDLE,
-            model=network.model,
-            manifest=manifest,
-            windows=room.some_windows(dataset.clips),
-            frozen=frozen,
         )
     return Run(folder, scores, manifest.provenance.leaks)
 
@@ -221,8 +223,7 @@ class _Room:
 
     def some_windows(self, clips: Sequence[Clip]) -> Image:
         """Take the first windows of clips all over the data set."""
-        chosen = clips[:: -(-len(clips) // N_PARITY_WINDOWS)]
-        return np.stack([streamed(self._images(clip), 0, self.config) for clip in chosen])
+        return parity_windows(clips, self.config, read=partial(map, self._images))
 
     def _images(self, clip: Clip) -> Footage:
         cached = self.frames[clip]
@@ -250,7 +251,7 @@ def _deal_others(
 
 
 def _calibrate(
-    judged: Sequence[Judged], *, n_labels: int, keep: float
+    judged: Sequence[Judged], config: RunConfig, *, n_labels: int
 ) -> tuple[Calibration, Rejecting]:
     probabilities, truth = metrics.windows_of(judged)
     temperature = fit_temperature(probabilities, truth)
@@ -262,7 +263,9 @@ def _calibrate(
         ece_after=metrics.expected_calibration_error(calibrated, truth),
     )
     unlike = apply_temperature(others, temperature)
-    return calibration, fit_rejecting(calibrated, truth, others=unlike, keep=keep)
+    return calibration, fit_rejecting(
+        calibrated, truth, others=unlike, keep=config.keep, told=config.deciding
+    )
 
 
 def _at_temperature(judged: Iterable[Judged], temperature: float) -> list[Judged]:
@@ -282,10 +285,7 @@ def _confusion(tested: Sequence[Judged], n_labels: int) -> tuple[tuple[float, ..
 
 def _figures(scores: Mapping[str, Any], rejecting: Rejecting) -> dict[str, float]:
     figures = {name: float(scores[name]) for name in ("accuracy", "macro_f1", "ece")}
-    figures |= {"passed": rejecting.passed, "wrong_rejected": rejecting.wrong_rejected}
-    if rejecting.others_rejected is not None:
-        figures["others_rejected"] = rejecting.others_rejected
-    return {name: round(value, 4) for name, value in figures.items()}
+    return {name: round(value, 4) for name, value in (figures | rejecting.shares()).items()}
 
 
 def _at_mean_rate(config: RunConfig, dataset: Dataset) -> RunConfig:

@@ -5,13 +5,13 @@ is judged on; size and speed are those of the bundle.
 """
 
 import json
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from har_stream import bundle
 from har_stream.bundle import Bundle, Manifest
@@ -21,17 +21,15 @@ from har_stream.errors import InputError
 from har_stream.whole_file import replacing, writing
 from training import cache, datasets, metrics, run_folder, speed, splits
 from training import frozen as frozen_encoder
-from training.batches import sampling_of, streamed
+from training.batches import parity_windows, sampling_of
+from training.cache_entry import Footage
 from training.config import RunConfig
 from training.datasets import Clip
 from training.evaluate import stream_clips
-from training.export import FORMATS, ParityError, Weights, export_bundle
+from training.export import FORMATS, ParityError, Weights, check_backend, export_bundle
 from training.frozen import Frozen
 from training.metrics import Judged
 from training.run_folder import Record
-
-N_PARITY_WINDOWS = 64
-"""Windows of training clips on which an export must agree with the network."""
 
 Row = dict[str, Any]
 
@@ -51,10 +49,10 @@ def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bun
         why it is `refused`. The rows are kept in `formats.json` for the report.
 
     Raises:
-        InputError: The format that was asked for is not the network, clips are missing, or the
-            run's folder cannot be written to.
+        InputError: The format that was asked for is not the network, clips are missing, the run's
+            folder cannot be written to, or Keras is not on TensorFlow.
     """
-    name = run_folder.BUNDLE if weights == "float32" else f"{run_folder.BUNDLE}-{weights}"
+    check_backend()
     networks = _networks(record)
     with tempfile.TemporaryDirectory() as scratch:
         frozen = frozen_encoder.of(record.config, folder=Path(scratch))
@@ -84,7 +82,24 @@ def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bun
     with writing(record.folder):
         with replacing(record.folder / run_folder.FORMATS) as file:
             json.dump(rows, file, indent=1)
-        return bundle.save(record.folder / name, made[weights].manifest, files), rows
+        return bundle.save(_place(record.folder, weights), made[weights].manifest, files), rows
+
+
+def discard(folder: Path) -> None:
+    """Remove what was exported of an older network in the folder of a run: all but its `bundle`.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    (folder / run_folder.FORMATS).unlink(missing_ok=True)
+    for weights in FORMATS:
+        if weights != "float32" and (older := _place(folder, weights)).exists():
+            shutil.rmtree(older)
+
+
+def _place(folder: Path, weights: Weights) -> Path:
+    suffix = "" if weights == "float32" else f"-{weights}"
+    return folder / f"{run_folder.BUNDLE}{suffix}"
 
 
 def _networks(record: Record) -> list[tuple[Path, Sequence[Clip], Sequence[Clip]]]:
@@ -180,7 +195,7 @@ def _load(folder: Path) -> keras.Model:
 
 
 def _windows(config: RunConfig, clips: Sequence[Clip], cache_folder: Path) -> Image:
-    """The first windows of clips all over a side of a split."""
-    chosen = clips[:: -(-len(clips) // N_PARITY_WINDOWS)]
-    cached = cache.read_clips(chosen, sampling_of(config), folder=cache_folder)
-    return np.stack([streamed(frames, 0, config) for frames in cached.frames.values()])
+    def read(chosen: Sequence[Clip]) -> Iterable[Footage]:
+        return cache.read_clips(chosen, sampling_of(config), folder=cache_folder).frames.values()
+
+    return parity_windows(clips, config, read=read)

@@ -19,7 +19,7 @@ from har_stream.clips import ClipSpec, Image, normalise
 from har_stream.engines.litert import FrameEncoder
 from har_stream.engines.tflite import Network
 from har_stream.errors import InputError
-from har_stream.whole_file import writing
+from har_stream.whole_file import replacing_file, writing
 from training import encoders
 from training.cache import Features
 from training.config import EncoderConfig, RunConfig
@@ -92,8 +92,8 @@ def of(config: RunConfig, *, folder: Path) -> Frozen | None:
     content = hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights()))
     path = folder / "encoder.tflite"
     made = to_litert(model)
-    with writing(path):
-        path.write_bytes(made)
+    with writing(path), replacing_file(path) as partial:
+        partial.write_bytes(made)
     return Frozen(path, content.hexdigest(), config.clip, augment.ticks, own={"encoder": model})
 
 
@@ -115,11 +115,14 @@ def _from_outside(encoder: EncoderConfig, config: RunConfig) -> Frozen:
         frames=backbone.frames,
         features=backbone.features,
     )
+    ticks = config.augment.ticks
+    # What it says of a frame depends on the frames that its stream saw before.
+    phases = f" {ticks}" if ticks > 1 else ""
     return Frozen(
         path,
-        f"{outside.sha256} {backbone.features} {config.reset_frames}",
+        f"{outside.sha256} {backbone.features} {config.reset_frames}{phases}",
         config.clip,
-        config.augment.ticks,
+        ticks,
         reset_frames=config.reset_frames,
         outside=outside,
     )

@@ -90,7 +90,13 @@ def download(options: argparse.Namespace, _: str) -> None:
 
 
 def _at(remote: Remote, mirror: str | None) -> Remote:
-    return replace(remote, url=f"{mirror.rstrip('/')}/{remote.name}") if mirror else remote
+    """Take a file from elsewhere, if so told; checked before a folder is made for it."""
+    if not mirror:
+        return remote
+    from training.download import check_address
+
+    check_address(mirror)
+    return replace(remote, url=f"{mirror.rstrip('/')}/{remote.name}")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from har_stream.clips import ClipSpec, Image
 from har_stream.errors import InputError
 from har_stream.whole_file import writing
 from training import keras_file, simulated
-from training.export import export_bundle
+from training.export import check_backend, export_bundle
 from training.networks import registry
 
 N_PARITY_WINDOWS = 16
@@ -53,9 +53,10 @@ def import_model(path: Path, said: Said, *, name: str, folder: Path, command: st
         command: How it was imported, for the provenance.
 
     Raises:
-        InputError: The file or what was said cannot be used, the stream differs from the model, or
-            the folder cannot be written.
+        InputError: Keras is not on TensorFlow, the file or what was said cannot be used, the stream
+            differs from the model, or the folder cannot be written.
     """
+    check_backend()
     if not 0 < said.sample_hz < float("inf"):
         raise InputError(f"--sample-hz {said.sample_hz}: frames a second are above 0")
     if len(set(said.labels)) < max(2, len(said.labels)):
@@ -104,12 +105,12 @@ def recognise(model: keras.Sequential, path: Path) -> str:
     Raises:
         InputError: It is neither LRCN nor ConvLSTM.
     """
-    *body, head = model.layers
-    if isinstance(head, layers.Dense) and head.activation is activations.softmax and head.use_bias:
-        if _is_lrcn(body):
-            return "lrcn"
-        if _is_convlstm(body):
-            return "convlstm"
+    match model.layers:
+        case [*body, last, layers.Dense(activation=activations.softmax, use_bias=True)]:
+            if _is_lrcn(body, last):
+                return "lrcn"
+            if _is_convlstm(body, last):
+                return "convlstm"
     found = ", ".join(type(layer).__name__ for layer in model.layers)
     raise InputError(
         f"{path}: neither LRCN (TimeDistributed layers, one LSTM, softmax) nor ConvLSTM (3x3 "
@@ -117,8 +118,7 @@ def recognise(model: keras.Sequential, path: Path) -> str:
     )
 
 
-def _is_lrcn(body: list[keras.Layer]) -> bool:
-    *per_frame, lstm = body
+def _is_lrcn(per_frame: list[keras.Layer], lstm: keras.Layer) -> bool:
     return (
         bool(per_frame)
         and all(isinstance(layer, layers.TimeDistributed) for layer in per_frame)
@@ -129,9 +129,8 @@ def _is_lrcn(body: list[keras.Layer]) -> bool:
     )
 
 
-def _is_convlstm(body: list[keras.Layer]) -> bool:
-    *stack, flatten = body
-    stack = [layer for layer in stack if not _is_dropout(layer)]
+def _is_convlstm(body: list[keras.Layer], flatten: keras.Layer) -> bool:
+    stack = [layer for layer in body if not _is_dropout(layer)]
     return (
         isinstance(flatten, layers.Flatten)
         and len(stack) >= 2

@@ -9,14 +9,15 @@ import json
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import h5py
 import keras
 from keras import layers, ops
+from pydantic import BaseModel, Field, TypeAdapter
 
 from har_stream.errors import InputError
 
@@ -34,8 +35,20 @@ _KEPT: dict[str, tuple[str, ...]] = {
 _ACTIVATIONS = ("activation", "recurrent_activation")
 _UNUSUAL = ("go_backwards", "stateful")
 """Switches that no network of the family sets, and that would change what is computed."""
-_UNREADABLE = (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (OSError, LookupError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
 """What reading a file that is no model, or a damaged one, may raise."""
+_UNBUILDABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What Keras may raise where a layer's numbers are none, or do not go together."""
+
+
+class Layer(BaseModel):
+    """One layer as a model file configures it."""
+
+    class_name: str
+    config: dict[str, Any]
+
+
+_LAYERS = TypeAdapter(Annotated[tuple[Layer, ...], Field(min_length=1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +58,12 @@ class Saved:
     Attributes:
         path: The file.
         keras_version: Of the Keras that wrote it.
-        layers: Configuration of every layer, in order, as `{"class_name": ..., "config": {...}}`.
+        layers: Configuration of every layer, in order; at least one.
     """
 
     path: Path
     keras_version: str
-    layers: tuple[Mapping[str, Any], ...]
+    layers: tuple[Layer, ...]
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
@@ -59,14 +72,15 @@ class Saved:
         Raises:
             InputError: The file names no such shape.
         """
-        config = self.layers[0]["config"]
-        shape: list[Any] = config.get("batch_shape") or config.get("batch_input_shape") or []
-        if len(shape) != 5 or shape[4] != 3 or None in shape[1:]:
+        config = self.layers[0].config
+        shape = config.get("batch_shape") or config.get("batch_input_shape") or []
+        sides = shape[1:] if isinstance(shape, list) else []
+        if len(sides) != 4 or sides[3] != 3 or not all(isinstance(n, int) and n > 0 for n in sides):
             raise InputError(
                 f"{self.path}: takes in {shape}; a window of colour frames is needed, "
                 "[null, frames, height, width, 3]"
             )
-        _, n_frames, height_px, width_px, n_channels = shape
+        n_frames, height_px, width_px, n_channels = sides
         return n_frames, height_px, width_px, n_channels
 
 
@@ -83,34 +97,42 @@ def read(path: Path) -> Saved:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 config = json.loads(archive.read("config.json"))
-                version = json.loads(archive.read("metadata.json"))["keras_version"]
+                version = str(json.loads(archive.read("metadata.json"))["keras_version"])
         else:
             with h5py.File(path) as file:
                 config = json.loads(file.attrs["model_config"])
                 version = str(file.attrs.get("keras_version", "2"))
+        kind, inner = config["class_name"], config["config"]
+        if kind == "Sequential":  # the earliest files list the layers at once
+            listed = _LAYERS.validate_python(inner["layers"] if isinstance(inner, dict) else inner)
     except _UNREADABLE as error:
         raise InputError(
             f"{path}: no model saved by Keras; give the .h5 or .keras file of model.save(), which "
             "holds the network as well as its weights"
         ) from error
-    if config.get("class_name") != "Sequential":
-        raise InputError(
-            f"{path}: a {config.get('class_name')} model; only Sequential ones can be imported"
-        )
-    inner = config["config"]
-    return Saved(path, version, tuple(inner["layers"] if isinstance(inner, dict) else inner))
+    if kind != "Sequential":
+        raise InputError(f"{path}: a {kind} model; only Sequential ones can be imported")
+    return Saved(path, version, listed)
 
 
 def build(saved: Saved) -> keras.Sequential:
     """Build the network of a model file anew, with its weights.
 
     Raises:
-        InputError: It has a layer that may not be taken from a file, or its weights do not fit.
+        InputError: It has a layer that may not be taken from a file or that cannot be built, or its
+            weights do not fit.
     """
     model = keras.Sequential([keras.Input(saved.input_shape, name="clip")])
-    for config in saved.layers:
-        if config["class_name"] != "InputLayer":
-            model.add(_layer(config, saved))
+    for layer in saved.layers:
+        if layer.class_name != "InputLayer":
+            try:
+                model.add(_layer(layer, saved))
+            except _UNBUILDABLE as error:
+                why = " ".join(str(error).split())
+                raise InputError(
+                    f"{saved.path}: its layer {layer.config.get('name')!r} cannot be built ({why})"
+                    "; give a file that Keras itself can load"
+                ) from error
     try:
         if zipfile.is_zipfile(saved.path):
             with zipfile.ZipFile(saved.path) as archive, tempfile.TemporaryDirectory() as folder:
@@ -121,14 +143,17 @@ def build(saved: Saved) -> keras.Sequential:
                 copy.write_bytes(saved.path.read_bytes())
                 model.load_weights(copy)
     except _UNREADABLE as error:
-        raise InputError(f"{saved.path}: its weights do not fit its network: {error}") from error
+        raise InputError(
+            f"{saved.path}: its weights do not fit its network; give a file that Keras itself can "
+            "load"
+        ) from error
     return model
 
 
-def _layer(saved_layer: Mapping[str, Any], saved: Saved) -> keras.Layer:
-    name, config = saved_layer["class_name"], saved_layer["config"]
+def _layer(layer: Layer, saved: Saved) -> keras.Layer:
+    name, config = layer.class_name, layer.config
     if name == "TimeDistributed":
-        return layers.TimeDistributed(_layer(config["layer"], saved))
+        return layers.TimeDistributed(_layer(Layer.model_validate(config["layer"]), saved))
     if name not in _KEPT:
         raise InputError(
             f"{saved.path}: a layer {name!r}, which is not taken from a file; only "

@@ -8,12 +8,15 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from har_stream.camera import read_camera
 from har_stream.clips import Frame
 from har_stream.errors import InputError
 from har_stream.recognition import CameraStatus
 from har_stream.redact import redact
 from har_stream.settings import CameraSettings
+from har_stream.yaml_file import problems
 from training import clip_file
 from training.clip_file import ClipFile
 
@@ -75,7 +78,10 @@ def record_clips(wanted: Wanted, *, session: str, on_clip: Callable[[Path], obje
     if wanted.source.startswith("sim:"):
         raise InputError("a simulated home is drawn, not recorded: train on `kind: simulated`")
     stop = threading.Event()
-    camera = CameraSettings(source=wanted.source)
+    try:
+        camera = CameraSettings(source=wanted.source)
+    except ValidationError as error:
+        raise InputError("; ".join(problems(error))) from error
     items = read_camera(camera, sample_hz=RECORD_HZ, stop=stop, fail_fast=True)
     n_clips = 0
     try:
@@ -93,7 +99,7 @@ def record_clips(wanted: Wanted, *, session: str, on_clip: Callable[[Path], obje
 
 
 def _clips(items: Iterable[Frame | CameraStatus], wanted: Wanted, session: str) -> Iterator[Path]:
-    n_frames = round(wanted.clip_s * RECORD_HZ)
+    n_frames = max(1, round(wanted.clip_s * RECORD_HZ))
     number, clip = 1, None
     try:
         for item in items:

@@ -31,7 +31,7 @@ def write(folder: Path) -> Path:
         exported=loaded.manifest,
         work=flops.work_of(loaded),
         speed=speed.measure(loaded),
-        formats=_formats(folder / run_folder.FORMATS),
+        formats=run_folder.read_formats(folder),
     )
     plots = {
         "curves": report_plots.curves(record.splits),
@@ -75,8 +75,3 @@ def _page(record: Record, found: Mapping[str, Any], images: Mapping[str, bytes])
         unseen_curves=any("val_loss" in row for part in record.splits for row in part["history"]),
         config=yaml.safe_dump(config, sort_keys=False),
     )
-
-
-def _formats(path: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    return rows

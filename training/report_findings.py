@@ -8,13 +8,12 @@ import numpy as np
 
 from har_stream.bundle import Manifest
 from training import metrics
+from training.calibrate import SHARES
 from training.flops import Work
 from training.metrics import Judged
 from training.run_folder import Record
 from training.speed import Speed
 
-REJECTED = ("passed", "wrong_rejected", "others_rejected")
-"""What the reject rule does, as the manifest's metrics have it."""
 N_WORST = 6
 """Confusions that are shown with a clip."""
 
@@ -66,7 +65,7 @@ def findings(
         "rejecting": {
             "below": manifest.deciding.reject_below,
             "margin_below": manifest.deciding.margin_below,
-            **{name: manifest.metrics.get(name) for name in REJECTED},
+            **{name: manifest.metrics.get(name) for name in SHARES},
         },
         "split": {
             "by": record.config.split.by,
@@ -136,5 +135,5 @@ def _confidence(judged: Judged, label: int) -> float:
 
 def _by_clip(tested: Sequence[Judged]) -> tuple[metrics.Indices, metrics.Indices]:
     """What was said of each clip, by its mean probabilities, and what is true."""
-    said = np.array([judged.probabilities.mean(0).argmax() for judged in tested])
+    said = np.array([judged.said for judged in tested])
     return said, np.array([judged.truth for judged in tested])

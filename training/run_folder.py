@@ -74,7 +74,9 @@ def read(folder: Path) -> Record:
         manifest = Manifest.model_validate(run["manifest"])
         splits, scores = run["splits"], run["scores"]
         calibrated_on = run["calibrated_on"]
-        tested = [_judged(row, manifest.labels) for row in decisions]
+        unreadable, short = run["unreadable"], run["short"]
+        spans = config.data.groups_span_classes
+        tested = [_judged(row, manifest.labels, spans=spans) for row in decisions]
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{folder}: its files are of another version of har-stream; run train-har fit again"
@@ -86,10 +88,21 @@ def read(folder: Path) -> Record:
         scores=scores,
         splits=splits,
         calibrated_on=calibrated_on,
-        unreadable=run["unreadable"],
-        short=run["short"],
+        unreadable=unreadable,
+        short=short,
         tested=tested,
     )
+
+
+def read_formats(folder: Path) -> list[dict[str, Any]]:
+    """Read the rows of `formats.json`; none before `train-har export`.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / FORMATS
+    rows: list[dict[str, Any]] = _read(path, made_by="export") if path.exists() else []
+    return rows
 
 
 def write_figures(
@@ -102,7 +115,7 @@ def write_figures(
     learned: Sequence["Learned"],
     cached: "Cached",
 ) -> None:
-    """Write `run.json`."""
+    """Write `run.json`, by which a folder counts as a finished run: last of all."""
     content = {
         "config": config.model_dump(mode="json"),
         "manifest": manifest.model_dump(mode="json"),
@@ -147,12 +160,12 @@ def _calibrated_on(splits: Sequence["Split"]) -> CalibratedOn:
     return "folds" if len(splits) > 1 else "test"
 
 
-def _judged(row: dict[str, Any], labels: Sequence[str]) -> Judged:
-    clip = Clip(Path(row["path"]), row["label"], row["group"])
+def _judged(row: dict[str, Any], labels: Sequence[str], *, spans: bool) -> Judged:
+    clip = Clip(Path(row["path"]), row["label"], row["group"], spans)
     return Judged(clip, labels.index(clip.label), np.array(row["probabilities"], np.float64))
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, *, made_by: str = "fit") -> Any:
     try:
         return json.loads(path.read_text())
     except OSError as error:
@@ -160,8 +173,8 @@ def _read(path: Path) -> Any:
             f"{path}: cannot be read ({error.strerror}); give the folder of a finished run, the "
             "--out of train-har fit"
         ) from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: damaged ({error}); run train-har fit again") from error
+    except ValueError as error:  # neither JSON nor even text
+        raise InputError(f"{path}: damaged ({error}); run train-har {made_by} again") from error
 
 
 def _write(path: Path, content: Any) -> None:

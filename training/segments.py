@@ -86,7 +86,7 @@ def _of_gmdcsa(root: Path) -> Iterator[Segment]:
     """Read `Subject_N/{ADL,Fall}.csv`; listed recordings that are not there are counted."""
     n_absent = 0
     for table in sorted(root.glob("Subject_*/*.csv")):
-        for row in list(_rows(table))[1:]:
+        for number, row in enumerate(list(_rows(table))[1:], 2):
             path = table.with_suffix("") / row[0].strip() if row else table
             if not path.is_file() or path == table:
                 n_absent += bool(row)
@@ -94,7 +94,12 @@ def _of_gmdcsa(root: Path) -> Iterator[Segment]:
             for name, times in _STRETCHES.findall(row[-1]):
                 label = _SYNONYMS.get(name.strip(), name.strip())
                 for start, end in _TIMES.findall(times):
-                    yield Segment(path, float(start), float(end), label, table.parent.name)
+                    try:
+                        start_s, end_s = float(start), float(end)
+                    except ValueError as error:
+                        wrong = f"{start} to {end}: no times in seconds"
+                        raise InputError(f"{table}:{number}: {wrong}") from error
+                    yield Segment(path, start_s, end_s, label, table.parent.name)
     if n_absent:
         logger.warning("%s: %d recordings of its lists are not there", root, n_absent)
 

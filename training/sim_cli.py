@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import cv2
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -21,12 +20,15 @@ from har_stream.errors import InputError
 from har_stream.recogniser import Recogniser
 from har_stream.recognition import IDLE
 from har_stream.segmenter import Segmenter, judge
+from har_stream.settings import state_dir
 from har_stream.simulation.camera import SimulatedSource, parse_source, read_frames
 from har_stream.simulation.routine import DAY_S
 from har_stream.simulation.truth import Stay, truth, write_log
+from har_stream.whole_file import check_folder, writing
 from predictor.forecaster import Forecaster, Observation
 from predictor.hmm import HmmForecaster
 from predictor.scoring import RunningScores
+from training.clip_file import ClipFile
 from training.sim_score import Told, lasting, score_events, score_labels, share_of_time
 
 START_AT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -48,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"har-sim: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("har-sim: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -117,7 +122,10 @@ def _tell(forecaster: Forecaster, report: Told) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    recogniser = Recogniser(bundle.load(bundle.find(options.bundle)))
+    if options.json:
+        check_folder(options.json)
+    own = bundle.models_dir(state_dir())
+    recogniser = Recogniser(bundle.load(bundle.find(options.bundle, models_dir=own)))
     spec = recogniser.bundle.manifest.clip
     scores = []
     for seed in options.seed:
@@ -128,11 +136,14 @@ def _score(options: argparse.Namespace) -> None:
         n_bursts = round(options.days * DAY_S / max(options.every, spec.n_frames / spec.sample_hz))
         shown = track(frames, f"sim:{seed}", total=n_bursts * spec.n_frames, console=_STDERR)
         watched = watch(shown, recogniser)
+        if not watched.labels:
+            raise InputError(f"--days {options.days:g}: over before the first decision; give more")
         recogniser.forget(_CAMERA)
         scores.append(compare(source, watched, start_at=options.start_at, history=options.history))
     _print(scores)
     if options.json:
-        options.json.write_text(json.dumps(scores, indent=2) + "\n")
+        with writing(options.json):  # in place, for it may be /dev/stdout
+            options.json.write_text(json.dumps(scores, indent=2) + "\n")
 
 
 def compare(
@@ -197,27 +208,29 @@ def _print(scores: Sequence[dict[str, Any]]) -> None:
 
 
 def _record(options: argparse.Namespace) -> None:
+    if not (options.video or options.log):
+        raise InputError("nothing to record: give --video FILE.mp4, --log FILE.csv or both")
     source = _source(options.seed, options)
     frames = read_frames(source, sample_hz=RECORD_HZ, start_at=options.start_at, size=options.size)
+    if options.log:
+        with writing(options.log):
+            write_log(options.log, truth(source.seed, start_at=options.start_at, days=source.days))
     if options.video:
         _write_video(options.video, frames, options.size)
-    if options.log:
-        write_log(options.log, truth(source.seed, start_at=options.start_at, days=source.days))
 
 
 def _write_video(path: Path, frames: Iterator[Frame], size: tuple[int, int]) -> None:
     """Write an MP4 of the frames, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.part.mp4")
-    writer = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*"mp4v"), RECORD_HZ, size)
-    if not writer.isOpened():
-        raise InputError(f"{path}: cannot be written; choose another folder")
+    clip = ClipFile(path, fps=RECORD_HZ, size_px=size)
     try:
         for frame in track(frames, f"recording {path.name}", console=_STDERR):
-            writer.write(frame.image)
+            clip.write(frame.image)
+        if not clip.n_frames:
+            raise InputError(f"{path}: no frame to record; give more --days")
+        with writing(path):
+            clip.close()
     finally:
-        writer.release()
-    part.replace(path)
+        clip.abandon()  # of a clip that is closed, nothing is left to drop
 
 
 def _source(seed: int, options: argparse.Namespace) -> SimulatedSource:

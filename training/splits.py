@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from har_stream.errors import InputError
 from training.config import DataConfig, SplitConfig
-from training.datasets import Clip, Dataset
+from training.datasets import Clip, Dataset, check_classes, class_folders
 
 STUDY_TEST, STUDY_VALIDATION = 0.25, 0.2
 """The study's shares: a random quarter is tested, the last fifth of the rest validates."""
@@ -44,12 +44,18 @@ def make(dataset: Dataset, *, split: SplitConfig, data: DataConfig, seed: int) -
     """Part a dataset as its config says: several splits for folds, otherwise one.
 
     Raises:
-        InputError: A side is empty or lacks a class, a list does not fit, or a group is mixed.
+        InputError: There is too little to part, a side is empty or lacks a class, a list or a
+            held out class does not exist, or a group is mixed.
     """
-    clips = dataset.clips
-    absent = set(dataset.labels) - {clip.label for clip in clips}
+    clips, labels = dataset.clips, dataset.labels
+    if len(labels) < 2:
+        raise InputError(f"one class, {labels[0]!r}; at least two are needed")
+    absent = set(labels) - {clip.label for clip in clips}
     if absent:
         raise InputError(f"no clip of {', '.join(sorted(absent))}: bring some, or leave it out")
+    for label in labels:
+        if sum(clip.label == label for clip in clips) == 1:
+            raise InputError(f"{label}: one clip cannot be split; give at least two")
     if split.by == "study":
         splits = [study(clips, seed=seed)]
     elif split.by == "folds":
@@ -60,13 +66,16 @@ def make(dataset: Dataset, *, split: SplitConfig, data: DataConfig, seed: int) -
             rest = apart(trained, test)
             name = f"official list {split.list}{_left_out(len(trained) - len(rest))}"
         else:
+            folders = class_folders(data.path) if data.path else ()
+            known = sorted({*labels, *folders})
+            check_classes(split.held_out_of, known, key="split.held_out_of")
             test = _held_out(clips, split)
             rest = apart(clips, test)
             name = f"group, held out: {_said(split)}"
         train, validation = _by_group(rest, share=split.validation, seed=seed)
         splits = [Split(name, train, validation, tuple(test), leaks=False)]
     for made in splits:
-        check(made, dataset.labels)
+        check(made, labels)
     return splits
 
 

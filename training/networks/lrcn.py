@@ -32,7 +32,10 @@ def build(n_labels: int, clip: ClipSpec) -> keras.Model:
 
 
 def split(model: keras.Model) -> dict[Role, keras.Model]:
-    """Return encoder (frames to 64 features) and advance (one LSTM step and the head)."""
+    """Return encoder (a frame to its features) and advance (one LSTM step and the head).
+
+    From 64 x 64 pixels, the study's, they are 64 features.
+    """
     *per_frame, lstm, head = model.layers
     return {"encoder": frame_encoder(per_frame), "advance": lstm_advance(lstm, head)}
 

@@ -89,7 +89,7 @@ def options(config: "RunConfig") -> dict[str, Any]:
 
     Raises:
         InputError: There is no such network, or it knows no such option, or needs one, or its
-            clip is too small or too short for it.
+            clip is too small or too short for it, or shows motion where it sees none.
     """
     network = get(config.network)
     known = inspect.signature(network.build).parameters
@@ -103,6 +103,10 @@ def options(config: "RunConfig") -> dict[str, Any]:
     needs = {"least_px": "LEAST_PX", "least_frames": "LEAST_FRAMES"}
     least = {key: getattr(network, name, 1) for key, name in needs.items()}
     check_size(config.clip, of=config.network, **least)
+    if config.clip.motion != (needed := motion(config.network)):
+        raise InputError(
+            f"clip: {config.network} takes 'motion: {needed}', not 'motion: {config.clip.motion}'"
+        )
     return given
 
 
