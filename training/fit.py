@@ -1,7 +1,6 @@
 """A training run, top to bottom: clips, splits, networks, calibration, figures, bundle."""
 
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -9,33 +8,23 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from har_stream.bundle import Calibration, Manifest, Provenance
-from har_stream.clips import Image
 from har_stream.errors import InputError
 from har_stream.whole_file import explaining
 from training import cache, datasets, formats, metrics, run_folder, splits
 from training import frozen as frozen_encoder
-from training.batches import Example, StreamedBatches, parity_windows, sampling_of
-from training.cache import images_of, is_image
-from training.cache_entry import Footage
+from training.batches import sampling_of
 from training.calibrate import Rejecting, apply_temperature, fit_rejecting, fit_temperature
 from training.config import RunConfig
-from training.datasets import Clip, Dataset
+from training.datasets import Dataset
 from training.export import check_backend, export_bundle
-from training.learn import Learned, learn
 from training.metrics import Judged
 from training.networks import registry
-from training.pretrain import pretrain, start_from
+from training.parts import Lessons, learn_parts
 from training.saving import save_model, saving
-from training.splits import Split
 
-logger = logging.getLogger(__name__)
-
-N_OTHER_PARTS = 5
-"""One part of the clips of no label is judged by, the others are learned from."""
 CONFUSION_PRIOR = 0.5
 """Added to every count of the confusion matrix: no confusion is impossible."""
 
@@ -91,51 +80,18 @@ def fit(
     dataset, parts = split(dataset, unreadable)
     if config.sampling == "spread":
         config = _at_mean_rate(config, dataset)
-    room = _Room(config, dataset.labels, cached.frames, resume)
-    if config.pretrain:
-        seen, _ = _deal_others(dataset, config, parts, number=0)
-        taught = pretrain(
-            {clip: cached.frames[clip] for clip in seen},
-            config,
-            lesson=config.pretrain,
-            folder=folder / "pretrain",
-            resume=resume,
-        )
-        room = replace(room, start=partial(start_from, pretrained=taught))
+    lessons = Lessons(config, dataset.labels, cached.frames, resume)
+    outcome = learn_parts(lessons, dataset, parts, folder=folder)
 
-    learned, networks, tested, judged = [], [], [], []
-    for n, part in enumerate(parts):
-        seen, unseen = _deal_others(dataset, config, parts, number=n)
-        own = folder / f"split-{n + 1}"
-        network = room.learn([*part.train, *seen], part.validation, own)
-        learned.append(network)
-        judged += room.judge(network, [*part.validation, *unseen])
-        if config.split.refit:
-            network = room.learn([*part.train, *part.validation, *seen], (), own / "refit")
-        by_test = room.judge(network, part.test)
-        with saving(folder):
-            save_model(network.model, own / run_folder.MODEL)
-        networks.append(network)
-        tested += by_test
-        if not part.validation:
-            judged += by_test
-        logger.info("%s: accuracy %.3f", part.name, metrics.score(by_test, room.labels)["accuracy"])
-    network, trained_on = networks[0], [*parts[0].train, *seen]
-    if config.split.refit:
-        trained_on += parts[0].validation
-    if len(parts) > 1:
-        trained_on = [*dataset.clips, *(dataset.others if config.fit.others else seen)]
-        network = room.learn([*dataset.clips, *dataset.others], (), folder / "all")
-
-    calibration, rejecting = _calibrate(judged, config, n_labels=len(room.labels))
-    tested = _at_temperature(tested, calibration.temperature)
-    scores = metrics.score(tested, room.labels)
+    calibration, rejecting = _calibrate(outcome.judged, config, n_labels=len(dataset.labels))
+    tested = _at_temperature(outcome.tested, calibration.temperature)
+    scores = metrics.score(tested, dataset.labels)
     manifest = Manifest(
         name=config.name,
         about=config.about,
         network=config.network,
-        n_parameters=network.model.count_params(),
-        labels=room.labels,
+        n_parameters=outcome.network.model.count_params(),
+        labels=dataset.labels,
         clip=config.clip,
         memory=registry.get(config.network).MEMORY,
         hop_frames=config.hop_frames,
@@ -143,16 +99,16 @@ def fit(
         networks={},
         calibration=calibration,
         deciding=rejecting.deciding,
-        confusion=_confusion(tested, len(room.labels)),
+        confusion=_confusion(tested, len(dataset.labels)),
         metrics=_figures(scores, rejecting),
         provenance=Provenance(
             command=command,
-            dataset=f"{config.data.kind}: {', '.join(room.labels)}; {len(cached.frames)} clips",
+            dataset=f"{config.data.kind}: {', '.join(dataset.labels)}; {len(cached.frames)} clips",
             split=splits.describe(parts),
             leaks=any(part.leaks for part in parts),
             seed=config.seed,
-            trained_on=tuple(sorted({clip.source for clip in trained_on})),
-            n_train_clips=len(trained_on),
+            trained_on=tuple(sorted({clip.source for clip in outcome.trained_on})),
+            n_train_clips=len(outcome.trained_on),
             n_test_clips=len(tested),
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version("har-stream"),
@@ -162,15 +118,15 @@ def fit(
     with saving(folder):
         export_bundle(
             folder / run_folder.BUNDLE,
-            model=network.model,
+            model=outcome.network.model,
             manifest=manifest,
-            windows=room.some_windows(dataset.clips),
+            windows=lessons.some_windows(dataset.clips),
             frozen=frozen,
         )
     with explaining(folder, "cannot be written", remedy="free some space and go on with --resume"):
         (folder / run_folder.RUN).unlink(missing_ok=True)  # the older run is no whole one any more
         formats.discard(folder)
-        save_model(network.model, folder / run_folder.MODEL)
+        save_model(outcome.network.model, folder / run_folder.MODEL)
         run_folder.write_decisions(folder, tested)
         run_folder.write_figures(
             folder,
@@ -178,76 +134,10 @@ def fit(
             manifest=manifest,
             scores=scores,
             splits=parts,
-            learned=learned,
+            learned=outcome.learned,
             cached=cached,
         )
     return Run(folder, scores, manifest.provenance.leaks)
-
-
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """What all networks of a run share."""
-
-    config: RunConfig
-    labels: tuple[str, ...]
-    frames: Mapping[Clip, Footage]
-    resume: bool
-    start: Callable[[keras.Model], None] | None = None
-
-    def learn(self, train: Iterable[Clip], validation: Iterable[Clip], folder: Path) -> Learned:
-        """Fit one network."""
-        return learn(
-            self._examples(train),
-            self._examples(validation),
-            self.config,
-            n_labels=len(self.labels),
-            folder=folder,
-            resume=self.resume,
-            start=self.start,
-        )
-
-    def judge(self, network: Learned, clips: Sequence[Clip]) -> list[Judged]:
-        """Have a network say what it makes of every window that streaming would decide on."""
-        if not clips:
-            return []
-        examples = self._examples(clips)
-        batches = StreamedBatches(examples, self.config, n_labels=len(self.labels))
-        probabilities = network.folded.predict(batches, verbose=0).astype(np.float64)
-        ends = np.cumsum(batches.n_windows)
-        return [
-            Judged(clip, example.label, said)
-            for clip, example, said in zip(
-                clips, examples, np.split(probabilities, ends[:-1]), strict=True
-            )
-        ]
-
-    def some_windows(self, clips: Sequence[Clip]) -> Image:
-        """Take the first windows of clips all over the data set."""
-        return parity_windows(clips, self.config, read=partial(map, self._images))
-
-    def _images(self, clip: Clip) -> Footage:
-        cached = self.frames[clip]
-        return cached if is_image(cached) else images_of(clip, sampling_of(self.config))
-
-    def _examples(self, clips: Iterable[Clip]) -> list[Example]:
-        index = {label: n for n, label in enumerate(self.labels)}
-        return [Example(self.frames[clip], index.get(clip.label), clip.name) for clip in clips]
-
-
-def _deal_others(
-    dataset: Dataset, config: RunConfig, parts: Sequence[Split], *, number: int
-) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """Part the clips of no label; always alike where one lesson on them serves all folds.
-
-    Returns:
-        Those to learn from: where groups span classes, nobody who is judged by shows in them. And
-        those to judge by.
-    """
-    number, parts = (0, parts) if config.pretrain else (number, [parts[number]])
-    seen, unseen = splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=number)
-    if not (config.pretrain or config.fit.others):
-        return (), unseen
-    return splits.apart(seen, *(side for p in parts for side in (p.validation, p.test))), unseen
 
 
 def _calibrate(
