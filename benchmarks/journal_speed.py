@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from har_stream.messages import ActivityEvent
+from har_stream.mqtt.messages import ActivityEvent
 from predictor.database import sqlite_url
 from predictor.journal import Journal
 

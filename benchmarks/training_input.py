@@ -29,9 +29,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import cv2
 import keras
 
-from har_stream import capture
-from har_stream.capture import SourceCounts
-from har_stream.files import VideoFile, read_file
+from har_stream.cameras import capture
+from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.video_file import VideoFile, read_file
 from training import cache, config, datasets
 from training.batches import QUEUED, Batch, Batches, Example, sampling_of
 from training.config import RunConfig

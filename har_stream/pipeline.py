@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from har_stream.clips import Frame
-from har_stream.errors import InputError
-from har_stream.readers import Arrival, EndOfSource
-from har_stream.recogniser import Decision, Recogniser
-from har_stream.recognition import CameraStatus
-from har_stream.settings import CameraSettings
-from har_stream.watch import News, Watch
+from har_stream.cameras.readers import Arrival, EndOfSource
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import CameraStatus
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
+from har_stream.recognition.camera_track import News, Watch
+from har_stream.recognition.recogniser import Decision, Recogniser
 
 TAKE_S = 0.25
 """Longest wait for an arrival, so that a stop is noticed."""
@@ -24,7 +24,7 @@ Said = tuple[str, News]
 
 
 class Arrivals(Protocol):
-    """Where frames come from: `har_stream.readers.Readers`, or a stream made up to measure."""
+    """Where frames come from: `har_stream.cameras.readers.Readers`, or a stream made up to measure."""
 
     @property
     def ended(self) -> bool:

@@ -4,9 +4,9 @@ import logging
 
 from sqlalchemy.exc import DBAPIError
 
-from har_stream.messages import Forecast, RuleState
-from har_stream.settings import RuleSettings, Settings
-from har_stream.topics import Topics
+from har_stream.config.settings import RuleSettings, Settings
+from har_stream.mqtt.messages import Forecast, RuleState
+from har_stream.mqtt.topics import Topics
 from predictor import rules
 from predictor.journal import Journal
 from predictor.publisher import Publisher

@@ -1,13 +1,13 @@
 """The recogniser's confusion matrix, read from its bundle: how far its bare labels are trusted.
 
-Only the manifest is read; `har_stream.bundle` would bring OpenCV along.
+Only the manifest is read; `har_stream.bundles.bundle` would bring OpenCV along.
 """
 
 import json
 from importlib.resources import files
 from pathlib import Path
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 
 Confusion = dict[str, dict[str, float]]
 """p(label recognised | label true) by true, then recognised label."""

@@ -3,7 +3,7 @@
 import json
 import math
 
-from har_stream.messages import MessageError
+from har_stream.mqtt.messages import MessageError
 
 MAX_LENGTH = 64
 

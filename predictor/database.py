@@ -8,7 +8,7 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from predictor.migrations import migrate
 
 BUSY_S = 30.0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from hmmlearn.hmm import CategoricalHMM
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from predictor.filtering import Array, Index
 from predictor.hmm import N_CLONES, HmmForecaster
 from predictor.online import hour_of

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from har_stream.recognition import UNKNOWN
+from har_stream.core.activity import UNKNOWN
 from predictor.filtering import Array
 from predictor.forecaster import HORIZONS_S, Observation
 from predictor.online import OnlineForecaster

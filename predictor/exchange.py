@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from har_stream.errors import InputError
-from har_stream.messages import ActivityEvent, MessageError
-from har_stream.recognition import EventType
-from har_stream.topics import as_id
-from har_stream.whole_file import replacing, writing
+from har_stream.core.activity import EventType
+from har_stream.core.atomic_file import replacing, writing
+from har_stream.core.errors import InputError
+from har_stream.mqtt.messages import ActivityEvent, MessageError
+from har_stream.mqtt.topics import as_id
 from predictor.logs import read_logs, read_text
 from predictor.sessions import Session
 

@@ -3,15 +3,8 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from har_stream.messages import (
-    Forecast,
-    ForecastAttributes,
-    Likely,
-    NextStart,
-    Ranked,
-    Score,
-)
-from har_stream.recognition import IDLE, UNKNOWN
+from har_stream.core.activity import IDLE, UNKNOWN
+from har_stream.mqtt.messages import Forecast, ForecastAttributes, Likely, NextStart, Ranked, Score
 from predictor.forecaster import Outlook
 
 ENOUGH_DAYS = 7

@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 
 if TYPE_CHECKING:
-    from har_stream.settings import Settings
+    from har_stream.config.settings import Settings
     from predictor.forecaster import Forecaster
     from predictor.journal import Journal
 
@@ -126,7 +126,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
-    from har_stream.settings import Settings, load, override
+    from har_stream.config.settings import Settings, load, override
 
     loaded = load(options.config) if options.config else Settings()
     forecast = {
@@ -200,7 +200,7 @@ def _import(journal: "Journal", path: Path) -> None:
 
 
 def _forget(settings: "Settings") -> None:
-    from har_stream.forget import forget_home
+    from har_stream.homeassistant.removal import forget_home
 
     print(f"home {settings.home}: {forget_home(settings)} topics removed from the broker")
 

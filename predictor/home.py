@@ -7,8 +7,8 @@ idle. One resident is assumed.
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from har_stream.messages import ActivityEvent
-from har_stream.recognition import IDLE, UNKNOWN
+from har_stream.core.activity import IDLE, UNKNOWN
+from har_stream.mqtt.messages import ActivityEvent
 from predictor.clock import CameraKey
 from predictor.forecaster import Observation
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from predictor.logs import Log, instant, read_text
 from predictor.sessions import Session
 

@@ -11,7 +11,8 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, DBAPIError
 
-from har_stream.messages import (
+from har_stream.core.log_once import Once
+from har_stream.mqtt.messages import (
     ActivityEvent,
     BridgeRequest,
     BridgeResponse,
@@ -19,8 +20,7 @@ from har_stream.messages import (
     MessageError,
     Replay,
 )
-from har_stream.once import Once
-from har_stream.topics import Topics, is_id
+from har_stream.mqtt.topics import Topics, is_id
 from predictor.clock import CameraKey
 from predictor.journal import Journal
 from predictor.publisher import Publisher

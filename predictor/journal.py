@@ -11,7 +11,7 @@ from typing import Self
 
 from sqlalchemy import text
 
-from har_stream.messages import ActivityEvent, RuleState
+from har_stream.mqtt.messages import ActivityEvent, RuleState
 from predictor import numbering
 from predictor.database import connect
 from predictor.event_rows import event_of, from_ms, offset_s, to_ms

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from har_stream.messages import ActivityEvent, ActivityState, Forecast, ForecastAttributes
-from har_stream.once import Once
-from har_stream.recognition import UNKNOWN
+from har_stream.core.activity import UNKNOWN
+from har_stream.core.log_once import Once
+from har_stream.mqtt.messages import ActivityEvent, ActivityState, Forecast, ForecastAttributes
 from predictor.clock import CameraKey, HomeClock, Timing
 from predictor.forecast import attributes_of, forecast_of, has_enough
 from predictor.forecaster import Forecaster, Observation

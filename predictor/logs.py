@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from har_stream.errors import InputError
-from har_stream.recognition import IDLE, UNKNOWN
-from har_stream.whole_file import replacing, writing
+from har_stream.core.activity import IDLE, UNKNOWN
+from har_stream.core.atomic_file import replacing, writing
+from har_stream.core.errors import InputError
 from predictor.sessions import Session
 
 COLUMNS = ("start", "end", "activity", "room")

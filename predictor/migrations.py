@@ -8,7 +8,7 @@ import uuid
 
 from sqlalchemy import Connection, inspect, text
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 
 STEPS: tuple[tuple[str, ...], ...] = (
     (

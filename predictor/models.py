@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from predictor.dbn import DbnForecaster
 from predictor.forecaster import Forecaster
 from predictor.hmm import HmmForecaster

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from har_stream.recognition import UNKNOWN
+from har_stream.core.activity import UNKNOWN
 from predictor.durations import Begun, Durations
 from predictor.filtering import Array
 from predictor.forecaster import HORIZONS_S, MERGE_GAP_S, Observation, Outlook

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from har_stream.mqtt import Payload
+from har_stream.mqtt.connection import Payload
 
 
 class Publisher(Protocol):
@@ -19,4 +19,4 @@ class Publisher(Protocol):
         expiry_s: float | None = None,
         on_sent: Callable[[bool], None] | None = None,
     ) -> bool:
-        """Publish if there is a connection; as `har_stream.mqtt.Connection.publish`."""
+        """Publish if there is a connection; as `har_stream.mqtt.connection.Connection.publish`."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from har_stream.messages import ActivityEvent
+from har_stream.mqtt.messages import ActivityEvent
 
 
 @dataclass(frozen=True, slots=True)

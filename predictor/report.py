@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

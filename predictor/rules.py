@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Literal
 
-from har_stream.messages import Forecast, RuleState
-from har_stream.settings import RuleSettings
+from har_stream.config.settings import RuleSettings
+from har_stream.mqtt.messages import Forecast, RuleState
 
 DEFAULT_HYSTERESIS = 0.1
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from predictor import metrics
 from predictor.baselines import BOOSTING, SIMPLE, GradientBoosting
 from predictor.evaluate import Answers, Protocol, Truth, ask, labels_of, test_cases, true_answers

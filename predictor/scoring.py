@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from har_stream.messages import Score
-from har_stream.recognition import UNKNOWN
+from har_stream.core.activity import UNKNOWN
+from har_stream.mqtt.messages import Score
 
 FLOOR = 1e-6
 """No probability below this: one surprise must not outweigh years."""

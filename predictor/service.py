@@ -9,12 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from har_stream.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
-from har_stream.forget import home_client, home_memory
-from har_stream.messages import ActivityState, MessageError
-from har_stream.mqtt import ONLINE, Connection
-from har_stream.settings import Settings
-from har_stream.topics import Topics, is_id
+from har_stream.config.settings import Settings
+from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
+from har_stream.homeassistant.removal import home_client, home_memory
+from har_stream.mqtt.connection import ONLINE, Connection
+from har_stream.mqtt.messages import ActivityState, MessageError
+from har_stream.mqtt.topics import Topics, is_id
 from predictor.context_value import read_value
 from predictor.forecaster import Forecaster
 from predictor.intake import Intake

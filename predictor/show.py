@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from har_stream.errors import InputError
-from har_stream.whole_file import replacing, replacing_file, writing
+from har_stream.core.atomic_file import replacing, replacing_file, writing
+from har_stream.core.errors import InputError
 from predictor.filtering import Array
 from predictor.hmm import HmmForecaster
 from predictor.report import image, new_figure, page

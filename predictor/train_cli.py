@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from har_stream.errors import InputError
-from har_stream.whole_file import writing
+from har_stream.core.atomic_file import writing
+from har_stream.core.errors import InputError
 from predictor.train_arguments import COMMANDS, MODELS, make_parser
 
 if TYPE_CHECKING:

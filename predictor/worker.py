@@ -13,10 +13,10 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 
-from har_stream.messages import ActivityState, Forecast, ForecastAttributes
-from har_stream.once import Once
-from har_stream.settings import Settings
-from har_stream.topics import Topics
+from har_stream.config.settings import Settings
+from har_stream.core.log_once import Once
+from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
+from har_stream.mqtt.topics import Topics
 from predictor.actions import Actions
 from predictor.clock import CameraKey, Timing
 from predictor.forecaster import Forecaster

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from manifest_builder import manifest
 
-from har_stream.bundle import Bundle
-from har_stream.clips import ClipSpec, Frame
+from har_stream.bundles.bundle import Bundle
+from har_stream.cameras.readers import Arrival
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import CameraState, CameraStatus, Change
+from har_stream.core.frame import ClipSpec, Frame
 from har_stream.pipeline import Pipeline
-from har_stream.readers import Arrival
-from har_stream.recogniser import Decision
-from har_stream.recognition import CameraState, CameraStatus, Change
-from har_stream.segmenter import Deciding
-from har_stream.settings import CameraSettings
+from har_stream.recognition.recogniser import Decision
+from har_stream.recognition.segmenter import Deciding
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 HZ = 5.0

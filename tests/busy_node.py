@@ -12,8 +12,8 @@ from pathlib import Path
 
 from node import Node, change, recognition
 
-from har_stream import backoff
-from har_stream.event_log import EventLog
+from har_stream.core import backoff
+from har_stream.publishing.event_log import EventLog
 
 CAMERAS = ("cam1", "cam2")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from har_stream.messages import ActivityEvent
+from har_stream.mqtt.messages import ActivityEvent
 
 BERLIN = timezone(timedelta(hours=1))
 EIGHT = datetime(2026, 1, 5, 8, tzinfo=BERLIN)

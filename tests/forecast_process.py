@@ -8,7 +8,7 @@ from typing import Self
 
 from real_broker import Listener, Received
 
-from har_stream.messages import ActivityEvent, BridgeRequest, BridgeResponse, EventAck, Replay
+from har_stream.mqtt.messages import ActivityEvent, BridgeRequest, BridgeResponse, EventAck, Replay
 from predictor.database import sqlite_url
 from predictor.journal import Journal
 

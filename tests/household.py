@@ -17,8 +17,8 @@ import pytest
 from node import NOON
 from real_broker import Mosquitto, free_port
 
-from har_stream import bundle
-from har_stream.messages import ActivityEvent
+from har_stream.bundles import bundle
+from har_stream.mqtt.messages import ActivityEvent
 from predictor.database import sqlite_url
 from predictor.journal import Journal
 
@@ -190,7 +190,15 @@ class Household:
         lines = record.read_bytes().splitlines() if record.exists() else []
         start_at = ActivityEvent.decode(lines[-1]).started_at if lines else NOON
         return self._start(
-            *("har_stream.cli", "--node", "n2", "--camera", self._camera, "--bundle", BUNDLE),
+            *(
+                "har_stream.commands.stream",
+                "--node",
+                "n2",
+                "--camera",
+                self._camera,
+                "--bundle",
+                BUNDLE,
+            ),
             *("--engine", "litert", "--start-at", start_at.isoformat()),
             *("--record-events", record, "--state-dir", self._folder / "stream"),
         )

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from har_stream.bundle import Manifest, Provenance
-from har_stream.clips import ClipSpec
+from har_stream.bundles.bundle import Manifest, Provenance
+from har_stream.core.frame import ClipSpec
 
 
 def manifest(**fields: Any) -> Manifest:

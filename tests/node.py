@@ -7,14 +7,14 @@ from typing import Any
 
 from manifest_builder import manifest
 
-from har_stream.bundle import Bundle
-from har_stream.messages import ActivityEvent
-from har_stream.mqtt import Connection
-from har_stream.outbox import Outbox
-from har_stream.publisher import Publisher, open_connection
-from har_stream.recognition import Change, Recognition
-from har_stream.settings import BrokerSettings, CameraSettings, Settings
-from har_stream.statistics import Statistics
+from har_stream.bundles.bundle import Bundle
+from har_stream.config.settings import BrokerSettings, CameraSettings, Settings
+from har_stream.core.activity import Change, Recognition
+from har_stream.mqtt.connection import Connection
+from har_stream.mqtt.messages import ActivityEvent
+from har_stream.publishing.node_stats import Statistics
+from har_stream.publishing.outbox import Outbox
+from har_stream.publishing.publisher import Publisher, open_connection
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LABELS = ("cooking", "eating", "sleeping")

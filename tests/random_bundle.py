@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from manifest_builder import manifest
 
-from har_stream.bundle import Bundle, Calibration, Manifest
-from har_stream.clips import ClipSpec, Image
+from har_stream.bundles.bundle import Bundle, Calibration, Manifest
+from har_stream.core.frame import ClipSpec, Image
 from training.export import export_bundle
 from training.networks import registry
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from har_stream.messages import Message
-from har_stream.mqtt import Payload
+from har_stream.mqtt.connection import Payload
+from har_stream.mqtt.messages import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from clip_maker import write_clip
 
-from har_stream import bundle
-from har_stream.bundle import Provenance
+from har_stream.bundles import bundle
+from har_stream.bundles.bundle import Provenance
 from training import metrics, run_folder
 from training.cache import Cached
 from training.config import RunConfig

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from har_stream.clips import ClipSpec
+from har_stream.core.frame import ClipSpec
 from training import encoders
 from training.config import EncoderConfig
 from training.networks import registry

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from har_stream import bundle
-from har_stream.messages import ActivityEvent
+from har_stream.bundles import bundle
+from har_stream.mqtt.messages import ActivityEvent
 
-COMMAND = (sys.executable, "-m", "har_stream.cli")
+COMMAND = (sys.executable, "-m", "har_stream.commands.stream")
 
 
 def shipped_bundle() -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from random_bundle import random_bundle
 
-from har_stream.clips import ClipSpec
+from har_stream.core.frame import ClipSpec
 from training import bench, bench_stream
 from training.bench_steps import BUNDLES
 
@@ -28,7 +28,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     for network, name in BUNDLES.items():
         (folder / name).symlink_to(random_bundle(network, STUDY)[0].path)
-    monkeypatch.setattr("har_stream.bundle.SHIPPED", folder)
+    monkeypatch.setattr("har_stream.bundles.bundle.SHIPPED", folder)
 
 
 @needs_ffmpeg

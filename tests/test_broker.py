@@ -11,16 +11,16 @@ import pytest
 from node import Node, change
 from real_broker import Listener, free_port
 
-from har_stream import broker
-from har_stream.broker import answers, ensure_broker, started_broker
-from har_stream.errors import InputError
-from har_stream.mqtt import Connection
-from har_stream.settings import BrokerSettings
+from har_stream.config.settings import BrokerSettings
+from har_stream.core.errors import InputError
+from har_stream.mqtt import broker
+from har_stream.mqtt.broker import answers, ensure_broker, started_broker
+from har_stream.mqtt.connection import Connection
 
 
 def _run(*arguments: str, **options: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "har_stream.broker", *arguments],
+        [sys.executable, "-m", "har_stream.mqtt.broker", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -92,7 +92,7 @@ def test_a_whole_node_works_on_it(tmp_path) -> None:
 def test_it_ends_with_the_process_that_started_it_even_after_kill_9() -> None:
     program = (
         "import time\n"
-        "from har_stream.broker import started_broker\n"
+        "from har_stream.mqtt.broker import started_broker\n"
         "with started_broker(0) as url:\n"
         "    print(url, flush=True)\n"
         "    time.sleep(60)\n"

@@ -12,9 +12,9 @@ import pytest
 from clip_maker import write_clip
 from limits import files_of_at_most
 
-from har_stream.clips import ClipSpec, prepare, windows
-from har_stream.errors import InputError
-from har_stream.files import read_file
+from har_stream.cameras.video_file import read_file
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, prepare, windows
 from training import cache
 from training.cache import Sampling
 from training.datasets import Clip
@@ -138,7 +138,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_entry(tmp_path: Path) -> None:
 READS_MORE_THAN_IT_MAY_OPEN = """
 import resource, sys
 from pathlib import Path
-from har_stream.clips import ClipSpec
+from har_stream.core.frame import ClipSpec
 from training import cache
 from training.datasets import Clip
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
-from har_stream.recognition import UNKNOWN
-from har_stream.segmenter import Deciding, judge
-from har_stream.settings import DecidingSettings
+from har_stream.config.settings import DecidingSettings
+from har_stream.core.activity import UNKNOWN
+from har_stream.recognition.segmenter import Deciding, judge
 from training import calibrate, metrics
 from training.datasets import Clip
 from training.metrics import Judged

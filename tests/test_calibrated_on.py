@@ -12,7 +12,7 @@ import pytest
 from clip_maker import write_dataset
 from run_builder import write_run
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training import report, run_folder
 from training.config import RunConfig
 from training.fit import fit

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from har_stream.camera_report import FASTEST_S, CameraReport
-from har_stream.entities import HEARTBEAT_S
-from har_stream.recognition import Recognition
-from har_stream.settings import CameraSettings
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import Recognition
+from har_stream.homeassistant.entities import HEARTBEAT_S
+from har_stream.publishing.camera_topics import FASTEST_S, CameraReport
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -22,9 +22,9 @@ from stream_process import (
     write_video,
 )
 
-from har_stream import cli
-from har_stream.bundle import MANIFEST
-from har_stream.messages import ActivityEvent
+from har_stream.bundles.bundle import MANIFEST
+from har_stream.commands import stream
+from har_stream.mqtt.messages import ActivityEvent
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def video(tmp_path: Path) -> Path:
 def test_version_and_help_load_nothing_heavy() -> None:
     script = (
         "import sys\n"
-        "from har_stream.cli import main\n"
+        "from har_stream.commands.stream import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit as end: status = end.code\n"
         "heavy = {'cv2', 'numpy', 'pydantic', 'paho', 'tensorflow', 'yaml'} & set(sys.modules)\n"
@@ -61,7 +61,7 @@ def test_streaming_a_litert_bundle_loads_no_tensorflow_and_stays_small(
     script = (
         "import re, sys\n"
         "from pathlib import Path\n"
-        "from har_stream.cli import main\n"
+        "from har_stream.commands.stream import main\n"
         "status = main(sys.argv[1:])\n"
         "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'matplotlib'} & set(sys.modules)\n"
         # its own peak: getrusage would count the test process that it was forked from
@@ -186,7 +186,7 @@ def test_a_config_is_checked_without_touching_anything(
 ) -> None:
     config = tmp_path / "har.yaml"
     config.write_text(f"bundle: {eager_bundle}\ncameras:\n- source: absent.mp4\n- source: 3\n")
-    assert cli.main(["--check-config", str(config)]) == 0
+    assert stream.main(["--check-config", str(config)]) == 0
     assert re.search(r"har\.yaml: fine; .*cameras: absent, cam3", capsys.readouterr().out)
 
 
@@ -196,14 +196,14 @@ def test_bundles_are_listed_with_what_they_know(
     shutil.copytree(eager_bundle, tmp_path / "models" / "mine")
     broken = Path(shutil.copytree(eager_bundle, tmp_path / "models" / "broken"))
     (broken / MANIFEST).write_text("{}")
-    assert cli.main(["--list-bundles", "--state-dir", str(tmp_path)]) == 0
+    assert stream.main(["--list-bundles", "--state-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert re.search(r"^mine .*WalkingWithDog", said, re.MULTILINE)
     assert re.search(r"^broken .*cannot be used: .*manifest\.json", said, re.MULTILINE)
 
 
 def test_cameras_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--list-cameras"]) == 0
+    assert stream.main(["--list-cameras"]) == 0
     assert "camera" in capsys.readouterr().out
 
 

@@ -14,8 +14,8 @@ from stream_process import (
     write_video,
 )
 
-from har_stream import cli
-from har_stream.bundle import MANIFEST
+from har_stream.bundles.bundle import MANIFEST
+from har_stream.commands import stream
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def refused(
     def run(*arguments: str | Path, bundle: Path = eager_bundle) -> str:
         broker = ["--broker", f"mqtt://127.0.0.1:{free_port()}", "--fail-fast"]
         given = ["--bundle", str(bundle), "--state-dir", str(tmp_path / "state"), *broker]
-        assert cli.main([*given, *map(str, arguments)]) == 2
+        assert stream.main([*given, *map(str, arguments)]) == 2
         said = capsys.readouterr().err.splitlines()
         lines = [line for line in said if line.startswith("har-stream: ")]
         assert len(lines) == 1
@@ -116,7 +116,7 @@ def test_a_malformed_flag_ends_with_status_2(
     capsys: pytest.CaptureFixture[str], flags: list[str], says: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(flags)
+        stream.main(flags)
     assert ended.value.code == 2
     assert says in capsys.readouterr().err
 

@@ -10,10 +10,10 @@ import pytest
 from node import Node, change
 from real_broker import Listener, Mosquitto, listening
 
-from har_stream.commands import Commands, read_switch
-from har_stream.messages import ActivityEvent, BridgeResponse, MessageError
-from har_stream.outbox import Outbox
-from har_stream.settings import BrokerSettings, CameraSettings
+from har_stream.config.settings import BrokerSettings, CameraSettings
+from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError
+from har_stream.publishing.outbox import Outbox
+from har_stream.publishing.requests import Commands, read_switch
 
 
 @pytest.fixture

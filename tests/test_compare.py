@@ -13,8 +13,8 @@ from run_builder import LABELS, write_run
 from scipy import stats
 from test_report import assert_stands_alone
 
-from har_stream import bundle
-from har_stream.errors import InputError
+from har_stream.bundles import bundle
+from har_stream.core.errors import InputError
 from training import compare, compare_page, report
 
 

@@ -6,7 +6,7 @@ import pytest
 from clip_maker import write_dataset
 from tiny_config import CONFIG
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training import config as configs
 from training.fit import fit
 

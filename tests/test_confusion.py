@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from har_stream import bundle
-from har_stream.errors import InputError
+from har_stream.bundles import bundle
+from har_stream.core.errors import InputError
 from predictor.confusion import read_confusion
 
 

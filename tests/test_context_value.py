@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.messages import MessageError
+from har_stream.mqtt.messages import MessageError
 from predictor.context_value import MAX_LENGTH, read_value
 
 

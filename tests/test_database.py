@@ -15,7 +15,7 @@ import sqlalchemy
 from event_builder import started
 from real_broker import free_port
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from predictor.database import sqlite_url
 from predictor.journal import Journal
 from predictor.migrations import STEPS, migrate

@@ -10,8 +10,8 @@ from clip_maker import write_clip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.clips import ClipSpec
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 from training import cache, datasets, splits
 from training.cache import Sampling
 from training.config import DataConfig, load

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_hmm import START, fitted, home
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from predictor.fit import replay
 from predictor.forecaster import HORIZONS_S, Observation
 from predictor.forest import grow_forest

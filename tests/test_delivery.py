@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from real_broker import Mosquitto
 
-from har_stream.messages import ActivityEvent
+from har_stream.mqtt.messages import ActivityEvent
 
 pytest.importorskip("sqlalchemy")
 from household import Household

@@ -9,7 +9,7 @@ import pytest
 from real_broker import free_port
 from stream_process import write_video
 
-COMMAND = (sys.executable, "-m", "har_stream.demo")
+COMMAND = (sys.executable, "-m", "har_stream.commands.demo")
 
 
 def demo(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

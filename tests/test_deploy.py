@@ -19,10 +19,10 @@ import yaml
 from real_broker import Mosquitto
 from stream_process import COMMAND, eager_copy, write_video
 
-from har_stream.arguments import make_parser
-from har_stream.errors import InputError
-from har_stream.mqtt import Connection
-from har_stream.settings import BrokerSettings
+from har_stream.commands.stream_arguments import make_parser
+from har_stream.config.settings import BrokerSettings
+from har_stream.core.errors import InputError
+from har_stream.mqtt.connection import Connection
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "docs" / "deploy"
@@ -97,7 +97,7 @@ def test_what_the_edge_image_leaves_out_is_not_missed(tmp_path: Path) -> None:
     names = [modules.get(package, package) for package in left_out.split()]
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({names}))\n"
-        "from har_stream.cli import main\n"
+        "from har_stream.commands.stream import main\n"
         "raise SystemExit(main())"
     )
     run = _run(

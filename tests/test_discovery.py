@@ -10,15 +10,15 @@ import pytest
 from node import LABELS, Node, change, recognition
 from real_broker import Mosquitto, listening, retained
 
-from har_stream import schema
-from har_stream.discovery import camera_device, home_device, to_messages
-from har_stream.settings import (
+from har_stream.config.settings import (
     BrokerSettings,
     CameraSettings,
     DiscoverySettings,
     ForecastSettings,
     Settings,
 )
+from har_stream.homeassistant.discovery import camera_device, home_device, to_messages
+from har_stream.mqtt import message_schema
 
 CAMERA = CameraSettings(source="0", name="cam1", room="kitchen")
 SETTINGS = Settings(
@@ -135,8 +135,8 @@ def _render(key: str, message: dict[str, Any]) -> str:
 
 
 def test_templates_read_the_real_messages() -> None:
-    activity = json.loads(schema.PAYLOADS["activity"].example.encode())
-    forecast = json.loads(schema.PAYLOADS["forecast"].example.encode())
+    activity = json.loads(message_schema.PAYLOADS["activity"].example.encode())
+    forecast = json.loads(message_schema.PAYLOADS["forecast"].example.encode())
     assert _render("activity", activity) == "cooking"
     assert _render("confidence", activity) == "91.0"
     assert _render("next_activity", forecast) == "eating"
@@ -202,8 +202,8 @@ def test_the_other_style_takes_the_first_one_back(mosquitto, make_node, styles) 
 
 
 def test_a_component_leaves_a_device_in_two_steps(mosquitto, tmp_path) -> None:
-    from har_stream.discovery import Announcer
-    from har_stream.mqtt import Connection
+    from har_stream.homeassistant.discovery import Announcer
+    from har_stream.mqtt.connection import Connection
 
     with_sensor = home_device(SETTINGS, model="dbn", labels=LABELS)
     bare = SETTINGS.model_copy(update={"forecast": ForecastSettings()})

@@ -13,9 +13,9 @@ import yaml
 from node import LABELS
 from real_broker import Mosquitto
 
-from har_stream import schema
-from har_stream.discovery import camera_device, home_device, to_messages
-from har_stream.settings import CameraSettings, DiscoverySettings, ForecastSettings, Settings
+from har_stream.config.settings import CameraSettings, DiscoverySettings, ForecastSettings, Settings
+from har_stream.homeassistant.discovery import camera_device, home_device, to_messages
+from har_stream.mqtt import message_schema
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -30,7 +30,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_the_topics_on_the_page_are_those_of_the_schema() -> None:
     page = (ROOT / "docs" / "mqtt.md").read_text()
-    for name, payload in schema.PAYLOADS.items():
+    for name, payload in message_schema.PAYLOADS.items():
         assert f"schema/{name}.json" in page
         topic = payload.topic.split(",")[0]
         assert f"har/{topic}`" in page or f"bridge/response/{topic.split('/')[-1]}`" in page

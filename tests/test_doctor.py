@@ -11,13 +11,15 @@ from real_broker import Mosquitto, free_port, listening
 from stream_process import eager_copy, shipped_bundle, write_video
 from video_source import MjpegServer, grey
 
-from har_stream import audience, broker, broker_check, cli
-from har_stream.bundle import MANIFEST
-from har_stream.clips import Image
-from har_stream.doctor import check_camera, check_clock
-from har_stream.errors import InputError
-from har_stream.finding import Finding
-from har_stream.settings import BrokerSettings, CameraSettings
+from har_stream.bundles.bundle import MANIFEST
+from har_stream.commands import broker_check, stream
+from har_stream.commands.check import check_camera, check_clock
+from har_stream.commands.finding import Finding
+from har_stream.config.settings import BrokerSettings, CameraSettings
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Image
+from har_stream.mqtt import broker
+from har_stream.mqtt import probe as audience
 
 WHEN = datetime(2026, 11, 22, 18, tzinfo=UTC)
 
@@ -40,7 +42,7 @@ def check(
             given += ["--camera", str(video)]
         if "--state-dir" not in flags:
             given += ["--state-dir", str(tmp_path / "state")]
-        status = cli.main([*given, *map(str, flags)])
+        status = stream.main([*given, *map(str, flags)])
         lines = [line for line in capsys.readouterr().out.splitlines() if line]
         return status, {line[7:].split(":")[0]: line for line in lines}
 
@@ -215,7 +217,7 @@ def test_forbidden_discovery_is_told(make_mosquitto, tmp_path: Path) -> None:
 def test_without_a_broker_the_embedded_one_is_tried(check, monkeypatch) -> None:
     port = free_port()
     monkeypatch.setattr(broker, "DEFAULT_PORT", port)
-    monkeypatch.setattr("har_stream.address.DEFAULT_URL", f"mqtt://127.0.0.1:{port}")
+    monkeypatch.setattr("har_stream.mqtt.broker_address.DEFAULT_URL", f"mqtt://127.0.0.1:{port}")
     status, lines = check()
     assert status == 0
     assert lines["mqtt"].startswith("hint   mqtt: embedded broker mqtt://127.0.0.1:")

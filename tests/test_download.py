@@ -20,8 +20,8 @@ from limits import files_of_at_most
 from rar_writer import rar
 from real_broker import free_port
 
-from har_stream import weights
-from har_stream.errors import InputError
+from har_stream.bundles import weights
+from har_stream.core.errors import InputError
 from training import datasets, download_sources, download_unpack, splits
 from training.cli import main
 from training.config import DataConfig, SplitConfig

@@ -1,6 +1,6 @@
 """An event that the broker took and delivers to nobody is noticed; one that comes back is not."""
 
-from har_stream.echo import ECHO_S, N_REMEMBERED, Echo
+from har_stream.publishing.echo import ECHO_S, N_REMEMBERED, Echo
 
 
 def test_what_does_not_come_back_is_missed_once() -> None:

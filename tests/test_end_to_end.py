@@ -9,8 +9,8 @@ from forecast_process import HarForecast
 from real_broker import Mosquitto, listening
 from stream_process import read_events, start_har_stream
 
-from har_stream.messages import ActivityEvent, Forecast
-from har_stream.recognition import IDLE
+from har_stream.core.activity import IDLE
+from har_stream.mqtt.messages import ActivityEvent, Forecast
 from har_stream.simulation.truth import truth
 from training.sim_score import Told, score_events, share_of_time
 

@@ -12,12 +12,12 @@ from keras import layers, ops
 from numpy.typing import NDArray
 from random_bundle import LABELS, random_bundle, random_manifest
 
-from har_stream import bundle
-from har_stream.bundle import Bundle, Memory, Role
-from har_stream.clips import ClipSpec
-from har_stream.engines import EngineName, open_engine
-from har_stream.errors import InputError
-from har_stream.rolling import NONE, Rolling
+from har_stream.bundles import bundle
+from har_stream.bundles.bundle import Bundle, Memory, Role
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
+from har_stream.recognition.engines import EngineName, open_engine
+from har_stream.recognition.window_rows import NONE, Rolling
 from training.export import to_litert
 
 TINY = ClipSpec(n_frames=3, height_px=4, width_px=4, sample_hz=5.0)
@@ -27,9 +27,9 @@ RUN = """
 import sys
 from pathlib import Path
 import numpy as np
-from har_stream.bundle import load
-from har_stream.engines import open_engine
-from har_stream.rolling import Rolling
+from har_stream.bundles.bundle import load
+from har_stream.recognition.engines import open_engine
+from har_stream.recognition.window_rows import Rolling
 folder = Path(sys.argv[1])
 given = np.load(folder / "given.npz")
 loaded = load(Path(sys.argv[2]))
@@ -196,9 +196,9 @@ def test_the_keras_engine_on_jax_equals_litert(tmp_path: Path) -> None:
 def test_auto_takes_litert_without_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     made, _ = random_bundle("lrcn", SHORT)
     rolling = Rolling.of(made.manifest)
-    monkeypatch.setattr("har_stream.engines.GPU_DEVICES", (tmp_path / "none",))
+    monkeypatch.setattr("har_stream.recognition.engines.GPU_DEVICES", (tmp_path / "none",))
     assert type(open_engine(made, rolling)).__name__ == "LiteRtEngine"
-    monkeypatch.setattr("har_stream.engines.GPU_DEVICES", (tmp_path,))
+    monkeypatch.setattr("har_stream.recognition.engines.GPU_DEVICES", (tmp_path,))
     assert type(open_engine(made, rolling)).__name__ == "KerasEngine"
 
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics as reference
 from test_hmm import START, home
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from predictor import metrics
 from predictor.baselines import GradientBoosting, Markov
 from predictor.evaluate import (

@@ -6,9 +6,9 @@ import pytest
 from clip_maker import write_clip
 from stream_process import shipped_bundle
 
-from har_stream import bundle
-from har_stream.bundle import Bundle
-from har_stream.errors import InputError
+from har_stream.bundles import bundle
+from har_stream.bundles.bundle import Bundle
+from har_stream.core.errors import InputError
 from training.cli import main
 from training.config import DataConfig
 from training.evaluate import chosen_clips, evaluate, split_names

@@ -10,10 +10,10 @@ import pytest
 from clip_maker import write_clip
 from stream_process import shipped_bundle
 
-from har_stream import bundle
-from har_stream.clips import Frame, Image
-from har_stream.motion import MotionGate
-from har_stream.recognition import Change, Recognition
+from har_stream.bundles import bundle
+from har_stream.core.activity import Change, Recognition
+from har_stream.core.frame import Frame, Image
+from har_stream.recognition.motion_gate import MotionGate
 from training.config import DataConfig
 from training.datasets import Clip
 from training.evaluate import chosen_clips

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from har_stream.errors import InputError
-from har_stream.event_log import EventLog
-from har_stream.messages import ActivityEvent
+from har_stream.core.errors import InputError
+from har_stream.mqtt.messages import ActivityEvent
+from har_stream.publishing.event_log import EventLog
 
 
 def event(seq: int) -> ActivityEvent:

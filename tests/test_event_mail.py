@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from node import change
 
-from har_stream.echo import ECHO_S
-from har_stream.event_mail import EventMail
-from har_stream.outbox import Outbox
+from har_stream.publishing.delivery import EventMail
+from har_stream.publishing.echo import ECHO_S
+from har_stream.publishing.outbox import Outbox
 
 
 class Connection:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from event_builder import event, living
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from predictor.database import sqlite_url
 from predictor.exchange import read_events, write_events
 from predictor.journal import Journal

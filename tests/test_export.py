@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from random_bundle import random_bundle, random_manifest, random_model, random_windows
 
-from har_stream.bundle import Bundle
-from har_stream.clips import ClipSpec, Image, normalise, windows
-from har_stream.errors import InputError
-from har_stream.files import read_file
-from har_stream.recogniser import Recogniser
+from har_stream.bundles.bundle import Bundle
+from har_stream.cameras.video_file import read_file
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, Image, normalise, windows
+from har_stream.recognition.recogniser import Recogniser
 from training.export import check_parity, export_bundle
 from training.networks import registry
 

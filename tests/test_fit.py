@@ -12,10 +12,10 @@ import pytest
 from clip_maker import write_clip, write_dataset
 from limits import files_of_at_most
 
-from har_stream import bundle
-from har_stream.clips import ClipSpec, windows
-from har_stream.errors import InputError
-from har_stream.files import read_file
+from har_stream.bundles import bundle
+from har_stream.cameras.video_file import read_file
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, windows
 from training import augment, cache
 from training.batches import Batches, Example, StreamedBatches, streamed
 from training.checkpoint import Checkpoint

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from clip_maker import write_dataset
 
-from har_stream import bundle
+from har_stream.bundles import bundle
 from training.config import DataConfig, RunConfig
 from training.evaluate import evaluate
 from training.fit import fit

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from har_stream import bundle
-from har_stream.rolling import Rolling
+from har_stream.bundles import bundle
+from har_stream.recognition.window_rows import Rolling
 from training.flops import multiply_adds, work_of
 
 LRCN_FRAME = {

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from event_builder import EIGHT
 
-from har_stream.messages import Forecast, Score
+from har_stream.mqtt.messages import Forecast, Score
 from predictor.forecast import LONGEST_S, attributes_of, forecast_of, has_enough
 from predictor.forecaster import Outlook
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from har_stream import settings
-from har_stream.errors import InputError
-from har_stream.settings import ForecastSettings, RuleSettings
+from har_stream.config import settings
+from har_stream.config.settings import ForecastSettings, RuleSettings
+from har_stream.core.errors import InputError
 
 EXAMPLE = Path(__file__).parents[1] / "configs" / "har-forecast.yaml"
 

@@ -16,9 +16,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from real_broker import Mosquitto, retained
 from stream_process import har_stream
 
-from har_stream.errors import InputError
-from har_stream.forget import forget_node
-from har_stream.settings import DiscoverySettings
+from har_stream.config.settings import DiscoverySettings
+from har_stream.core.errors import InputError
+from har_stream.homeassistant.removal import forget_node
 from predictor.exchange import write_events
 
 

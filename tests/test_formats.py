@@ -8,8 +8,8 @@ import keras
 import pytest
 from clip_maker import write_dataset
 
-from har_stream import bundle
-from har_stream.errors import InputError
+from har_stream.bundles import bundle
+from har_stream.core.errors import InputError
 from training import datasets, formats, metrics, report, run_folder
 from training.cli import main
 from training.config import DataConfig, RunConfig

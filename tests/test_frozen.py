@@ -13,10 +13,10 @@ from keras.src.backend import config as keras_home
 from limits import files_of_at_most
 from pretrained import write_weights
 
-from har_stream import bundle, weights
-from har_stream.bundle import Bundle
-from har_stream.clips import ClipSpec
-from har_stream.errors import InputError
+from har_stream.bundles import bundle, weights
+from har_stream.bundles.bundle import Bundle
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 from training import encoders, frozen
 from training.config import DataConfig, EncoderConfig, RunConfig
 from training.evaluate import evaluate

@@ -16,8 +16,8 @@ from forecast_process import HarForecast
 from real_broker import Listener, Mosquitto, free_port, listening
 from stream_process import shipped_bundle, start_har_stream
 
-from har_stream import schema
-from har_stream.messages import Message, MessageError
+from har_stream.mqtt import message_schema
+from har_stream.mqtt.messages import Message, MessageError
 
 N_ODD = [1_000, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
 """On every topic filter."""
@@ -78,7 +78,7 @@ class Stranger:
 
 def _example(topic_filter: str) -> Message | None:
     ends = [end for end in PAYLOAD_OF if topic_filter.endswith(f"/{end}")]
-    return schema.PAYLOADS[PAYLOAD_OF[ends[0]]].example if ends else None
+    return message_schema.PAYLOADS[PAYLOAD_OF[ends[0]]].example if ends else None
 
 
 def _is_malformed(kind: type[Message], payload: bytes) -> bool:

@@ -16,8 +16,8 @@ from event_builder import living
 from forecast_process import HarForecast, Node, har_forecast
 from real_broker import Mosquitto, free_port
 
-from har_stream.messages import ActivityEvent, RuleState
-from har_stream.once import Once
+from har_stream.core.log_once import Once
+from har_stream.mqtt.messages import ActivityEvent, RuleState
 from predictor import models
 from predictor.exchange import write_events
 from predictor.live_forecast import LiveForecast

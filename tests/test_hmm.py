@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from har_stream.recognition import UNKNOWN
+from har_stream.core.activity import UNKNOWN
 from predictor import em
 from predictor.fit import replay
 from predictor.forecaster import Observation

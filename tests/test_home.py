@@ -7,7 +7,7 @@ from event_builder import event
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.messages import ActivityEvent
+from har_stream.mqtt.messages import ActivityEvent
 from predictor.forecaster import Observation
 from predictor.home import Ended, Home
 

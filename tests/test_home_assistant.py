@@ -21,10 +21,10 @@ from home_assistant import HomeAssistant, NotAvailableError, program
 from real_broker import Listener, Mosquitto, listening
 from stream_process import eager_copy, har_stream, start_har_stream
 
-from har_stream import schema
-from har_stream.discovery import home_device, to_messages
-from har_stream.messages import ActivityEvent
-from har_stream.settings import DiscoverySettings, ForecastSettings, Settings
+from har_stream.config.settings import DiscoverySettings, ForecastSettings, Settings
+from har_stream.homeassistant.discovery import home_device, to_messages
+from har_stream.mqtt import message_schema
+from har_stream.mqtt.messages import ActivityEvent
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400)]
 
@@ -262,7 +262,7 @@ def _the_blueprint_acts(home_assistant: HomeAssistant, mosquitto: Mosquitto) -> 
     settings = Settings(home="made_up", forecast=ForecastSettings(binary_sensors=("eating",)))
     device = home_device(settings, model="m", labels=("eating", "cooking"))
     configs = to_messages([device], DiscoverySettings())
-    forecast = schema.PAYLOADS["forecast"].example
+    forecast = message_schema.PAYLOADS["forecast"].example
     with listening(mosquitto.port, BLUEPRINT_FIRED) as listener:
         for topic, payload in configs.items():
             listener.publish(topic, json.dumps(payload))

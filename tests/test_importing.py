@@ -16,12 +16,13 @@ import pytest
 from clip_maker import write_clip
 from keras import layers
 
-from har_stream import bundle, cli
-from har_stream.bundle import Bundle
-from har_stream.clips import normalise, windows
-from har_stream.errors import InputError
-from har_stream.files import read_file
-from har_stream.recogniser import Recogniser
+from har_stream.bundles import bundle
+from har_stream.bundles.bundle import Bundle
+from har_stream.cameras.video_file import read_file
+from har_stream.commands import stream as cli
+from har_stream.core.errors import InputError
+from har_stream.core.frame import normalise, windows
+from har_stream.recognition.recogniser import Recogniser
 from training import importing, keras_file
 from training.cache import EPOCH
 from training.cli import main

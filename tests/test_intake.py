@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording_publisher import RecordingPublisher
 
-from har_stream.messages import ActivityEvent, BridgeResponse, MessageError, Replay
-from har_stream.outbox import Outbox
-from har_stream.recognition import Change
-from har_stream.topics import Topics
+from har_stream.core.activity import Change
+from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError, Replay
+from har_stream.mqtt.topics import Topics
+from har_stream.publishing.outbox import Outbox
 from predictor.database import sqlite_url
 from predictor.intake import MAX_CAMERAS, Intake
 from predictor.journal import Journal

@@ -14,7 +14,7 @@ from event_builder import BERLIN, event, started
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from har_stream.messages import ActivityEvent
+from har_stream.mqtt.messages import ActivityEvent
 from predictor.database import sqlite_url
 from predictor.journal import Journal
 

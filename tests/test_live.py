@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from real_broker import free_port
 from video_source import MjpegServer, grey
 
-from har_stream.camera import read_camera
-from har_stream.capture import SourceCounts
-from har_stream.clips import Frame, Image, supersede
-from har_stream.errors import InputError
-from har_stream.live import N_HUNG_ALLOWED, FreezeWatch, LiveTiming
-from har_stream.recognition import CameraState, CameraStatus
-from har_stream.settings import CameraSettings
+from har_stream.cameras.camera import read_camera
+from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.live_source import N_HUNG_ALLOWED, FreezeWatch, LiveTiming
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import CameraState, CameraStatus
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame, Image, supersede
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HASTY = LiveTiming(stall_s=0.5, frozen_s=1.0, open_s=2.0, retry_first_s=0.2, retry_cap_s=0.4)
@@ -171,8 +171,8 @@ def test_a_hung_driver_is_abandoned_a_few_times_and_never_waited_for(hanging: st
 def test_a_hung_driver_does_not_keep_the_process(hanging: str) -> None:
     script = (
         "import sys, time\n"
-        "from har_stream.readers import Readers\n"
-        "from har_stream.settings import CameraSettings\n"
+        "from har_stream.cameras.readers import Readers\n"
+        "from har_stream.config.settings import CameraSettings\n"
         "camera = CameraSettings.model_construct(source=sys.argv[1])\n"
         "with Readers([camera], sample_hz=5) as readers:\n"
         "    assert readers.take(0.3) == []\n"

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from event_builder import EIGHT, event, living, started
 
-from har_stream.messages import ActivityEvent, ActivityState
-from har_stream.once import Once
+from har_stream.core.log_once import Once
+from har_stream.mqtt.messages import ActivityEvent, ActivityState
 from predictor import models
 from predictor.clock import Timing
 from predictor.forecaster import Forecaster

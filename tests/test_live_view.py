@@ -8,8 +8,8 @@ import pytest
 from event_builder import EIGHT, event
 from rich.console import Console
 
-from har_stream.live_view import LiveView
-from har_stream.messages import (
+from har_stream.commands.demo_view import LiveView
+from har_stream.mqtt.messages import (
     ActivityAttributes,
     ActivityState,
     Forecast,
@@ -18,7 +18,7 @@ from har_stream.messages import (
     NextStart,
     NodeStats,
 )
-from har_stream.topics import Topics
+from har_stream.mqtt.topics import Topics
 
 TOPICS = Topics()
 

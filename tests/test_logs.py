@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.errors import InputError
-from har_stream.messages import ActivityEvent
+from har_stream.core.errors import InputError
+from har_stream.mqtt.messages import ActivityEvent
 from predictor.importers import KINDS, read_foreign
 from predictor.journal import Journal
 from predictor.logs import read_logs, write_log

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from har_stream.clips import Frame, Image
-from har_stream.files import read_file
-from har_stream.motion import MotionGate
+from har_stream.cameras.video_file import read_file
+from har_stream.core.frame import Frame, Image
+from har_stream.recognition.motion_gate import MotionGate
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HZ = 5

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 from real_broker import free_port, listening
 
-from har_stream import backoff, refusal
-from har_stream.address import read_address
-from har_stream.backoff import backoff_s
-from har_stream.errors import InputError
-from har_stream.messages import EventAck, MessageError
-from har_stream.mqtt import MAX_UNACKNOWLEDGED, Connection
-from har_stream.once import Once
-from har_stream.receiving import MAX_PAYLOAD_BYTES, Receiver
-from har_stream.settings import BrokerSettings
+from har_stream.config.settings import BrokerSettings
+from har_stream.core import backoff
+from har_stream.core.backoff import backoff_s
+from har_stream.core.errors import InputError
+from har_stream.core.log_once import Once
+from har_stream.mqtt import connection_errors
+from har_stream.mqtt.broker_address import read_address
+from har_stream.mqtt.connection import MAX_UNACKNOWLEDGED, Connection
+from har_stream.mqtt.messages import EventAck, MessageError
+from har_stream.mqtt.receiving import MAX_PAYLOAD_BYTES, Receiver
 
 
 @pytest.fixture
@@ -127,8 +128,8 @@ def test_fail_fast_gives_the_line_as_an_error(connect) -> None:
 def test_the_will_says_offline_when_the_process_dies(mosquitto) -> None:
     program = (
         "import time\n"
-        "from har_stream.mqtt import Connection\n"
-        "from har_stream.settings import BrokerSettings\n"
+        "from har_stream.mqtt.connection import Connection\n"
+        "from har_stream.config.settings import BrokerSettings\n"
         f"c = Connection(BrokerSettings(url='{mosquitto.url}'), client_id='x', availability='a')\n"
         "c.start(); time.sleep(60)\n"
     )
@@ -150,7 +151,9 @@ def test_the_back_off_lies_within_its_bounds_and_grows(n: int, jitter: float) ->
 def test_a_broker_that_says_so_tells_that_another_client_has_our_id() -> None:
     """MQTT 5 has a reason for it, 142; Mosquitto 2.0.11 just hangs up."""
     address = read_address("mqtt://broker")
-    problem = refusal.from_end(address, accepted=True, code=142, name="Session taken over")
+    problem = connection_errors.from_end(
+        address, accepted=True, code=142, name="Session taken over"
+    )
     assert problem.kind == "taken"
     assert "another client came with our id" in problem.text
 

@@ -14,8 +14,8 @@ import pytest
 import step_form
 from pretrained import write_weights
 
-from har_stream.clips import ClipSpec
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 from training.config import IMAGENET, RunConfig
 from training.networks import registry
 

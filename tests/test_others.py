@@ -7,8 +7,8 @@ import keras
 import pytest
 from clip_maker import write_clip, write_dataset
 
-from har_stream import bundle
-from har_stream.errors import InputError
+from har_stream.bundles import bundle
+from har_stream.core.errors import InputError
 from training.config import DataConfig, RunConfig
 from training.evaluate import evaluate
 from training.fit import Run, fit

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from har_stream import outbox as outbox_module
-from har_stream.errors import InputError
-from har_stream.outbox import MAX_AGE_S, Outbox
-from har_stream.recognition import Change
+from har_stream.core.activity import Change
+from har_stream.core.errors import InputError
+from har_stream.publishing import outbox as outbox_module
+from har_stream.publishing.outbox import MAX_AGE_S, Outbox
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 COOKING = Change(
@@ -200,7 +200,7 @@ def test_two_processes_do_not_share_an_outbox(tmp_path: Path) -> None:
     _append(Outbox(tmp_path / "outbox.db"))
     program = (
         "from pathlib import Path\n"
-        "from har_stream.outbox import Outbox\n"
+        "from har_stream.publishing.outbox import Outbox\n"
         f"Outbox(Path({str(tmp_path)!r}) / 'outbox.db')\n"
     )
     other = subprocess.run(

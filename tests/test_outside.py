@@ -9,14 +9,14 @@ import pytest
 from keras import layers, ops
 from random_bundle import LABELS, random_manifest
 
-from har_stream import bundle, weights
-from har_stream.bundle import Bundle, Outside
-from har_stream.clips import ClipSpec, normalise, prepare
-from har_stream.engines.litert import FrameEncoder, LiteRtEngine
-from har_stream.engines.tflite import Network
-from har_stream.errors import InputError
-from har_stream.files import read_file
-from har_stream.rolling import Rolling
+from har_stream.bundles import bundle, weights
+from har_stream.bundles.bundle import Bundle, Outside
+from har_stream.cameras.video_file import read_file
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, normalise, prepare
+from har_stream.recognition.engines.litert import FrameEncoder, LiteRtEngine
+from har_stream.recognition.engines.tflite import Network
+from har_stream.recognition.window_rows import Rolling
 from training.export import to_litert
 
 TINY = ClipSpec(n_frames=2, height_px=4, width_px=4, sample_hz=5.0)

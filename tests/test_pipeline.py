@@ -22,11 +22,11 @@ from brightness import (
 )
 
 from har_stream import pipeline as pipeline_module
-from har_stream.errors import InputError
+from har_stream.cameras.readers import Arrival, EndOfSource, Readers
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import CameraState, CameraStatus, Recognition
+from har_stream.core.errors import InputError
 from har_stream.pipeline import Pipeline
-from har_stream.readers import Arrival, EndOfSource, Readers
-from har_stream.recognition import CameraState, CameraStatus, Recognition
-from har_stream.settings import CameraSettings
 
 
 def test_a_recording_becomes_recognitions_and_changes_and_ends_at_its_last_frame() -> None:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from har_stream.clips import ClipSpec
+from har_stream.core.frame import ClipSpec
 from training.batches import Example
 from training.config import RunConfig
 from training.learn import learn

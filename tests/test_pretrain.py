@@ -9,8 +9,8 @@ import step_form
 from clip_maker import write_clip, write_dataset
 from pretrained import write_weights
 
-from har_stream.clips import ClipSpec
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 from training.config import FitConfig, PretrainConfig, RunConfig
 from training.datasets import Clip
 from training.fit import fit

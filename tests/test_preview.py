@@ -9,18 +9,12 @@ import numpy as np
 import pytest
 from stream_process import virtual_display
 
-from har_stream.clip_recorder import BEFORE_S, LENGTH_S, ClipRecorder
-from har_stream.clips import Frame
-from har_stream.errors import InputError
-from har_stream.overlay import WIDTH_PX, Overlay
-from har_stream.preview import Preview, check_window
-from har_stream.recognition import (
-    CameraState,
-    CameraStatus,
-    Change,
-    EventType,
-    Recognition,
-)
+from har_stream.core.activity import CameraState, CameraStatus, Change, EventType, Recognition
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
+from har_stream.preview.clip_recorder import BEFORE_S, LENGTH_S, ClipRecorder
+from har_stream.preview.overlay import WIDTH_PX, Overlay
+from har_stream.preview.preview import Preview, check_window
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 FPS = 5.0

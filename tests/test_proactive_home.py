@@ -9,8 +9,8 @@ from forecast_process import HarForecast, har_forecast
 from real_broker import Mosquitto, listening
 from stream_process import start_har_stream
 
-from har_stream.messages import RuleState
-from har_stream.recognition import IDLE
+from har_stream.core.activity import IDLE
+from har_stream.mqtt.messages import RuleState
 from har_stream.simulation.truth import truth
 
 SEED = 4242

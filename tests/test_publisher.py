@@ -12,13 +12,13 @@ import pytest
 from node import NOON, Node, change, recognition
 from real_broker import Listener, Mosquitto, listening
 
-from har_stream import watchdog
-from har_stream.entities import EXPIRE_AFTER_S, HEARTBEAT_S
-from har_stream.errors import InputError
-from har_stream.event_mail import EventMail
-from har_stream.messages import ActivityAttributes, ActivityEvent, ActivityState, NodeStats
-from har_stream.publisher import FIRST_STATS_S, STATS_S
-from har_stream.recognition import CameraState, CameraStatus
+from har_stream.core.activity import CameraState, CameraStatus
+from har_stream.core.errors import InputError
+from har_stream.homeassistant.entities import EXPIRE_AFTER_S, HEARTBEAT_S
+from har_stream.mqtt.messages import ActivityAttributes, ActivityEvent, ActivityState, NodeStats
+from har_stream.publishing import systemd
+from har_stream.publishing.delivery import EventMail
+from har_stream.publishing.publisher import FIRST_STATS_S, STATS_S
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ def test_the_watchdog_hears_of_recognition_not_of_the_publisher(make_node, monke
         looks.release()
         return alive
 
-    monkeypatch.setattr(watchdog, "notify", told.append)
+    monkeypatch.setattr(systemd, "notify", told.append)
     node = make_node(is_alive=is_alive)
     node.publisher.start()
     _look_twice(looks)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from video_source import MjpegServer, grey, write_clock_clip
 
-from har_stream.clips import Frame
-from har_stream.errors import InputError
-from har_stream.files import read_file
-from har_stream.readers import N_AHEAD, Arrival, EndOfSource, Readers
-from har_stream.recognition import CameraState, CameraStatus
-from har_stream.settings import CameraSettings
+from har_stream.cameras.readers import N_AHEAD, Arrival, EndOfSource, Readers
+from har_stream.cameras.video_file import read_file
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import CameraState, CameraStatus
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
 
 START = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
 

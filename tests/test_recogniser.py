@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from random_bundle import random_bundle, random_manifest, random_windows
 
-from har_stream.clips import ClipSpec, Frame, normalise, windows
-from har_stream.files import read_file
-from har_stream.recogniser import Decision, Recogniser
+from har_stream.cameras.video_file import read_file
+from har_stream.core.frame import ClipSpec, Frame, normalise, windows
+from har_stream.recognition.recogniser import Decision, Recogniser
 from training.export import export_bundle
 
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
@@ -163,9 +163,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 import numpy as np
-from har_stream.bundle import load
-from har_stream.clips import Frame
-from har_stream.recogniser import Recogniser
+from har_stream.bundles.bundle import load
+from har_stream.core.frame import Frame
+from har_stream.recognition.recogniser import Recogniser
 recogniser = Recogniser(load(Path(sys.argv[1])), engine="litert")
 frame = Frame(np.zeros((64, 64, 3), np.uint8), datetime.now(UTC), n_ticks=4, resets=True)
 assert len(recogniser.step([("hall", frame)])) == 1

@@ -12,9 +12,9 @@ import pytest
 from clip_maker import write_clip
 from video_source import MjpegServer, grey
 
-from har_stream.clips import Frame, Image
-from har_stream.errors import InputError
-from har_stream.files import read_file
+from har_stream.cameras.video_file import read_file
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame, Image
 from training import clip_file, datasets, gathering, splits
 from training.cache import EPOCH
 from training.cli import main

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.redact import redact
+from har_stream.core.redact import redact
 
 
 @pytest.mark.parametrize(

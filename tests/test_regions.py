@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.clips import Frame
-from har_stream.regions import visible
-from har_stream.settings import CameraSettings, Region
+from har_stream.cameras.masks import visible
+from har_stream.config.settings import CameraSettings, Region
+from har_stream.core.frame import Frame
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ import pytest
 from run_builder import LABELS, write_run
 from sklearn import metrics as reference
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training import metrics, report, report_examples, report_plots, run_folder
 from training.report_findings import named, worst_confusions
 from training.simulated import draw_clip

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from clip_maker import write_dataset
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training.batches import Example
 from training.config import RunConfig
 from training.fit import fit

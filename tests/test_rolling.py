@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.rolling import NONE, Rolling
+from har_stream.recognition.window_rows import NONE, Rolling
 
 
 def _open_windows(tick: int, *, n_frames: int, hop_frames: int) -> dict[int, int]:

@@ -16,14 +16,14 @@ from node import Node
 from real_broker import Listener, Mosquitto, listening
 from video_source import RtspServer, clock_s, ffmpeg, skip_without_rtsp, write_clock_clip
 
-from har_stream.clips import Frame
-from har_stream.live import LiveTiming
-from har_stream.messages import ActivityEvent
+from har_stream.cameras.live_source import LiveTiming
+from har_stream.cameras.readers import Readers
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import CameraState, CameraStatus, Change, Recognition
+from har_stream.core.frame import Frame
+from har_stream.mqtt.messages import ActivityEvent
 from har_stream.pipeline import Pipeline
-from har_stream.readers import Readers
-from har_stream.recognition import CameraState, CameraStatus, Change, Recognition
-from har_stream.settings import CameraSettings
-from har_stream.watch import News
+from har_stream.recognition.camera_track import News
 
 BACK_WITHIN_S = 12.0
 HASTY = LiveTiming(stall_s=1.0, retry_first_s=0.4, retry_cap_s=1.0)

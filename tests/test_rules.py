@@ -9,8 +9,8 @@ from event_builder import EIGHT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.messages import Forecast, Likely, NextStart, RuleState
-from har_stream.settings import RuleSettings
+from har_stream.config.settings import RuleSettings
+from har_stream.mqtt.messages import Forecast, Likely, NextStart, RuleState
 from predictor.rules import decide, explain, payload_of
 
 HEATING: dict[str, Any] = {

@@ -9,26 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream import messages, schema
-from har_stream.messages import ActivityEvent, Message, MessageError
+from har_stream.mqtt import message_schema, messages
+from har_stream.mqtt.messages import ActivityEvent, Message, MessageError
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schema"
 
 
-@pytest.mark.parametrize("name", schema.files())
+@pytest.mark.parametrize("name", message_schema.files())
 def test_the_file_is_what_the_code_says(name: str) -> None:
-    assert (FOLDER / name).read_text() == schema.files()[name], (
-        "out of date: python -m har_stream.schema docs/schema"
+    assert (FOLDER / name).read_text() == message_schema.files()[name], (
+        "out of date: python -m har_stream.mqtt.message_schema docs/schema"
     )
 
 
 def test_no_file_is_left_over() -> None:
-    assert {path.name for path in FOLDER.glob("*.json")} == set(schema.files())
+    assert {path.name for path in FOLDER.glob("*.json")} == set(message_schema.files())
 
 
-@pytest.mark.parametrize("name", schema.PAYLOADS)
+@pytest.mark.parametrize("name", message_schema.PAYLOADS)
 def test_the_example_obeys_its_schema_and_can_be_read_back(name: str) -> None:
-    payload = schema.PAYLOADS[name]
+    payload = message_schema.PAYLOADS[name]
     content = json.loads((FOLDER / f"{name}.json").read_text())
     validator = jsonschema.Draft202012Validator(
         content, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
@@ -41,7 +41,7 @@ def test_the_example_obeys_its_schema_and_can_be_read_back(name: str) -> None:
     assert type(payload.example).decode(unfamiliar) == payload.example
 
 
-@pytest.mark.parametrize("name", sorted(schema.PAYLOADS.keys() - {"bridge_request"}))
+@pytest.mark.parametrize("name", sorted(message_schema.PAYLOADS.keys() - {"bridge_request"}))
 def test_the_schema_misses_nothing_that_is_required(name: str) -> None:
     content = json.loads((FOLDER / f"{name}.json").read_text())
     (example,) = content["examples"]
@@ -60,7 +60,7 @@ def test_a_request_may_leave_out_what_it_does_not_need(request_: str) -> None:
 
 def test_every_message_of_the_wire_is_described() -> None:
     parts = {messages.Likely, messages.NextStart, messages.Score}
-    described = {type(payload.example) for payload in schema.PAYLOADS.values()}
+    described = {type(payload.example) for payload in message_schema.PAYLOADS.values()}
     assert described | parts == set(Message.__subclasses__())
 
 
@@ -87,7 +87,7 @@ def test_any_payload_is_read_or_refused_in_one_line(
     ),
 )
 def test_an_event_survives_the_wire_to_the_millisecond(seq: int, at: datetime) -> None:
-    example = json.loads(schema.PAYLOADS["event"].example.encode())
+    example = json.loads(message_schema.PAYLOADS["event"].example.encode())
     example |= {"seq": seq}
     event = ActivityEvent.decode(json.dumps(example))
     moved = event.model_copy(update={"started_at": at.replace(microsecond=123000)})

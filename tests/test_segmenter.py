@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.recognition import IDLE, UNKNOWN, Change
-from har_stream.segmenter import Deciding, Segmenter, judge
+from har_stream.core.activity import IDLE, UNKNOWN, Change
+from har_stream.recognition.segmenter import Deciding, Segmenter, judge
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 LABELS = ("cooking", "eating", "fallen", IDLE)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from video_source import clock_s, write_clock_clip
 
-from har_stream.errors import InputError
-from har_stream.files import VideoFile, read_file
+from har_stream.cameras.video_file import VideoFile, read_file
+from har_stream.core.errors import InputError
 from training import datasets, segments
 from training.cache import EPOCH
 from training.cli import main

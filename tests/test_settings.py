@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from har_stream import settings, yaml_file
-from har_stream.errors import InputError
+from har_stream.config import settings, yaml_file
+from har_stream.core.errors import InputError
 
 EXAMPLE = Path(__file__).parents[1] / "configs" / "har-stream.yaml"
 

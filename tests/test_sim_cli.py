@@ -11,10 +11,10 @@ import cv2
 import pytest
 from limits import files_of_at_most
 
-from har_stream import bundle
-from har_stream.recogniser import Recogniser
-from har_stream.simulation.camera import SimulatedSource, read_frames
+from har_stream.bundles import bundle
+from har_stream.recognition.recogniser import Recogniser
 from har_stream.simulation.routine import ACTIVITIES
+from har_stream.simulation.simulated_camera import SimulatedSource, read_frames
 from har_stream.simulation.truth import truth
 from training import sim_cli
 

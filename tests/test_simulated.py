@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 
-from har_stream.clips import ClipSpec
-from har_stream.simulation.camera import N_SEEDS
+from har_stream.core.frame import ClipSpec
 from har_stream.simulation.routine import ACTIVITIES
+from har_stream.simulation.simulated_camera import N_SEEDS
 from training import datasets, simulated, splits
 from training.config import DataConfig, SplitConfig
 

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from har_stream.clips import ClipSpec, Frame, Sampler, windows
-from har_stream.errors import InputError
-from har_stream.simulation.camera import SimulatedSource, parse_source, read_frames
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, Frame, Sampler, windows
 from har_stream.simulation.renderer import Renderer
 from har_stream.simulation.routine import ACTIVITIES, PLACES, Segment
+from har_stream.simulation.simulated_camera import SimulatedSource, parse_source, read_frames
 from har_stream.simulation.truth import course, stay_at, truth, write_log
 
 START_AT = datetime(2026, 3, 2, 6, 30, tzinfo=timezone(timedelta(hours=1)))

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from har_stream.recognition import IDLE
+from har_stream.core.activity import IDLE
 from har_stream.simulation.routine import ACTIVITIES, DAY_S, ROOMS, plan
 
 SEEDS = st.integers(0, 999_999)

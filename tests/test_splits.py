@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training import datasets, splits
 from training.config import DataConfig, SplitConfig
 from training.datasets import Clip, Dataset

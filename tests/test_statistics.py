@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from har_stream import watchdog
-from har_stream.errors import InputError
-from har_stream.metrics import Health, MetricsServer
-from har_stream.statistics import Statistics
+from har_stream.core.errors import InputError
+from har_stream.publishing import systemd as watchdog
+from har_stream.publishing.node_stats import Statistics
+from har_stream.publishing.prometheus import Health, MetricsServer
 
 WELL = Health(alive=True, connected=True, cameras={"cam1": True}, outbox_depth=2, n_malformed=1)
 

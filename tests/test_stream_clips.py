@@ -19,7 +19,7 @@ from stream_process import (
     write_video,
 )
 
-from har_stream.messages import ActivityEvent
+from har_stream.mqtt.messages import ActivityEvent
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "schema" / "event.json").read_text())
 CLASSES = ("HorseRace", "Swing", "TaiChi", "WalkingWithDog")

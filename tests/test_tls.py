@@ -13,13 +13,13 @@ from certificates import Authority
 from node import Node, change, recognition
 from real_broker import Listener, Mosquitto, listening
 
-from har_stream import backoff
-from har_stream.echo import ECHO_S
-from har_stream.errors import InputError
-from har_stream.event_mail import REFUSED_RETRY_S
-from har_stream.mqtt import Connection
-from har_stream.outbox import Outbox
-from har_stream.settings import BrokerSettings, TlsSettings
+from har_stream.config.settings import BrokerSettings, TlsSettings
+from har_stream.core import backoff
+from har_stream.core.errors import InputError
+from har_stream.mqtt.connection import Connection
+from har_stream.publishing.delivery import REFUSED_RETRY_S
+from har_stream.publishing.echo import ECHO_S
+from har_stream.publishing.outbox import Outbox
 
 ACL = Path(__file__).parents[1] / "configs" / "mosquitto.acl"
 PASSWORD = "correct horse"  # noqa: S105 -- of a broker that lives for one test

@@ -14,7 +14,7 @@ import yaml
 from clip_maker import write_dataset
 from tiny_config import CONFIG
 
-from har_stream import bundle as bundles
+from har_stream.bundles import bundle as bundles
 from training import cli, learn, splits
 from training.arguments import make_parser
 from training.cli import main

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from clip_maker import write_dataset
 
-from har_stream import bundle
-from har_stream.errors import InputError
+from har_stream.bundles import bundle
+from har_stream.core.errors import InputError
 from training import datasets, formats, run_folder, splits
 from training.config import DataConfig, RunConfig, SplitConfig
 from training.fit import Run, fit

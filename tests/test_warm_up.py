@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from har_stream.clips import ClipSpec, normalise
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, normalise
 from training.batches import Example
 from training.config import FitConfig, RunConfig
 from training.networks import registry

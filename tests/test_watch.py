@@ -11,12 +11,12 @@ from brightness import (
     run,
 )
 
-from har_stream.clips import Frame
-from har_stream.errors import InputError
-from har_stream.readers import EndOfSource
-from har_stream.recognition import Recognition
-from har_stream.segmenter import Deciding
-from har_stream.watch import deciding_for
+from har_stream.cameras.readers import EndOfSource
+from har_stream.core.activity import Recognition
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
+from har_stream.recognition.camera_track import deciding_for
+from har_stream.recognition.segmenter import Deciding
 
 
 def test_a_cameras_own_settings_replace_the_bundles() -> None:

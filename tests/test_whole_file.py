@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from har_stream.whole_file import replacing
+from har_stream.core.atomic_file import replacing
 
 
 def test_a_file_is_replaced_once_it_is_whole(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from event_builder import EIGHT, event, living, started
 from recording_publisher import RecordingPublisher
 
-from har_stream.messages import ActivityEvent, ActivityState
-from har_stream.settings import Settings
+from har_stream.config.settings import Settings
+from har_stream.mqtt.messages import ActivityEvent, ActivityState
 from predictor import models
 from predictor.database import sqlite_url
 from predictor.journal import Journal

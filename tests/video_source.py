@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from real_broker import free_port
 
-from har_stream.clips import Image
+from har_stream.core.frame import Image
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 RTSP_SERVER = Path(__file__).with_name("rtsp_server.py")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.clips import Image
+from har_stream.core.frame import Image
 from training.config import AugmentConfig
 
 

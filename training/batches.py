@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.clips import Image, normalise
-from har_stream.rolling import NONE, Rolling
+from har_stream.core.frame import Image, normalise
+from har_stream.recognition.window_rows import NONE, Rolling
 from training.augment import choose_times, vary
 from training.cache import Sampling, is_image
 from training.cache_entry import Footage, Seen

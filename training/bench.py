@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from har_stream import bundle
-from har_stream.errors import InputError
-from har_stream.whole_file import check_folder, writing
+from har_stream.bundles import bundle
+from har_stream.core.atomic_file import check_folder, writing
+from har_stream.core.errors import InputError
 
 # TensorFlow speaks before it is asked, and is loaded only where it is measured.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

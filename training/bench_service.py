@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from har_stream.broker import answers, started_broker
-from har_stream.bundle import Bundle
-from har_stream.camera import now
-from har_stream.errors import InputError
-from har_stream.mqtt import Connection
+from har_stream.bundles.bundle import Bundle
+from har_stream.cameras.camera import now
+from har_stream.cameras.readers import Readers
+from har_stream.config.settings import BrokerSettings, CameraSettings
+from har_stream.core.activity import Recognition
+from har_stream.core.errors import InputError
+from har_stream.mqtt.broker import answers, started_broker
+from har_stream.mqtt.connection import Connection
 from har_stream.pipeline import Pipeline
-from har_stream.readers import Readers
-from har_stream.recogniser import Recogniser
-from har_stream.recognition import Recognition
-from har_stream.settings import BrokerSettings, CameraSettings
+from har_stream.recognition.recogniser import Recogniser
 
 LISTEN_S = 5.0
 """A broker listens within this time."""
@@ -45,7 +45,7 @@ def measure_start(film: Path, bundle: Bundle, *, url: str) -> dict[str, float]:
     listener = _connection(url, "listener")
     listener.subscribe("har/+/+/activity", lambda *_: decided.set())
     with listener, tempfile.TemporaryDirectory() as state_dir:
-        command = [sys.executable, "-m", "har_stream.cli", "--camera", str(film)]
+        command = [sys.executable, "-m", "har_stream.commands.stream", "--camera", str(film)]
         command += ["--bundle", str(bundle.path), "--engine", "litert", "--log-level", "error"]
         command += ["--broker", url, "--state-dir", state_dir]
         began = time.perf_counter()

@@ -8,10 +8,10 @@ from statistics import median
 
 import numpy as np
 
-from har_stream import bundle
-from har_stream.bundle import Bundle
-from har_stream.clips import Frame, normalise
-from har_stream.recogniser import Recogniser
+from har_stream.bundles import bundle
+from har_stream.bundles.bundle import Bundle
+from har_stream.core.frame import Frame, normalise
+from har_stream.recognition.recogniser import Recogniser
 from training.networks import registry
 
 BUNDLES = {"lrcn": "lrcn-ucf", "convlstm": "convlstm-ucf"}

@@ -10,16 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from har_stream.bundle import Bundle
-from har_stream.camera import now
-from har_stream.clips import Frame, prepare
-from har_stream.errors import InputError
-from har_stream.files import read_file
+from har_stream.bundles.bundle import Bundle
+from har_stream.cameras.camera import now
+from har_stream.cameras.readers import Readers
+from har_stream.cameras.video_file import read_file
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import Recognition
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame, prepare
 from har_stream.pipeline import Pipeline
-from har_stream.readers import Readers
-from har_stream.recogniser import Recogniser
-from har_stream.recognition import Recognition
-from har_stream.settings import CameraSettings
+from har_stream.recognition.recogniser import Recogniser
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

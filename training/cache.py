@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from har_stream.clips import ClipSpec, Frame, Image, prepare
-from har_stream.errors import InputError
-from har_stream.files import read_file
+from har_stream.cameras.video_file import read_file
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, Frame, Image, prepare
 from training import cache_entry
 from training.cache_entry import Footage, Seen
 from training.datasets import Clip
@@ -29,7 +29,7 @@ Features = NDArray[np.float32]
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """Capture time of every clip's first frame; windows depend on differences alone."""
 PIXELS = 2
-"""Raised whenever `har_stream.clips.prepare` gives other pixels, so that older frames are not
+"""Raised whenever `har_stream.core.frame.prepare` gives other pixels, so that older frames are not
 taken for its own."""
 N_WORKERS = 2
 """Clips decoded at a time; OpenCV lets go of Python's lock."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.whole_file import explaining, replacing_file
+from har_stream.core.atomic_file import explaining, replacing_file
 
 Seen = NDArray[Any]
 """Frames, uint8, or features, float32."""

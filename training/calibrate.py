@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from har_stream.segmenter import Deciding
-from har_stream.settings import DecidingSettings
+from har_stream.config.settings import DecidingSettings
+from har_stream.recognition.segmenter import Deciding
 from training.metrics import Floats, Indices
 
 logger = logging.getLogger(__name__)

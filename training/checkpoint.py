@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.errors import InputError
-from har_stream.whole_file import replacing_file
+from har_stream.core.atomic_file import replacing_file
+from har_stream.core.errors import InputError
 from training.batches import Example
 from training.config import RunConfig
 

@@ -17,10 +17,10 @@ from rich.logging import RichHandler
 from rich.prompt import FloatPrompt, Prompt
 from rich.table import Table
 
-from har_stream.errors import InputError
-from har_stream.settings import state_dir
-from har_stream.whole_file import check_folder, writing
-from har_stream.yaml_file import problems
+from har_stream.config.settings import state_dir
+from har_stream.config.yaml_file import problems
+from har_stream.core.atomic_file import check_folder, writing
+from har_stream.core.errors import InputError
 from training import gathering
 from training.arguments import make_parser
 
@@ -180,7 +180,7 @@ def _with_options(config: "RunConfig", options: argparse.Namespace) -> "RunConfi
 
 
 def _evaluate(options: argparse.Namespace, command: str) -> None:
-    from har_stream import bundle
+    from har_stream.bundles import bundle
     from training.evaluate import chosen_clips, evaluate, split_names
 
     if options.json:
@@ -239,7 +239,7 @@ def _print_scores(scores: dict[str, Any], title: str, *, leaks: bool) -> None:
 
 
 def _summary(options: argparse.Namespace, _: str) -> None:
-    from har_stream.clips import ClipSpec
+    from har_stream.core.frame import ClipSpec
     from training.networks import registry
 
     motion = registry.motion(options.network)
@@ -248,7 +248,7 @@ def _summary(options: argparse.Namespace, _: str) -> None:
 
 
 def _import(options: argparse.Namespace, _: str) -> None:
-    from har_stream import bundle
+    from har_stream.bundles import bundle
     from training.importing import Said, import_model
 
     colour, sample_hz = _trained_on(options)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import cv2
 
-from har_stream.clips import Image
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Image
 
 
 def path_of(folder: Path, *, label: str, group: str, number: int) -> Path:

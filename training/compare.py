@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from har_stream import bundle
-from har_stream.errors import InputError
+from har_stream.bundles import bundle
+from har_stream.core.errors import InputError
 from training import flops, metrics, run_folder, speed
 from training.metrics import Judged
 from training.run_folder import Record

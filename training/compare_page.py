@@ -9,8 +9,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from har_stream.errors import InputError
-from har_stream.whole_file import replacing
+from har_stream.core.atomic_file import replacing
+from har_stream.core.errors import InputError
 from training import compare, metrics, report_plots
 from training.compare import Entry
 from training.report_page import Picture, render

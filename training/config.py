@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from har_stream import yaml_file
-from har_stream.clips import ClipSpec
-from har_stream.errors import InputError
-from har_stream.settings import DecidingSettings
+from har_stream.config import yaml_file
+from har_stream.config.settings import DecidingSettings
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -177,7 +177,8 @@ class RunConfig(_Section):
         None, description="learn from the clips in data.others first; none: from nothing"
     )
     deciding: DecidingSettings = Field(
-        DecidingSettings(), description="laid over the fitted thresholds; see har_stream.segmenter"
+        DecidingSettings(),
+        description="laid over the fitted thresholds; see har_stream.recognition.segmenter",
     )
     keep: float = Field(
         0.9, gt=0, le=1, description="share of right decisions that the reject rule lets pass"

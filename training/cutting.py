@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.progress import track
 
-from har_stream.capture import SourceCounts
-from har_stream.errors import InputError
-from har_stream.files import VideoFile, read_file
+from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.video_file import VideoFile, read_file
+from har_stream.core.errors import InputError
 from training import clip_file
 from training.cache import EPOCH
 from training.clip_file import ClipFile

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training.config import DataConfig
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from har_stream.errors import InputError
-from har_stream.weights import hash_of
+from har_stream.bundles.weights import hash_of
+from har_stream.core.errors import InputError
 from training.download_sources import Remote
 
 logger = logging.getLogger(__name__)

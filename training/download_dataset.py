@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from har_stream.errors import InputError
-from har_stream.whole_file import replacing
+from har_stream.core.atomic_file import replacing
+from har_stream.core.errors import InputError
 from training.datasets import census
 from training.download import Advance, fetch
 from training.download_sources import DatasetSource, Remote

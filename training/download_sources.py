@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 
 _CRCV = "https://www.crcv.ucf.edu/data"
 _SERRE = "https://huggingface.co/datasets/Serrelab/hmdb51/resolve/main"

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import rarfile
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training.datasets import VIDEO_SUFFIXES
 
 LISTS = "splits"

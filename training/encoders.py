@@ -7,9 +7,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from har_stream import weights
-from har_stream.clips import ClipSpec
-from har_stream.errors import InputError
+from har_stream.bundles import weights
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 from training.config import EncoderConfig
 from training.download_sources import WEIGHTS
 from training.networks import registry

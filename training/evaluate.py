@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from har_stream.bundle import Bundle
-from har_stream.errors import InputError
-from har_stream.files import read_file
-from har_stream.recogniser import Recogniser
-from har_stream.segmenter import judge
+from har_stream.bundles.bundle import Bundle
+from har_stream.cameras.video_file import read_file
+from har_stream.core.errors import InputError
+from har_stream.recognition.recogniser import Recogniser
+from har_stream.recognition.segmenter import judge
 from training import datasets, metrics
 from training.cache import EPOCH
 from training.config import DataConfig

@@ -11,15 +11,15 @@ import numpy as np
 from rich.progress import track
 from rich.table import Table
 
-from har_stream.bundle import Bundle
-from har_stream.clips import Frame
-from har_stream.errors import InputError
+from har_stream.bundles.bundle import Bundle
+from har_stream.cameras.readers import Arrival, EndOfSource
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import Change, Recognition
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
 from har_stream.pipeline import Pipeline
-from har_stream.readers import Arrival, EndOfSource
-from har_stream.recogniser import Recogniser
-from har_stream.recognition import Change, Recognition
-from har_stream.settings import CameraSettings
-from har_stream.watch import News
+from har_stream.recognition.camera_track import News
+from har_stream.recognition.recogniser import Recogniser
 from training.cache import EPOCH
 from training.datasets import Clip
 from training.evaluate import stream_clips

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream import bundle
-from har_stream.bundle import Bundle, Format, Manifest, Outside, Role
-from har_stream.clips import Image, normalise
-from har_stream.engines.litert import LiteRtEngine
-from har_stream.errors import InputError
-from har_stream.rolling import Rolling
+from har_stream.bundles import bundle
+from har_stream.bundles.bundle import Bundle, Format, Manifest, Outside, Role
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Image, normalise
+from har_stream.recognition.engines.litert import LiteRtEngine
+from har_stream.recognition.window_rows import Rolling
 from training.networks import registry
 
 if TYPE_CHECKING:

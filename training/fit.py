@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from har_stream.bundle import Calibration, Manifest, Provenance
-from har_stream.errors import InputError
-from har_stream.whole_file import explaining
+from har_stream.bundles.bundle import Calibration, Manifest, Provenance
+from har_stream.core.atomic_file import explaining
+from har_stream.core.errors import InputError
 from training import cache, datasets, formats, metrics, run_folder, splits
 from training import frozen as frozen_encoder
 from training.batches import sampling_of

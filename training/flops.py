@@ -13,9 +13,9 @@ from typing import Any
 
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from har_stream.bundle import Bundle, Role
-from har_stream.engines.litert import file_of
-from har_stream.rolling import Rolling
+from har_stream.bundles.bundle import Bundle, Role
+from har_stream.recognition.engines.litert import file_of
+from har_stream.recognition.window_rows import Rolling
 
 Shape = list[int]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import keras
 
-from har_stream import bundle
-from har_stream.bundle import Bundle, Manifest
-from har_stream.clips import Image
-from har_stream.engines.litert import file_of
-from har_stream.errors import InputError
-from har_stream.whole_file import replacing, writing
+from har_stream.bundles import bundle
+from har_stream.bundles.bundle import Bundle, Manifest
+from har_stream.core.atomic_file import replacing, writing
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Image
+from har_stream.recognition.engines.litert import file_of
 from training import cache, datasets, metrics, run_folder, speed, splits
 from training import frozen as frozen_encoder
 from training.batches import parity_windows, sampling_of

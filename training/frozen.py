@@ -13,13 +13,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from har_stream import weights
-from har_stream.bundle import Outside, Role
-from har_stream.clips import ClipSpec, Image, normalise
-from har_stream.engines.litert import FrameEncoder
-from har_stream.engines.tflite import Network
-from har_stream.errors import InputError
-from har_stream.whole_file import replacing_file, writing
+from har_stream.bundles import weights
+from har_stream.bundles.bundle import Outside, Role
+from har_stream.core.atomic_file import replacing_file, writing
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, Image, normalise
+from har_stream.recognition.engines.litert import FrameEncoder
+from har_stream.recognition.engines.tflite import Network
 from training import encoders
 from training.cache import Features
 from training.config import EncoderConfig, RunConfig

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training.download_sources import Remote
 
 HOME_GROUPS, HOME_LABELS = 3, 2
@@ -75,7 +75,7 @@ def download(options: argparse.Namespace, _: str) -> None:
     from training.download_dataset import download_dataset, download_weights
 
     if options.name == "weights":
-        from har_stream import weights
+        from har_stream.bundles import weights
 
         remote = _at(sources.weights(options.weights or ""), options.mirror)
         folder = weights.folder() / (options.weights or "")

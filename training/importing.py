@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import activations, layers
 
-from har_stream.bundle import Bundle, Manifest, Provenance
-from har_stream.clips import ClipSpec, Image
-from har_stream.errors import InputError
-from har_stream.whole_file import writing
+from har_stream.bundles.bundle import Bundle, Manifest, Provenance
+from har_stream.core.atomic_file import writing
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, Image
 from training import keras_file, simulated
 from training.export import check_backend, export_bundle
 from training.networks import registry

@@ -19,7 +19,7 @@ import keras
 from keras import layers, ops
 from pydantic import BaseModel, Field, TypeAdapter
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 
 _KEPT: dict[str, tuple[str, ...]] = {
     "Conv2D": ("filters", "kernel_size", "strides", "padding", "dilation_rate", "use_bias"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from har_stream.clips import Image
+from har_stream.core.frame import Image
 from training import metrics, run_folder, splits
 from training.batches import Example, StreamedBatches, parity_windows, sampling_of
 from training.cache import images_of, is_image

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training.batches import Example
 from training.cache_entry import Footage
 from training.config import PretrainConfig, RunConfig

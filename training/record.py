@@ -10,13 +10,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from har_stream.camera import read_camera
-from har_stream.clips import Frame
-from har_stream.errors import InputError
-from har_stream.recognition import CameraStatus
-from har_stream.redact import redact
-from har_stream.settings import CameraSettings
-from har_stream.yaml_file import problems
+from har_stream.cameras.camera import read_camera
+from har_stream.config.settings import CameraSettings
+from har_stream.config.yaml_file import problems
+from har_stream.core.activity import CameraStatus
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
+from har_stream.core.redact import redact
 from training import clip_file
 from training.clip_file import ClipFile
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from har_stream import bundle
-from har_stream.errors import InputError
-from har_stream.whole_file import replacing, replacing_file
+from har_stream.bundles import bundle
+from har_stream.core.atomic_file import replacing, replacing_file
+from har_stream.core.errors import InputError
 from training import flops, report_examples, report_plots, run_folder, speed
 from training.report_findings import findings
 from training.report_page import Picture, embed, render

@@ -6,10 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from har_stream.clips import ClipSpec, Image
-from har_stream.errors import InputError
-from har_stream.files import read_file
-from har_stream.simulation.camera import N_SEEDS
+from har_stream.cameras.video_file import read_file
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec, Image
+from har_stream.simulation.simulated_camera import N_SEEDS
 from training import simulated
 from training.cache import EPOCH
 

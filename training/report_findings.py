@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from har_stream.bundle import Manifest
+from har_stream.bundles.bundle import Manifest
 from training import metrics
 from training.calibrate import SHARES
 from training.flops import Work

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from har_stream.bundle import Manifest
-from har_stream.errors import InputError
-from har_stream.whole_file import replacing
+from har_stream.bundles.bundle import Manifest
+from har_stream.core.atomic_file import replacing
+from har_stream.core.errors import InputError
 from training.config import RunConfig
 from training.datasets import Clip
 from training.metrics import Judged

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from har_stream.whole_file import explaining, replacing_file
+from har_stream.core.atomic_file import explaining, replacing_file
 
 
 def saving(folder: Path) -> AbstractContextManager[None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -14,17 +14,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from har_stream import bundle
-from har_stream.clips import Frame
-from har_stream.errors import InputError
-from har_stream.recogniser import Recogniser
-from har_stream.recognition import IDLE
-from har_stream.segmenter import Segmenter, judge
-from har_stream.settings import state_dir
-from har_stream.simulation.camera import SimulatedSource, parse_source, read_frames
+from har_stream.bundles import bundle
+from har_stream.config.settings import state_dir
+from har_stream.core.activity import IDLE
+from har_stream.core.atomic_file import check_folder, writing
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
+from har_stream.recognition.recogniser import Recogniser
+from har_stream.recognition.segmenter import Segmenter, judge
 from har_stream.simulation.routine import DAY_S
+from har_stream.simulation.simulated_camera import SimulatedSource, parse_source, read_frames
 from har_stream.simulation.truth import Stay, truth, write_log
-from har_stream.whole_file import check_folder, writing
 from predictor.forecaster import Forecaster, Observation
 from predictor.hmm import HmmForecaster
 from predictor.scoring import RunningScores

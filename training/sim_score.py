@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 
-from har_stream.recognition import IDLE, Change
+from har_stream.core.activity import IDLE, Change
 from har_stream.simulation.truth import Stay, stay_at
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from har_stream.clips import ClipSpec, Image, prepare
-from har_stream.simulation.camera import N_SEEDS
+from har_stream.core.frame import ClipSpec, Image, prepare
 from har_stream.simulation.renderer import Renderer
 from har_stream.simulation.routine import ACTIVITIES, DAY_S, PLACES, Segment
+from har_stream.simulation.simulated_camera import N_SEEDS
 from training.datasets import Clip, Dataset
 
 N_GROUPS = 20

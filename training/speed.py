@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from har_stream.bundle import Bundle
-from har_stream.clips import Frame
-from har_stream.engines import EngineName
-from har_stream.recogniser import Recogniser
+from har_stream.bundles.bundle import Bundle
+from har_stream.core.frame import Frame
+from har_stream.recognition.engines import EngineName
+from har_stream.recognition.recogniser import Recogniser
 
 N_MEASURED = 100
 """Frames of which the median counts: a busy machine disturbs some of them only."""

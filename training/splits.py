@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
 from training.config import DataConfig, SplitConfig
 from training.datasets import Clip, Dataset, check_classes, class_folders
 

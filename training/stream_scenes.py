@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from har_stream.clips import Frame, Image
-from har_stream.files import read_file
+from har_stream.cameras.video_file import read_file
+from har_stream.core.frame import Frame, Image
 from training.datasets import Clip
 
 N_MEDIAN_FRAMES = 25

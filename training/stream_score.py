@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from har_stream.recognition import Change, Recognition
+from har_stream.core.activity import Change, Recognition
 from training.stream_scenes import Scene
 
 INSIDE = 0.75

@@ -12,8 +12,8 @@ import numpy as np
 from keras import layers
 from rich.progress import track
 
-from har_stream.clips import normalise
-from har_stream.errors import InputError
+from har_stream.core.errors import InputError
+from har_stream.core.frame import normalise
 from training.augment import vary
 from training.batches import Example
 from training.config import RunConfig

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.clips import Image
-from har_stream.simulation.home import BACK_Z, FRONT_Z, SIDE_X, WALL_Y, Box, Colour, Home, shade
+from har_stream.core.frame import Image
+from har_stream.simulation.flat import BACK_Z, FRONT_Z, SIDE_X, WALL_Y, Box, Colour, Home, shade
 from har_stream.simulation.view import Array, View
 
 SHIFT = 4

@@ -5,9 +5,9 @@ import math
 import cv2
 import numpy as np
 
-from har_stream.clips import Image
+from har_stream.core.frame import Image
 from har_stream.simulation.backdrop import SHIFT, Light, Pixels, to_pixels
-from har_stream.simulation.home import shade
+from har_stream.simulation.flat import shade
 from har_stream.simulation.poses import Act
 from har_stream.simulation.view import Array, View
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from har_stream.simulation.home import Colour, pastel
+from har_stream.simulation.flat import Colour, pastel
 from har_stream.simulation.view import Array
 
 JOINTS = (

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from har_stream.simulation.home import Home
+from har_stream.simulation.flat import Home
 from har_stream.simulation.routine import Segment
 from har_stream.simulation.view import Array, xyz
 

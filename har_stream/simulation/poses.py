@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from har_stream.simulation.figure import INDEX, Body, Pose, Stroke, joints, strokes
-from har_stream.simulation.home import Colour, Place
+from har_stream.simulation.flat import Colour, Place
 from har_stream.simulation.view import Array, xyz
 
 

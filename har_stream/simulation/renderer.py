@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from har_stream.clips import Image
-from har_stream.recognition import IDLE
+from har_stream.core.activity import IDLE
+from har_stream.core.frame import Image
+from har_stream.simulation.acting import act, settle
 from har_stream.simulation.backdrop import Canvas, Light, light_at, paint
 from har_stream.simulation.brush import Brush
 from har_stream.simulation.figure import draw_body, dressed
-from har_stream.simulation.home import furnish
-from har_stream.simulation.motion import act, settle
+from har_stream.simulation.flat import furnish
 from har_stream.simulation.poses import Act
 from har_stream.simulation.routine import DAY_S, Segment, hour_of_day
 from har_stream.simulation.view import Array

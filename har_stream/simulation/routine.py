@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from har_stream.recognition import IDLE
+from har_stream.core.activity import IDLE
 
 DAY_S = 86_400.0
 ACTIVITIES = ("cooking", "eating", "exercising", "fallen", IDLE, "sitting", "sleeping", "walking")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from har_stream.core.atomic_file import replacing
 from har_stream.simulation.routine import Segment, plan
-from har_stream.whole_file import replacing
 
 LOG_COLUMNS = ("start", "end", "activity", "room")
 

@@ -3,8 +3,8 @@
 import keras
 from keras import layers, ops
 
-from har_stream.bundle import Memory, Role
-from har_stream.clips import ClipSpec
+from har_stream.bundles.bundle import Memory, Role
+from har_stream.core.frame import ClipSpec
 
 MEMORY: Memory = "ring"
 BLOCKS = ((64, 1, 1), (128, 1, 2), (256, 2, 2), (512, 2, 2), (512, 2, 2))

@@ -3,8 +3,8 @@
 import keras
 from keras import layers, ops
 
-from har_stream.bundle import Memory, Role
-from har_stream.clips import ClipSpec
+from har_stream.bundles.bundle import Memory, Role
+from har_stream.core.frame import ClipSpec
 from training import encoders
 from training.config import IMAGENET, EncoderConfig
 from training.networks.lrcn import frame_encoder

@@ -8,8 +8,8 @@ partial logits are one more state.
 import keras
 from keras import layers, ops
 
-from har_stream.bundle import Memory, Role
-from har_stream.clips import ClipSpec
+from har_stream.bundles.bundle import Memory, Role
+from har_stream.core.frame import ClipSpec
 from training.networks.lrcn import lstm_cell
 
 MEMORY: Memory = "staggered"

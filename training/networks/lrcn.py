@@ -6,8 +6,8 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from har_stream.bundle import Memory, Role
-from har_stream.clips import ClipSpec
+from har_stream.bundles.bundle import Memory, Role
+from har_stream.core.frame import ClipSpec
 
 MEMORY: Memory = "staggered"
 LAYERS = ((16, 4), (32, 4), (64, 2), (64, 2))

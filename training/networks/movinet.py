@@ -3,9 +3,9 @@
 import keras
 from keras import layers
 
-from har_stream.bundle import Memory, Role
-from har_stream.clips import ClipSpec
-from har_stream.errors import InputError
+from har_stream.bundles.bundle import Memory, Role
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 from training import encoders
 from training.config import EncoderConfig
 

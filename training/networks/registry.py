@@ -9,9 +9,9 @@ import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from har_stream.bundle import Memory, Role
-from har_stream.clips import ClipSpec
-from har_stream.errors import InputError
+from har_stream.bundles.bundle import Memory, Role
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +26,7 @@ class Network(Protocol):
     """What a network's file offers.
 
     Attributes:
-        MEMORY: What is kept between two frames; see `har_stream.bundle.Manifest`.
+        MEMORY: What is kept between two frames; see `har_stream.bundles.bundle.Manifest`.
 
     It may also say what it needs of a clip: `LEAST_PX` on each side, `LEAST_FRAMES`, `MOTION`.
     """

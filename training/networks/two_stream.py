@@ -3,9 +3,9 @@
 import keras
 from keras import layers, ops
 
-from har_stream.bundle import Memory, Role
-from har_stream.clips import ClipSpec
-from har_stream.errors import InputError
+from har_stream.bundles.bundle import Memory, Role
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 
 MEMORY: Memory = "ring"
 MOTION = "flow"

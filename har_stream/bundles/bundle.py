@@ -1,0 +1,250 @@
+"""The model artefact on disk: a folder with `manifest.json` and its networks, and nothing else.
+
+A bundle says everything about itself (labels, clip spec, calibration, thresholds, metrics,
+provenance), so loading one needs only a path. It holds no pickle: JSON, `.tflite`, `.keras`.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from har_stream.bundles import weights
+from har_stream.config.yaml_file import problems
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
+from har_stream.recognition.segmenter import Deciding
+
+MANIFEST = "manifest.json"
+SHIPPED = Path(__file__).parent
+"""Bundles that come with the package."""
+DEFAULT = "lrcn-ucf"
+
+Role = Literal["encoder", "advance", "head"]
+Format = Literal["litert", "litert_float16", "litert_int8", "keras"]
+Memory = Literal["staggered", "ring", "running"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Calibration(_Part):
+    """Temperature scaling (Guo et al. 2017): probabilities = softmax(logits / temperature)."""
+
+    temperature: float = Field(default=1.0, gt=0)
+    ece_before: float | None = None
+    ece_after: float | None = None
+
+
+class Provenance(_Part):
+    """Where the bundle comes from and how far its metrics may be trusted."""
+
+    command: str = Field(description="the command that made it")
+    dataset: str
+    split: str = Field(description="group, official list, study (random), ...")
+    leaks: bool = Field(description="true where cuts of one video lie on both sides of the split")
+    seed: int
+    trained_on: tuple[str, ...] = Field(
+        (), description="class/group of every clip learned from, so that evaluation can tell leaks"
+    )
+    n_train_clips: int
+    n_test_clips: int
+    made_at: str = Field(description="UTC, ISO 8601")
+    version: str = Field(description="version of har-stream")
+    licence: str
+
+
+class Outside(_Part):
+    """A file that the bundle needs but may not contain: a pretrained backbone.
+
+    It is found by its hash where weights are kept; see `har_stream.bundles.weights`.
+    """
+
+    sha256: str
+    how: str = Field(description="what brings it, mostly a command")
+    frames: str = Field("frames", description="what it calls its input of frames")
+    features: str = Field("features", description="what it calls the output that is read")
+
+
+class Manifest(_Part):
+    """What `manifest.json` holds.
+
+    Attributes:
+        networks: File name per role and format. `encoder` turns a frame into features; `advance`
+            takes features, ages and states one step on; `head` reads a ring of features.
+        memory: `staggered`: one recurrent state per open window, begun anew at age 0; `ring`: the
+            features of a window are kept and the head reads them; `running`: one state for the
+            whole stream, begun anew after a gap and after `reset_frames`.
+        hop_frames: Frames between two decisions.
+        confusion: `confusion[i][j]` = P(label j recognised | label i true), counted on test clips.
+        sha256: Hash per file, checked on loading.
+    """
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    name: str
+    about: str
+    network: str
+    n_parameters: int
+    labels: tuple[str, ...]
+    clip: ClipSpec
+    memory: Memory
+    hop_frames: int = Field(ge=1)
+    reset_frames: int | None = None
+    networks: dict[Role, dict[Format, str]]
+    calibration: Calibration = Calibration()
+    deciding: Deciding = Deciding()
+    confusion: tuple[tuple[float, ...], ...] | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+    provenance: Provenance
+    outside: dict[str, Outside] = Field(default_factory=dict)
+    sha256: dict[str, str] = Field(default_factory=dict)
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
+
+    @model_validator(mode="after")
+    def _labels_agree(self) -> "Manifest":
+        n_labels = len(self.labels)
+        if n_labels < 2 or len(set(self.labels)) != n_labels:
+            raise ValueError("labels: at least two, all different")
+        if self.confusion is not None and (
+            len(self.confusion) != n_labels or any(len(row) != n_labels for row in self.confusion)
+        ):
+            raise ValueError(f"confusion: {n_labels} labels need {n_labels} x {n_labels} values")
+        foreign = set(self.deciding.urgent) - set(self.labels)
+        if foreign:
+            raise ValueError(f"deciding.urgent: no such label: {', '.join(sorted(foreign))}")
+        return self
+
+
+class Bundle:
+    """A checked bundle folder.
+
+    Attributes:
+        path: The folder.
+        manifest: What it says about itself.
+        hash: SHA-256 of the manifest, which holds the hashes of all files.
+    """
+
+    def __init__(
+        self, path: Path, manifest: Manifest, manifest_hash: str, *, brought: Mapping[str, Path]
+    ) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.hash = manifest_hash
+        self._brought = brought
+
+    def file(self, role: Role, file_format: Format) -> Path | None:
+        """Path of one network; ``None`` where the bundle has none of that format."""
+        name = self.manifest.networks.get(role, {}).get(file_format)
+        return self._brought.get(name, self.path / name) if name else None
+
+    def outside(self, role: Role) -> Outside | None:
+        """What the manifest says of a network from outside; ``None`` where it is the bundle's."""
+        names = self.manifest.networks[role].values()
+        return next((self.manifest.outside[name] for name in names if name in self._brought), None)
+
+
+def shipped_names() -> list[str]:
+    """Names of the bundles in the package."""
+    return sorted(found.parent.name for found in SHIPPED.glob(f"*/{MANIFEST}"))
+
+
+def find(name_or_path: str, *, models_dir: Path | None = None) -> Path:
+    """Find a bundle by path, by name among a person's own, or by name in the package.
+
+    Raises:
+        InputError: There is none; the message lists the names that exist.
+    """
+    candidates = [Path(name_or_path).expanduser()]
+    if models_dir is not None:
+        candidates.append(models_dir / name_or_path)
+    candidates.append(SHIPPED / name_or_path)
+    for path in candidates:
+        if (path / MANIFEST).is_file():
+            return path
+    if candidates[0].is_dir():
+        raise InputError(f"{candidates[0]}: no {MANIFEST} in it, so it is not a bundle")
+    names = ", ".join(shipped_names())
+    raise InputError(f"no bundle {name_or_path!r}: give a bundle folder or one of {names}")
+
+
+def load(path: Path) -> Bundle:
+    """Read and check a bundle; its networks are read later, by the engine that runs them.
+
+    Raises:
+        InputError: The manifest is missing or wrong, or a file is missing or altered; a backbone
+            from outside that is missing is told with the command that brings it.
+    """
+    manifest_path = path / MANIFEST
+    try:
+        text = manifest_path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{manifest_path}: cannot be read: {error.strerror}") from error
+    try:
+        manifest = Manifest.model_validate_json(text)
+    except ValidationError as error:
+        said = problems(error, Manifest)[0]
+        raise InputError(f"{manifest_path}: {said}; export the bundle anew") from error
+    for files in manifest.networks.values():
+        for name in files.values():
+            if name not in manifest.outside:
+                _check_file(path / name, manifest.sha256.get(name))
+    brought = {name: _bring(path, name, of) for name, of in manifest.outside.items()}
+    return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), brought=brought)
+
+
+def save(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+    """Write a bundle whole or not at all: an older one is replaced only by a complete new one."""
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = manifest.model_copy(update={"sha256": hashes})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as made:
+        new = Path(made) / "new"
+        new.mkdir()
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+        (new / MANIFEST).write_text(_to_json(manifest))
+        if path.exists():
+            path.rename(Path(made) / "old")
+        new.rename(path)
+    return load(path)
+
+
+def _to_json(manifest: Manifest) -> str:
+    content: dict[str, Any] = manifest.model_dump(mode="json")
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _bring(path: Path, name: str, outside: Outside) -> Path:
+    found = weights.of_hash(outside.sha256, suffix=Path(name).suffix)
+    if found is None:
+        raise InputError(f"{path}: it needs {name}, which is not its own; bring it: {outside.how}")
+    return found
+
+
+def _check_file(path: Path, expected: str | None) -> None:
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"{path}: the bundle's manifest names it, but it cannot be read ({error.strerror}); "
+            "export the bundle anew"
+        ) from error
+    if found != expected:
+        raise InputError(f"{path}: differs from the manifest's hash; export the bundle anew")
+
+
+def models_dir(state_dir: Path) -> Path:
+    """Where a person's own bundles lie."""
+    return state_dir / "models"

@@ -1,0 +1,168 @@
+"""One camera, whatever it is: device, file, folder, network stream or simulated home."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from har_stream.cameras import capture
+from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.live_source import LiveSource, LiveTiming
+from har_stream.cameras.masks import visible
+from har_stream.cameras.video_file import read_file, read_folder
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import CameraState, CameraStatus
+from har_stream.core.frame import Frame
+
+logger = logging.getLogger(__name__)
+
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+"""An http address whose path ends so is a file; any other is a live stream."""
+
+
+def now() -> datetime:
+    """Wall clock with the local zone: what a live frame is captured at."""
+    return datetime.now().astimezone()
+
+
+def is_live(source: str) -> bool:
+    """Tell whether a source runs on by itself, so that only its newest frame counts."""
+    if source.isdigit():
+        return True
+    url = urlsplit(source)
+    return "://" in source and Path(url.path).suffix.lower() not in VIDEO_SUFFIXES
+
+
+def read_camera(
+    camera: CameraSettings,
+    *,
+    sample_hz: float,
+    start_at: datetime | None = None,
+    realtime: bool = False,
+    stop: threading.Event | None = None,
+    fail_fast: bool = False,
+    timing: LiveTiming | None = None,
+    clock: Callable[[], datetime] = now,
+    counts: SourceCounts | None = None,
+    n_threads: int = 1,
+) -> Iterator[Frame | CameraStatus]:
+    """Read a camera's sampled frames, its region and masks applied, and its changes of state.
+
+    Args:
+        camera: What to read: device index, file, folder, rtsp:// or http:// address or sim:SEED.
+        sample_hz: Sampled frames per second of stream time.
+        start_at: Capture time of the first frame of a source that is not live; none: now.
+        realtime: Whether such a source plays at its own speed instead of as fast as it is read.
+        stop: Ends the reading soon after it is set.
+        fail_fast: Whether a live source that cannot be opened at first is an error; otherwise it is
+            said once and tried again for ever.
+        timing: When a live source is late and how it is tried again.
+        clock: Says now.
+        counts: Counted up while reading.
+        n_threads: Decoding threads of a file.
+
+    Yields:
+        First the state `online`, then frames and further changes of state. The first frame, and the
+        first after any interruption, resets.
+
+    Raises:
+        InputError: A file, folder or simulated home cannot be read (at once), or `fail_fast`.
+    """
+    stop = stop or threading.Event()
+    counts = counts or SourceCounts()
+    if is_live(camera.source):
+        live = LiveSource(
+            *(camera.source, sample_hz, clock, stop, counts, timing or LiveTiming(), fail_fast)
+        )
+        return _live(live, camera)
+    start_at = start_at or clock()
+    if camera.source.startswith("sim:"):
+        # Imported here: a real camera should not wait for the renderer.
+        from har_stream.simulation.simulated_camera import parse_source, read_frames
+
+        home = parse_source(camera.source, realtime=realtime)
+        drawn = read_frames(home, sample_hz=sample_hz, start_at=start_at, stop=stop)
+        frames = _counted(drawn, counts)
+    else:
+        frames = _open_recorded(camera.source, sample_hz, start_at, counts, n_threads)
+        if realtime:
+            frames = _at_own_speed(frames, stop)
+    online = CameraStatus(camera.id, CameraState.ONLINE, start_at, "opened")
+    return chain([online], _until(stop, (visible(frame, camera) for frame in frames)))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCamera:
+    """A local camera: the index to give, what it calls itself, and its image size if it opens."""
+
+    index: int
+    name: str
+    size_px: tuple[int, int] | None
+
+
+def list_cameras(sysfs: Path = Path("/sys/class/video4linux")) -> list[FoundCamera]:
+    """Find the local cameras (Linux).
+
+    Args:
+        sysfs: Where the kernel lists its video devices.
+    """
+    found = []
+    for device in sorted(sysfs.glob("video*"), key=lambda path: int(path.name[5:])):
+        index = int(device.name[5:])
+        opened = capture.open_device(index)
+        size_px = None
+        if opened is not None:
+            size_px = capture.size_px(opened)
+            opened.release()
+        found.append(FoundCamera(index, (device / "name").read_text().strip(), size_px))
+    return found
+
+
+def _live(live: LiveSource, camera: CameraSettings) -> Iterator[Frame | CameraStatus]:
+    for item in live.read():
+        if isinstance(item, Frame):
+            yield visible(item, camera)
+        else:
+            yield CameraStatus(camera.id, item.state, item.at, item.reason)
+
+
+def _open_recorded(
+    source: str, sample_hz: float, start_at: datetime, counts: SourceCounts, n_threads: int
+) -> Iterator[Frame]:
+    if "://" in source:
+        return read_file(
+            source, sample_hz=sample_hz, start_at=start_at, counts=counts, n_threads=n_threads
+        )
+    path = Path(source).expanduser()
+    read = read_folder if path.is_dir() else read_file
+    return read(path, sample_hz=sample_hz, start_at=start_at, counts=counts, n_threads=n_threads)
+
+
+def _counted(frames: Iterable[Frame], counts: SourceCounts) -> Iterator[Frame]:
+    for frame in frames:
+        counts.n_in += 1
+        yield frame
+
+
+def _at_own_speed(frames: Iterable[Frame], stop: threading.Event) -> Iterator[Frame]:
+    """Hold every frame back until its time since the first has passed."""
+    began: tuple[float, datetime] | None = None
+    for frame in frames:
+        if began is None:
+            began = time.monotonic(), frame.captured_at
+        due_s = began[0] + (frame.captured_at - began[1]).total_seconds()
+        if stop.wait(max(due_s - time.monotonic(), 0)):
+            return
+        yield frame
+
+
+def _until(stop: threading.Event, frames: Iterable[Frame]) -> Iterator[Frame]:
+    for frame in frames:
+        if stop.is_set():
+            return
+        yield frame

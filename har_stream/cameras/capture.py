@@ -1,0 +1,85 @@
+"""OpenCV's video capture, kept quiet: FFmpeg's own log lines repeat per frame and name URLs."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when a video is opened
+
+import cv2
+
+from har_stream.core.frame import Image
+
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # we say it in one line
+
+ASSUMED_FPS = 25.0
+"""For a source that states neither timestamps nor a believable rate."""
+_TEXT_ART = cv2.VideoWriter.fourcc(*"ansi")
+
+
+@dataclass(slots=True)
+class SourceCounts:
+    """What happened at one source since it was opened.
+
+    Attributes:
+        n_in: Frames decoded.
+        n_dropped: Sampled frames of a live source that a newer one replaced before its use.
+        n_reconnects: Times that a lost live source came back.
+        n_stalls: Times that a live source stopped or froze.
+    """
+
+    n_in: int = 0
+    n_dropped: int = 0
+    n_reconnects: int = 0
+    n_stalls: int = 0
+
+
+def open_url(url: str, *parameters: int, n_threads: int = 1) -> cv2.VideoCapture | None:
+    """Open a file or a network stream with FFmpeg; `None` where that fails.
+
+    Args:
+        url: Path or URL.
+        parameters: OpenCV's open parameters: key, value, key, value.
+        n_threads: Decoding threads. More than one hold live frames back, and cost 40 % more CPU
+            time at 320x240; they pay for one file that has the machine to itself.
+    """
+    threads = (cv2.CAP_PROP_N_THREADS, n_threads)
+    opened = cv2.VideoCapture(url, cv2.CAP_FFMPEG, [*threads, *parameters])
+    return opened if opened.isOpened() else None
+
+
+def open_device(index: int) -> cv2.VideoCapture | None:
+    """Open a local camera; `None` where that fails."""
+    opened = cv2.VideoCapture(index, cv2.CAP_ANY)
+    opened.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the driver's queue holds old frames
+    return opened if opened.isOpened() else None
+
+
+def convert(opened: cv2.VideoCapture) -> Image:
+    """Return the frame that was grabbed last: shape (height, width, 3), uint8, BGR."""
+    converted, image = opened.retrieve()
+    if not converted:
+        raise RuntimeError("a grabbed frame cannot be converted")
+    return image  # type: ignore[return-value]
+
+
+def fps(opened: cv2.VideoCapture) -> float:
+    """Return the stated frames per second; 25, the driver's own guess, where that is nonsense."""
+    stated = opened.get(cv2.CAP_PROP_FPS)
+    return stated if math.isfinite(stated) and 0 < stated <= 1000 else ASSUMED_FPS
+
+
+def size_px(opened: cv2.VideoCapture) -> tuple[int, int]:
+    """Return the image's width and height."""
+    return int(opened.get(cv2.CAP_PROP_FRAME_WIDTH)), int(opened.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+
+def is_video(opened: cv2.VideoCapture, path: Path) -> bool:
+    """Refuse what FFmpeg opens too: a photograph, or text, which it draws as characters."""
+    if int(opened.get(cv2.CAP_PROP_FOURCC)) == _TEXT_ART:
+        return False
+    if not cv2.haveImageReader(str(path)):
+        return True
+    probe = open_url(str(path))  # JPEG after JPEG is a video too
+    return probe is not None and probe.grab() and probe.grab()

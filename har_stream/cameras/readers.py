@@ -1,0 +1,204 @@
+"""Many cameras at once: each decodes in a thread of its own, none can starve another."""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple, Self
+
+from har_stream.cameras.camera import is_live, now, read_camera
+from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.live_source import LiveTiming
+from har_stream.config.settings import CameraSettings
+from har_stream.core.activity import CameraStatus
+from har_stream.core.frame import Frame, supersede
+
+N_AHEAD = 2
+"""Sampled frames that a file's reader may be ahead of their use."""
+N_THREADS_ALONE = min(2 * (os.cpu_count() or 1), 16)
+"""Decoding threads of a file that has the machine to itself: twice the cores keep frames ready, and
+were a tenth faster than as many threads as cores. FFmpeg advises 16 at most."""
+
+
+class EndOfSource(NamedTuple):
+    """Nothing more will come from this camera; `error` says why where it ended before its time."""
+
+    error: Exception | None = None
+
+
+class Arrival(NamedTuple):
+    """What one camera delivered.
+
+    Attributes:
+        camera: Its id.
+        item: A frame, a change of its state, or its end.
+        arrived_s: When it was handed over, by `time.monotonic`: for latencies.
+    """
+
+    camera: str
+    item: Frame | CameraStatus | EndOfSource
+    arrived_s: float
+
+
+class Readers:
+    """Reads cameras until all have ended; a context manager.
+
+    A live camera keeps only its newest frame for the taker. A file waits for the taker instead, so
+    that none of its frames is lost.
+
+    Args:
+        cameras: Whom to read; those not enabled are left out.
+        sample_hz: Sampled frames per second of stream time.
+        start_at: Capture time of the first frame of files; none: now.
+        realtime: Whether files play at their own speed.
+        fail_fast: Whether a live camera that cannot be opened at first is an error.
+        timing: When a live source is late and how it is tried again.
+        clock: Says now.
+
+    Attributes:
+        counts: Per camera id, counted up while reading.
+
+    Raises:
+        InputError: A file or folder cannot be read.
+    """
+
+    def __init__(
+        self,
+        cameras: Iterable[CameraSettings],
+        *,
+        sample_hz: float,
+        start_at: datetime | None = None,
+        realtime: bool = False,
+        fail_fast: bool = False,
+        timing: LiveTiming | None = None,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self.counts: dict[str, SourceCounts] = {}
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._readers: list[_Reader] = []
+        start_at = start_at or clock()
+        enabled = [camera for camera in cameras if camera.enabled]
+        alone = len(enabled) == 1 and not realtime
+        for camera in enabled:
+            counts = self.counts[camera.id] = SourceCounts()
+            items = read_camera(
+                camera,
+                sample_hz=sample_hz,
+                start_at=start_at,
+                realtime=realtime,
+                stop=self._stop,
+                fail_fast=fail_fast,
+                timing=timing,
+                clock=clock,
+                counts=counts,
+                n_threads=N_THREADS_ALONE if alone else 1,
+            )
+            reader = _Reader(
+                *(camera, items, counts),
+                stop=self._stop,
+                lock=self._lock,
+                arrived=self._arrived,
+            )
+            self._readers.append(reader)
+        self._open = list(self._readers)
+
+    def __enter__(self) -> Self:
+        for reader in self._readers:
+            reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        with self._lock:
+            for reader in self._readers:
+                reader.has_room.notify()
+        for reader in self._readers:
+            reader.join()  # prompt: only the driver threads behind live cameras may hang
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end of every camera has been taken."""
+        return not self._open
+
+    def take(self, timeout_s: float) -> list[Arrival]:
+        """Take what has arrived: at most one item of each camera, so that none starves another.
+
+        Waits while there is nothing. An empty list means that nothing came in time, or that every
+        source has ended.
+
+        Raises:
+            InputError: A source turned out to be unusable.
+        """
+        with self._lock:
+            self._arrived.wait_for(
+                lambda: not self._open or any(reader.items for reader in self._open), timeout_s
+            )
+            arrivals = [reader.pop() for reader in self._open if reader.items]
+        for arrival in arrivals:
+            if isinstance(arrival.item, EndOfSource):
+                self._open = [r for r in self._open if r.camera.id != arrival.camera]
+                if arrival.item.error is not None:
+                    raise arrival.item.error
+        return arrivals
+
+
+class _Reader(threading.Thread):
+    """Moves one camera's items to where the taker finds them; all readers share one lock."""
+
+    def __init__(
+        self,
+        camera: CameraSettings,
+        source: Iterator[Frame | CameraStatus],
+        counts: SourceCounts,
+        *,
+        stop: threading.Event,
+        lock: threading.Lock,
+        arrived: threading.Condition,
+    ) -> None:
+        super().__init__(name=f"reader {camera.id}", daemon=True)
+        self.camera = camera
+        self.items: deque[Arrival] = deque()
+        self.has_room = threading.Condition(lock)
+        self._arrived = arrived
+        self._source = source
+        self._counts = counts
+        self._stop_asked = stop
+        self._put = self._replace if is_live(camera.source) else self._append
+
+    def run(self) -> None:
+        """Read until the source ends, which it does soon after the stop event is set."""
+        error: Exception | None = None
+        try:
+            for item in self._source:
+                self._put(Arrival(self.camera.id, item, time.monotonic()))
+        except Exception as raised:
+            error = raised
+        self._append(Arrival(self.camera.id, EndOfSource(error), time.monotonic()))
+
+    def pop(self) -> Arrival:
+        """Hand the oldest item over; the lock is held."""
+        self.has_room.notify()
+        return self.items.popleft()
+
+    def _append(self, arrival: Arrival) -> None:
+        """For files: wait until there is room."""
+        with self.has_room:
+            self.has_room.wait_for(lambda: len(self.items) < N_AHEAD or self._stop_asked.is_set())
+            self.items.append(arrival)
+            self._arrived.notify()
+
+    def _replace(self, arrival: Arrival) -> None:
+        """For live cameras: a frame that nobody took yet makes room for what is newer."""
+        with self.has_room:
+            waiting = self.items[-1].item if self.items else None
+            if isinstance(waiting, Frame):
+                self.items.pop()
+                self._counts.n_dropped += 1
+                if isinstance(arrival.item, Frame):
+                    arrival = arrival._replace(item=supersede(waiting, arrival.item))
+            self.items.append(arrival)
+            self._arrived.notify()

@@ -1,0 +1,209 @@
+"""`har-demo`: the whole loop in one command, in processes of its own, watched over MQTT.
+
+An embedded broker, har-stream on a source and har-forecast are started as a person would start
+them; what the terminal shows is what any subscriber sees. Nothing is kept afterwards.
+"""
+
+import argparse
+import contextlib
+import functools
+import logging
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+from rich.live import Live
+
+from har_stream.commands.demo_view import LiveView
+from har_stream.config.settings import BrokerSettings
+from har_stream.core.activity import IDLE
+from har_stream.core.errors import InputError
+from har_stream.mqtt.broker import DEFAULT_HOST, DEFAULT_PORT, answers, started_broker
+from har_stream.mqtt.connection import Connection
+from har_stream.mqtt.topics import Topics
+from har_stream.simulation.truth import Stay, truth, write_log
+
+REFRESH_S = 0.25
+GRACE_S = 10.0
+"""Time that a process gets to end cleanly."""
+PAST_DAYS = 14
+"""Simulated days that the forecaster has read of in a log before the demo begins."""
+BEGINS_AT = time(6, 45)
+"""Local time of the simulated day: the resident is about to get up."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo; returns the exit status."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    # A closed terminal leaves no process behind; a script in the background has SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with tempfile.TemporaryDirectory(prefix="har-demo-") as state_dir:
+            _run(options, Path(state_dir))
+    except KeyboardInterrupt:
+        return 0
+    except InputError as error:
+        print(f"har-demo: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="har-demo",
+        description="Embedded broker, har-stream, har-forecast and a live view in one command.",
+        epilog="Without --camera it watches the simulated home; a webcam is never opened unasked.",
+    )
+    parser.add_argument("--camera", metavar="SRC", help="webcam index, file, folder or URL")
+    parser.add_argument("--bundle", metavar="NAME", help="recogniser; default: fits the source")
+    parser.add_argument("--duration", type=float, metavar="S", help="end by itself after S seconds")
+    parser.add_argument("--seed", type=int, default=7, help="which simulated home (%(default)s)")
+    parser.add_argument(
+        "--pace", type=float, default=120, help="simulated seconds in one second (%(default)s)"
+    )
+    return parser
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the demo watches.
+
+    Attributes:
+        source: Camera of har-stream.
+        bundle: Who recognises.
+        flags: Further flags of har-stream.
+        history: A log of the days before, which the forecaster reads first.
+    """
+
+    source: str
+    bundle: str
+    flags: tuple[str, ...] = ()
+    history: Path | None = None
+
+
+def _scene(options: argparse.Namespace, folder: Path) -> Scene:
+    if options.camera:
+        return Scene(options.camera, options.bundle or "lrcn-ucf")
+    begins_at = datetime.combine(datetime.now(), BEGINS_AT).astimezone()
+    midnight = begins_at.replace(hour=0, minute=0)
+    lived = timedelta(days=PAST_DAYS) + (begins_at - midnight)
+    past = truth(options.seed, start_at=begins_at - lived, days=lived / timedelta(days=1))
+    write_log(folder / "past.csv", filter(_is_reported, past))
+    return Scene(
+        f"sim:{options.seed}?past={PAST_DAYS}&pace={options.pace:g}",
+        options.bundle or "sim-home",
+        ("--start-at", begins_at.isoformat()),
+        folder / "past.csv",
+    )
+
+
+def _is_reported(stay: Stay) -> bool:
+    """Tell whether a camera that looks twice a minute would have reported this."""
+    return stay.activity != IDLE and stay.ended_at - stay.started_at >= timedelta(minutes=1)
+
+
+def _run(options: argparse.Namespace, state_dir: Path) -> None:
+    scene = _scene(options, state_dir)
+    port = 0 if answers(DEFAULT_HOST, DEFAULT_PORT) else DEFAULT_PORT
+    with contextlib.ExitStack() as processes:
+        start = functools.partial(_child, state_dir)
+        remember = ("predictor.forecast_cli", "--state-dir", str(state_dir), "--home", "demo")
+        reading = start(*remember, "--import", str(scene.history)) if scene.history else None
+        with reading or contextlib.nullcontext() as reader:
+            url = processes.enter_context(started_broker(port))
+            process = processes.enter_context(
+                start(
+                    *(
+                        "har_stream.commands.stream",
+                        "--camera",
+                        scene.source,
+                        "--bundle",
+                        scene.bundle,
+                    ),
+                    *("--realtime", "--fail-fast", "--node", "demo", "--home", "demo"),
+                    *("--state-dir", str(state_dir), "--broker", url, *scene.flags),
+                )
+            )
+            if reader:
+                reader.wait()
+        processes.enter_context(start(*remember, "--broker", url))
+        view = LiveView(
+            title=f"har-stream watches {scene.source} with {scene.bundle}",
+            footer=f"broker {url}; listen in: mosquitto_sub -p {url.rsplit(':')[-1]} -t 'har/#' -v",
+        )
+        _watch(view, url, process, duration_s=options.duration)
+
+
+@contextlib.contextmanager
+def _child(state_dir: Path, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one of our commands; its log goes to a file, and is shown if it fails."""
+    log = state_dir / f"{module}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        failed = process.poll()
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+        process.kill()
+    if failed:
+        last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no word"]
+        raise InputError(last[0].partition(": ")[2] or last[0])
+
+
+def _watch(
+    view: LiveView, url: str, source: subprocess.Popen[bytes], *, duration_s: float | None
+) -> None:
+    """Draw what arrives until the time is over or the source has ended."""
+    console = Console()
+    topics = Topics()
+    lock = threading.Lock()
+
+    def take(topic: str, payload: bytes) -> None:
+        with lock:
+            line = view.take(topics, topic, payload)
+        if line and not console.is_terminal:
+            console.print(line, highlight=False, soft_wrap=True)
+
+    connection = Connection(BrokerSettings(url=url), client_id="har-demo-view")
+    connection.subscribe(f"{topics.base}/#", take)
+    console.print(view.title, view.footer, sep="\n", highlight=False, soft_wrap=True)
+    drawing = (
+        Live(console=console, screen=True, auto_refresh=False)
+        if console.is_terminal
+        else contextlib.nullcontext()
+    )
+    ends_at = monotonic() + duration_s if duration_s else float("inf")
+    with connection, drawing as live, contextlib.suppress(KeyboardInterrupt):
+        while monotonic() < ends_at:
+            if live:
+                with lock:
+                    live.update(view.render(), refresh=True)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                source.wait(min(REFRESH_S, max(0.0, ends_at - monotonic())))
+                break
+    if console.is_terminal:  # the screen is gone
+        console.print(*view.newest(), sep="\n", highlight=False, soft_wrap=True)
+    console.print(view.summary(), highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

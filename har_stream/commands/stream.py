@@ -1,0 +1,263 @@
+"""`har-stream`: its arguments, and the wiring of cameras, recogniser and broker."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from har_stream.commands.stream_arguments import make_parser, read_settings
+from har_stream.core.activity import CameraStatus, Change, Recognition
+from har_stream.core.errors import InputError
+
+if TYPE_CHECKING:
+    from har_stream.bundles.bundle import Bundle
+    from har_stream.config.settings import Settings
+    from har_stream.pipeline import Pipeline
+    from har_stream.preview.preview import Preview
+    from har_stream.publishing.outbox import Outbox
+    from har_stream.publishing.publisher import Publisher
+    from har_stream.recognition.camera_track import News
+
+# What takes long to import is imported where it is used, so that --help and --version are instant.
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `har-stream`; returns the exit status."""
+    options = make_parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(options)
+    except InputError as error:
+        print(f"har-stream: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.list_cameras:
+        _list_cameras()
+        return 0
+    settings = read_settings(options)
+    level = "ERROR" if options.check else settings.log_level.upper()  # findings say it all
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    if options.list_bundles:
+        _list_bundles(settings)
+    elif options.check_config:
+        _check(options.check_config, settings)
+    elif options.check:
+        return _examine(settings)
+    elif options.forget:
+        _forget(settings)
+    else:
+        _stream(options, settings)
+    return 0
+
+
+def _stream(options: argparse.Namespace, settings: "Settings") -> None:
+    from har_stream.cameras.readers import Readers
+    from har_stream.mqtt.broker import ensure_broker
+    from har_stream.pipeline import Pipeline
+    from har_stream.publishing.event_log import EventLog
+    from har_stream.publishing.node_stats import Statistics
+    from har_stream.publishing.outbox import Outbox
+    from har_stream.publishing.prometheus import MetricsServer
+    from har_stream.publishing.publisher import Publisher, open_connection
+    from har_stream.recognition.recogniser import Recogniser
+
+    if not settings.cameras:
+        raise InputError(
+            "no camera: give --camera SRC (0 for the first webcam, a file, rtsp://...), or cameras "
+            "in --config FILE; --list-cameras shows what is there"
+        )
+    bundle = _load_bundle(settings)
+    preview = _open_preview(options, bundle)
+    pipeline = Pipeline(
+        Recogniser(bundle, engine=settings.engine),
+        settings.cameras,
+        on_frame=preview.frame if preview else None,
+    )
+    # Cameras without recognition are read as well: it may be switched on over MQTT.
+    readers = Readers(
+        [camera.model_copy(update={"enabled": True}) for camera in settings.cameras],
+        sample_hz=bundle.manifest.clip.sample_hz,
+        start_at=options.start_at or _now(),
+        realtime=options.realtime,
+        fail_fast=options.fail_fast,
+    )
+    with ExitStack() as stack:
+        if preview:
+            stack.callback(preview.close)
+        log = EventLog(options.record_events) if options.record_events else None
+        if log:
+            stack.callback(log.close)
+        stack.enter_context(ensure_broker(settings.broker.url))
+        outbox = Outbox(settings.state_dir / f"outbox-{settings.node}.db")
+        stack.callback(outbox.close)
+        stack.callback(_say_what_waits, outbox)
+        statistics = Statistics(lambda: readers.counts)
+        publisher = Publisher(
+            settings,
+            connection=open_connection(settings),
+            outbox=outbox,
+            bundle=bundle,
+            statistics=statistics,
+            set_enabled=pipeline.enable,
+            record=log.append if log else None,
+            is_alive=lambda: pipeline.is_alive,
+        )
+        if settings.metrics_port is not None:
+            port = settings.metrics_port
+            stack.enter_context(MetricsServer(port, statistics=statistics, health=publisher.health))
+        publisher.start(fail_fast=options.fail_fast)
+        stack.callback(publisher.close)
+        stack.enter_context(readers)
+        _stop_on_signals(pipeline)
+        for camera, news in pipeline.run(readers):
+            _publish(publisher, camera, news)
+            if preview:
+                preview.take(camera, news)
+                if preview.closed:
+                    pipeline.stop()
+
+
+def _now() -> datetime:
+    """Now, in the whole milliseconds of the wire, so that two runs differ by one constant shift."""
+    now = datetime.now().astimezone()
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def _publish(publisher: "Publisher", camera: str, news: "News") -> None:
+    match news:
+        case Recognition():
+            publisher.recognised(news)
+        case CameraStatus():
+            publisher.status(news)
+        case Change():
+            publisher.changed(camera, news)
+
+
+def _say_what_waits(outbox: "Outbox") -> None:
+    n_waiting = outbox.depth()
+    if n_waiting:
+        logger.warning(
+            "%d events wait in the outbox for the broker; they go out at the next start", n_waiting
+        )
+
+
+def _stop_on_signals(pipeline: "Pipeline") -> None:
+    """The first SIGINT or SIGTERM ends cleanly, a second one at once."""
+
+    def stop(*_: object) -> None:
+        pipeline.stop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _load_bundle(settings: "Settings") -> "Bundle":
+    from har_stream.bundles import bundle
+
+    name = settings.bundle or bundle.DEFAULT
+    loaded = bundle.load(bundle.find(name, models_dir=bundle.models_dir(settings.state_dir)))
+    if settings.bundle is None:
+        logger.info(
+            "no bundle given, so %s: it knows %s, all else is unknown; "
+            "teach it your own activities with train-har fit (see train-har --help)",
+            name,
+            ", ".join(loaded.manifest.labels),
+        )
+    return loaded
+
+
+def _check(path: Path, settings: "Settings") -> None:
+    from har_stream.publishing.publisher import open_connection
+    from har_stream.recognition.camera_track import deciding_for
+
+    open_connection(settings)  # reads its files; connects only when started
+    loaded = _load_bundle(settings)
+    for camera in settings.cameras:
+        deciding_for(camera, loaded.manifest)
+    names = ", ".join(camera.id for camera in settings.cameras) or "none"
+    print(f"{path}: fine; bundle {loaded.manifest.name}, cameras: {names}")
+
+
+def _examine(settings: "Settings") -> int:
+    from har_stream.commands.check import examine
+
+    all_well = True
+    for finding in examine(settings):
+        print(finding, flush=True)
+        all_well &= finding.ok
+    return 0 if all_well else 2
+
+
+def _forget(settings: "Settings") -> None:
+    from har_stream.homeassistant.removal import forget_node
+
+    print(f"node {settings.node}: {forget_node(settings)} topics removed from the broker")
+
+
+def _list_bundles(settings: "Settings") -> None:
+    from har_stream.bundles import bundle
+
+    own = sorted(bundle.models_dir(settings.state_dir).glob(f"*/{bundle.MANIFEST}"))
+    shipped = [bundle.SHIPPED / name for name in bundle.shipped_names()]
+    for path in [*shipped, *(manifest.parent for manifest in own)]:
+        try:
+            manifest = bundle.load(path).manifest
+        except InputError as error:
+            print(f"{path.name:20} cannot be used: {error}")
+        else:
+            print(f"{path.name:20} {', '.join(manifest.labels)}\n{'':20} {manifest.about}, {path}")
+
+
+def _list_cameras() -> None:
+    from har_stream.cameras.camera import list_cameras
+
+    found = list_cameras()
+    for camera in found:
+        size = f"{camera.size_px[0]}x{camera.size_px[1]}" if camera.size_px else "in use or silent"
+        print(f"--camera {camera.index}   {camera.name}, {size}")
+    if not found:
+        print("no camera found; is one plugged in, and are you in the group 'video'?")
+
+
+def _open_preview(options: argparse.Namespace, bundle: "Bundle") -> "Preview | None":
+    if options.record_labels and options.record is None:
+        raise InputError("--record-labels chooses what --record keeps: give --record DIR as well")
+    foreign = sorted(set(options.record_labels) - set(bundle.manifest.labels))
+    if foreign:
+        raise InputError(
+            f"--record-labels: {bundle.manifest.name} does not know {', '.join(foreign)}; "
+            f"it knows {', '.join(bundle.manifest.labels)}"
+        )
+    if not options.show and options.record is None:
+        return None
+    from har_stream.preview.clip_recorder import ClipRecorder
+    from har_stream.preview.preview import Preview, check_window
+
+    if options.show:
+        check_window()
+    recorder = None
+    if options.record is not None:
+        recorder = ClipRecorder(
+            options.record,
+            labels=options.record_labels,
+            max_mb=options.record_max_mb,
+            fps=bundle.manifest.clip.sample_hz,
+        )
+    return Preview(window=options.show, recorder=recorder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

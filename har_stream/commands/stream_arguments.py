@@ -1,0 +1,157 @@
+"""The arguments of `har-stream`, and the settings that they and the file make together."""
+
+import argparse
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from har_stream.config.settings import Settings
+
+EXAMPLES = """
+examples:
+  har-stream --camera 0 --room kitchen                 a webcam; events go to the local MQTT broker
+  har-stream --camera rtsp://10.0.0.7/live --show      a network camera, with a preview window
+  har-stream --camera clip.mp4 --record-events e.jsonl a file, as fast as it can be decoded
+  har-stream --camera 0 --camera 1 --bundle ./my-home  two cameras, your own activities
+  har-stream --config har-stream.yaml                  everything set in a file
+  har-stream --check-config har-stream.yaml            is that file right?
+  har-stream --check --config har-stream.yaml          do camera, model and broker work?
+  mosquitto_sub -t 'har/#' -v                          listen to what it says
+
+A file, a folder or sim:SEED ends by itself with status 0; a live camera or a broker that is not
+there is tried again for ever. Wrong input ends with one line and status 2. The password of the
+broker comes from broker.password_file in the configuration or from HAR_MQTT_PASSWORD.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every argument."""
+    parser = argparse.ArgumentParser(
+        prog="har-stream",
+        description="Recognise what people do in front of cameras and say it over MQTT.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
+    what = parser.add_argument_group("what to watch")
+    what.add_argument(
+        "--camera",
+        metavar="SRC",
+        action="append",
+        help="device index, video file, folder of clips, rtsp://, http:// or sim:SEED; repeatable",
+    )
+    what.add_argument("--room", metavar="NAME", help="where the cameras look; travels with events")
+    what.add_argument(
+        "--bundle", metavar="NAME|PATH", help="the model: a shipped one, your own, or a folder"
+    )
+    what.add_argument(
+        "--engine", choices=("auto", "litert", "keras"), help="runtime of the model (auto)"
+    )
+    files = parser.add_argument_group("files")
+    pace = files.add_mutually_exclusive_group()
+    pace.add_argument("--realtime", action="store_true", help="play files at their own speed")
+    pace.add_argument(
+        "--fast", dest="realtime", action="store_false", help="as fast as they decode (default)"
+    )
+    files.add_argument(
+        "--start-at",
+        metavar="ISO",
+        type=_instant,
+        help="when a file's first frame was captured, 2026-11-22T18:00 (default: now)",
+    )
+    wire = parser.add_argument_group("where to say it")
+    wire.add_argument(
+        "--broker",
+        metavar="URL",
+        help="mqtt://host:1883 or mqtts://host:8883; default: the broker on 127.0.0.1:1883, or "
+        "an embedded one there where none answers",
+    )
+    wire.add_argument("--node", metavar="ID", help="name of this process (default: the host name)")
+    wire.add_argument("--home", metavar="ID", help="name of the household")
+    wire.add_argument(
+        "--record-events", metavar="FILE.jsonl", type=Path, help="also append every event to a file"
+    )
+    wire.add_argument(
+        "--metrics-port", metavar="N", type=int, help="/metrics and /healthz on 127.0.0.1 (off)"
+    )
+    watch = parser.add_argument_group("to look on")
+    watch.add_argument("--show", action="store_true", help="preview windows; q or Esc ends")
+    watch.add_argument(
+        "--record", metavar="DIR", type=Path, help="keep short annotated clips of activities here"
+    )
+    watch.add_argument(
+        "--record-labels", metavar="A,B", type=_names, default=(), help="only of these activities"
+    )
+    watch.add_argument(
+        "--record-max-mb",
+        metavar="MB",
+        type=_positive,
+        default=500.0,
+        help="all clips together take no more; the oldest go first (default %(default)g)",
+    )
+    how = parser.add_argument_group("how to run")
+    how.add_argument("--config", metavar="FILE", type=Path, help="YAML; flags win over it")
+    how.add_argument("--state-dir", metavar="DIR", type=Path, help="outbox and your own bundles")
+    how.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    how.add_argument(
+        "--fail-fast", action="store_true", help="end with status 2 where it would try again"
+    )
+    only = parser.add_argument_group("only say something and end").add_mutually_exclusive_group()
+    only.add_argument("--check-config", metavar="FILE", type=Path, help="is this file right?")
+    only.add_argument(
+        "--check", action="store_true", help="try cameras, model, broker and clock; all well: 0"
+    )
+    only.add_argument("--list-cameras", action="store_true", help="local cameras and their index")
+    only.add_argument("--list-bundles", action="store_true", help="models and what they know")
+    only.add_argument(
+        "--forget", action="store_true", help="remove all of this node from broker and discovery"
+    )
+    return parser
+
+
+def read_settings(options: argparse.Namespace) -> "Settings":
+    """Lay the flags over the configuration file, or over the defaults.
+
+    Raises:
+        InputError: The file or a flag is not valid.
+    """
+    from har_stream.config import settings
+
+    path = options.check_config or options.config
+    loaded = settings.load(path) if path else settings.Settings()
+    names = ("bundle", "engine", "node", "home", "state_dir", "metrics_port", "log_level")
+    flags: dict[str, Any] = {name: getattr(options, name) for name in names}
+    cameras = [{"source": source} for source in options.camera or ()]
+    if options.room:
+        cameras = cameras or [each.model_dump(exclude_unset=True) for each in loaded.cameras]
+        cameras = [{**camera, "room": options.room} for camera in cameras]
+    flags |= {"cameras": cameras or None}
+    flags |= {"broker": {"url": options.broker} if options.broker else None}
+    return settings.override(loaded, {key: flag for key, flag in flags.items() if flag is not None})
+
+
+def _instant(text: str) -> datetime:
+    """Read an ISO time; without a zone it is meant here."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; 2026-11-22T18:00 or 2026-11-22T18:00+01:00 expected"
+        ) from error
+    return instant if instant.tzinfo else instant.astimezone()
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return value

@@ -1,0 +1,80 @@
+"""Writes a file whole or not at all: a crash or a full disk leaves the old one as it was."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from har_stream.core.errors import InputError
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[Path]:
+    """Say where to write a file that takes the place of ``path`` once the block has ended well.
+
+    It keeps the suffix, by which some libraries choose the format; another process that writes the
+    same file has another one.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one line that a file which a person asked for cannot be written.
+
+    Raises:
+        InputError: In place of any `OSError` of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a file that could not be written, before the long work whose outcome it would hold.
+
+    Raises:
+        InputError: Its folder is not there.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+
+
+@contextmanager
+def explaining(place: Path, what: str, *, remedy: str) -> Iterator[None]:
+    """Say in one line what went wrong with a file or folder, why, and what to do.
+
+    Raises:
+        InputError: In place of any `OSError` of the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error  # NumPy's short writes have no number
+        raise InputError(f"{place}: {what} ({why}); {remedy}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file that takes the place of ``path`` once its block has ended well.
+
+    Line ends are written as they are given.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with (
+        replacing_file(path) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        yield file

@@ -1,0 +1,72 @@
+"""Where the MQTT broker is and how to trust it: URL, certificates."""
+
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from har_stream.config.settings import BrokerSettings, TlsSettings
+from har_stream.core.errors import InputError
+
+DEFAULT_URL = "mqtt://127.0.0.1:1883"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a broker listens; `str` gives its URL, which never holds credentials."""
+
+    host: str
+    port: int
+    tls: bool
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+
+
+def read_address(url: str | None) -> Address:
+    """Read a broker's URL; ``None`` means `DEFAULT_URL`.
+
+    Raises:
+        InputError: It is no ``mqtt://`` or ``mqtts://`` URL, or it carries credentials.
+    """
+    try:
+        parts = urlsplit(url or DEFAULT_URL)
+        port = parts.port
+    except ValueError as error:
+        raise InputError(f"broker URL: {error}; mqtt://host:1883 expected") from error
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise InputError("broker URL: mqtt://host:1883 or mqtts://host:8883 expected")
+    if parts.username or parts.password:
+        raise InputError(
+            f"broker URL of {parts.hostname}: credentials do not belong there; use broker.username "
+            "with broker.password_file or HAR_MQTT_PASSWORD"
+        )
+    tls = parts.scheme == "mqtts"
+    return Address(parts.hostname, port or (8883 if tls else 1883), tls)
+
+
+def tls_context(broker: BrokerSettings) -> ssl.SSLContext | None:
+    """Certificates for ``mqtts://``, always verified; ``None`` for ``mqtt://``.
+
+    Raises:
+        InputError: A file cannot be read or holds no certificate, or the URL is ``mqtt://`` though
+            certificates are given.
+    """
+    if not read_address(broker.url).tls:
+        if broker.tls is not None:
+            raise InputError("broker.tls is set, but broker.url is not mqtts://; make them agree")
+        return None
+    files = broker.tls or TlsSettings()
+    try:
+        context = ssl.create_default_context(cafile=files.ca_file)
+        if files.cert_file is not None:
+            # Without a callback OpenSSL would ask for an encrypted key's pass phrase at the prompt.
+            context.load_cert_chain(files.cert_file, files.key_file, password=_no_pass_phrase)
+    except (OSError, ValueError) as error:
+        named = ", ".join(str(file) for file in files.model_dump().values() if file)
+        raise InputError(f"broker.tls ({named}): cannot be used: {error}") from error
+    return context
+
+
+def _no_pass_phrase() -> str:
+    raise ValueError("the key is encrypted; give one without a pass phrase, readable by you alone")

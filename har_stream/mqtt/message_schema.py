@@ -1,0 +1,206 @@
+"""Writes the JSON schema and an example of every payload: `python -m har_stream.mqtt.message_schema FOLDER`.
+
+The examples are built from the very models that travel, so that the documentation cannot lag.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from har_stream.mqtt.messages import (
+    ActivityAttributes,
+    ActivityEvent,
+    ActivityState,
+    BridgeRequest,
+    BridgeResponse,
+    EventAck,
+    Forecast,
+    ForecastAttributes,
+    Likely,
+    Message,
+    NextStart,
+    NodeStats,
+    Replay,
+    RuleState,
+    Score,
+)
+
+_SIX = datetime(2026, 11, 22, 18, tzinfo=timezone(timedelta(hours=1)))
+_EVENT = ActivityEvent(
+    id="0b1f6a4e-6f0e-4f3a-9d51-3f8f6f2f7d10",
+    seq=184,
+    event_type="activity_changed",
+    activity="eating",
+    previous="cooking",
+    room="kitchen",
+    confidence=0.88,
+    probabilities={"eating": 0.88, "cooking": 0.12},
+    started_at=_SIX + timedelta(minutes=4),
+    ended_at=None,
+    camera="cam1",
+    node="n1",
+)
+_FORECAST = Forecast(
+    at=_SIX,
+    activity=Likely(label="cooking", probability=0.93),
+    next=[("eating", 0.62), ("relaxing", 0.2), ("sleeping", 0.16), ("unknown", 0.02)],
+    next_room=[("kitchen", 0.7), ("living_room", 0.3)],
+    next_start=NextStart(p10_s=300, p50_s=900, p90_s=2400, p50_at=_SIX + timedelta(minutes=15)),
+    within={
+        "15min": {"eating": 0.41},
+        "60min": {"eating": 0.9, "relaxing": 0.3},
+        "180min": {"eating": 0.97, "relaxing": 0.8, "sleeping": 0.2},
+    },
+    sequence=["eating", "relaxing", "sleeping"],
+    model="dbn-2026-11-22",
+    training_days=34,
+    enough_data=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One kind of payload.
+
+    Attributes:
+        topic: Where it travels, below the base topic ``har``.
+        qos: With which quality of service.
+        retained: Whether the broker keeps it.
+        example: One that really could travel.
+    """
+
+    topic: str
+    qos: int
+    retained: bool
+    example: Message
+
+
+PAYLOADS = {
+    "activity": Payload(
+        "<node>/<cam>/activity",
+        1,
+        True,
+        ActivityState(
+            activity="cooking",
+            confidence=0.91,
+            since=_SIX + timedelta(minutes=2, seconds=11, milliseconds=120),
+            at=_SIX + timedelta(minutes=4),
+            room="kitchen",
+        ),
+    ),
+    "activity_attributes": Payload(
+        "<node>/<cam>/activity/attributes",
+        0,
+        True,
+        ActivityAttributes(
+            top=[("cooking", 0.91), ("eating", 0.05)],
+            margin=0.86,
+            bundle="home",
+            bundle_hash="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            latency_ms=12.1,
+        ),
+    ),
+    "event": Payload("<node>/<cam>/event", 1, False, _EVENT),
+    "event_ack": Payload("<node>/<cam>/event/ack", 1, False, EventAck(journal="3f6c", seq=184)),
+    "stats": Payload(
+        "<node>/stats",
+        0,
+        False,
+        NodeStats(
+            fps_in=24.98,
+            processed=43210,
+            dropped=12,
+            latency_p50_ms=11.8,
+            latency_p95_ms=19.4,
+            reconnects_per_h=0.5,
+            stalls_per_h=0.0,
+            outbox_depth=0,
+        ),
+    ),
+    "bridge_request": Payload(
+        "<node>/bridge/request/<x>",
+        1,
+        False,
+        BridgeRequest(transaction="7", camera="cam1", from_seq=184),
+    ),
+    "bridge_response": Payload(
+        "<node>/bridge/response/<x>",
+        1,
+        False,
+        BridgeResponse(status="ok", transaction="7", data={"healthy": True}),
+    ),
+    "replay": Payload(
+        "<node>/bridge/response/replay, in data",
+        1,
+        False,
+        Replay(camera="cam1", first_seq=1, last_seq=184, events=[_EVENT]),
+    ),
+    "forecast": Payload("home/<home>/forecast", 1, True, _FORECAST),
+    "forecast_attributes": Payload(
+        "home/<home>/forecast/attributes",
+        0,
+        True,
+        ForecastAttributes(
+            next={"eating": 0.62, "relaxing": 0.2, "sleeping": 0.16, "unknown": 0.02},
+            current={"cooking": 0.93, "eating": 0.07},
+            n_scored=412,
+            scores={
+                "dbn": Score(log_loss=0.94, top1=0.71),
+                "most_frequent": Score(log_loss=1.72, top1=0.31),
+                "markov": Score(log_loss=1.08, top1=0.66),
+            },
+        ),
+    ),
+    "rule": Payload(
+        "home/<home>/rule/<name>",
+        1,
+        True,
+        RuleState(state="on", changed_at=_SIX.astimezone(UTC), dry_run=False, cause=_FORECAST),
+    ),
+}
+
+
+def describe(payload: Payload) -> dict[str, Any]:
+    """Return the JSON schema of a payload, with its topic and its example."""
+    model = type(payload.example)
+    # A request is written by others, who may leave out what it does not need.
+    schema = model.model_json_schema(
+        mode="validation" if model is BridgeRequest else "serialization"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "x-topic": payload.topic,
+        "x-qos": payload.qos,
+        "x-retained": payload.retained,
+        "examples": [json.loads(payload.example.encode())],
+    }
+
+
+def files() -> dict[str, str]:
+    """Return the text of every file by its name."""
+    return {
+        f"{name}.json": json.dumps(describe(payload), indent=2, ensure_ascii=False) + "\n"
+        for name, payload in PAYLOADS.items()
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the files into the folder that is named."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if len(arguments) != 1:
+        print("usage: python -m har_stream.mqtt.message_schema FOLDER", file=sys.stderr)
+        return 2
+    folder = Path(arguments[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files().items():
+        (folder / name).write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""What a person may watch beside the events: `--show` windows and `--record` clips."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+
+import cv2
+
+from har_stream.core.activity import CameraStatus, Change, Recognition
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
+from har_stream.preview.clip_recorder import ClipRecorder
+from har_stream.preview.overlay import Overlay
+
+_PROBE = "import cv2; cv2.namedWindow('har-stream'); cv2.waitKey(1)"
+_PROBE_TIMEOUT_S = 20
+_FPS_OVER_FRAMES = 50
+_QUIT_KEYS = frozenset({ord("q"), 27})
+
+
+def check_window() -> None:
+    """Make sure that a window can be opened, in a process of its own: Qt aborts where it cannot.
+
+    Raises:
+        InputError: It cannot; the message says what is missing.
+    """
+    if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
+        raise InputError(
+            "--show: this OpenCV is the headless build; install opencv-python in place of "
+            "opencv-python-headless (it needs the system's libGL), or leave --show out"
+        )
+    if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+        raise InputError(
+            "--show: no display here (DISPLAY is not set); start it from a desktop session, or "
+            "leave --show out and watch the topics"
+        )
+    try:
+        subprocess.run(  # noqa: S603 -- our own line, in our own interpreter
+            [sys.executable, "-c", _PROBE],
+            capture_output=True,
+            timeout=_PROBE_TIMEOUT_S,
+            check=True,
+        )
+    except (subprocess.SubprocessError, OSError) as error:
+        raise InputError(
+            "--show: no window can be opened on this display; check DISPLAY, or leave --show out"
+        ) from error
+
+
+class Preview:
+    """Annotates every frame and shows or records it.
+
+    Args:
+        window: Whether to show each camera in a window.
+        recorder: Where annotated frames are recorded, if anywhere.
+    """
+
+    def __init__(self, *, window: bool, recorder: ClipRecorder | None) -> None:
+        self._window = window
+        self._recorder = recorder
+        self._overlays: dict[str, Overlay] = {}
+        self._shown_s: dict[str, deque[float]] = {}
+        self.closed = False
+
+    def frame(self, camera: str, frame: Frame) -> None:
+        """Show and record one frame; `closed` turns true when a person presses q or Esc."""
+        overlay = self._overlay(camera)
+        overlay.fps = self._fps(camera)
+        drawn = overlay.draw(frame.image)
+        if self._recorder is not None:
+            self._recorder.frame(camera, frame, drawn)
+        if self._window:
+            cv2.imshow(f"har-stream {camera}", drawn)
+            self.closed |= cv2.waitKey(1) & 0xFF in _QUIT_KEYS
+
+    def take(self, camera: str, news: Recognition | Change | CameraStatus) -> None:
+        """Take in what the pipeline says about a camera."""
+        self._overlay(camera).take(news)
+        if isinstance(news, Change) and self._recorder is not None:
+            self._recorder.change(camera, news)
+
+    def close(self) -> None:
+        """Finish the clips and close the windows."""
+        if self._recorder is not None:
+            self._recorder.close()
+        if self._window:
+            cv2.destroyAllWindows()
+
+    def _overlay(self, camera: str) -> Overlay:
+        return self._overlays.setdefault(camera, Overlay(camera))
+
+    def _fps(self, camera: str) -> float:
+        shown_s = self._shown_s.setdefault(camera, deque(maxlen=_FPS_OVER_FRAMES))
+        shown_s.append(time.monotonic())
+        span_s = shown_s[-1] - shown_s[0]
+        return (len(shown_s) - 1) / span_s if span_s else 0.0

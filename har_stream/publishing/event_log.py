@@ -1,0 +1,55 @@
+"""The event file of `--record-events`: one JSON object a line, as it travels on MQTT."""
+
+import logging
+import os
+from pathlib import Path
+
+from har_stream.core.errors import InputError
+from har_stream.mqtt.messages import ActivityEvent
+
+logger = logging.getLogger(__name__)
+
+
+class EventLog:
+    """Appends events to a file; what stands in it is never rewritten.
+
+    Args:
+        path: The file; made, with its folders, where it does not exist.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._failed = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab+", buffering=0)
+            self._end_torn_line()
+        except OSError as error:
+            raise InputError(f"{path}: events cannot be recorded: {error.strerror}") from error
+
+    def append(self, event: ActivityEvent) -> None:
+        """Write one event as one whole line; a full disk is said once and stops nothing else."""
+        try:
+            self._file.write(event.encode() + b"\n")
+        except OSError as error:
+            if not self._failed:
+                logger.error("%s: events are not recorded: %s", self._path, error.strerror)
+            self._failed = True
+        else:
+            self._failed = False
+
+    def close(self) -> None:
+        """Bring everything to the disk and let go of the file."""
+        if self._file.seekable():
+            os.fsync(self._file.fileno())
+        self._file.close()
+
+    def _end_torn_line(self) -> None:
+        """A power cut may have left half a line; the next event must not be joined to it."""
+        if self._file.seekable() and self._file.seek(0, os.SEEK_END):
+            self._file.seek(-1, os.SEEK_END)
+            if self._file.read(1) != b"\n":
+                self._file.write(b"\n")

@@ -1,0 +1,55 @@
+"""What a node is and how it fares, without anything secret."""
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+
+from har_stream.bundles.bundle import Bundle
+from har_stream.config.settings import Settings
+from har_stream.core.activity import CameraState
+from har_stream.mqtt.connection import Connection
+from har_stream.publishing.camera_topics import CameraReport
+from har_stream.publishing.outbox import Outbox
+from har_stream.publishing.prometheus import Health
+
+
+def describe(
+    settings: Settings, bundle: Bundle, reports: Iterable[CameraReport], *, outbox: Outbox
+) -> Mapping[str, object]:
+    """Answer `info`; sources and broker may hold credentials and stay out of it."""
+    return {
+        "version": version("har-stream"),
+        "node": settings.node,
+        "home": settings.home,
+        "bundle": {
+            "name": bundle.manifest.name,
+            "hash": bundle.hash,
+            "labels": list(bundle.manifest.labels),
+        },
+        "cameras": {
+            report.id: {
+                "room": report.room,
+                "enabled": report.enabled,
+                "state": report.status.value,
+            }
+            for report in reports
+        },
+        # Also of cameras that have left the configuration: a journal may lack their events.
+        "last_seq": outbox.last_seqs(),
+        "outbox_depth": outbox.depth(),
+    }
+
+
+def check_health(
+    connection: Connection, reports: Iterable[CameraReport], *, outbox_depth: int, alive: bool
+) -> Health:
+    """Say how things are now."""
+    cameras = {
+        report.id: report.status is CameraState.ONLINE for report in reports if report.enabled
+    }
+    return Health(
+        alive=alive,
+        connected=connection.is_connected,
+        cameras=cameras,
+        outbox_depth=outbox_depth,
+        n_malformed=connection.n_malformed,
+    )

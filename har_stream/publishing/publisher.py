@@ -1,0 +1,283 @@
+"""What har-stream says on MQTT, and what it hears there.
+
+The pipeline's thread hands in what was recognised, the network thread what others ask; a thread of
+its own sends, so that neither waits for the broker. An event goes to the outbox first, then to
+`record`, then to the broker.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from har_stream.bundles.bundle import Bundle
+from har_stream.config.settings import Settings
+from har_stream.core.activity import CameraState, CameraStatus, Change, Recognition
+from har_stream.core.log_once import Once
+from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, camera_device, to_messages
+from har_stream.homeassistant.removal import node_client, node_memory
+from har_stream.mqtt.claim import claim_node
+from har_stream.mqtt.connection import ONLINE, Connection
+from har_stream.mqtt.messages import ActivityEvent, EventAck, MessageError
+from har_stream.mqtt.topics import Topics
+from har_stream.publishing import systemd
+from har_stream.publishing.camera_topics import CameraReport
+from har_stream.publishing.camera_voice import CameraVoice
+from har_stream.publishing.delivery import EventMail
+from har_stream.publishing.health import check_health, describe
+from har_stream.publishing.node_stats import Statistics
+from har_stream.publishing.outbox import Outbox
+from har_stream.publishing.prometheus import Health
+from har_stream.publishing.requests import OFF, ON, Commands, read_switch
+
+logger = logging.getLogger(__name__)
+
+STATS_S = 60.0
+FIRST_STATS_S = 10.0
+"""The first summary comes sooner: whoever has just started it looks on."""
+AGE_OUT_S = 3600.0
+TICK_S = 1.0
+"""The publisher's thread looks at least this often whether something is due."""
+BIRTH_DELAY_S = 3.0
+"""After Home Assistant's birth every device speaks; spread over this long at random."""
+FLUSH_S = 5.0
+"""A clean end waits so long for the broker to take the last events."""
+
+
+def open_connection(settings: Settings) -> Connection:
+    """Make a node's connection; its will says that the node is offline."""
+    availability = Topics(settings.base_topic).node(settings.node, "availability")
+    return Connection(settings.broker, client_id=node_client(settings), availability=availability)
+
+
+class Publisher:
+    """Speaks and listens for one node.
+
+    Args:
+        settings: Names, cameras, discovery.
+        connection: From `open_connection`, not started.
+        outbox: Where events wait.
+        bundle: What recognises.
+        statistics: What is summed up once a minute.
+        set_enabled: Switches a camera's recognition; called from the network thread.
+        record: Called with every event once it is safe in the outbox, before anybody else hears.
+        is_alive: Tells whether recognition goes on; systemd's watchdog hears of nothing else.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        connection: Connection,
+        outbox: Outbox,
+        bundle: Bundle,
+        statistics: Statistics,
+        set_enabled: Callable[[str, bool], None],
+        record: Callable[[ActivityEvent], None] | None = None,
+        is_alive: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._outbox = outbox
+        self._bundle = bundle
+        self._statistics = statistics
+        self._set_enabled = set_enabled
+        self._record = record
+        self._is_alive = is_alive
+        self._clock = clock
+        self._topics = Topics(settings.base_topic)
+        self._lock = threading.RLock()
+        name, bundle_hash = bundle.manifest.name, bundle.hash
+        self._cameras = {
+            camera.id: CameraReport(camera, bundle=name, bundle_hash=bundle_hash)
+            for camera in settings.cameras
+        }
+        self._voices = {
+            name: CameraVoice(report, connection, topics=self._topics, node=settings.node)
+            for name, report in self._cameras.items()
+        }
+        self._announcer = Announcer(node_memory(settings), connection)
+        self._once = Once()
+        self._commands = Commands(outbox, self._describe)
+        self._wake = threading.Event()
+        self._mail = EventMail(outbox, connection, topic=self._event_topic, answered=self._wake.set)
+        self._announce_s: float | None = None
+        self._stats_s = clock() + FIRST_STATS_S
+        self._age_out_s = clock()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    def start(self, *, fail_fast: bool = False) -> None:
+        """Connect and begin to speak.
+
+        Raises:
+            InputError: The node's name is taken, the broker refuses our credentials or, with
+                ``fail_fast``, does not answer.
+        """
+        claim_node(self._settings)
+        node = self._settings.node
+        subscribe = self._connection.subscribe
+        subscribe(self._topics.camera(node, "+", "event"), self._came_back)
+        subscribe(self._topics.camera(node, "+", "event", "ack"), self._acknowledged)
+        subscribe(self._topics.camera(node, "+", "enabled", "set"), self._switched)
+        subscribe(self._topics.node(node, "bridge", "request", "+"), self._requested)
+        if self._settings.discovery.enabled:
+            subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._born)
+        self._connection.on_connected(self._connected)
+        self._connection.start(fail_fast=fail_fast)
+        systemd.notify("READY=1")
+        self._thread.start()
+
+    def recognised(self, recognition: Recognition) -> None:
+        """Take in a decision of the recogniser."""
+        self._statistics.decided(recognition.latency_ms)
+        with self._lock:
+            report = self._cameras[recognition.camera]
+            is_back = report.status is not CameraState.ONLINE
+            report.recognised(recognition, self._clock())
+            if is_back:
+                self._voices[report.id].say_availability()
+        self._wake.set()
+
+    def changed(self, camera: str, change: Change) -> None:
+        """Make an event of a change; when this returns it is on disk and recorded."""
+        with self._lock:  # `step` waits: an event is not on its way before it is recorded
+            report = self._cameras[camera]
+            report.changed(change)
+            event = self._outbox.append(
+                change, node=self._settings.node, camera=camera, room=report.room
+            )
+            if self._record is not None and event is not None:
+                self._record(event)
+        self._wake.set()
+
+    def status(self, status: CameraStatus) -> None:
+        """Take in that a camera came, stalled or went."""
+        with self._lock:
+            report = self._cameras[status.camera]
+            report.status = status.state
+            self._voices[report.id].say_availability()
+
+    def health(self) -> Health:
+        """How things are now; from any thread."""
+        with self._lock:
+            reports, depth = self._cameras.values(), self._outbox.depth()
+            return check_health(
+                self._connection, reports, outbox_depth=depth, alive=self._is_alive()
+            )
+
+    def close(self) -> None:
+        """Send what waits (a broker that is there gets some seconds), say `offline`, disconnect."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        deadline_s = self._clock() + FLUSH_S
+        while self._connection.is_connected and self._clock() < deadline_s:
+            self.step()
+            if self._mail.is_idle:
+                break
+            self._wake.wait(0.1)
+            self._wake.clear()
+        with self._lock:
+            for report in self._cameras.values():
+                report.status = CameraState.OFFLINE
+                self._voices[report.id].say_availability()
+        self._connection.close()
+
+    def step(self) -> None:
+        """Say whatever is due now; the publisher's thread does nothing else."""
+        with self._lock:
+            now_s = self._clock()
+            if self._connection.is_connected:  # before `online` nobody heeds an event
+                self._mail.step(now_s)
+            if self._announce_s is not None and now_s >= self._announce_s:
+                self._announce()
+            for voice in self._voices.values():
+                voice.say_activity(now_s)
+            if now_s >= self._stats_s:
+                self._stats_s = now_s + STATS_S
+                stats = self._statistics.summarise(outbox_depth=self._outbox.depth())
+                topic = self._topics.node(self._settings.node, "stats")
+                self._connection.publish(topic, stats, qos=0)
+            if now_s >= self._age_out_s:
+                self._age_out_s = now_s + AGE_OUT_S
+                self._outbox.age_out()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self.step()
+            except Exception as error:
+                if self._once.is_news(("step", type(error))):
+                    logger.exception("publishing failed; trying again")
+            if self._is_alive():
+                systemd.notify("WATCHDOG=1")
+            self._wake.wait(TICK_S)
+            self._wake.clear()
+
+    def _connected(self) -> None:
+        self._mail.reconnected()
+        with self._lock:
+            self._announce()
+        self._wake.set()
+
+    def _announce(self) -> None:
+        """Discovery, then states: at every connection and at every birth of Home Assistant."""
+        self._announce_s = None
+        model, labels = self._bundle.manifest.name, self._bundle.manifest.labels
+        devices = [
+            camera_device(self._settings, camera, model=model, labels=labels)
+            for camera in self._settings.cameras
+        ]
+        self._announcer.announce(
+            to_messages(devices, self._settings.discovery),
+            states=self._topics.retained(self._settings.node, self._cameras),
+        )
+        for voice in self._voices.values():
+            voice.say_everything(self._clock())
+
+    def _came_back(self, _topic: str, payload: bytes) -> None:
+        event = ActivityEvent.decode(payload)
+        with self._lock:
+            self._mail.came_back(event)
+
+    def _acknowledged(self, topic: str, payload: bytes) -> None:
+        self._outbox.acknowledge(self._camera_in(topic), EventAck.decode(payload).seq)
+
+    def _switched(self, topic: str, payload: bytes) -> None:
+        enabled = read_switch(payload)
+        with self._lock:
+            report = self._cameras.get(self._camera_in(topic))
+            if report is None:
+                raise MessageError(f"this node has no such camera; it has {list(self._cameras)}")
+            if report.enabled != enabled:
+                report.enabled = enabled
+                self._set_enabled(report.id, enabled)
+                logger.info("camera %s: recognition is %s", report.id, ON if enabled else OFF)
+            self._voices[report.id].say_enabled()
+
+    def _requested(self, topic: str, payload: bytes) -> None:
+        name = topic.rsplit("/", 1)[-1]
+        response = self._commands.answer(name, payload)
+        answer_topic = self._topics.node(self._settings.node, "bridge", "response", name)
+        self._connection.publish(answer_topic, response)
+
+    def _born(self, _topic: str, payload: bytes) -> None:
+        if payload == ONLINE.encode():
+            delay_s = random.uniform(0.0, BIRTH_DELAY_S)  # noqa: S311 -- it spreads load only
+            self._announce_s = self._clock() + delay_s
+
+    def _describe(self) -> Mapping[str, object]:
+        with self._lock:
+            reports = self._cameras.values()
+            return describe(self._settings, self._bundle, reports, outbox=self._outbox)
+
+    def _event_topic(self, event: ActivityEvent) -> str:
+        return self._topics.camera(self._settings.node, event.camera, "event")
+
+    def _camera_in(self, topic: str) -> str:
+        return self._topics.split(topic)[1]

@@ -1,0 +1,65 @@
+"""What others may ask of a node: switch a camera, say how it is, give events again.
+
+Answers have zigbee2mqtt's manner: `bridge/request/<x>` is answered on `bridge/response/<x>`.
+"""
+
+from collections.abc import Callable, Mapping
+
+from har_stream.mqtt.messages import BridgeRequest, BridgeResponse, MessageError
+from har_stream.publishing.outbox import Outbox
+
+ON, OFF = "ON", "OFF"
+
+
+class Commands:
+    """Answers requests; knows nothing of MQTT.
+
+    Args:
+        outbox: Where replays come from.
+        describe: Makes the answer to ``info``; it must hold no secret.
+    """
+
+    def __init__(self, outbox: Outbox, describe: Callable[[], Mapping[str, object]]) -> None:
+        self._outbox = outbox
+        self._describe = describe
+        self._answers: dict[str, Callable[[BridgeRequest], Mapping[str, object]]] = {
+            "health_check": lambda _: {"healthy": True},
+            "info": lambda _: self._describe(),
+            "replay": self._replay,
+        }
+
+    def answer(self, name: str, payload: bytes) -> BridgeResponse:
+        """Answer the request ``name``; an empty payload asks for nothing in particular.
+
+        Raises:
+            MessageError: There is no such request.
+        """
+        if name not in self._answers:
+            raise MessageError(f"no request {name!r:.40}; there are {', '.join(self._answers)}")
+        transaction = None
+        try:
+            request = BridgeRequest.decode(payload or b"{}")
+            transaction = request.transaction
+            answered = dict(self._answers[name](request))
+        except MessageError as error:
+            return BridgeResponse(status="error", error=str(error), transaction=transaction)
+        return BridgeResponse(status="ok", transaction=transaction, data=answered)
+
+    def _replay(self, request: BridgeRequest) -> Mapping[str, object]:
+        if request.camera is None or request.from_seq is None:
+            raise MessageError("replay needs camera and from_seq")
+        # A camera that left the configuration still has its events here.
+        replay = self._outbox.replay(request.camera, request.from_seq)
+        return replay.model_dump(mode="json")
+
+
+def read_switch(payload: bytes) -> bool:
+    """Read ``ON`` or ``OFF``.
+
+    Raises:
+        MessageError: It is neither.
+    """
+    text = payload.strip().upper()
+    if text not in (ON.encode(), OFF.encode()):
+        raise MessageError(f"{ON} or {OFF} expected")
+    return text == ON.encode()

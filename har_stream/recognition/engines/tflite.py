@@ -1,0 +1,99 @@
+"""One `.tflite` file: LiteRT's interpreter, its tensors by name."""
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from har_stream.bundles.bundle import Outside
+from har_stream.core.errors import InputError
+
+Array = NDArray[Any]
+
+
+class Network:
+    """One `.tflite` file, its tensors by name; it computes one row until it is resized.
+
+    Attributes:
+        n_state_bytes: Size of one row's states.
+    """
+
+    def __init__(self, path: Path, *, outside: Outside | None = None) -> None:
+        self._interpreter = _open(path)
+        runner = self._interpreter.get_signature_runner()
+        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+        del runner  # LiteRT refuses to run while anything else refers to its inside
+        self._states = inputs.keys() & outputs.keys()
+        if outside is not None:
+            inputs["frames"], outputs["features"] = (
+                inputs.pop(outside.frames),
+                outputs[outside.features],
+            )
+        self._inputs = {name: tensor["index"] for name, tensor in inputs.items()}
+        self._outputs = {name: tensor["index"] for name, tensor in outputs.items()}
+        self._row_shapes = {name: tensor["shape"][1:].tolist() for name, tensor in inputs.items()}
+        self._dtypes = {name: tensor["dtype"] for name, tensor in inputs.items()}
+        n_numbers = sum(math.prod(self._row_shapes[name]) for name in self._states)
+        self.n_state_bytes = n_numbers * np.dtype(np.float32).itemsize
+        self.resize(1)
+
+    def resize(self, n_rows: int) -> None:
+        """Compute so many rows at once from now on, all of one frame."""
+        for name, shape in self._row_shapes.items():
+            n = 1 if name in ("frames", "features") else n_rows
+            self._interpreter.resize_tensor_input(self._inputs[name], [n, *shape])
+        with _silenced():
+            self._interpreter.allocate_tensors()
+
+    def zero_states(self, n_rows: int) -> dict[str, Array]:
+        """Fresh states by name, each of shape (n_rows, ...)."""
+        return {
+            name: np.zeros((n_rows, *self._row_shapes[name]), self._dtypes[name])
+            for name in self._states
+        }
+
+    def give(self, name: str, value: Array) -> None:
+        """Set one input; it stays until it is set again.
+
+        It may have axes of length 1 too many or too few, as other people's networks have.
+        """
+        rows = value.reshape(len(value), *self._row_shapes[name])
+        self._interpreter.set_tensor(self._inputs[name], rows)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Compute all outputs: views that must be gone before the next run or `give`."""
+        for name, value in inputs.items():
+            self.give(name, value)
+        self._interpreter.invoke()
+        return {name: self._interpreter.tensor(n)() for name, n in self._outputs.items()}
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Send standard error nowhere: LiteRT's native code names its delegate there, unasked."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _open(path: Path) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise InputError(
+            "the LiteRT engine is not installed: pip install 'har-stream[litert]'"
+        ) from error
+    try:
+        return Interpreter(model_path=str(path), num_threads=1)
+    except ValueError as error:
+        raise InputError(f"{path}: LiteRT cannot read it; export the bundle anew") from error

@@ -1,0 +1,176 @@
+"""Frames in, decisions out: rolling windows of any number of cameras through one engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from har_stream.bundles.bundle import Bundle
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame, Image, normalise, prepare
+from har_stream.recognition.engines import EngineName, open_engine
+from har_stream.recognition.window_rows import NONE, Rolling
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the recogniser says of one complete window.
+
+    Attributes:
+        camera: Name of the camera.
+        at: Capture time of the window's last frame.
+        probabilities: Calibrated, in the order of the bundle's labels, shape (n_labels,), float64.
+    """
+
+    camera: str
+    at: datetime
+    probabilities: NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One camera: its slot in the engine, its ticks since the last reset, its newest frame."""
+
+    slot: int
+    before: Image
+    image: Image
+    captured_at: datetime
+    ticks: int = 0
+    has_decided: bool = False
+
+
+class Recogniser:
+    """Rolls a bundle's window over the sampled frames of any number of cameras.
+
+    Decisions equal those of the window model on `har_stream.core.frame.windows` of the same frames, at
+    the cost of one step a frame.
+    """
+
+    def __init__(
+        self, bundle: Bundle, *, engine: EngineName = "auto", hop_frames: int | None = None
+    ) -> None:
+        """Start an engine on the bundle's networks.
+
+        Args:
+            bundle: Its clip spec and calibration hold here.
+            engine: `auto` takes Keras where a GPU is there for it, otherwise LiteRT.
+            hop_frames: Frames between two decisions; the bundle's own unless given.
+
+        Raises:
+            InputError: The engine is not installed, the bundle has no files for it, or its
+                networks do not fit what its manifest says.
+        """
+        self.bundle = bundle
+        self._spec = bundle.manifest.clip
+        self._temperature = bundle.manifest.calibration.temperature
+        self._rolling = Rolling.of(bundle.manifest, hop_frames=hop_frames)
+        self._engine = open_engine(bundle, self._rolling, name=engine)
+        self._streams: dict[str, _Stream] = {}
+        self._check_networks()
+
+    @property
+    def runs_on(self) -> str:
+        """The runtime and the device that compute, for people."""
+        return self._engine.runs_on
+
+    def step(self, frames: Sequence[tuple[str, Frame]]) -> list[Decision]:
+        """Take at most one frame of each camera; return the decisions that are due with them.
+
+        A frame that answers several ticks counts several times.
+        """
+        decisions: list[Decision] = []
+        pending = []
+        for camera, frame in frames:
+            self._take(camera, frame)
+            pending.append((camera, frame.n_ticks))
+        while pending := [(camera, n_left) for camera, n_left in pending if n_left > 0]:
+            decisions += self._tick([camera for camera, _ in pending])
+            pending = [(camera, n_left - 1) for camera, n_left in pending]
+        return decisions
+
+    def finish(self, camera: str) -> list[Decision]:
+        """End a camera's stream, and forget it.
+
+        One that ended before its first window was full repeats its last frame, as in training.
+        """
+        decisions: list[Decision] = []
+        stream = self._streams.get(camera)
+        if stream is not None and not stream.has_decided:
+            while not decisions:
+                decisions = self._tick([camera])
+        self.forget(camera)
+        return decisions
+
+    def forget(self, camera: str) -> None:
+        """Drop a camera's windows; the next frame of that name begins anew."""
+        self._streams.pop(camera, None)
+
+    def _check_networks(self) -> None:
+        """Step over one blank frame: foreign labels or shapes are told at once, in one line."""
+        spec = self._spec
+        blank = np.zeros((1, spec.height_px, spec.width_px, spec.n_channels), np.float32)
+        slots = np.zeros(1, np.int64)
+        labels = self.bundle.manifest.labels
+        try:
+            logits = self._engine.step(
+                blank, slots=slots, ages=self._rolling.ages(slots), rows=slots
+            )
+        except Exception as error:  # every runtime has its own
+            raise InputError(
+                f"{self.bundle.path}: its networks do not fit its manifest ({len(labels)} labels, "
+                f"frames of {self._spec.width_px}x{self._spec.height_px}); export the bundle anew"
+            ) from error
+        if logits.shape != (1, len(labels)):
+            raise InputError(
+                f"{self.bundle.path}: its networks know {logits.shape[-1]} labels, its manifest "
+                f"{len(labels)}; export the bundle anew"
+            )
+
+    def _take(self, camera: str, frame: Frame) -> None:
+        image = prepare(frame.image, self._spec)
+        stream = self._streams.get(camera)
+        if stream is None:
+            stream = _Stream(self._free_slot(), image, image, frame.captured_at)
+            self._streams[camera] = stream
+        stream.image, stream.captured_at = image, frame.captured_at
+        if frame.resets:
+            stream.ticks = 0
+
+    def _free_slot(self) -> int:
+        taken = {stream.slot for stream in self._streams.values()}
+        return next(slot for slot in range(len(taken) + 1) if slot not in taken)
+
+    def _tick(self, cameras: Sequence[str]) -> list[Decision]:
+        streams = [self._streams[camera] for camera in cameras]
+        ticks = np.array([stream.ticks for stream in streams])
+        rows = self._rolling.ending(ticks)
+        logits = self._engine.step(
+            self._seen(streams),
+            slots=np.array([stream.slot for stream in streams]),
+            ages=self._rolling.ages(ticks),
+            rows=rows,
+        )
+        decisions = []
+        for n in np.flatnonzero(rows != NONE).tolist():
+            stream = streams[n]
+            stream.has_decided = True
+            probabilities = _softmax(logits[n] / self._temperature)
+            decisions.append(Decision(cameras[n], stream.captured_at, probabilities))
+        for stream in streams:
+            stream.ticks += 1
+            stream.before = stream.image
+        return decisions
+
+    def _seen(self, streams: Sequence[_Stream]) -> NDArray[np.float32]:
+        """What the network takes in of each camera now; flow needs the frame before, too."""
+        n_frames = 2 if self._spec.motion == "flow" else 1
+        shown = np.stack([(stream.before, stream.image)[-n_frames:] for stream in streams])
+        return normalise(shown, self._spec)[:, -1]
+
+
+def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    powers = np.exp(logits.astype(np.float64) - logits.max())
+    probabilities: NDArray[np.float64] = powers / powers.sum()
+    return probabilities

@@ -1,0 +1,251 @@
+"""Turns calibrated probabilities into activity events: a small state machine on stream time."""
+
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+from math import fsum
+
+from har_stream.core.activity import IDLE, UNKNOWN, Change
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """When a recognition counts; in the bundle's manifest, overridable per camera.
+
+    Attributes:
+        reject_below: A confidence below this makes the recognition ``unknown``.
+        margin_below: So does a distance to the second label below this.
+        enter_above: An activity starts once its averaged probability exceeds this ...
+        leave_below: ... and goes on until it falls below this (hysteresis).
+        min_dwell_s: A new state must hold this long (stream time) before it is reported.
+        average_s: Span of the moving average over probabilities, in seconds.
+        idle_after_s: No motion for this long since nobody was seen means ``idle``.
+        urgent: Labels that skip the dwell (a fall).
+    """
+
+    reject_below: float = 0.5
+    margin_below: float = 0.1
+    enter_above: float = 0.6
+    leave_below: float = 0.4
+    min_dwell_s: float = 5.0
+    average_s: float = 4.0
+    idle_after_s: float = 30.0
+    urgent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one distribution over the labels says.
+
+    Attributes:
+        label: The most probable label, or ``unknown`` where the reject rule applies.
+        confidence: Probability of the most probable label.
+        margin: Its distance to the second.
+    """
+
+    label: str
+    confidence: float
+    margin: float
+
+
+def judge(probabilities: Mapping[str, float], deciding: Deciding) -> Verdict:
+    """Apply the reject rule (threshold and margin) to calibrated probabilities."""
+    first, second = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:2]
+    confidence = probabilities[first]
+    margin = confidence - probabilities[second]
+    rejected = confidence < deciding.reject_below or margin < deciding.margin_below
+    return Verdict(UNKNOWN if rejected else first, confidence, margin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    at: datetime
+    evidence_from: datetime
+    label: str
+    probabilities: Mapping[str, float]
+
+
+class Segmenter:
+    """One camera's activity over time.
+
+    The state (an activity, ``idle`` or ``unknown``) holds while its averaged probability stays at
+    or above ``leave_below``; another takes over once its own exceeds ``enter_above`` and has held
+    for ``min_dwell_s``, counted from where its evidence begins: the first frame of the first window
+    that shows it, or that window's middle where the one before overlaps it. All times are stream
+    time, so decisions may come five a second or one in half a minute.
+
+    Args:
+        deciding: The thresholds.
+        span_s: Stream time between a window's first and last frame, in seconds.
+    """
+
+    def __init__(self, deciding: Deciding, *, span_s: float = 0.0) -> None:
+        self._deciding = deciding
+        self._span = timedelta(seconds=span_s)
+        self._recent: deque[_Decision] = deque()
+        self._contender = UNKNOWN
+        self._evidence: list[_Decision] = []
+        self._state = UNKNOWN
+        self._begun_at: datetime | None = None
+        self._changed_at: datetime | None = None
+        self._moved_at: datetime | None = None
+        self._nobody = False
+
+    @property
+    def state(self) -> str:
+        """The running activity, or ``idle``, or ``unknown``."""
+        return self._state
+
+    def begin(self, at: datetime) -> None:
+        """Windows begin anew at this frame: no evidence of a later decision lies before it."""
+        self._begun_at = at
+
+    def observe(
+        self, at: datetime, probabilities: Mapping[str, float], *, moving: bool = True
+    ) -> Change | None:
+        """Take in one decision of the recogniser.
+
+        Args:
+            at: Capture time of the window's last frame.
+            probabilities: Calibrated probability of every label.
+            moving: Whether anything has moved since the decision before. Where nobody was seen, no
+                activity starts without motion; a running one goes on without.
+
+        Returns:
+            The change that this decision confirms, if any.
+        """
+        decision = self._remember(at, probabilities)
+        self._watch_motion(decision, moving)
+        target = self._target()
+        if target == self._state:
+            self._evidence.clear()
+            return None
+        if self._evidence and target == self._contender:
+            self._evidence.append(decision)
+        else:
+            self._contender = target
+            self._evidence = self._evidence_of(target)
+        return self._switch() if self._has_held(at) else None
+
+    def finish(self, at: datetime) -> list[Change]:
+        """The recording ends here; one that is shorter than the dwell is judged by all of it."""
+        is_short = self._changed_at is None and any(
+            decision.evidence_from == self._begun_at for decision in self._evidence
+        )
+        began = self._switch() if is_short else None
+        return [change for change in (began, self.lose(at)) if change]
+
+    def lose(self, at: datetime) -> Change | None:
+        """End the running activity: its source was lost, or switched off, at this stream time."""
+        change = self._ended(list(self._recent), at) if self._is_running() else None
+        self._recent.clear()
+        self._evidence.clear()
+        self._begun_at = self._moved_at = None
+        self._state = UNKNOWN
+        return change
+
+    def _remember(self, at: datetime, probabilities: Mapping[str, float]) -> _Decision:
+        newest = self._recent[-1].at if self._recent else None
+        if newest is not None and at < newest:  # the clock was set back: old evidence is void
+            self._recent.clear()
+            self._evidence.clear()
+            self._moved_at = at
+        evidence_from = self._evidence_from(at, newest)
+        label = judge(probabilities, self._deciding).label
+        decision = _Decision(at, evidence_from, label, probabilities)
+        self._recent.append(decision)
+        while at - self._recent[0].at > timedelta(seconds=self._deciding.average_s):
+            self._recent.popleft()
+        return decision
+
+    def _evidence_from(self, at: datetime, newest: datetime | None) -> datetime:
+        if self._begun_at is not None and (newest is None or newest < self._begun_at <= at):
+            return self._begun_at
+        overlaps = newest is not None and timedelta(0) <= at - newest < self._span
+        return at - (self._span / 2 if overlaps else self._span)
+
+    def _watch_motion(self, decision: _Decision, moving: bool) -> None:
+        if self._moved_at is None:  # a bundle that cannot see nobody starts with an empty room
+            self._moved_at = decision.at
+            self._nobody = IDLE not in decision.probabilities
+        if moving:
+            self._moved_at, self._nobody = decision.at, False
+        elif decision.at - self._moved_at >= timedelta(seconds=self._deciding.idle_after_s):
+            self._nobody = self._nobody or not self._is_running()
+
+    def _target(self) -> str:
+        """The state that the averaged probabilities, and nobody's stillness, call for."""
+        if self._nobody and not self._is_running():
+            return IDLE
+        averaged = _mean(self._recent)
+        verdict = judge(averaged, self._deciding)
+        entering = verdict.label if verdict.confidence > self._deciding.enter_above else UNKNOWN
+        holds = averaged.get(self._state, -1.0) >= self._deciding.leave_below
+        return self._state if holds and entering not in self._deciding.urgent else entering
+
+    def _evidence_of(self, target: str) -> list[_Decision]:
+        """The latest decisions in a row that say so; the average lags behind the first of them."""
+        row = list(takewhile(lambda decision: decision.label == target, reversed(self._recent)))
+        return row[::-1] or [self._recent[-1]]
+
+    def _has_held(self, at: datetime) -> bool:
+        held = at - self._evidence[0].evidence_from
+        urgent = self._contender in self._deciding.urgent
+        return urgent or held >= timedelta(seconds=self._deciding.min_dwell_s)
+
+    def _switch(self) -> Change | None:
+        evidence, self._evidence = self._evidence, []
+        previous = self._state if self._is_running() else None
+        begins = evidence[0].evidence_from
+        if self._contender in (IDLE, UNKNOWN):
+            change = self._ended(evidence, begins) if previous else None
+        else:
+            change = self._began(evidence, begins, previous)
+        self._state = self._contender
+        self._nobody = self._state == IDLE
+        return change
+
+    def _began(
+        self, evidence: Sequence[_Decision], begins: datetime, previous: str | None
+    ) -> Change:
+        mean = _mean(evidence)
+        self._changed_at = self._in_order(begins)
+        return Change(
+            event_type="activity_changed" if previous else "activity_started",
+            activity=self._contender,
+            previous=previous,
+            probabilities=mean,
+            confidence=mean[self._contender],
+            started_at=self._changed_at,
+            ended_at=None,
+        )
+
+    def _ended(self, evidence: Sequence[_Decision], ends: datetime) -> Change:
+        assert self._changed_at is not None  # noqa: S101 - an activity runs, so it began
+        mean = _mean(evidence)
+        started_at, self._changed_at = self._changed_at, self._in_order(ends)
+        return Change(
+            event_type="activity_ended",
+            activity=self._state,
+            previous=None,
+            probabilities=mean,
+            confidence=mean[self._state],
+            started_at=started_at,
+            ended_at=self._changed_at,
+        )
+
+    def _in_order(self, at: datetime) -> datetime:
+        return at if self._changed_at is None else max(at, self._changed_at)
+
+    def _is_running(self) -> bool:
+        return self._state not in (IDLE, UNKNOWN)
+
+
+def _mean(decisions: Collection[_Decision]) -> dict[str, float]:
+    labels = next(iter(decisions)).probabilities
+    return {
+        label: min(1.0, fsum(each.probabilities[label] for each in decisions) / len(decisions))
+        for label in labels
+    }

@@ -1,0 +1,120 @@
+"""The camera `sim:SEED`: one fixed camera that overlooks the whole open flat.
+
+Activities keep their real length in simulated time, and motion its real speed; what is skipped are
+frames that no window needs. The camera shows one window's worth of frames (a burst), then nothing
+until the next one is due; every burst begins a new window. With bursts that touch, it shows
+everything.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
+from har_stream.simulation.renderer import SIZE, Renderer
+from har_stream.simulation.truth import course
+
+SCHEME = "sim:"
+N_SEEDS = 1_000_000
+"""Homes that a camera can be asked for; those that recognisers train on lie above."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedSource:
+    """What a source such as ``sim:7?days=1&every=30&pace=120`` says.
+
+    Attributes:
+        seed: Which home.
+        days: Simulated days until the camera ends.
+        every: Simulated seconds from one burst to the next; 0: no pause.
+        pace: Simulated seconds a real second; none: as fast as it goes.
+        past: Whole days that the resident has lived here before; a log may tell them.
+    """
+
+    seed: int
+    days: float = 365.0
+    every: float = 30.0
+    pace: float | None = None
+    past: float = 0.0
+
+
+def parse_source(source: str, *, realtime: bool = False) -> SimulatedSource:
+    """Read a source string.
+
+    Args:
+        source: What a person gave.
+        realtime: Whether a source that names no pace goes at that of life.
+
+    Raises:
+        InputError: It is not ``sim:SEED`` with known parameters.
+    """
+    seed, _, query = source.removeprefix(SCHEME).partition("?")
+    keys = [field.name for field in fields(SimulatedSource) if field.name != "seed"]
+    if not (seed.isascii() and seed.isdigit() and int(seed) < N_SEEDS):
+        raise InputError(f"{source}: a seed from 0 to {N_SEEDS - 1} expected, for example sim:7")
+    given: dict[str, float] = {"pace": 1.0} if realtime and "pace=" not in query else {}
+    for part in filter(None, query.split("&")):
+        key, _, value = part.partition("=")
+        if key not in keys or key in given:
+            twice = " twice" if key in given else ""
+            raise InputError(f"{source}: {key!r}{twice}; valid keys are {', '.join(keys)}")
+        given[key] = _positive(source, key, value)
+    return SimulatedSource(int(seed), **given)
+
+
+def read_frames(
+    source: SimulatedSource,
+    *,
+    sample_hz: float,
+    start_at: datetime,
+    n_frames: int = 20,
+    size: tuple[int, int] = SIZE,
+    stop: threading.Event | None = None,
+) -> Iterator[Frame]:
+    """Watch a simulated home.
+
+    Args:
+        source: Which home, for how long, how often and how fast.
+        sample_hz: Frames per simulated second within a burst.
+        start_at: Capture time of the first frame; the resident lives by its zone's hours.
+        n_frames: Frames of a burst: one window.
+        size: Width and height of the frames, in pixels.
+        stop: Ends the watching once set.
+
+    Yields:
+        Sampled frames; the first of each burst resets the windows.
+    """
+    stop = stop or threading.Event()
+    renderer = Renderer(source.seed, size=size)
+    life = course(source.seed, start_at=start_at, days=source.days, past_days=int(source.past))
+    ticks = np.arange(n_frames) / sample_hz
+    span_s, began = n_frames / sample_hz, time.monotonic()
+    step_s = max(source.every, span_s)
+    for burst in range(math.floor((life.end_s - life.start_s - span_s) / step_s) + 1):
+        at_s = life.start_s + burst * step_s + ticks
+        images = renderer.draw(at_s, life.around(at_s[0], at_s[-1]))
+        for index, image in enumerate(images):
+            after_s = float(at_s[index]) - life.start_s
+            due_s = began + after_s / source.pace - time.monotonic() if source.pace else 0.0
+            if stop.wait(max(0.0, due_s)):
+                return
+            resets = index == 0 and (burst == 0 or source.every > span_s)
+            yield Frame(image, start_at + timedelta(seconds=after_s), resets=resets)
+
+
+def _positive(source: str, key: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf") or (number == 0 and key != "every"):
+        raise InputError(f"{source}: {key}={value!r}: a positive number expected")
+    if key == "past" and number % 1:
+        raise InputError(f"{source}: past={value!r}: whole days expected")
+    return number
