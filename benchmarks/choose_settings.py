@@ -22,12 +22,12 @@ import numpy as np
 from rich.console import Console
 
 from predictor import sessions
-from predictor.evaluate import Answers, Protocol, ask, labels_of, true_answers
-from predictor.logs import read_logs
-from predictor.metrics import log_losses, pinball
-from predictor.models import create
+from predictor.estimators.quantiles import QUANTILES
+from predictor.evaluation.metrics import log_losses, pinball
+from predictor.evaluation.prequential import Answers, Protocol, ask, labels_of, true_answers
+from predictor.logs.read_logs import read_logs
+from predictor.models.store import create
 from predictor.sessions import Session, first_test_day, merge
-from predictor.spread import QUANTILES
 
 INNER_TRAIN_SHARE = 0.3
 """Share of the days before the test days that is only learned from: a model needs a start."""

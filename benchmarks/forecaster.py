@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from predictor import em
-from predictor.forecaster import Observation
-from predictor.hmm import HmmForecaster
-from predictor.models import create
-from predictor.online import hour_of
+from predictor.models import hmmlearn_em
+from predictor.models.hmm import HmmForecaster
+from predictor.models.online import hour_of
+from predictor.models.store import create
+from predictor.outlook import Observation
 from predictor.sessions import Session
 
 N_ACTIVITIES = 6  # x 8 clones = 48 states
@@ -76,7 +76,10 @@ def main() -> None:
 
         print(f"{name}: one event with all learning {microseconds(live, number=100):.0f} us")
         if name == "hmm":
-            model, told = em.to_hmmlearn(forecaster), em.symbols(forecaster, lived)
+            model, told = (
+                hmmlearn_em.to_hmmlearn(forecaster),
+                hmmlearn_em.symbols(forecaster, lived),
+            )
             theirs_us = microseconds(lambda m=model, t=told: m.predict_proba(t), number=2)
             print(
                 f"hmmlearn predict_proba on {len(told)} events: {theirs_us:.0f} us, "

@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from har_stream.mqtt.messages import ActivityEvent
-from predictor.database import sqlite_url
-from predictor.journal import Journal
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
 
 ACTIVITIES = ("sleeping", "cooking", "eating", "relaxing", "walking", "exercising")
 START = datetime(2025, 1, 1, tzinfo=UTC)

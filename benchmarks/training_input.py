@@ -32,11 +32,12 @@ import keras
 from har_stream.cameras import capture
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.video_file import VideoFile, read_file
-from training import cache, config, datasets
-from training.batches import QUEUED, Batch, Batches, Example, sampling_of
+from training import config
 from training.config import RunConfig
-from training.datasets import Clip
-from training.folding import fold_time
+from training.data import cache, folders
+from training.data.batches import QUEUED, Batch, Batches, Example, sampling_of
+from training.data.folders import Clip
+from training.fitting.fold_time import fold_time
 from training.networks import registry
 
 N_STEPS = 50
@@ -179,7 +180,7 @@ def main() -> None:
         augment = run.augment.model_copy(update={"ticks": options.ticks})
         run = run.model_copy(update={"augment": augment})
     data = config.DataConfig(path=options.clips)
-    every_clip = datasets.read(data).clips
+    every_clip = folders.read(data).clips
     clips = every_clip[:: max(1, len(every_clip) // options.n_clips)]
     with tempfile.TemporaryDirectory() as folder:
         if options.as_ucf:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from predictor.forecaster import MERGE_GAP_S
+from predictor.outlook import MERGE_GAP_S
 
 TRAIN_SHARE = 0.7
 """Share of the days with data that come before the test days."""

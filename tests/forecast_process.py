@@ -9,10 +9,10 @@ from typing import Self
 from real_broker import Listener, Received
 
 from har_stream.mqtt.messages import ActivityEvent, BridgeRequest, BridgeResponse, EventAck, Replay
-from predictor.database import sqlite_url
-from predictor.journal import Journal
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
 
-COMMAND = (sys.executable, "-m", "predictor.forecast_cli")
+COMMAND = (sys.executable, "-m", "predictor.commands.forecast")
 
 
 def har_forecast(*arguments: str | Path, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:

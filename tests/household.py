@@ -19,8 +19,8 @@ from real_broker import Mosquitto, free_port
 
 from har_stream.bundles import bundle
 from har_stream.mqtt.messages import ActivityEvent
-from predictor.database import sqlite_url
-from predictor.journal import Journal
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
 
 SETTLE_S = 120.0
 BUNDLE = "sim-home"
@@ -205,7 +205,9 @@ class Household:
 
     def _start_forecaster(self) -> Process:
         state_dir = self._folder / "forecast"
-        return self._start("predictor.forecast_cli", "--state-dir", state_dir, "--model", "hmm")
+        return self._start(
+            "predictor.commands.forecast", "--state-dir", state_dir, "--model", "hmm"
+        )
 
     def _start(self, module: str, *arguments: str | Path) -> Process:
         common = ["--broker", self._broker.url, "--log-level", "error"]

@@ -6,7 +6,7 @@ import h5py
 import keras
 from keras.src.legacy.saving import legacy_h5_format
 
-from training import encoders
+from training.encoders import pretrained
 
 
 def write_weights(path: Path, *, network: str = "mobilenet_v2_035", seed: int = 3) -> Path:
@@ -14,10 +14,10 @@ def write_weights(path: Path, *, network: str = "mobilenet_v2_035", seed: int = 
     keras.utils.set_random_seed(seed)
     frame = keras.Input((32, 48, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
-    cnn = encoders.CNNS[network]
-    whole = encoders.whole(cnn, weights=None, input_tensor=frame)
+    cnn = pretrained.CNNS[network]
+    whole = pretrained.whole(cnn, weights=None, input_tensor=frame)
     if path.name.endswith(".weights.h5"):
-        encoders.trunk(whole, cnn).save_weights(path)
+        pretrained.trunk(whole, cnn).save_weights(path)
     else:
         with h5py.File(path, "w") as file:
             legacy_h5_format.save_weights_to_hdf5_group(file, whole)

@@ -11,13 +11,14 @@ from clip_maker import write_clip
 
 from har_stream.bundles import bundle
 from har_stream.bundles.bundle import Provenance
-from training import metrics, run_folder
-from training.cache import Cached
+from training import run_folder
 from training.config import RunConfig
-from training.datasets import Clip
-from training.learn import Learned
-from training.metrics import Judged
-from training.splits import Split
+from training.data.cache import Cached
+from training.data.folders import Clip
+from training.data.splits import Split
+from training.evaluation import metrics
+from training.evaluation.metrics import Judged
+from training.fitting.fit_network import Learned
 
 LABELS = ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
 

@@ -14,13 +14,13 @@ from keras import ops
 from numpy.typing import NDArray
 
 from har_stream.core.frame import ClipSpec
-from training import encoders
 from training.config import EncoderConfig
+from training.encoders import pretrained
 from training.networks import registry
 
 SMALL = ClipSpec(5, 33, 40, 5.0)
 FLOW = ClipSpec(5, 33, 40, 5.0, motion="flow")
-PIXELS = encoders.CNN_PIXELS
+PIXELS = pretrained.CNN_PIXELS
 IMAGENET = ClipSpec(4, 32, 48, 5.0, "rgb", scale=PIXELS.scale, offset=PIXELS.offset)
 FEATURES: dict[str, Any] = {"encoder": EncoderConfig(network="mobilenet_v2_035")}
 

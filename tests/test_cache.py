@@ -15,9 +15,9 @@ from limits import files_of_at_most
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, prepare, windows
-from training import cache
-from training.cache import Sampling
-from training.datasets import Clip
+from training.data import cache
+from training.data.cache import Sampling
+from training.data.folders import Clip
 
 SPEC = ClipSpec(n_frames=8, height_px=24, width_px=32, sample_hz=5.0)
 
@@ -140,7 +140,7 @@ import resource, sys
 from pathlib import Path
 from har_stream.core.frame import ClipSpec
 from training import cache
-from training.datasets import Clip
+from training.data.folders import Clip
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 sampling = cache.Sampling(ClipSpec(n_frames=2, height_px=24, width_px=32, sample_hz=5.0))

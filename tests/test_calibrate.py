@@ -12,9 +12,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 from har_stream.config.settings import DecidingSettings
 from har_stream.core.activity import UNKNOWN
 from har_stream.recognition.segmenter import Deciding, judge
-from training import calibrate, metrics
-from training.datasets import Clip
-from training.metrics import Judged
+from training.data.folders import Clip
+from training.evaluation import calibration, metrics
+from training.evaluation.metrics import Judged
 
 
 def _drawn(seed: int, *, n: int = 6000, n_labels: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -28,15 +28,15 @@ def _drawn(seed: int, *, n: int = 6000, n_labels: int = 4) -> tuple[np.ndarray, 
 def test_temperature_undoes_overconfidence(overconfidence: float) -> None:
     honest, truth = _drawn(1)
     said = softmax(np.log(honest) * overconfidence, axis=-1)
-    temperature = calibrate.fit_temperature(said, truth)
+    temperature = calibration.fit_temperature(said, truth)
     assert temperature == pytest.approx(overconfidence, rel=0.06)
-    calibrated = calibrate.apply_temperature(said, temperature)
+    calibrated = calibration.apply_temperature(said, temperature)
     np.testing.assert_allclose(calibrated.sum(-1), 1)
     assert metrics.expected_calibration_error(calibrated, truth) < 0.02
     before = metrics.expected_calibration_error(said, truth)
     assert (before > 0.08) == (overconfidence != 1)
     for other in (0.8 * temperature, 1.25 * temperature):
-        scaled = calibrate.apply_temperature(said, other)
+        scaled = calibration.apply_temperature(said, other)
         assert log_loss(truth, scaled) > log_loss(truth, calibrated)
 
 
@@ -69,7 +69,7 @@ def test_honest_decisions_show_the_calibration_error_of_chance() -> None:
 def test_right_decisions_pass_as_asked(seed: int, keep: float) -> None:
     known, truth = _drawn(seed, n=200)
     others = softmax(np.random.default_rng(seed).normal(0, 0.5, (100, 4)), axis=-1)
-    fitted = calibrate.fit_rejecting(known, truth, others=others, keep=keep)
+    fitted = calibration.fit_rejecting(known, truth, others=others, keep=keep)
     assert fitted.passed >= keep
     deciding = fitted.deciding
     right = known[known.argmax(-1) == truth]
@@ -87,15 +87,15 @@ def test_other_activities_are_rejected_where_they_can_be_told() -> None:
     known = np.full((300, 4), 0.03)
     known[np.arange(300), truth] = 0.91
     others = softmax(rng.normal(0, 0.3, (200, 4)), axis=-1)
-    fitted = calibrate.fit_rejecting(known, truth, others=others, keep=0.95)
+    fitted = calibration.fit_rejecting(known, truth, others=others, keep=0.95)
     assert fitted.others_rejected == 1.0
     assert fitted.passed == 1.0
 
 
 def test_without_other_activities_wrong_decisions_are_rejected() -> None:
     known, truth = _drawn(5)
-    lax = calibrate.fit_rejecting(known, truth, others=np.empty((0, 4)), keep=0.99)
-    strict = calibrate.fit_rejecting(known, truth, others=np.empty((0, 4)), keep=0.6)
+    lax = calibration.fit_rejecting(known, truth, others=np.empty((0, 4)), keep=0.99)
+    strict = calibration.fit_rejecting(known, truth, others=np.empty((0, 4)), keep=0.6)
     assert lax.others_rejected is None
     assert 0.01 < lax.wrong_rejected < strict.wrong_rejected
 
@@ -104,8 +104,8 @@ def test_where_no_decision_is_right_the_default_thresholds_stand(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     known, truth = np.array([[0.9, 0.06, 0.04], [0.34, 0.33, 0.33]]), np.array([1, 1])
-    fitted = calibrate.fit_rejecting(known, truth, others=known[1:], keep=0.9)
-    assert fitted == calibrate.Rejecting(
+    fitted = calibration.fit_rejecting(known, truth, others=known[1:], keep=0.9)
+    assert fitted == calibration.Rejecting(
         Deciding(), passed=None, wrong_rejected=0.5, others_rejected=1.0
     )
     assert "no decision on the clips that calibrate is right" in caplog.text
@@ -115,7 +115,7 @@ def test_shares_are_counted_with_the_thresholds_that_stand_in_the_end() -> None:
     known, truth = _drawn(6, n=300)
     others = softmax(np.random.default_rng(6).normal(0, 1, (100, 4)), axis=-1)
     told = DecidingSettings(reject_below=0.7, margin_below=0.55)
-    fitted = calibrate.fit_rejecting(known, truth, others=others, keep=0.9, told=told)
+    fitted = calibration.fit_rejecting(known, truth, others=others, keep=0.9, told=told)
     assert (fitted.deciding.reject_below, fitted.deciding.margin_below) == (0.7, 0.55)
 
     def rejected(rows: np.ndarray) -> float:
@@ -135,7 +135,7 @@ def test_shares_are_counted_with_the_thresholds_that_stand_in_the_end() -> None:
 
 def test_of_no_wrong_decision_none_is_said_to_be_rejected() -> None:
     known = np.array([[0.9, 0.1], [0.2, 0.8]])
-    fitted = calibrate.fit_rejecting(known, np.array([0, 1]), others=np.empty((0, 2)), keep=0.9)
+    fitted = calibration.fit_rejecting(known, np.array([0, 1]), others=np.empty((0, 2)), keep=0.9)
     assert fitted.shares() == {"passed": 1.0}
 
 

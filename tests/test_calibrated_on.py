@@ -13,9 +13,10 @@ from clip_maker import write_dataset
 from run_builder import write_run
 
 from har_stream.core.errors import InputError
-from training import report, run_folder
+from training import run_folder
 from training.config import RunConfig
-from training.fit import fit
+from training.fitting.fit import fit
+from training.reports import report
 
 CONFIG = {
     "name": "tiny",

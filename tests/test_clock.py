@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from event_builder import EIGHT
 
-from predictor.clock import HomeClock, Timing
+from predictor.service.home_clock import HomeClock, Timing
 
 CAM1, CAM2 = ("n1", "cam1"), ("n1", "cam2")
 

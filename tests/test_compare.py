@@ -15,7 +15,7 @@ from test_report import assert_stands_alone
 
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
-from training import compare, compare_page, report
+from training.reports import compare, compare_page, report
 
 
 @pytest.fixture(scope="module")

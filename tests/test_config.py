@@ -8,7 +8,7 @@ from tiny_config import CONFIG
 
 from har_stream.core.errors import InputError
 from training import config as configs
-from training.fit import fit
+from training.fitting.fit import fit
 
 
 def _write(folder: Path, text: str) -> Path:

@@ -7,7 +7,7 @@ import pytest
 
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
-from predictor.confusion import read_confusion
+from predictor.service.confusion import read_confusion
 
 
 def test_it_is_the_one_in_the_bundle() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from har_stream.mqtt.messages import MessageError
-from predictor.context_value import MAX_LENGTH, read_value
+from predictor.service.context_value import MAX_LENGTH, read_value
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from event_builder import started
 from real_broker import free_port
 
 from har_stream.core.errors import InputError
-from predictor.database import sqlite_url
-from predictor.journal import Journal
-from predictor.migrations import STEPS, migrate
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
+from predictor.journal.tables import STEPS, migrate
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from test_hmm import START, fitted, home
 
 from har_stream.core.errors import InputError
-from predictor.fit import replay
-from predictor.forecaster import HORIZONS_S, Observation
-from predictor.forest import grow_forest
-from predictor.mixing import Mixture
-from predictor.models import NAMES, create, load, save
-from predictor.softmax import Softmax
+from predictor.estimators.forest import grow_forest
+from predictor.estimators.mixing import Mixture
+from predictor.estimators.softmax import Softmax
+from predictor.models.replay import replay
+from predictor.models.store import NAMES, create, load, save
+from predictor.outlook import HORIZONS_S, Observation
 
 
 @pytest.mark.parametrize("name", NAMES)

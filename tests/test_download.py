@@ -22,13 +22,15 @@ from real_broker import free_port
 
 from har_stream.bundles import weights
 from har_stream.core.errors import InputError
-from training import datasets, download_sources, download_unpack, splits
-from training.cli import main
+from training.collect import archives as download_unpack
+from training.collect import sources as download_sources
+from training.collect.archives import unpack
+from training.collect.download import N_IDLE_ATTEMPTS, fetch
+from training.collect.download_dataset import download_dataset
+from training.collect.sources import DatasetSource, Remote
+from training.commands.train_har import main
 from training.config import DataConfig, SplitConfig
-from training.download import N_IDLE_ATTEMPTS, fetch
-from training.download_dataset import download_dataset
-from training.download_sources import DatasetSource, Remote
-from training.download_unpack import unpack
+from training.data import folders, splits
 
 CONTENT = bytes(range(256)) * 40_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -113,7 +115,7 @@ def test_what_the_server_or_the_network_refuses_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "of_network", ["http.client.HTTPResponse.read", "training.download.urlopen"]
+    "of_network", ["http.client.HTTPResponse.read", "training.collect.download.urlopen"]
 )
 def test_what_the_network_refuses_is_no_fault_of_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_network: str
@@ -196,7 +198,7 @@ def test_a_data_set_as_ucf101_is_packed_is_ready_for_its_official_lists(tmp_path
         assert (tmp_path / "ucf" / name).read_bytes() == content
     data = DataConfig(kind="ucf101", path=tmp_path / "ucf")
     official = SplitConfig(by="official", validation=0)
-    (split,) = splits.make(datasets.read(data), split=official, data=data, seed=27)
+    (split,) = splits.make(folders.read(data), split=official, data=data, seed=27)
     assert {clip.source for clip in split.test} == {"Run/1", "Walk/1"}
     record = json.loads((tmp_path / "ucf/download.json").read_text())
     assert record[0]["sha256"] == hashlib.sha256(files["UCF.rar"]).hexdigest()

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predictor.durations import N_KEPT, WIDEST, Begun, Durations
-from predictor.lengths import Lengths
-from predictor.spread import Spread
+from predictor.estimators.durations import N_KEPT, WIDEST, Begun, Durations
+from predictor.estimators.evidence import Lengths
+from predictor.estimators.quantiles import Spread
 
 
 def _durations(samples: list[float], *, hour: float = 8.0) -> Durations:

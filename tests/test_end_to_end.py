@@ -12,7 +12,7 @@ from stream_process import read_events, start_har_stream
 from har_stream.core.activity import IDLE
 from har_stream.mqtt.messages import ActivityEvent, Forecast
 from har_stream.simulation.truth import truth
-from training.sim_score import Told, score_events, share_of_time
+from training.evaluation.simulated_home import Told, score_events, share_of_time
 
 SCHEMA = Path(__file__).parents[1] / "docs" / "schema"
 SEED = 4242

@@ -9,9 +9,10 @@ from sklearn import metrics as reference
 from test_hmm import START, home
 
 from har_stream.core.errors import InputError
-from predictor import metrics
-from predictor.baselines import GradientBoosting, Markov
-from predictor.evaluate import (
+from predictor.evaluation import metrics
+from predictor.evaluation.baselines import GradientBoosting, Markov
+from predictor.evaluation.figures import evaluate
+from predictor.evaluation.prequential import (
     Answers,
     Protocol,
     ask,
@@ -20,9 +21,8 @@ from predictor.evaluate import (
     test_cases,
     true_answers,
 )
-from predictor.logs import read_logs
-from predictor.models import create
-from predictor.score import evaluate
+from predictor.logs.read_logs import read_logs
+from predictor.models.store import create
 from predictor.sessions import Session, first_test_day, merge
 
 test_cases.__test__ = False  # type: ignore[attr-defined] # a function of the evaluation

@@ -9,9 +9,9 @@ from stream_process import shipped_bundle
 from har_stream.bundles import bundle
 from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
-from training.cli import main
+from training.commands.train_har import main
 from training.config import DataConfig
-from training.evaluate import chosen_clips, evaluate, split_names
+from training.evaluation.clips import chosen_clips, evaluate, split_names
 
 
 @pytest.fixture(scope="module")

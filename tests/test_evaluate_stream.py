@@ -15,11 +15,11 @@ from har_stream.core.activity import Change, Recognition
 from har_stream.core.frame import Frame, Image
 from har_stream.recognition.motion_gate import MotionGate
 from training.config import DataConfig
-from training.datasets import Clip
-from training.evaluate import chosen_clips
-from training.evaluate_stream import N_ROOMS, evaluate_stream
-from training.stream_scenes import Scene, empty_room, still
-from training.stream_score import Segment, majority_labels, reported, score_events, shown
+from training.data.folders import Clip
+from training.evaluation.clips import chosen_clips
+from training.evaluation.stream import N_ROOMS, evaluate_stream
+from training.evaluation.stream_scenes import Scene, empty_room, still
+from training.evaluation.stream_score import Segment, majority_labels, reported, score_events, shown
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CLIP = Clip(Path("clip.mp4"), "a", "1")
@@ -110,7 +110,7 @@ def test_an_empty_room_has_lost_what_moved_and_nothing_moves_in_it() -> None:
 
 
 def test_real_clips_as_one_stream(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.evaluate_stream.ROOM_S", 6.0)
+    monkeypatch.setattr("training.evaluation.stream.ROOM_S", 6.0)
     loaded = bundle.load(shipped_bundle())
     data = DataConfig(path=shared / "data/ucf", classes=loaded.manifest.labels)
     scores = evaluate_stream(loaded, chosen_clips(loaded, data, groups=["8"])[::2])
@@ -138,6 +138,6 @@ def test_few_clips_show_their_rooms_again_until_the_hour_is_full(
         shown.append((duration_s, seed))
         return still(room, duration_s=1.0, seed=seed, **others)
 
-    monkeypatch.setattr("training.evaluate_stream.still", brief)
+    monkeypatch.setattr("training.evaluation.stream.still", brief)
     assert evaluate_stream(loaded, clips)["n_clips"] == 2
     assert shown == [(600.0, n) for n in range(N_ROOMS)], "an hour"

@@ -8,9 +8,9 @@ import pytest
 from event_builder import event, living
 
 from har_stream.core.errors import InputError
-from predictor.database import sqlite_url
-from predictor.exchange import read_events, write_events
-from predictor.journal import Journal
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
+from predictor.logs.event_file import read_events, write_events
 
 EVENTS = [
     *living(days=2),

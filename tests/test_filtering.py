@@ -8,7 +8,7 @@ from hmmlearn.hmm import CategoricalHMM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from predictor.filtering import gather, predict, update
+from predictor.estimators.filtering import gather, predict, update
 
 
 def _chain(seed: int, n_states: int, n_symbols: int) -> CategoricalHMM:

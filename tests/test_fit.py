@@ -16,14 +16,14 @@ from har_stream.bundles import bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, windows
-from training import augment, cache
-from training.batches import Batches, Example, StreamedBatches, streamed
-from training.checkpoint import Checkpoint
 from training.config import AugmentConfig, DataConfig, RunConfig
-from training.evaluate import evaluate
-from training.fit import Run, fit
-from training.folding import fold_time
-from training.learn import learn
+from training.data import augment, cache
+from training.data.batches import Batches, Example, StreamedBatches, streamed
+from training.evaluation.clips import evaluate
+from training.fitting.checkpoint import Checkpoint
+from training.fitting.fit import Run, fit
+from training.fitting.fit_network import learn
+from training.fitting.fold_time import fold_time
 from training.networks import registry
 
 CLIP = {"n_frames": 6, "height_px": 64, "width_px": 64, "sample_hz": 5.0}
@@ -105,7 +105,7 @@ def test_a_refused_export_leaves_an_older_run_as_it_was(
 ) -> None:
     config = _config(data=LABELLED, fit={"epochs": 1}, deciding={"reject_below": 1})
     with monkeypatch.context() as patch:
-        patch.setattr("training.export.TOLERANCE", -1.0)
+        patch.setattr("training.export.bundle.TOLERANCE", -1.0)
         with pytest.raises(InputError, match="export refused"):
             _fit(config, tmp_path, clips)
     run_files = ("run.json", "decisions.json", "model.keras", "bundle/manifest.json")
@@ -116,7 +116,7 @@ def test_a_refused_export_leaves_an_older_run_as_it_was(
     assert manifest.deciding.reject_below == 1
     assert manifest.metrics["passed"] == 0, "with the thresholds that the bundle states"
     before = [(run.folder / name).read_bytes() for name in run_files]
-    monkeypatch.setattr("training.export.TOLERANCE", -1.0)
+    monkeypatch.setattr("training.export.bundle.TOLERANCE", -1.0)
     with pytest.raises(InputError, match="export refused"):
         _fit(config.model_copy(update={"name": "other"}), tmp_path, clips, resume=True)
     assert [(run.folder / name).read_bytes() for name in run_files] == before

@@ -8,8 +8,8 @@ from clip_maker import write_dataset
 
 from har_stream.bundles import bundle
 from training.config import DataConfig, RunConfig
-from training.evaluate import evaluate
-from training.fit import fit
+from training.evaluation.clips import evaluate
+from training.fitting.fit import fit
 
 CLIP = {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0}
 

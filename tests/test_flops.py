@@ -6,7 +6,7 @@ import pytest
 
 from har_stream.bundles import bundle
 from har_stream.recognition.window_rows import Rolling
-from training.flops import multiply_adds, work_of
+from training.evaluation.compute_cost import multiply_adds, work_of
 
 LRCN_FRAME = {
     "64x64, 3 to 16": 64 * 64 * 9 * 3 * 16,

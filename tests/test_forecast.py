@@ -8,8 +8,8 @@ import pytest
 from event_builder import EIGHT
 
 from har_stream.mqtt.messages import Forecast, Score
-from predictor.forecast import LONGEST_S, attributes_of, forecast_of, has_enough
-from predictor.forecaster import Outlook
+from predictor.outlook import Outlook
+from predictor.service.forecast_message import LONGEST_S, attributes_of, forecast_of, has_enough
 
 OUTLOOK = Outlook(
     at=EIGHT,

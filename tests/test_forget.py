@@ -19,7 +19,7 @@ from stream_process import har_stream
 from har_stream.config.settings import DiscoverySettings
 from har_stream.core.errors import InputError
 from har_stream.homeassistant.removal import forget_node
-from predictor.exchange import write_events
+from predictor.logs.event_file import write_events
 
 
 @pytest.fixture

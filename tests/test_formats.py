@@ -10,12 +10,16 @@ from clip_maker import write_dataset
 
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
-from training import datasets, formats, metrics, report, run_folder
-from training.cli import main
+from training import run_folder
+from training.commands.train_har import main
 from training.config import DataConfig, RunConfig
-from training.evaluate import stream_clips
-from training.export import to_litert
-from training.fit import fit
+from training.data import folders
+from training.evaluation import metrics
+from training.evaluation.clips import stream_clips
+from training.export import all_formats
+from training.export.bundle import to_litert
+from training.fitting.fit import fit
+from training.reports import report
 
 CONFIG = {
     "name": "tiny",
@@ -40,13 +44,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_formats_side_by_side(run: Path) -> None:
     record = run_folder.read(run)
-    made, rows = formats.export(record, weights="int8", cache_folder=run.parent / "cache")
+    made, rows = all_formats.export(record, weights="int8", cache_folder=run.parent / "cache")
     assert [row["format"] for row in rows] == ["float32", "float16", "int8"]
     assert rows == json.loads((run / "formats.json").read_text())
     full, half, small = (row["n_bytes"] for row in rows)
     assert small < half < 0.6 * full
-    assert full == formats.litert_bytes(bundle.load(run / "bundle"))
-    assert small == formats.litert_bytes(bundle.load(run / "bundle-int8"))
+    assert full == all_formats.litert_bytes(bundle.load(run / "bundle"))
+    assert small == all_formats.litert_bytes(bundle.load(run / "bundle-int8"))
     assert made.manifest.networks["encoder"].keys() == {"litert_int8", "keras"}
     assert made.manifest.labels == record.manifest.labels
     # Streaming says what was said of the test clips in the run.
@@ -121,9 +125,9 @@ def test_without_float32_there_is_nothing_to_agree_with(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(run, tmp_path / "run")
-    monkeypatch.setattr("training.export.TOLERANCE", 0.0)
+    monkeypatch.setattr("training.export.bundle.TOLERANCE", 0.0)
     record = run_folder.read(tmp_path / "run")
-    _, rows = formats.export(record, weights="float16", cache_folder=run.parent / "cache")
+    _, rows = all_formats.export(record, weights="float16", cache_folder=run.parent / "cache")
     assert "refused" in rows[0]
     assert [row["agreement"] for row in rows[1:]] == [None, None]
     assert "LiteRT differs from Keras by" in report.write(tmp_path / "run").read_text()
@@ -156,7 +160,7 @@ def test_another_backend_is_refused_at_once(
 ) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(InputError, match="KERAS_BACKEND=jax: fit, import and export need"):
-        formats.export(run_folder.read(run), weights="int8", cache_folder=tmp_path / "cache")
+        all_formats.export(run_folder.read(run), weights="int8", cache_folder=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
 
@@ -166,7 +170,7 @@ def test_clips_that_went_away_are_told(run: Path) -> None:
     away = clip.rename(clip.with_suffix(".away"))
     try:
         with pytest.raises(InputError, match=r"the clips have changed since .* was made; run"):
-            formats.export(record, weights="float16", cache_folder=run.parent / "cache")
+            all_formats.export(record, weights="float16", cache_folder=run.parent / "cache")
     finally:
         away.rename(clip)
     assert not (run / "bundle-float16").exists()
@@ -178,7 +182,7 @@ def test_figures_that_cannot_be_written_are_told(run: Path, tmp_path: Path) -> N
     (copy / "formats.json").mkdir()
     record = run_folder.read(copy)
     with pytest.raises(InputError, match=f"{copy}: cannot be written: Is a directory"):
-        formats.export(record, weights="float16", cache_folder=run.parent / "cache")
+        all_formats.export(record, weights="float16", cache_folder=run.parent / "cache")
 
 
 @pytest.mark.slow
@@ -194,12 +198,12 @@ def test_int8_of_a_shipped_bundle(name: str, shared: Path, tmp_path: Path) -> No
     manifest = full.manifest.model_copy(update={"networks": networks})
     small = bundle.save(tmp_path / "int8", manifest, files)
     labels = full.manifest.labels
-    clips = datasets.read(DataConfig(path=shared / "data/ucf", classes=labels)).clips
+    clips = folders.read(DataConfig(path=shared / "data/ucf", classes=labels)).clips
     accuracy = {
         made.path.name: metrics.score(stream_clips(made, clips)[0], labels)["accuracy"]
         for made in (full, small)
     }
-    share = formats.litert_bytes(small) / formats.litert_bytes(full)
+    share = all_formats.litert_bytes(small) / all_formats.litert_bytes(full)
     print(f"{name}: {accuracy} on {len(clips)} clips, {share:.0%} of the size")
     assert accuracy["int8"] == pytest.approx(accuracy[name], abs=0.01)
     assert share < 0.5

@@ -17,13 +17,13 @@ from har_stream.bundles import bundle, weights
 from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
-from training import encoders, frozen
 from training.config import DataConfig, EncoderConfig, RunConfig
-from training.evaluate import evaluate
-from training.fit import Run, fit
+from training.encoders import frozen, pretrained
+from training.evaluation.clips import evaluate
+from training.fitting.fit import Run, fit
 from training.networks import registry
 
-PIXELS = {"colour": "rgb", "scale": encoders.CNN_PIXELS.scale, "offset": -1.0}
+PIXELS = {"colour": "rgb", "scale": pretrained.CNN_PIXELS.scale, "offset": -1.0}
 SMALL = {"n_frames": 4, "height_px": 32, "width_px": 48, "sample_hz": 5.0, **PIXELS}
 SMALL_CLIP = ClipSpec(**SMALL)
 LARGE = {"n_frames": 4, "height_px": 172, "width_px": 172, "sample_hz": 2.5, "colour": "rgb"}
@@ -177,7 +177,7 @@ def test_jitter_of_a_backbone_with_a_memory_streams_as_fitted(
 def test_an_encoder_may_learn_too(shared: Path, clips: Path, tmp_path: Path) -> None:
     path = shared / "weights/mobilenet_v2_035_imagenet"
     encoder = {"network": "mobilenet_v2_035", "weights": str(path), "frozen": False}
-    before = encoders.build(EncoderConfig(**encoder), SMALL_CLIP).get_weights()
+    before = pretrained.build(EncoderConfig(**encoder), SMALL_CLIP).get_weights()
     run = _fit(_config("cnn_lstm", encoder, SMALL, augment={"flip": 0.5}), tmp_path, clips)
     model = keras.saving.load_model(run.folder / "model.keras")
     after = model.layers[0].layer.get_weights()
@@ -238,7 +238,7 @@ def test_weights_as_the_library_publishes_them_load_too(
 ) -> None:
     published = write_weights(tmp_path / "v2_no_top.h5")
     one, other = (
-        encoders.build(EncoderConfig(network="mobilenet_v2_035", weights=str(path)), SMALL_CLIP)
+        pretrained.build(EncoderConfig(network="mobilenet_v2_035", weights=str(path)), SMALL_CLIP)
         for path in (random_weights, published)
     )
     for mine, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
@@ -257,12 +257,12 @@ def test_no_weight_of_an_encoder_is_left_to_chance(shared: Path, network: str, n
     built = []
     for seed in (1, 2):
         keras.utils.set_random_seed(seed)
-        built.append(encoders.build(encoder, SMALL_CLIP).get_weights())
+        built.append(pretrained.build(encoder, SMALL_CLIP).get_weights())
     for one, other in zip(*built, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-OF_KERAS = EncoderConfig(network="mobilenet_v2_035", weights=encoders.KERAS)
+OF_KERAS = EncoderConfig(network="mobilenet_v2_035", weights=pretrained.KERAS)
 
 
 def test_the_librarys_own_loader_brings_the_weights(
@@ -271,9 +271,9 @@ def test_the_librarys_own_loader_brings_the_weights(
     monkeypatch.setattr(keras_home, "_KERAS_DIR", str(tmp_path))
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
     write_weights(tmp_path / "models" / name)
-    brought = encoders.build(OF_KERAS, SMALL_CLIP).get_weights()
+    brought = pretrained.build(OF_KERAS, SMALL_CLIP).get_weights()
     named = OF_KERAS.model_copy(update={"weights": str(random_weights)})
-    expected = encoders.build(named, SMALL_CLIP).get_weights()
+    expected = pretrained.build(named, SMALL_CLIP).get_weights()
     for mine, theirs in zip(brought, expected, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -300,7 +300,7 @@ def test_what_the_librarys_own_loader_cannot_bring_is_said_in_one_line(
 def test_weights_of_another_network_are_refused(random_weights: Path, tmp_path: Path) -> None:
     encoder = EncoderConfig(network="mobilenet_v1", weights=str(random_weights))
     with pytest.raises(InputError, match="no weights of mobilenet_v1"):
-        encoders.build(encoder, SMALL_CLIP)
+        pretrained.build(encoder, SMALL_CLIP)
 
 
 def test_movinet_knows_only_backbones_that_remember() -> None:

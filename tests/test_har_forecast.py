@@ -18,10 +18,10 @@ from real_broker import Mosquitto, free_port
 
 from har_stream.core.log_once import Once
 from har_stream.mqtt.messages import ActivityEvent, RuleState
-from predictor import models
-from predictor.exchange import write_events
-from predictor.live_forecast import LiveForecast
-from predictor.records import Entry
+from predictor.journal.records import Entry
+from predictor.logs.event_file import write_events
+from predictor.models import store
+from predictor.service.home_forecast import LiveForecast
 
 ROOT = Path(__file__).parents[1]
 FORECAST, ATTRIBUTES = "har/home/h1/forecast", "har/home/h1/forecast/attributes"
@@ -57,7 +57,7 @@ def _wait_until_forecast(node: Node, event: ActivityEvent) -> None:
     node.wait_for(lambda _: any(json.loads(said)["at"] == at for said in node.on(FORECAST)[-1:]))
 
 
-@pytest.mark.parametrize("model", models.NAMES)
+@pytest.mark.parametrize("model", store.NAMES)
 def test_events_in_any_order_are_kept_once_and_forecast(
     forecaster: Callable[..., HarForecast], make_node: Callable[..., Node], model: str
 ) -> None:
@@ -190,13 +190,13 @@ forecast:
 def test_a_corrupt_model_falls_back_to_the_last_good_one(
     forecaster: Callable[..., HarForecast], make_node: Callable[..., Node], tmp_path: Path
 ) -> None:
-    forecasting = models.create("hmm")
+    forecasting = store.create("hmm")
     live = LiveForecast(forecasting, Once())
     events = list(living(days=9))
     for event in events:
         live.take(Entry(event, event.started_at))
-    models.save(forecasting, tmp_path / "model")
-    newest = models.save(forecasting, tmp_path / "model")
+    store.save(forecasting, tmp_path / "model")
+    newest = store.save(forecasting, tmp_path / "model")
     (newest / "arrays.npz").write_bytes(b"torn by a power cut")
     node, process = make_node([]), forecaster("--model-path", tmp_path / "model")
     process.wait_for_log(str(newest))
@@ -269,7 +269,7 @@ def test_wrong_input_is_one_clear_line(tmp_path: Path, arguments: list[str], wor
         "forecast:\n  rules:\n    - {name: a, activity: b, within: 60min, probability: 0.5, "
         "release: 0.6, topic: c}\n"
     )
-    models.save(models.create("hmm"), tmp_path / "hmm")
+    store.save(store.create("hmm"), tmp_path / "hmm")
     given = [one.replace("FOLDER", str(tmp_path)).replace("PORT", port) for one in arguments]
     ended = har_forecast("--state-dir", tmp_path / "state", *given)
     assert ended.returncode == 2

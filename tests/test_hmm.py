@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from har_stream.core.activity import UNKNOWN
-from predictor import em
-from predictor.fit import replay
-from predictor.forecaster import Observation
-from predictor.hmm import HmmForecaster, spread_over_hours
-from predictor.models import create
-from predictor.online import hour_of
+from predictor.models import hmmlearn_em
+from predictor.models.hmm import HmmForecaster, spread_over_hours
+from predictor.models.online import hour_of
+from predictor.models.replay import replay
+from predictor.models.store import create
+from predictor.outlook import Observation
 from predictor.sessions import Session
 
 START = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
@@ -70,9 +70,9 @@ def test_live_filtering_equals_hmmlearn_on_every_prefix(
 ) -> None:
     forecaster = fitted(6, repeats=repeats)
     forecaster.confusion = confusion
-    model = em.to_hmmlearn(forecaster)
+    model = hmmlearn_em.to_hmmlearn(forecaster)
     lived = home(2, seed=1)
-    told = em.symbols(forecaster, lived)
+    told = hmmlearn_em.symbols(forecaster, lived)
     belief = forecaster.belief * 0.0
     left_at = [lived[0].started_at, *(session.ended_at for session in lived)]
     for n_seen, session in enumerate(lived, 1):
@@ -171,8 +171,10 @@ def test_the_length_of_a_session_says_what_it_was() -> None:
 def test_em_keeps_probabilities_and_raises_the_likelihood() -> None:
     forecaster = fitted(6)
     sessions = home(6)
-    before = em.to_hmmlearn(forecaster).score(em.symbols(forecaster, sessions)) / len(sessions)
-    after = em.refine(forecaster, sessions, 5)
+    before = hmmlearn_em.to_hmmlearn(forecaster).score(
+        hmmlearn_em.symbols(forecaster, sessions)
+    ) / len(sessions)
+    after = hmmlearn_em.refine(forecaster, sessions, 5)
     assert after >= before - 1e-9
     np.testing.assert_allclose(forecaster.tables().rows.sum(axis=1), 1.0)
 

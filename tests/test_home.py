@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from har_stream.mqtt.messages import ActivityEvent
-from predictor.forecaster import Observation
-from predictor.home import Ended, Home
+from predictor.outlook import Observation
+from predictor.service.camera_fusion import Ended, Home
 
 Story = Iterable[tuple[str, str, str]]
 

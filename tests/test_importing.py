@@ -23,10 +23,10 @@ from har_stream.commands import stream as cli
 from har_stream.core.errors import InputError
 from har_stream.core.frame import normalise, windows
 from har_stream.recognition.recogniser import Recogniser
-from training import importing, keras_file
-from training.cache import EPOCH
-from training.cli import main
-from training.importing import Said, import_model
+from training.commands.train_har import main
+from training.data.cache import EPOCH
+from training.export import import_keras, keras_file
+from training.export.import_keras import Said, import_model
 
 KERAS_2 = Path(__file__).with_name("keras2")
 ANSWERS = np.load(KERAS_2 / "answers.npz")
@@ -319,14 +319,14 @@ def test_a_network_is_recognised_whatever_its_sizes(tmp_path: Path) -> None:
     head = [layers.Flatten(), layers.Dense(3, activation="softmax")]
     narrow = keras.Sequential([keras.Input((4, 24, 24, 3)), *stack, *head])
     with pytest.raises(InputError, match="neither LRCN"):  # pooling drops an odd row
-        importing.recognise(narrow, tmp_path)
+        import_keras.recognise(narrow, tmp_path)
     stack[1] = layers.MaxPooling3D((1, 2, 2), padding="same")
     same = keras.Sequential([keras.Input((4, 24, 24, 3)), *stack, *head])
-    assert importing.recognise(same, tmp_path) == "convlstm"
+    assert import_keras.recognise(same, tmp_path) == "convlstm"
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 2])
 def test_a_network_too_short_to_be_one_of_ours_is_refused(tmp_path: Path, n_layers: int) -> None:
     body = [layers.Flatten(), layers.Dense(3, activation="softmax")][2 - n_layers :]
     with pytest.raises(InputError, match="neither LRCN"):
-        importing.recognise(keras.Sequential([keras.Input((4, 24, 24, 3)), *body]), tmp_path)
+        import_keras.recognise(keras.Sequential([keras.Input((4, 24, 24, 3)), *body]), tmp_path)

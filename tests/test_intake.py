@@ -14,10 +14,10 @@ from har_stream.core.activity import Change
 from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError, Replay
 from har_stream.mqtt.topics import Topics
 from har_stream.publishing.outbox import Outbox
-from predictor.database import sqlite_url
-from predictor.intake import MAX_CAMERAS, Intake
-from predictor.journal import Journal
-from predictor.records import Entry
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
+from predictor.journal.records import Entry
+from predictor.service.ingest import MAX_CAMERAS, Intake
 
 TOPIC, ANSWER = "har/n1/cam1/event", "har/n1/bridge/response/replay"
 ACK, REQUEST = "har/n1/cam1/event/ack", "har/n1/bridge/request/replay"

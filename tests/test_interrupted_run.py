@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from clip_maker import write_dataset
 
-from training.checkpoint import Checkpoint
 from training.config import RunConfig
-from training.fit import Run, fit
+from training.fitting.checkpoint import Checkpoint
+from training.fitting.fit import Run, fit
 
 
 def test_a_run_that_refits_after_a_warm_up_resumes_bit_true(

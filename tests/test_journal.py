@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from har_stream.mqtt.messages import ActivityEvent
-from predictor.database import sqlite_url
-from predictor.journal import Journal
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -166,7 +166,7 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from event_builder import started
-from predictor.journal import Journal
+from predictor.journal.journal import Journal
 with Journal(sys.argv[1]) as journal:
     for seq in range(1, 100_000):
         journal.record(started("a", minute=seq, seq=seq), received_at=datetime.now(UTC))

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from training.batches import Batches, Example
-from training.checkpoint import Checkpoint
 from training.config import RunConfig
-from training.learn import LAST_RATE, learn
+from training.data.batches import Batches, Example
+from training.fitting.checkpoint import Checkpoint
+from training.fitting.fit_network import LAST_RATE, learn
 
 CLIP = {"n_frames": 3, "height_px": 16, "width_px": 16, "sample_hz": 5.0}
 

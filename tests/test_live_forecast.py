@@ -11,17 +11,17 @@ from event_builder import EIGHT, event, living, started
 
 from har_stream.core.log_once import Once
 from har_stream.mqtt.messages import ActivityEvent, ActivityState
-from predictor import models
-from predictor.clock import Timing
-from predictor.forecaster import Forecaster
-from predictor.live_forecast import MAX_ACTIVITIES, LiveForecast
-from predictor.records import Context, Entry
+from predictor.journal.records import Context, Entry
+from predictor.models import store
+from predictor.outlook import Forecaster
+from predictor.service.home_clock import Timing
+from predictor.service.home_forecast import MAX_ACTIVITIES, LiveForecast
 
 WALL = EIGHT + timedelta(days=300)
 
 
 def _live(forecaster: Forecaster | None = None) -> LiveForecast:
-    return LiveForecast(forecaster or models.create("hmm"), Once())
+    return LiveForecast(forecaster or store.create("hmm"), Once())
 
 
 def _taken(events: Iterable[ActivityEvent], live: LiveForecast | None = None) -> LiveForecast:
@@ -166,7 +166,7 @@ def test_memory_is_bounded_whatever_is_told() -> None:
     ("model", "years"), [("hmm", 0.2), pytest.param("dbn", 2.0, marks=pytest.mark.slow)]
 )
 def test_memory_is_flat_over_the_years(model: str, years: float) -> None:
-    live = _live(models.create(model))
+    live = _live(store.create(model))
     events = list(living(days=round(2 * 365 * years)))
     held = []
     tracemalloc.start()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
-from predictor.importers import KINDS, read_foreign
-from predictor.journal import Journal
-from predictor.logs import read_logs, write_log
+from predictor.journal.journal import Journal
+from predictor.logs.other_formats import KINDS, read_foreign
+from predictor.logs.read_logs import read_logs, write_log
 from predictor.sessions import Session, cases, first_test_day, merge
 
 LOCAL = datetime(2026, 3, 2, 8, 0).astimezone()

@@ -10,8 +10,8 @@ from clip_maker import write_clip, write_dataset
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
 from training.config import DataConfig, RunConfig
-from training.evaluate import evaluate
-from training.fit import Run, fit
+from training.evaluation.clips import evaluate
+from training.fitting.fit import Run, fit
 
 LABELLED = ("Down", "Right")
 

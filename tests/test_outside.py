@@ -17,7 +17,7 @@ from har_stream.core.frame import ClipSpec, normalise, prepare
 from har_stream.recognition.engines.litert import FrameEncoder, LiteRtEngine
 from har_stream.recognition.engines.tflite import Network
 from har_stream.recognition.window_rows import Rolling
-from training.export import to_litert
+from training.export.bundle import to_litert
 
 TINY = ClipSpec(n_frames=2, height_px=4, width_px=4, sample_hz=5.0)
 BRING = "train-har download weights summing"

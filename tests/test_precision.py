@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from har_stream.core.frame import ClipSpec
-from training.batches import Example
 from training.config import RunConfig
-from training.learn import learn
-from training.precision import MIXED, WHOLE, choose_policy
+from training.data.batches import Example
+from training.fitting.fit_network import learn
+from training.fitting.precision import MIXED, WHOLE, choose_policy
 
 SPEC = ClipSpec(n_frames=3, height_px=64, width_px=64, sample_hz=5.0)
 

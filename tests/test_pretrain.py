@@ -12,10 +12,10 @@ from pretrained import write_weights
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import FitConfig, PretrainConfig, RunConfig
-from training.datasets import Clip
-from training.fit import fit
+from training.data.folders import Clip
+from training.fitting.fit import fit
+from training.fitting.pretrain import pretrain, start_from
 from training.networks import registry
-from training.pretrain import pretrain, start_from
 
 SPEC = ClipSpec(n_frames=3, height_px=64, width_px=64, sample_hz=5.0)
 

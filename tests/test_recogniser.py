@@ -21,7 +21,7 @@ from random_bundle import random_bundle, random_manifest, random_windows
 from har_stream.cameras.video_file import read_file
 from har_stream.core.frame import ClipSpec, Frame, normalise, windows
 from har_stream.recognition.recogniser import Decision, Recogniser
-from training.export import export_bundle
+from training.export.bundle import export_bundle
 
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
 SHORT = ClipSpec(n_frames=4, height_px=64, width_px=64, sample_hz=5.0)

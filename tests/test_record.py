@@ -15,12 +15,14 @@ from video_source import MjpegServer, grey
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
-from training import clip_file, datasets, gathering, splits
-from training.cache import EPOCH
-from training.cli import main
-from training.clip_file import ClipFile
+from training.collect import clip_names
+from training.collect.clip_names import ClipFile
+from training.collect.record import RECORD_HZ, Wanted, consent, record_clips
+from training.commands import collect
+from training.commands.train_har import main
 from training.config import DataConfig, SplitConfig, load
-from training.record import RECORD_HZ, Wanted, consent, record_clips
+from training.data import folders, splits
+from training.data.cache import EPOCH
 
 
 def _images(path: Path) -> list[Image]:
@@ -77,7 +79,7 @@ def test_sessions_are_groups_that_splits_keep_together(tmp_path: Path) -> None:
     for n, path in enumerate(sorted((tmp_path / "clips").glob("*/*.mp4"))):
         path.write_bytes(path.read_bytes() + bytes(n + 1))
     data = DataConfig(path=tmp_path / "clips", groups_span_classes=True)
-    dataset = datasets.read(data)
+    dataset = folders.read(data)
     made = splits.make(dataset, split=SplitConfig(by="folds", n_folds=3), data=data, seed=27)
     for part in made:
         assert len({clip.group for clip in part.test}) == 1, "one evening, both activities"
@@ -125,7 +127,7 @@ def test_what_is_said_to_come_next_can_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = load(Path(__file__).parents[1] / "configs/home.yaml")
-    assert config.encoder.weights == gathering.HOME_WEIGHTS
+    assert config.encoder.weights == collect.HOME_WEIGHTS
     source = write_clip(tmp_path / "long.avi", n_frames=30, fps=15.0)
     folder = tmp_path / "clips"
     data = config.data.model_copy(update={"path": folder})
@@ -135,7 +137,7 @@ def test_what_is_said_to_come_next_can_work(
         record_clips(wanted, session=f"{label[0]}{n}", on_clip=str)
         for path in folder.glob(f"{label}/*_g{label[0]}{n}_*"):
             path.write_bytes(path.read_bytes() + path.name.encode())  # not the same file
-        gathering._print_next(folder)
+        collect._print_next(folder)
         said = capsys.readouterr().out
         if (label, n) != sessions[-1]:
             assert "train-har fit" not in said
@@ -143,8 +145,8 @@ def test_what_is_said_to_come_next_can_work(
         "next: train-har download weights movinet_a0_stream_int8   (once)\n"
         f"      train-har fit configs/home.yaml --data {folder}\n"
     )
-    made = splits.make(datasets.read(data), split=config.split, data=data, seed=config.seed)
-    assert len(made) == config.split.n_folds == gathering.HOME_GROUPS
+    made = splits.make(folders.read(data), split=config.split, data=data, seed=config.seed)
+    assert len(made) == config.split.n_folds == collect.HOME_GROUPS
 
 
 def test_ctrl_c_keeps_the_clips_that_are_whole(
@@ -160,7 +162,7 @@ def test_ctrl_c_keeps_the_clips_that_are_whole(
                 signal.raise_signal(signal.SIGINT)
             super().write(image)
 
-    monkeypatch.setattr("training.record.ClipFile", Interrupted)
+    monkeypatch.setattr("training.collect.record.ClipFile", Interrupted)
     source = write_clip(tmp_path / "long.avi", n_frames=60, fps=15.0)
     command = ["record", "--label", "cooking", "--camera", str(source), "--yes"]
     command += ["--out", str(tmp_path / "clips"), "--seconds", "1", "--countdown", "0"]
@@ -177,7 +179,7 @@ def test_ctrl_c_before_the_first_frame_leaves_nothing(
         signal.raise_signal(signal.SIGINT)
         yield from ()
 
-    monkeypatch.setattr("training.record.read_camera", interrupted)
+    monkeypatch.setattr("training.collect.record.read_camera", interrupted)
     command = ["record", "--label", "cooking", "--camera", "0", "--yes", "--countdown", "0"]
     assert main([*command, "--out", str(tmp_path / "clips")]) == 0
     assert "stopped; the clips that are whole are kept" in capsys.readouterr().out
@@ -201,7 +203,7 @@ def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=said):
             _record(source, tmp_path / "clips", n_clips=1, clip_s=2.0, session="7")
     with pytest.raises(InputError, match="no slash and no leading dot"):
-        clip_file.path_of(tmp_path, label="../up", group="1", number=1)
+        clip_names.path_of(tmp_path, label="../up", group="1", number=1)
 
 
 def test_a_clip_that_the_disk_does_not_take_is_said_and_dropped(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from run_builder import LABELS, write_run
 from sklearn import metrics as reference
 
 from har_stream.core.errors import InputError
-from training import metrics, report, report_examples, report_plots, run_folder
-from training.report_findings import named, worst_confusions
-from training.simulated import draw_clip
+from training import run_folder
+from training.data.simulated import draw_clip
+from training.evaluation import metrics
+from training.reports import clip_strips, plots, report
+from training.reports.findings import named, worst_confusions
 
 
 @pytest.fixture(scope="module")
@@ -153,20 +155,20 @@ def test_plots_are_pictures(run: Path) -> None:
 
 def test_many_labels_have_a_matrix_too() -> None:
     counts = np.eye(101, dtype=int).tolist()
-    picture = report_plots.confusion(counts, [f"label {n}" for n in range(101)])
+    picture = plots.confusion(counts, [f"label {n}" for n in range(101)])
     assert not picture.axes[0].texts, "no room for counts"
-    assert len(report_plots.confusion([[3, 1], [0, 2]], ["A", "B"]).axes[0].texts) == 3
+    assert len(plots.confusion([[3, 1], [0, 2]], ["A", "B"]).axes[0].texts) == 3
 
 
 def test_strips_of_files_and_of_simulated_clips(run: Path) -> None:
     paths = [draw_clip(3).path, run_folder.read(run).tested[0].clip.path]
     for path in paths:
-        encoded = report_examples.strip(path)
+        encoded = clip_strips.strip(path)
         assert encoded is not None
         picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
         assert picture is not None
-        assert picture.shape[0] == report_examples.HEIGHT_PX
-    assert report_examples.strip(Path("gone.avi")) is None
+        assert picture.shape[0] == clip_strips.HEIGHT_PX
+    assert clip_strips.strip(Path("gone.avi")) is None
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ import pytest
 from clip_maker import write_dataset
 
 from har_stream.core.errors import InputError
-from training.batches import Example
 from training.config import RunConfig
-from training.fit import fit
-from training.learn import Learned, learn
+from training.data.batches import Example
+from training.fitting.fit import fit
+from training.fitting.fit_network import Learned, learn
 
 REFUSED = r"does not fit this run: .*; leave --resume out, or give another --out"
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from predictor.durations import Begun, Durations
-from predictor.forecaster import HORIZONS_S
-from predictor.rollout import SEQUENCE_LENGTH, Rhythm, roll_out, sequence, within
-from predictor.spread import Spread
+from predictor.estimators.durations import Begun, Durations
+from predictor.estimators.quantiles import Spread
+from predictor.models.rollout import SEQUENCE_LENGTH, Rhythm, roll_out, sequence, within
+from predictor.outlook import HORIZONS_S
 
 CIRCLE = np.roll(np.eye(4), 1, axis=1)
 """0 leads to 1, 1 to 2, 2 to 3, and 3 to 0."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from har_stream.config.settings import RuleSettings
 from har_stream.mqtt.messages import Forecast, Likely, NextStart, RuleState
-from predictor.rules import decide, explain, payload_of
+from predictor.service.rules import decide, explain, payload_of
 
 HEATING: dict[str, Any] = {
     "name": "heating",

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from predictor.scoring import FLOOR, RunningScores
+from predictor.service.running_scores import FLOOR, RunningScores
 
 
 def test_log_loss_and_top1_by_hand() -> None:

@@ -9,12 +9,13 @@ from video_source import clock_s, write_clock_clip
 
 from har_stream.cameras.video_file import VideoFile, read_file
 from har_stream.core.errors import InputError
-from training import datasets, segments
-from training.cache import EPOCH
-from training.cli import main
+from training.collect import labels
+from training.collect.cut import cut_out
+from training.collect.labels import Segment
+from training.commands.train_har import main
 from training.config import DataConfig
-from training.cutting import cut_out
-from training.segments import Segment
+from training.data import folders
+from training.data.cache import EPOCH
 
 
 def _seconds(path: Path) -> tuple[float, float]:
@@ -55,7 +56,7 @@ def test_stretches_are_cut_where_the_table_says(
         shown_s = found[name]  # the codec darkens every frame by 3 levels, or 0.75 s
         assert shown_s == pytest.approx((start_s - 0.75, end_s - 0.8), abs=0.5), name
     config = DataConfig(path=tmp_path / "clips", groups_span_classes=True)
-    clips = datasets.read(config).clips
+    clips = folders.read(config).clips
     assert {clip.source for clip in clips} == {"*/monday", "*/3rd-day"}
     assert main(["cut", str(table), "--labels", "cooking", "--out", str(tmp_path / "some")]) == 0
     assert [path.name for path in (tmp_path / "some").iterdir()] == ["cooking"]
@@ -76,7 +77,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, said: str) -> None:
     table = tmp_path / "labels.csv"
     table.write_text(f"file,start_s,end_s,label\na.mp4,0,1,cooking\n{line}\n")
     with pytest.raises(InputError, match=said):
-        segments.read(table)
+        labels.read(table)
 
 
 def test_a_wrong_table_is_said(tmp_path: Path) -> None:
@@ -87,16 +88,16 @@ def test_a_wrong_table_is_said(tmp_path: Path) -> None:
     ):
         table.write_text(text)
         with pytest.raises(InputError, match=said):
-            segments.read(table)
+            labels.read(table)
     with pytest.raises(InputError, match="cannot be read as CSV"):
-        segments.read(tmp_path / "nowhere.csv")
+        labels.read(tmp_path / "nowhere.csv")
     (tmp_path / "a.mp4").write_text("this is no video")
     with pytest.raises(InputError, match="no clip could be cut out of 1 recordings"):
         cut_out([Segment(tmp_path / "a.mp4", 0, 1, "cooking", "1")], tmp_path / "clips")
 
 
 def test_the_lists_of_gmdcsa24_are_read(shared: Path, caplog: pytest.LogCaptureFixture) -> None:
-    found = segments.read(shared / "data/home")
+    found = labels.read(shared / "data/home")
     assert len({segment.path for segment in found}) == 23
     assert {segment.group for segment in found} == {f"Subject_{n}" for n in range(1, 5)}
     assert {segment.label for segment in found} >= {"Falling", "Sitting", "Standing", "Walking"}
@@ -117,7 +118,7 @@ def test_a_wrong_time_of_gmdcsa24_is_named(tmp_path: Path) -> None:
     table.write_text("File,Classes\n01.mp4,Sitting [0 to 5]\n01.mp4,Walking [5 to 5.5.]\n")
     said = re.escape(f"{table}:3: 5 to 5.5.: no times in seconds")
     with pytest.raises(InputError, match=f"^{said}$"):
-        segments.read(tmp_path)
+        labels.read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_a_recording_opened_for_its_rate_is_closed(
             super().close()
             closed.append(self)
 
-    monkeypatch.setattr("training.cutting.VideoFile", Watched)
+    monkeypatch.setattr("training.collect.cut.VideoFile", Watched)
     recording = write_clock_clip(tmp_path / "evening.mp4", seconds=2)
     cut_out([Segment(recording, 0, 1, "cooking", "1")], tmp_path / "clips")
     assert len(opened) == 1

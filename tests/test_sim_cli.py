@@ -16,19 +16,19 @@ from har_stream.recognition.recogniser import Recogniser
 from har_stream.simulation.routine import ACTIVITIES
 from har_stream.simulation.simulated_camera import SimulatedSource, read_frames
 from har_stream.simulation.truth import truth
-from training import sim_cli
+from training.commands import sim
 
-START_AT = sim_cli.START_AT.replace(hour=6)
+START_AT = sim.START_AT.replace(hour=6)
 
 
 def test_a_recording_holds_every_burst_and_its_log_the_truth(tmp_path: Path) -> None:
     video, log = tmp_path / "home.mp4", tmp_path / "home.csv"
     given = ["--start-at", "2026-01-05T07:00:00+00:00", "--days", "0.05", "--every", "300"]
-    status = sim_cli.main(["record", "5", "--video", str(video), "--log", str(log), *given])
+    status = sim.main(["record", "5", "--video", str(video), "--log", str(log), *given])
     assert status == 0
     read = cv2.VideoCapture(str(video))
     assert int(read.get(cv2.CAP_PROP_FRAME_COUNT)) == 15 * 20
-    assert read.get(cv2.CAP_PROP_FPS) == sim_cli.RECORD_HZ
+    assert read.get(cv2.CAP_PROP_FPS) == sim.RECORD_HZ
     assert read.read()[1].shape == (216, 384, 3)
     with log.open() as file:
         rows = list(csv.DictReader(file))
@@ -44,7 +44,7 @@ def test_a_recording_holds_every_burst_and_its_log_the_truth(tmp_path: Path) -> 
 def test_wrong_input_is_one_line_and_status_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert sim_cli.main(arguments) == 2
+    assert sim.main(arguments) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
@@ -76,7 +76,7 @@ def test_what_cannot_be_recorded_or_scored_is_told_and_leaves_nothing(
     (tmp_path / "file").touch()
     (tmp_path / "folder.mp4").mkdir()
     before = sorted(tmp_path.iterdir())
-    assert sim_cli.main(arguments) == 2
+    assert sim.main(arguments) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("har-sim: ")
     assert said in line
@@ -86,8 +86,8 @@ def test_what_cannot_be_recorded_or_scored_is_told_and_leaves_nothing(
 def test_ctrl_c_ends_in_one_line_and_leaves_no_part_of_a_video(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sim_cli.ClipFile, "write", lambda *_: signal.raise_signal(signal.SIGINT))
-    assert sim_cli.main(["record", "7", *BURST, "--video", str(tmp_path / "home.mp4")]) == 130
+    monkeypatch.setattr(sim.ClipFile, "write", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert sim.main(["record", "7", *BURST, "--video", str(tmp_path / "home.mp4")]) == 130
     assert capsys.readouterr().err.splitlines()[-1] == "har-sim: interrupted"
     assert not list(tmp_path.iterdir())
 
@@ -96,7 +96,7 @@ def test_a_video_that_does_not_reach_the_disk_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with files_of_at_most(200):
-        status = sim_cli.main(["record", "7", *BURST, "--video", str(tmp_path / "home.mp4")])
+        status = sim.main(["record", "7", *BURST, "--video", str(tmp_path / "home.mp4")])
     assert status == 2
     assert "is the disk full" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -105,7 +105,7 @@ def test_a_video_that_does_not_reach_the_disk_is_told(
 def test_a_bundle_of_ones_own_is_found_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sim_cli, "state_dir", lambda: tmp_path)
+    monkeypatch.setattr(sim, "state_dir", lambda: tmp_path)
     (tmp_path / "models").mkdir()
     (tmp_path / "models/mine").symlink_to(bundle.SHIPPED / "sim-home")
     (score,) = _scored(tmp_path, "--bundle", "mine", *BURST)
@@ -122,7 +122,7 @@ def test_the_shipped_bundle_has_seen_no_home_of_a_camera() -> None:
 
 def _scored(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     figures = folder / "figures.json"
-    assert sim_cli.main(["score", *arguments, "--json", str(figures)]) == 0
+    assert sim.main(["score", *arguments, "--json", str(figures)]) == 0
     scores: list[dict[str, Any]] = json.loads(figures.read_text())
     return scores
 
@@ -148,8 +148,8 @@ def test_the_shipped_bundle_understands_whole_days_in_unseen_homes(tmp_path: Pat
 def test_watching_without_a_pause_recognises_as_well() -> None:
     recogniser = Recogniser(bundle.load(bundle.find("sim-home")))
     source = SimulatedSource(102, days=0.01, every=0.0)
-    watched = sim_cli.watch(read_frames(source, sample_hz=5.0, start_at=START_AT), recogniser)
+    watched = sim.watch(read_frames(source, sample_hz=5.0, start_at=START_AT), recogniser)
     stays = truth(102, start_at=START_AT, days=0.01)
     assert len(watched.labels) > 800
-    accuracy, _ = sim_cli.score_labels(stays, watched.labels)
+    accuracy, _ = sim.score_labels(stays, watched.labels)
     assert accuracy >= 0.85

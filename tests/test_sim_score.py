@@ -5,9 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from har_stream.simulation.truth import Stay
-from predictor.hmm import HmmForecaster
-from training.sim_cli import forecast
-from training.sim_score import Told, lasting, score_events, score_labels, share_of_time
+from predictor.models.hmm import HmmForecaster
+from training.commands.sim import forecast
+from training.evaluation.simulated_home import (
+    Told,
+    lasting,
+    score_events,
+    score_labels,
+    share_of_time,
+)
 
 T0 = datetime(2026, 1, 5, tzinfo=UTC)
 

@@ -7,14 +7,14 @@ import numpy as np
 from har_stream.core.frame import ClipSpec
 from har_stream.simulation.routine import ACTIVITIES
 from har_stream.simulation.simulated_camera import N_SEEDS
-from training import datasets, simulated, splits
 from training.config import DataConfig, SplitConfig
+from training.data import folders, simulated, splits
 
 SPEC = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
 
 
 def test_every_activity_has_its_share_and_every_clip_a_home_of_its_own() -> None:
-    dataset = datasets.read(DataConfig(kind="simulated", n_clips=160))
+    dataset = folders.read(DataConfig(kind="simulated", n_clips=160))
     assert dataset.labels == ACTIVITIES
     assert set(Counter(clip.label for clip in dataset.clips).values()) == {20}
     homes = {clip.home for clip in dataset.clips if isinstance(clip, simulated.SimulatedClip)}
@@ -42,7 +42,7 @@ def test_the_last_frame_shows_what_the_label_says() -> None:
 def test_homes_are_split_by_group() -> None:
     config = DataConfig(kind="simulated", n_clips=800)
     split = SplitConfig(by="group", held_out=("0",), validation=0.06)
-    (made,) = splits.make(datasets.read(config), split=split, data=config, seed=27)
+    (made,) = splits.make(folders.read(config), split=split, data=config, seed=27)
     assert not made.leaks
     assert len(made.test) == 40
     assert 30 <= len(made.validation) <= 60

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 
 from har_stream.core.errors import InputError
-from training import datasets, splits
 from training.config import DataConfig, SplitConfig
-from training.datasets import Clip, Dataset
-from training.splits import Split
+from training.data import folders, splits
+from training.data.folders import Clip, Dataset
+from training.data.splits import Split
 
 
 def _dataset(n_groups: int = 10, n_cuts: int = 4) -> Dataset:
@@ -77,7 +77,7 @@ def _datasets(draw: st.DrawFn) -> Dataset:
             for cut in range(draw(st.integers(1, 4)))
         ]
         linked = shared if spans else draw(pairs)
-        clips += datasets.link(of_label, [(str(a), str(b)) for a, b in linked])
+        clips += folders.link(of_label, [(str(a), str(b)) for a, b in linked])
     return Dataset(tuple(labels), tuple(clips), ())
 
 
@@ -97,7 +97,7 @@ def test_no_split_mixes_footage_whatever_is_linked(dataset: Dataset, by: str, se
         of_footage: dict[str, set[int]] = {}
         for number, side in enumerate(sides):
             for clip in side:
-                for group in clip.group.split(datasets.LINK):
+                for group in clip.group.split(folders.LINK):
                     name = group if clip.spans else f"{clip.label}/{group}"
                     of_footage.setdefault(name, set()).add(number)
         assert all(len(found) == 1 for found in of_footage.values())

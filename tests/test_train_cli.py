@@ -15,11 +15,13 @@ from clip_maker import write_dataset
 from tiny_config import CONFIG
 
 from har_stream.bundles import bundle as bundles
-from training import cli, learn, splits
-from training.arguments import make_parser
-from training.cli import main
+from training.commands import train_har
+from training.commands.arguments import make_parser
+from training.commands.train_har import main
 from training.config import load
-from training.datasets import Clip
+from training.data import splits
+from training.data.folders import Clip
+from training.fitting import fit_network
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,7 +56,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--resume" in said
 
 
-@pytest.mark.parametrize("command", sorted(cli._COMMANDS))
+@pytest.mark.parametrize("command", sorted(train_har._COMMANDS))
 def test_help_of_a_command_shows_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,12 +123,12 @@ def test_ctrl_c_says_how_to_go_on_from_what_there_is(
     n_epochs: int,
     kept: str,
 ) -> None:
-    def interrupted(checkpoint: learn.Checkpoint, *_: object, **__: object) -> None:
+    def interrupted(checkpoint: fit_network.Checkpoint, *_: object, **__: object) -> None:
         if len(checkpoint.history) == n_epochs:
             signal.raise_signal(signal.SIGINT)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-    monkeypatch.setattr(learn.Checkpoint, "on_train_batch_end", interrupted)
+    monkeypatch.setattr(fit_network.Checkpoint, "on_train_batch_end", interrupted)
     config = _config(tmp_path, CONFIG.replace("epochs: 1", "epochs: 2"))
     fit = ["fit", str(config), "--data", str(clips), "--out", str(tmp_path / "run")]
     assert main([*fit, "--cache", str(tmp_path / "cache")]) == 130
@@ -185,7 +187,11 @@ def test_wrong_input_is_one_line_and_status_2(
 
 def test_fit_says_at_once_which_backend_it_needs(tmp_path: Path) -> None:
     """Before it reads a clip: the data that this config wants is not there."""
-    command = [sys.executable, "-c", "import sys; from training.cli import main; sys.exit(main())"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from training.commands.train_har import main; sys.exit(main())",
+    ]
     run = subprocess.run(
         [*command, "fit", str(_config(tmp_path)), "--data", "nowhere", "--out", str(tmp_path)],
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
@@ -243,4 +249,4 @@ def test_a_manifest_names_the_command_without_anybodys_folders() -> None:
     arguments = ["fit", "/home/me/configs/lrcn-ucf.yaml", "--data", "/home/me/UCF", "--seed", "3"]
     options = make_parser().parse_args([*arguments, "--cache", "c", "--out", "/home/me/runs"])
     recipe = "train-har fit configs/lrcn-ucf.yaml --data UCF --seed 3"
-    assert cli._recipe(options, options.seed) == recipe
+    assert train_har._recipe(options, options.seed) == recipe

@@ -9,7 +9,7 @@ from clip_maker import write_clip, write_dataset
 from run_builder import write_run
 from tiny_config import CONFIG
 
-from training.cli import main
+from training.commands.train_har import main
 
 KERAS_2 = Path(__file__).with_name("keras2")
 

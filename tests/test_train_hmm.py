@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from test_hmm import START, home
 
-from predictor.forecaster import Observation
-from predictor.logs import write_log
-from predictor.models import load
-from predictor.train_cli import main
+from predictor.commands.train_hmm import main
+from predictor.logs.read_logs import write_log
+from predictor.models.store import load
+from predictor.outlook import Observation
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ from clip_maker import write_dataset
 
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
-from training import datasets, formats, run_folder, splits
+from training import run_folder
 from training.config import DataConfig, RunConfig, SplitConfig
-from training.fit import Run, fit
+from training.data import folders, splits
+from training.export import all_formats
+from training.fitting.fit import Run, fit
 
 HELD_OUT = {"held_out": ["4"], "validation": 0}
 
@@ -76,7 +78,7 @@ def test_splits_count_readable_clips(run: Run) -> None:
 def test_an_export_parts_the_clips_as_the_run_did(run: Run) -> None:
     record = run_folder.read(run.folder)
     cache_folder = run.folder.parent / "cache"
-    _, rows = formats.export(record, weights="float32", cache_folder=cache_folder)
+    _, rows = all_formats.export(record, weights="float32", cache_folder=cache_folder)
     assert rows[0]["accuracy"] == pytest.approx(run.scores["accuracy"])
 
 
@@ -102,5 +104,5 @@ def test_too_few_readable_clips_are_explained(
     unreadable = {path: f"{path}: no video" for path in clips.glob(f"*/{of_groups}")}
     with pytest.raises(InputError, match=rf"{len(unreadable)} of 16 clips cannot .*: .*{said}"):
         splits.make_of_readable(
-            datasets.read(data), unreadable, split=SplitConfig(**split), data=data, seed=27
+            folders.read(data), unreadable, split=SplitConfig(**split), data=data, seed=27
         )

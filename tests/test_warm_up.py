@@ -6,10 +6,10 @@ import pytest
 
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, normalise
-from training.batches import Example
 from training.config import FitConfig, RunConfig
+from training.data.batches import Example
+from training.fitting.warm_up import warm_up
 from training.networks import registry
-from training.warm_up import warm_up
 
 SPEC = ClipSpec(n_frames=4, height_px=64, width_px=64, sample_hz=5.0)
 

@@ -11,11 +11,11 @@ from recording_publisher import RecordingPublisher
 
 from har_stream.config.settings import Settings
 from har_stream.mqtt.messages import ActivityEvent, ActivityState
-from predictor import models
-from predictor.database import sqlite_url
-from predictor.journal import Journal
-from predictor.records import Entry
-from predictor.worker import MAX_CONTEXTS, REBUILD_AFTER_S, Worker
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
+from predictor.journal.records import Entry
+from predictor.models import store
+from predictor.service.forecast_worker import MAX_CONTEXTS, REBUILD_AFTER_S, Worker
 
 FORECAST = "har/home/h1/forecast"
 HEATING = "home/bedroom/heating/set"
@@ -37,7 +37,7 @@ class Bench:
         self.announced: list[tuple[str, ...]] = []
         self.wall = EIGHT + timedelta(days=400)
         self.seconds = 0.0
-        options: dict[str, Any] = {"dry_run": False, "make": lambda: models.create("hmm")}
+        options: dict[str, Any] = {"dry_run": False, "make": lambda: store.create("hmm")}
         options |= {key: forecast.pop(key) for key in list(forecast) if key in options}
         self.worker = Worker(
             Settings.model_validate({"home": "h1", "forecast": forecast}),

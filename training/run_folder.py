@@ -20,13 +20,13 @@ from har_stream.bundles.bundle import Manifest
 from har_stream.core.atomic_file import replacing
 from har_stream.core.errors import InputError
 from training.config import RunConfig
-from training.datasets import Clip
-from training.metrics import Judged
+from training.data.folders import Clip
+from training.evaluation.metrics import Judged
 
 if TYPE_CHECKING:
-    from training.cache import Cached
-    from training.learn import Learned
-    from training.splits import Split
+    from training.data.cache import Cached
+    from training.data.splits import Split
+    from training.fitting.fit_network import Learned
 
 BUNDLE, MODEL, RUN, DECISIONS = "bundle", "model.keras", "run.json", "decisions.json"
 FORMATS = "formats.json"
@@ -42,7 +42,7 @@ class Record:
         folder: The folder.
         config: What the run was told.
         manifest: Of its bundle.
-        scores: On test clips; see `training.metrics.score`.
+        scores: On test clips; see `training.evaluation.metrics.score`.
         splits: Per split its name, sizes, best epoch and learning curves; with `split.refit`, those
             of the first network, which the validation clips judged.
         calibrated_on: What temperature and reject rule were fitted on.

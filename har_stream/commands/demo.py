@@ -117,7 +117,7 @@ def _run(options: argparse.Namespace, state_dir: Path) -> None:
     port = 0 if answers(DEFAULT_HOST, DEFAULT_PORT) else DEFAULT_PORT
     with contextlib.ExitStack() as processes:
         start = functools.partial(_child, state_dir)
-        remember = ("predictor.forecast_cli", "--state-dir", str(state_dir), "--home", "demo")
+        remember = ("predictor.commands.forecast", "--state-dir", str(state_dir), "--home", "demo")
         reading = start(*remember, "--import", str(scene.history)) if scene.history else None
         with reading or contextlib.nullcontext() as reader:
             url = processes.enter_context(started_broker(port))

@@ -5,8 +5,8 @@ from keras import layers
 
 from har_stream.bundles.bundle import Memory, Role
 from har_stream.core.frame import ClipSpec
-from training import encoders
 from training.config import IMAGENET, EncoderConfig
+from training.encoders import pretrained
 from training.networks.lrcn import frame_encoder, lstm_advance
 
 MEMORY: Memory = "staggered"
@@ -19,9 +19,9 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = IMAGENET) -
     Raises:
         InputError: The encoder learns too, and its weights are missing or do not fit.
     """
-    model = keras.Sequential([encoders.window_input(clip, encoder)], name="cnn_lstm")
+    model = keras.Sequential([pretrained.window_input(clip, encoder)], name="cnn_lstm")
     if not encoder.frozen:
-        model.add(layers.TimeDistributed(encoders.build(encoder, clip)))
+        model.add(layers.TimeDistributed(pretrained.build(encoder, clip)))
     model.add(layers.Dropout(0.5))
     model.add(layers.LSTM(N_UNITS))
     model.add(layers.Dropout(0.5))

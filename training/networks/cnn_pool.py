@@ -5,8 +5,8 @@ from keras import layers, ops
 
 from har_stream.bundles.bundle import Memory, Role
 from har_stream.core.frame import ClipSpec
-from training import encoders
 from training.config import IMAGENET, EncoderConfig
+from training.encoders import pretrained
 from training.networks.cnn_transformer import ring_split
 
 MEMORY: Memory = "ring"
@@ -25,10 +25,10 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = IMAGENET) -
     Raises:
         InputError: The encoder learns too, and its weights are missing or do not fit.
     """
-    model = keras.Sequential([encoders.window_input(clip, encoder)], name="cnn_pool")
+    model = keras.Sequential([pretrained.window_input(clip, encoder)], name="cnn_pool")
     if not encoder.frozen:
-        model.add(layers.TimeDistributed(encoders.build(encoder, clip)))
-    model.add(_pooling(clip.n_frames, encoders.n_features(encoder), n_labels=n_labels))
+        model.add(layers.TimeDistributed(pretrained.build(encoder, clip)))
+    model.add(_pooling(clip.n_frames, pretrained.n_features(encoder), n_labels=n_labels))
     model.add(layers.Softmax())
     return model
 

@@ -6,8 +6,8 @@ from keras import layers
 from har_stream.bundles.bundle import Memory, Role
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
-from training import encoders
 from training.config import EncoderConfig
+from training.encoders import pretrained
 
 MEMORY: Memory = "running"
 WEIGHT_DECAY = 0.02
@@ -23,11 +23,11 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = STREAM) -> 
     Raises:
         InputError: The encoder is none that remembers, or is to learn.
     """
-    if encoder.network not in encoders.BACKBONES or not encoder.frozen:
+    if encoder.network not in pretrained.BACKBONES or not encoder.frozen:
         raise InputError(
-            f"movinet stands on a frozen {', '.join(encoders.BACKBONES)}: set encoder.network"
+            f"movinet stands on a frozen {', '.join(pretrained.BACKBONES)}: set encoder.network"
         )
-    model = keras.Sequential([encoders.window_input(clip, encoder)], name="movinet")
+    model = keras.Sequential([pretrained.window_input(clip, encoder)], name="movinet")
     model.add(layers.Cropping1D((clip.n_frames - 1, 0)))
     model.add(layers.Flatten())
     model.add(layers.LayerNormalization(center=False, scale=False))

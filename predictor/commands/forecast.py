@@ -1,0 +1,221 @@
+"""`har-forecast`: its arguments, and the wiring of journal, model and broker."""
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from har_stream.core.errors import InputError
+
+if TYPE_CHECKING:
+    from har_stream.config.settings import Settings
+    from predictor.journal.journal import Journal
+    from predictor.outlook import Forecaster
+
+# What takes long to import is imported where it is used, so that --help and --version are instant.
+
+logger = logging.getLogger(__name__)
+
+EXAMPLES = """
+examples:
+  har-forecast                                         learn and forecast from the local broker
+  har-forecast --broker mqtt://10.0.0.5 --home attic   another broker, another household
+  har-forecast --model-path ./my-model                 start from a model made by train-hmm
+  har-forecast --journal postgresql+psycopg://har@db/har
+  har-forecast --config har-forecast.yaml --dry-run    say what the rules would do
+  har-forecast --import log.csv                        learn from a log: start,end,activity[,room]
+  har-forecast --export journal.csv                    every event, also as .jsonl
+  har-forecast --config har-forecast.yaml --print-acl  what Mosquitto must allow
+  mosquitto_sub -t 'har/home/#' -v                     listen to what it says
+
+Every event is kept in the journal, once, before it is acknowledged; the model is learnt from there.
+A forecast says "enough_data": true after 7 days and 50 activity starts; rules wait for that. A
+broker that is not there is tried again for ever. Wrong input ends with one line and status 2. The
+password of the broker comes from broker.password_file or from HAR_MQTT_PASSWORD.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `har-forecast`; returns the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        return _run(options)
+    except InputError as error:
+        print(f"har-forecast: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="har-forecast",
+        description="Remember what people do, forecast what they will do next, say it over MQTT.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
+    wire = parser.add_argument_group("where to listen and speak")
+    wire.add_argument(
+        "--broker", metavar="URL", help="mqtt://host:1883 or mqtts://host:8883 (127.0.0.1:1883)"
+    )
+    wire.add_argument("--home", metavar="ID", help="name of the household (home1)")
+    what = parser.add_argument_group("memory and model")
+    what.add_argument(
+        "--journal", metavar="URL", help="SQLAlchemy URL (journal.db in the state directory)"
+    )
+    what.add_argument("--model", choices=("hmm", "dbn"), help="which kind learns online (dbn)")
+    what.add_argument(
+        "--model-path", metavar="DIR", type=Path, help="start from a model made by train-hmm"
+    )
+    what.add_argument(
+        "--bundle",
+        metavar="NAME",
+        help="the recogniser's: its confusion matrix says how far a label without probabilities "
+        "is trusted (fully)",
+    )
+    how = parser.add_argument_group("how to run")
+    how.add_argument("--config", metavar="FILE", type=Path, help="YAML; flags win over it")
+    how.add_argument("--state-dir", metavar="DIR", type=Path, help="journal and models")
+    how.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    how.add_argument(
+        "--fail-fast", action="store_true", help="end with status 2 where it would try again"
+    )
+    how.add_argument("--dry-run", action="store_true", help="rules say what they would do")
+    only = parser.add_argument_group("only do this and end").add_mutually_exclusive_group()
+    only.add_argument("--export", metavar="FILE", type=Path, help="the journal as .csv or .jsonl")
+    only.add_argument(
+        "--import", dest="import_", metavar="FILE", type=Path, help="add a log or an export to it"
+    )
+    only.add_argument("--print-acl", action="store_true", help="lines for Mosquitto's acl_file")
+    only.add_argument(
+        "--forget", action="store_true", help="remove all of this home from broker and discovery"
+    )
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
+    )
+    if options.print_acl:
+        _print_acl(settings)
+        return 0
+    if options.forget:
+        _forget(settings)
+        return 0
+    from predictor.journal.database import sqlite_url
+    from predictor.journal.journal import Journal
+
+    url = settings.forecast.journal or sqlite_url(settings.state_dir / "journal.db")
+    with Journal(url) as journal:
+        if options.export:
+            _export(journal, options.export)
+        elif options.import_:
+            _import(journal, options.import_)
+        else:
+            _serve(options, settings, journal)
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    from har_stream.config.settings import Settings, load, override
+
+    loaded = load(options.config) if options.config else Settings()
+    forecast = {
+        "model": options.model,
+        "path": options.model_path,
+        "bundle": options.bundle,
+        "journal": options.journal,
+    }
+    sections = {
+        "broker": {"url": options.broker},
+        "forecast": forecast,
+    }
+    flags: dict[str, Any] = {
+        "home": options.home,
+        "state_dir": options.state_dir,
+        "log_level": options.log_level,
+    }
+    for name, section in sections.items():
+        flags[name] = {key: value for key, value in section.items() if value is not None} or None
+    return override(loaded, {key: flag for key, flag in flags.items() if flag is not None})
+
+
+def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal") -> None:
+    from predictor.service.service import ForecastService
+
+    stopped = threading.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: stopped.set())
+    service = ForecastService(
+        settings,
+        journal,
+        make_forecaster=lambda: _make_forecaster(settings),
+        dry_run=options.dry_run,
+    )
+    service.start(fail_fast=options.fail_fast)
+    stopped.wait()
+    service.close()
+
+
+def _make_forecaster(settings: "Settings") -> "Forecaster":
+    from predictor.models import store
+    from predictor.service.confusion import read_confusion
+
+    asked = settings.forecast
+    forecaster = store.create(asked.model) if asked.path is None else store.load(asked.path)
+    if "model" in asked.model_fields_set and forecaster.name != asked.model:
+        raise InputError(
+            f"{asked.path}: holds a model of kind {forecaster.name}, not {asked.model}; leave the "
+            f"kind out, or make such a model with train-hmm LOG --model {asked.model}"
+        )
+    if asked.bundle:
+        forecaster.confusion = read_confusion(asked.bundle)
+    return forecaster
+
+
+def _export(journal: "Journal", path: Path) -> None:
+    from predictor.logs.event_file import write_events
+
+    n_events = write_events((entry.event for entry in journal.entries()), path)
+    print(f"{path}: {n_events} events")
+
+
+def _import(journal: "Journal", path: Path) -> None:
+    from rich.progress import track
+
+    from predictor.logs.event_file import read_events
+
+    events = track(read_events(path), description=f"reading {path.name}")
+    n_new = journal.record_all(events, received_at=datetime.now(UTC))
+    print(f"{path}: {n_new} new events; the journal holds {journal.count()}")
+
+
+def _forget(settings: "Settings") -> None:
+    from har_stream.homeassistant.removal import forget_home
+
+    print(f"home {settings.home}: {forget_home(settings)} topics removed from the broker")
+
+
+def _print_acl(settings: "Settings") -> None:
+    """The least that Mosquitto must allow; a line of its own for each rule's target."""
+    base, prefix = settings.base_topic, settings.discovery.prefix
+    targets = sorted({rule.topic for rule in settings.forecast.rules})
+    print(f"user {settings.broker.username or 'har'}")
+    print(f"topic readwrite {base}/#")
+    if settings.discovery.enabled:
+        print(f"topic write {prefix}/#", f"topic read {prefix}/status", sep="\n")
+    for target in targets:
+        print(f"topic write {target}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

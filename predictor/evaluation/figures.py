@@ -1,0 +1,162 @@
+"""An evaluation's figures: the model beside the baselines, in numbers that a report can show."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from har_stream.core.errors import InputError
+from predictor.estimators.filtering import Array
+from predictor.estimators.quantiles import QUANTILES
+from predictor.evaluation import metrics
+from predictor.evaluation.baselines import BOOSTING, SIMPLE, GradientBoosting
+from predictor.evaluation.prequential import (
+    Answers,
+    Protocol,
+    Truth,
+    ask,
+    labels_of,
+    test_cases,
+    true_answers,
+)
+from predictor.models.online import OnlineForecaster
+from predictor.models.store import create
+from predictor.outlook import HORIZONS_S
+from predictor.sessions import Session, cases, merge
+
+Figures = dict[str, Any]
+Watch = Callable[[str, Iterable[int], int], Iterable[int]]
+"""Shows progress: a description, the steps, and how many there are."""
+
+
+def unwatched(description: str, steps: Iterable[int], n_steps: int) -> Iterable[int]:
+    """Show nothing."""
+    del description, n_steps
+    return steps
+
+
+def evaluate(
+    model: str,
+    sessions: Sequence[Session],
+    protocol: Protocol,
+    *,
+    boosting: bool = False,
+    watch: Watch = unwatched,
+) -> Figures:
+    """Evaluate a model beside the baselines.
+
+    Args:
+        model: ``hmm`` or ``dbn``.
+        sessions: The log as it stands; it is merged unless the protocol has repeats.
+        protocol: How the question is put.
+        boosting: Whether gradient boosting, refitted nightly, is among the baselines.
+        watch: Shows progress.
+
+    Returns:
+        The figures of the model and, under ``baselines``, those of each baseline with the paired
+        difference to it. Times are in minutes, losses in nats.
+    """
+    lived = sessions if protocol.repeats else merge(sessions)
+    if not protocol.repeats and len({session.activity for session in lived}) < 2:
+        raise InputError(
+            "one activity only: none follows that differs; --raw asks when it comes again"
+        )
+    tested, every = (find(lived, repeats=protocol.repeats) for find in (test_cases, cases))
+    if not 0 < len(tested) < len(every):
+        raise InputError(
+            f"too little to evaluate: {len(every)} changes of activity, {len(tested)} of them on "
+            "test days; a log of several days is needed"
+        )
+    truth = true_answers(lived, protocol)
+    rivals: dict[str, OnlineForecaster] = {
+        name: baseline(repeats=protocol.repeats) for name, baseline in SIMPLE.items()
+    }
+    if boosting:
+        rivals[BOOSTING] = GradientBoosting(repeats=protocol.repeats)
+
+    def live(name: str, forecaster: OnlineForecaster) -> Answers:
+        answers = Answers(labels_of(lived))
+        is_model = name == model
+        steps = ask(forecaster, lived, protocol, answers, horizons=is_model)
+        for _ in watch(name, steps, len(lived)):
+            pass
+        return answers
+
+    answers = live(model, create(model, repeats=protocol.repeats))
+    found: Figures = {"model": model, **_figures(answers, truth)}
+    found["horizons"] = _horizons(answers, truth)
+    found["calibration"] = metrics.calibration(np.array(answers.probabilities), truth.outcomes)
+    found["days"] = _by_day(answers, truth)
+    found["baselines"] = {
+        name: _beside(live(name, rival), answers, truth) for name, rival in rivals.items()
+    }
+    found["protocol"] = {
+        "at": protocol.at,
+        "view": "raw" if protocol.repeats else "merged",
+        "noise": protocol.noise,
+        "n_train": truth.first,
+        "n_labels": len(labels_of(lived)) - 1,
+    }
+    return found
+
+
+def _figures(answers: Answers, truth: Truth) -> Figures:
+    probabilities, outcomes = np.array(answers.probabilities), truth.outcomes
+    waits_s = np.array(answers.waits_s)
+    is_covered = (waits_s[:, 0] <= truth.waits_s) & (truth.waits_s <= waits_s[:, 2])
+    return {
+        "n_test": len(outcomes),
+        "log_loss": float(metrics.log_losses(probabilities, outcomes).mean()),
+        "brier": metrics.brier_score(probabilities, outcomes),
+        "top1": metrics.top_k(probabilities, outcomes, 1),
+        "top3": metrics.top_k(probabilities, outcomes, 3),
+        "macro_recall": metrics.macro_recall(probabilities, outcomes),
+        "ece": metrics.calibration_error(probabilities, outcomes),
+        "time_mae_min": float(np.abs(waits_s[:, 1] - truth.waits_s).mean() / 60.0),
+        "time_pinball_min": metrics.pinball(waits_s, truth.waits_s, QUANTILES) / 60.0,
+        "coverage80": float(is_covered.mean()),
+        "current_top1": float(np.mean(answers.was_right_now)),
+    }
+
+
+def _beside(rival: Answers, model: Answers, truth: Truth) -> Figures:
+    """Return a baseline's figures, and how much more it loses than the model, per case."""
+    losses = [
+        metrics.log_losses(np.array(each.probabilities), truth.outcomes) for each in (rival, model)
+    ]
+    difference = losses[0] - losses[1]
+    low, high = metrics.day_block_interval(difference, truth.days)
+    return {
+        **_figures(rival, truth),
+        "log_loss_above_model": float(difference.mean()),
+        "log_loss_above_model_95": [low, high],
+    }
+
+
+def _horizons(answers: Answers, truth: Truth) -> Figures:
+    """Return the Brier skill of "starts within ...", against the rate so far; 1 is perfect."""
+    forecast = np.array(answers.within)
+    # A case's outcome is known only once its horizon has passed: as good as one case later.
+    n_before = np.arange(1, len(truth.within))[:, None, None]
+    rates = (np.cumsum(truth.within[:-1], axis=0) / n_before)[truth.first - 1 :]
+    happened = truth.within[truth.first :]
+    model, reference = (((each - happened) ** 2).mean(axis=(0, 2)) for each in (forecast, rates))
+    return {
+        name: {
+            "brier": float(of_model),
+            "brier_skill": float(1.0 - of_model / of_rate) if of_rate > 0 else 0.0,
+        }
+        for name, of_model, of_rate in zip(HORIZONS_S, model, reference, strict=True)
+    }
+
+
+def _by_day(answers: Answers, truth: Truth) -> list[Figures]:
+    losses: Array = metrics.log_losses(np.array(answers.probabilities), truth.outcomes)
+    return [
+        {
+            "day": int(day),
+            "n": int((truth.days == day).sum()),
+            "log_loss": float(losses[truth.days == day].mean()),
+        }
+        for day in np.unique(truth.days)
+    ]

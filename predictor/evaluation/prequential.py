@@ -1,0 +1,211 @@
+"""Prequential evaluation: every forecast is made before its outcome is shown, in order.
+
+The test days are the last 30 % of the days; a case belongs to the day on which its target starts.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from har_stream.core.activity import UNKNOWN
+from predictor.estimators.filtering import Array
+from predictor.estimators.quantiles import QUANTILES
+from predictor.models.online import OnlineForecaster
+from predictor.outlook import HORIZONS_S, Observation
+from predictor.sessions import Case, Session, asked_at, cases, first_test_day
+
+Moment = Literal["end", "start"]
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How the question is put.
+
+    Attributes:
+        at: Whether the next activity is asked for at the end or the start of the current one.
+        repeats: Whether an activity may follow itself (raw rows); otherwise sessions are merged.
+        noise: Probability that, on the test days, the recogniser reports another label than the
+            true one, drawn evenly; it says how unsure it is. The days before are labelled.
+        seed: Of the noise.
+    """
+
+    at: Moment = "end"
+    repeats: bool = False
+    noise: float = 0.0
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Answers:
+    """What one forecaster answered; a row per test case.
+
+    Attributes:
+        outcomes: Labels of the log, ``unknown`` last; the columns of `probabilities`.
+        probabilities: p(next activity), shape (cases, outcomes).
+        waits_s: 10th, 50th and 90th percentile of the time from the current activity's start to
+            the next one's, shape (cases, 3).
+        was_right_now: Whether the running activity was known, shape (cases,).
+        within: p(activity starts within a horizon), shape (cases, horizons, outcomes - 1).
+    """
+
+    outcomes: tuple[str, ...]
+    probabilities: list[Array] = field(default_factory=list)
+    waits_s: list[tuple[float, ...]] = field(default_factory=list)
+    was_right_now: list[bool] = field(default_factory=list)
+    within: list[Array] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What happened in the test cases.
+
+    Attributes:
+        outcomes: Index of the next activity in `Answers.outcomes`, shape (cases,); ``unknown``
+            where it had never happened before.
+        waits_s: Time from the current activity's start to the next one's, shape (cases,).
+        days: Day number of each target, shape (cases,).
+        within: Whether each activity started within each horizon after the question, shape (all
+            cases of the log, horizons, outcomes - 1).
+        first: Index of the first test case among all cases.
+    """
+
+    outcomes: np.ndarray[tuple[int], np.dtype[np.intp]]
+    waits_s: Array
+    days: np.ndarray[tuple[int], np.dtype[np.int64]]
+    within: Array
+    first: int
+
+
+def labels_of(sessions: Sequence[Session]) -> tuple[str, ...]:
+    """Return the labels of a log in alphabetical order, ``unknown`` last."""
+    return (*sorted({session.activity for session in sessions}), UNKNOWN)
+
+
+def test_cases(sessions: Sequence[Session], *, repeats: bool) -> list[Case]:
+    """Return the cases whose target starts on a test day."""
+    first_day = first_test_day(sessions)
+    return [
+        case
+        for case in cases(sessions, repeats=repeats)
+        if sessions[case.target].started_at.date() >= first_day
+    ]
+
+
+def true_answers(sessions: Sequence[Session], protocol: Protocol) -> Truth:
+    """Return what happened."""
+    labels = labels_of(sessions)
+    every = cases(sessions, repeats=protocol.repeats)
+    tested = test_cases(sessions, repeats=protocol.repeats)
+    seen: set[str] = set()
+    seen_before = []
+    for session in sessions:
+        seen.add(session.activity)
+        seen_before.append(frozenset(seen))
+    outcomes = [
+        labels.index(label if label in seen_before[case.current] else UNKNOWN)
+        for case in tested
+        for label in (sessions[case.target].activity,)
+    ]
+    waits = [
+        (sessions[case.target].started_at - sessions[case.current].started_at).total_seconds()
+        for case in tested
+    ]
+    return Truth(
+        np.array(outcomes, np.intp),
+        np.array(waits),
+        np.array([sessions[case.target].started_at.toordinal() for case in tested], np.int64),
+        np.array([_started_within(sessions, case, protocol, labels) for case in every]),
+        len(every) - len(tested),
+    )
+
+
+def ask(
+    forecaster: OnlineForecaster,
+    sessions: Sequence[Session],
+    protocol: Protocol,
+    answers: Answers,
+    *,
+    horizons: bool = False,
+) -> Iterator[int]:
+    """Let a forecaster live through a log and answer; yields the number of sessions lived.
+
+    Args:
+        forecaster: Empty; it learns as it lives.
+        sessions: The log, merged or raw as the protocol wants it.
+        protocol: How the question is put.
+        answers: Where the answers go.
+        horizons: Whether to ask for the horizons as well, which takes longer.
+    """
+    tested = {case.current: case for case in test_cases(sessions, repeats=protocol.repeats)}
+    day = None
+    for number, (session, told) in enumerate(
+        zip(sessions, observations(sessions, protocol), strict=True)
+    ):
+        if session.started_at.date() != day:
+            forecaster.refit()
+            day = session.started_at.date()
+        forecaster.observe(told)
+        start = forecaster.next_start(session.started_at)
+        waits_s = tuple(start.quantile(share) for share in QUANTILES)
+        case = Case(number, number + 1) if number + 1 < len(sessions) else None
+        asked = asked_at(sessions, case, at=protocol.at) if case else session.ended_at
+        if protocol.at == "end":
+            forecaster.end(asked)
+        if number in tested:
+            answers.waits_s.append(waits_s)
+            likely = forecaster.next_activity(asked, waits_s[1])
+            answers.probabilities.append(
+                np.array([likely.get(label, 0.0) for label in answers.outcomes])
+            )
+            now = forecaster.current()
+            answers.was_right_now.append(max(now, key=now.__getitem__) == session.activity)
+            if horizons:
+                reached = forecaster.outlook(asked).within
+                answers.within.append(
+                    np.array(
+                        [
+                            [reached[name].get(label, 0.0) for label in answers.outcomes[:-1]]
+                            for name in HORIZONS_S
+                        ]
+                    )
+                )
+        if protocol.at == "start" and case:
+            forecaster.end(asked_at(sessions, case, at="end"))
+        yield number + 1
+
+
+def observations(sessions: Sequence[Session], protocol: Protocol) -> Iterator[Observation]:
+    """Yield what the recogniser reports of each session: the truth, or with noise."""
+    labels = labels_of(sessions)[:-1]
+    random = np.random.default_rng(protocol.seed)
+    first_day = first_test_day(sessions)
+    for session in sessions:
+        label, probabilities = session.activity, None
+        is_tested = session.started_at.date() >= first_day
+        if protocol.noise > 0 and is_tested and len(labels) > 1:
+            others = [each for each in labels if each != session.activity]
+            if random.random() < protocol.noise:
+                label = others[int(random.integers(len(others)))]
+            share = protocol.noise / len(others)
+            probabilities = {
+                each: 1.0 - protocol.noise if each == label else share for each in labels
+            }
+        yield Observation(label, session.started_at, session.room, probabilities)
+
+
+def _started_within(
+    sessions: Sequence[Session], case: Case, protocol: Protocol, labels: Sequence[str]
+) -> Array:
+    asked = asked_at(sessions, case, at=protocol.at)
+    started: Mapping[str, int] = {label: index for index, label in enumerate(labels[:-1])}
+    reached = np.zeros((len(HORIZONS_S), len(labels) - 1))
+    for session in sessions[case.current + 1 :]:
+        wait_s = (session.started_at - asked).total_seconds()
+        for row, horizon_s in enumerate(HORIZONS_S.values()):
+            if wait_s <= horizon_s:
+                reached[row, started[session.activity]] = 1.0
+        if wait_s > max(HORIZONS_S.values()):
+            break
+    return reached

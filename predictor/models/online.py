@@ -1,0 +1,285 @@
+"""What both forecasters share: the running session, time, rooms, and the outlook's assembly."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from har_stream.core.activity import UNKNOWN
+from predictor.estimators.durations import Begun, Durations
+from predictor.estimators.evidence import Lengths
+from predictor.estimators.filtering import Array
+from predictor.estimators.quantiles import QUANTILES, Spread
+from predictor.estimators.rooms import Rooms
+from predictor.models.rollout import Rhythm, roll_out, sequence, within
+from predictor.outlook import HORIZONS_S, MERGE_GAP_S, Observation, Outlook
+
+LIKELIHOOD_FLOOR = 1e-4
+"""A recogniser is never surer than this that it does not see an activity."""
+CERTAIN = 1.0 - 1e-9
+"""A belief above this is not weighed any further."""
+NOVELTY_MEMORY = 0.99
+"""Share of the evidence for and against new activities that one observation leaves in force."""
+
+
+def hour_of(at: datetime) -> float:
+    """Return the local time of day in hours."""
+    return at.hour + at.minute / 60.0 + at.second / 3600.0
+
+
+@dataclass(kw_only=True)
+class OnlineForecaster(ABC):
+    """A forecaster that learns from an empty start; everything it knows is a field of its own.
+
+    Attributes:
+        repeats: Whether an activity may follow itself. Otherwise its coming again is the same
+            session going on, and the next activity is a different one.
+        confusion: p(label recognised | label true) by true, then recognised label; how far a label
+            without probabilities is trusted. Empty: fully.
+        activities: Labels in the order of their first appearance.
+        last: Index of the activity that was last reported; -1 at first.
+        before: Index of the activity before the running one; -1 at first.
+        since: When the running session began.
+        ended_at: When it ended, where nothing has followed yet.
+        newest: The newest instant told of.
+        days: Days with observations.
+        starts: Observations.
+        novelty: Decayed counts of first appearances and of observations.
+        dwells: Time from an activity's start to the next one's.
+        pauses: Time from an activity's end to the next one's start.
+        lengths: How long each activity itself lasts.
+        gaps: How long nothing was seen before each activity.
+        rooms: Where activities happen.
+        context: Newest value per context topic.
+    """
+
+    repeats: bool = False
+    confusion: dict[str, dict[str, float]] = field(default_factory=dict)
+    activities: list[str] = field(default_factory=list)
+    last: int = -1
+    before: int = -1
+    since: datetime | None = None
+    ended_at: datetime | None = None
+    newest: datetime | None = None
+    days: int = 0
+    starts: int = 0
+    novelty: Array = field(default_factory=lambda: np.array([0.1, 1.0]))
+    dwells: Durations = field(default_factory=Durations)
+    pauses: Durations = field(default_factory=Durations)
+    lengths: Lengths = field(default_factory=Lengths)
+    gaps: Lengths = field(default_factory=Lengths)
+    rooms: Rooms = field(default_factory=Rooms)
+    context: dict[str, float | str] = field(default_factory=dict)
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The model's name."""
+
+    @abstractmethod
+    def _grow(self) -> None:
+        """Make room for the newest activity."""
+
+    @abstractmethod
+    def _advance(self, likelihood: Array, at: datetime) -> None:
+        """Filter and learn: a new session began, observed with p(observation | activity)."""
+
+    @abstractmethod
+    def _reweigh(self, likelihood: Array) -> None:
+        """Filter: there is more evidence on the running session."""
+
+    @abstractmethod
+    def _believed(self) -> Array:
+        """Return p(running activity), shape (activities,)."""
+
+    @abstractmethod
+    def _onward(self, at: datetime) -> Array:
+        """Return p(next activity), should the running one end at `at`; shape (activities,)."""
+
+    @abstractmethod
+    def rhythm(self) -> Rhythm:
+        """Return the home's habits in small."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Activities known so far, ``unknown`` last."""
+        return (*self.activities, UNKNOWN)
+
+    @property
+    def n_days(self) -> int:
+        """Days of data that it has learnt from."""
+        return self.days
+
+    @property
+    def n_starts(self) -> int:
+        """Activity starts that it has learnt from."""
+        return self.starts
+
+    @property
+    def seen_until(self) -> datetime | None:
+        """The newest instant that it was told of."""
+        return self.newest
+
+    def observe(self, observation: Observation) -> None:
+        """Take in the start of an activity."""
+        at = observation.started_at
+        self._move_to(at)
+        self.starts += 1
+        index = self._index_of(observation.activity)
+        likelihood = self._likelihood(index, observation)
+        if index == self.last and not self.repeats:
+            self._resume(likelihood, at)
+        else:
+            self._leave(at)
+            pause_s = (at - self.ended_at).total_seconds() if self.ended_at else 0.0
+            if np.count_nonzero(likelihood) > 1:
+                likelihood = likelihood * self.gaps.likelihood(pause_s)
+            self._advance(likelihood, at)
+            self.gaps.add(self._believed(), pause_s)
+            self.since, self.last = at, index
+        self.ended_at = None
+        if observation.room is not None:
+            self.rooms.add(self._believed(), observation.room)
+
+    def end(self, at: datetime) -> None:
+        """Take in that the running activity ended and nothing has followed yet."""
+        self._move_to(at)
+        if self.since is not None and self.ended_at is None:
+            self._weigh_length(at)
+            self.ended_at = at
+
+    def set_context(self, name: str, value: float | str, at: datetime) -> None:
+        """Take in a context topic's value."""
+        self._move_to(at)
+        self.context[name] = value
+
+    def refit(self) -> None:
+        """Do the heavy learning; a model without any has nothing to do."""
+        return
+
+    def next_start(self, at: datetime) -> Spread:
+        """Return the distribution of the time until the next activity starts."""
+        if self.since is None:
+            return Spread(np.array([0.0, 86400.0]), np.array([0.0, 1.0]))
+        activity = int(self._believed().argmax())
+        durations, begun = (
+            (self.dwells, self.since) if self.ended_at is None else (self.pauses, self.ended_at)
+        )
+        elapsed_s = max((at - begun).total_seconds(), 0.0)
+        return durations.remaining(
+            self._begun(activity, begun), day=float(at.toordinal()), elapsed_s=elapsed_s
+        )
+
+    def outlook(self, at: datetime) -> Outlook:
+        """Forecast, without changing any state."""
+        start = self.next_start(at)
+        p10_s, p50_s, p90_s = (start.quantile(share) for share in QUANTILES)
+        if len(self.activities) < 2:
+            nothing: dict[str, dict[str, float]] = {horizon: {} for horizon in HORIZONS_S}
+            current = self.current()
+            return Outlook(at, current, {UNKNOWN: 1.0}, {}, (p10_s, p50_s, p90_s), nothing, ())
+        known = self._onward(self._asked_at(at, p50_s))
+        paths = roll_out(
+            known, start, hour=hour_of(at), rhythm=self.rhythm(), durations=self.dwells
+        )
+        reached = within(paths, len(known))
+        return Outlook(
+            at=at,
+            current=self.current(),
+            next=self.next_activity(at, p50_s),
+            next_room=self.rooms.likely(known),
+            next_start_s=(p10_s, p50_s, p90_s),
+            within={name: self._named(row) for name, row in zip(HORIZONS_S, reached, strict=True)},
+            sequence=tuple(self.activities[index] for index in sequence(paths)),
+        )
+
+    def next_activity(self, at: datetime, start_s: float) -> dict[str, float]:
+        """Return p(next activity), should it start `start_s` after `at`; with ``unknown``."""
+        unknown = float(self.novelty[0] / self.novelty[1])
+        named = self._named((1.0 - unknown) * self._onward(self._asked_at(at, start_s)))
+        return {**named, UNKNOWN: unknown}
+
+    def current(self) -> dict[str, float]:
+        """Return p(activity now | observations so far)."""
+        return self._named(self._believed())
+
+    def _asked_at(self, at: datetime, start_s: float) -> datetime:
+        """Take the expected start while an activity runs; once it has ended, when it did.
+
+        That is when what follows was learnt from, and a long pause alone makes nothing else likely.
+        """
+        return self.ended_at or at + timedelta(seconds=start_s)
+
+    def _named(self, values: Array) -> dict[str, float]:
+        return dict(zip(self.activities, values.tolist(), strict=True))
+
+    def _move_to(self, at: datetime) -> None:
+        if self.newest is not None and at < self.newest:
+            raise ValueError(f"told of {at} after {self.newest}; tell of instants in their order")
+        if self.newest is None or at.date() != self.newest.date():
+            self.days += 1
+        self.newest = at
+
+    def _index_of(self, label: str) -> int:
+        is_new = label not in self.activities
+        self.novelty = self.novelty * NOVELTY_MEMORY + (float(is_new), 1.0)
+        if is_new:
+            self.activities.append(label)
+            for part in (self.dwells, self.pauses, self.lengths, self.gaps, self.rooms):
+                part.grow(len(self.activities))
+            self._grow()
+        return self.activities.index(label)
+
+    def _likelihood(self, index: int, observation: Observation) -> Array:
+        """Return p(observation | activity) up to a factor, shape (activities,)."""
+        label = observation.activity
+        if observation.probabilities:
+            # Under a uniform prior, as recognisers are calibrated, p(y | z) ~ p(z | y).
+            given = np.array([observation.probabilities.get(each, 0.0) for each in self.activities])
+        elif self.confusion:
+            given = np.array(
+                [
+                    self.confusion.get(each, {}).get(label, each == label)
+                    for each in self.activities
+                ],
+                float,
+            )
+        else:
+            certain = np.zeros(len(self.activities))
+            certain[index] = 1.0
+            return certain
+        if observation.room is not None:
+            given = given * self.rooms.likelihood(observation.room)
+        likelihood: Array = np.maximum(given, LIKELIHOOD_FLOOR)
+        return likelihood
+
+    def _resume(self, likelihood: Array, at: datetime) -> None:
+        """The same activity again: the session goes on, or a new one of it begins."""
+        self._reweigh(likelihood)
+        if self.ended_at is not None and (at - self.ended_at).total_seconds() >= MERGE_GAP_S:
+            self.since = at
+
+    def _leave(self, at: datetime) -> None:
+        """Learn how long the running session and the pause after it lasted."""
+        if self.since is None:
+            return
+        if self.ended_at is None:
+            self._weigh_length(at)
+        activity = int(self._believed().argmax())
+        for durations, begun in ((self.dwells, self.since), (self.pauses, self.ended_at)):
+            if begun is not None:
+                durations.add(self._begun(activity, begun), (at - begun).total_seconds())
+        self.before = activity
+
+    def _weigh_length(self, ended_at: datetime) -> None:
+        """Let the length of the running session say what it was; then learn from it."""
+        if self.since is None:
+            return
+        seconds = (ended_at - self.since).total_seconds()
+        if self._believed().max() < CERTAIN:
+            self._reweigh(self.lengths.likelihood(seconds))
+        self.lengths.add(self._believed(), seconds)
+
+    def _begun(self, activity: int, at: datetime) -> Begun:
+        return Begun(activity, self.before, hour_of(at), float(at.toordinal()))

@@ -1,0 +1,225 @@
+"""What the service does with what it heard: learn, forecast, publish.
+
+No thread and no sleep: `work` does what is due by the clocks that it was given, and says when to
+come again.
+"""
+
+import logging
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.exc import DBAPIError
+
+from har_stream.config.settings import Settings
+from har_stream.core.log_once import Once
+from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
+from har_stream.mqtt.topics import Topics
+from predictor.journal.journal import Journal
+from predictor.journal.records import Context, Entry
+from predictor.outlook import Forecaster
+from predictor.service.actions import Actions
+from predictor.service.home_clock import CameraKey, Timing
+from predictor.service.home_forecast import LiveForecast
+from predictor.service.publisher import Publisher
+
+logger = logging.getLogger(__name__)
+
+N_REPLAYED = 20_000
+"""Newest events of the journal that a model learns from at the start: those of a year or more."""
+N_REMEMBERED = 10_000
+"""Newest of them that are known again should they still be waiting to be taken in."""
+REBUILD_AFTER_S = 2.0
+"""Late events come in bunches; the model takes them in together, so long after the first."""
+REBUILD_SHARE = 0.2
+"""No more of the time than this goes into taking late events in."""
+N_EXPIRY = 3
+"""A retained forecast is forgotten after so many refreshes without a new one."""
+MAX_CONTEXTS = 64
+
+
+class Worker:
+    """The model of one home and its voice; all of it runs in one thread, but `greet`.
+
+    Args:
+        settings: All settings; ``forecast`` says most.
+        journal: What is replayed at the start, and after events that came late.
+        publisher: The broker.
+        make_forecaster: Makes the model to start from, empty or fitted.
+        announce: Called with the model's name and the activities known, where Home Assistant must
+            hear of them.
+        dry_run: No rule acts; what it would do is said.
+        wall: This machine's clock.
+        monotonic: Seconds that no correction of the clock touches.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        publisher: Publisher,
+        *,
+        make_forecaster: Callable[[], Forecaster],
+        announce: Callable[[str, tuple[str, ...]], None],
+        dry_run: bool,
+        wall: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._publisher = publisher
+        self._make_forecaster = make_forecaster
+        self._announce = announce
+        self._wall = wall
+        self._monotonic = monotonic
+        self._topics = Topics(settings.base_topic)
+        self._actions = Actions(settings, journal, publisher, dry_run=dry_run)
+        self._once = Once()
+        self._contexts: dict[str, float | str] = {}
+        self._new_contexts: dict[str, float | str] = {}
+        self._refresh_s = settings.forecast.refresh_s
+        self._refresh_due = self._rebuild_due = self._greet_due = math.inf
+        self._rebuild_took_s = 0.0
+        self._has_news = True
+        self._day: date | None = None
+        self._refitting = threading.Thread(name="refit")
+        self._replayed: frozenset[str] = frozenset()
+        self._live = self._rebuilt(until=None)
+        self._last = self._live.messages(wall())
+        self._labels = self._live.forecaster.labels
+
+    @property
+    def topics(self) -> list[str]:
+        """Where messages of ours are retained."""
+        home = self._settings.home
+        forecast = self._topics.home(home, "forecast")
+        return [forecast, f"{forecast}/attributes", *self._actions.topics]
+
+    def take_event(self, entry: Entry) -> None:
+        """Take in an event that the journal has kept."""
+        if entry.event.id in self._replayed:
+            return
+        timing = self._live.take(entry)
+        if timing is Timing.REWOUND:
+            self._live = self._rebuilt(until=entry.happened_at)
+        elif timing is Timing.LATE:
+            wait_s = max(REBUILD_AFTER_S, self._rebuild_took_s / REBUILD_SHARE)
+            self._rebuild_due = min(self._rebuild_due, self._monotonic() + wait_s)
+        self._note_contexts()
+        self._has_news = True
+
+    def take_state(self, camera: CameraKey, state: ActivityState) -> None:
+        """Take in a camera's heartbeat; a stream may run faster than our clock."""
+        wall = self._wall()
+        self._live.hear(camera, state, wall=wall)
+        passed = self._live.now(wall) - self._last[0].at
+        self._has_news |= passed >= timedelta(seconds=self._refresh_s)
+
+    def take_context(self, name: str, value: float | str) -> None:
+        """Take in a context topic's value; before the first event nobody knows at what time."""
+        if name not in self._contexts and len(self._contexts) >= MAX_CONTEXTS:
+            self._once.warn("contexts", f"context {name} and others are left out: too many")
+        elif self._contexts.get(name) != value:
+            self._contexts[name] = value
+            self._new_contexts[name] = value
+            self._note_contexts()
+
+    def _note_contexts(self) -> None:
+        """Tell model and journal of the values that changed."""
+        if self._live.clock.newest is None:
+            return
+        at = self._live.now(self._wall())
+        while self._new_contexts:
+            context = Context(*self._new_contexts.popitem(), at)
+            self._live.set_context(context.name, context.value, at=at)
+            self._has_news = True
+            try:
+                self._journal.record_context(context)
+            except DBAPIError as error:
+                self._once.warn("journal", f"context values cannot be kept: {error.orig}")
+
+    def greet(self) -> None:
+        """Tell a broker that may know nothing; also called from the MQTT client's thread."""
+        self._announce(self._live.forecaster.name, self._labels)
+        self._publish(*self._last)
+        self._actions.greet()
+
+    def greet_after(self, delay_s: float) -> None:
+        """Greet somebody who has just come, but not along with everybody else."""
+        self._greet_due = self._monotonic() + delay_s
+
+    def work(self) -> float:
+        """Do all that is due; returns how many seconds later there may be more to do."""
+        now = self._monotonic()
+        if now >= self._rebuild_due:
+            self._rebuild_due = math.inf
+            self._live = self._rebuilt(until=self._live.clock.newest)
+            self._has_news = True
+        if self._has_news or now >= self._refresh_due:
+            self._has_news = False
+            self._refresh_due = now + self._refresh_s
+            self._speak()
+        if now >= self._greet_due:
+            self._greet_due = math.inf
+            self.greet()
+        return min(self._refresh_due, self._rebuild_due, self._greet_due) - now
+
+    def _speak(self) -> None:
+        forecast, attributes = self._last = self._live.messages(self._wall())
+        self._publish(forecast, attributes)
+        self._actions.follow(forecast)
+        if self._live.forecaster.labels != self._labels:
+            self._labels = self._live.forecaster.labels
+            self._announce(self._live.forecaster.name, self._labels)
+        if forecast.at.date() != self._day:
+            self._day = forecast.at.date()
+            self._begin_day(forecast.at)
+
+    def _publish(self, forecast: Forecast, attributes: ForecastAttributes) -> None:
+        topic = self._topics.home(self._settings.home, "forecast")
+        expiry_s = N_EXPIRY * self._refresh_s
+        self._publisher.publish(topic, forecast, retain=True, expiry_s=expiry_s)
+        self._publisher.publish(
+            f"{topic}/attributes", attributes, qos=0, retain=True, expiry_s=expiry_s
+        )
+
+    def _begin_day(self, at: datetime) -> None:
+        """Do what is done once a day: heavy learning, in a thread of its own, and forgetting."""
+        if not self._refitting.is_alive():
+            self._refitting = threading.Thread(
+                target=self._live.forecaster.refit, name="refit", daemon=True
+            )
+            self._refitting.start()
+        days = self._settings.forecast.retention_days
+        if days is None:
+            return
+        try:
+            n_forgotten = self._journal.forget_before(at - timedelta(days=days))
+        except DBAPIError as error:
+            logger.error("old events cannot be deleted: %s", error.orig)
+        else:
+            if n_forgotten:
+                logger.info("%s events older than %s days are deleted", n_forgotten, days)
+
+    def _rebuilt(self, *, until: datetime | None) -> LiveForecast:
+        """Learn anew from the journal, in the order in which things happened."""
+        live = LiveForecast(self._make_forecaster(), self._once)
+        began = self._monotonic()
+        remembered: deque[str] = deque(maxlen=N_REMEMBERED)
+
+        def noted() -> Iterator[Entry | Context]:
+            for memory in self._journal.memories(since=self._journal.instant_of(N_REPLAYED)):
+                if isinstance(memory, Entry):
+                    remembered.append(memory.event.id)
+                yield memory
+
+        n_events = live.replay(noted(), until=until)
+        self._replayed = frozenset(remembered)
+        self._day = None
+        self._rebuild_took_s = self._monotonic() - began
+        if n_events:
+            took_s = self._rebuild_took_s
+            logger.info("the model has lived through %s events in %.1f s", n_events, took_s)
+        return live

@@ -1,0 +1,151 @@
+"""A home's forecaster, fed with events as they arrive: time, home, model and scores in one place.
+
+Pure: no broker, no database, no clock of its own.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from har_stream.core.activity import UNKNOWN
+from har_stream.core.log_once import Once
+from har_stream.mqtt.messages import ActivityEvent, ActivityState, Forecast, ForecastAttributes
+from predictor.journal.records import Context, Entry
+from predictor.outlook import Forecaster, Observation
+from predictor.service.camera_fusion import Ended, Home
+from predictor.service.forecast_message import attributes_of, forecast_of, has_enough
+from predictor.service.home_clock import CameraKey, HomeClock, Timing
+from predictor.service.running_scores import RunningScores
+
+logger = logging.getLogger(__name__)
+
+MAX_ACTIVITIES = 100
+"""More than any home has; what comes beyond them is `unknown`, so that a model stays small."""
+FIRST_REFIT = 50
+"""Activity starts before a model is refitted for the first time."""
+_SAYINGS = {
+    Timing.FUTURE: "is from the future; it is kept in the journal, not believed",
+    Timing.STEPPED_BACK: "is before the last one: the camera's clock was corrected",
+    Timing.REWOUND: "is long before the last one; the home's time begins anew there",
+}
+
+
+class LiveForecast:
+    """What is known of a home now.
+
+    Args:
+        forecaster: Empty, or fitted before; what it has seen already is not learnt twice.
+        once: Says what has not been said before.
+    """
+
+    def __init__(self, forecaster: Forecaster, once: Once) -> None:
+        self.forecaster = forecaster
+        self.clock = HomeClock()
+        self._home = Home()
+        self._scores = RunningScores()
+        self._fitted_until = forecaster.seen_until
+        self._fitted_labels = frozenset(forecaster.labels) if forecaster.n_days else None
+        self._once = once
+
+    def replay(self, memories: Iterable[Entry | Context], *, until: datetime | None = None) -> int:
+        """Take in what the journal holds, in order; returns how many events counted.
+
+        The model is refitted as often as what it has seen doubles: every night would take long.
+
+        Args:
+            memories: Events and context values, ordered by when they happened.
+            until: Leave out what is dated later, by a clock that was wrong.
+        """
+        n_events, refit_at = 0, max(FIRST_REFIT, 2 * self.forecaster.n_starts)
+        for memory in memories:
+            if until is not None and memory.happened_at > until:
+                break
+            if isinstance(memory, Context):
+                self.set_context(memory.name, memory.value, at=memory.happened_at)
+            else:
+                n_events += self.take(memory) is Timing.TIMELY
+            if self.forecaster.n_starts >= refit_at:
+                self.forecaster.refit()
+                refit_at = 2 * self.forecaster.n_starts
+        return n_events
+
+    def take(self, entry: Entry) -> Timing:
+        """Take in an event; one that is late, rewound or from the future changes nothing."""
+        event, wall = entry.event, entry.received_at
+        camera, at = (event.node, event.camera), entry.happened_at
+        timing = self.clock.judge(camera, at, seq=event.seq, wall=wall)
+        if timing in _SAYINGS:
+            told = f"{event.node}/{event.camera}: an event at {at} {_SAYINGS[timing]}"
+            self._once.warn((timing, camera), told)
+        if timing in (Timing.TIMELY, Timing.STEPPED_BACK):
+            self._change(event, self.clock.take(camera, at, seq=event.seq, wall=wall))
+        return timing
+
+    def hear(self, camera: CameraKey, state: ActivityState, *, wall: datetime) -> None:
+        """Take in a camera's heartbeat: time goes on, and somebody unknown may be there."""
+        self.clock.hear(state.at, wall=wall)
+        self._home.hear(camera, state.activity)
+
+    def set_context(self, name: str, value: float | str, *, at: datetime) -> None:
+        """Take in a context value."""
+        if self._is_news(at):
+            self.forecaster.set_context(name, value, self._not_before(at))
+
+    def now(self, wall: datetime) -> datetime:
+        """The home's time; before the first event it is the wall clock's."""
+        return self.clock.now(wall) or wall
+
+    def messages(self, wall: datetime) -> tuple[Forecast, ForecastAttributes]:
+        """Forecast, as of the home's time."""
+        forecaster = self.forecaster
+        outlook = forecaster.outlook(self.now(wall))
+        enough = has_enough(n_days=forecaster.n_days, n_starts=forecaster.n_starts)
+        return (
+            forecast_of(
+                outlook,
+                activity=self._home.activity,
+                model=forecaster.name,
+                n_days=forecaster.n_days,
+                enough_data=enough,
+            ),
+            attributes_of(outlook, scores=self._scores.scores(), n_scored=self._scores.n_scored),
+        )
+
+    def _change(self, event: ActivityEvent, at: datetime) -> None:
+        known = self.forecaster.labels
+        if event.activity not in known and len(known) > MAX_ACTIVITIES:
+            self._once.warn("activities", f"{event.activity!r:.80} and further ones are unknown")
+            event = event.model_copy(update={"activity": UNKNOWN})
+        change = self._home.change(event, at=at)
+        if isinstance(change, Observation):
+            self._observe(change)
+        elif isinstance(change, Ended) and self._is_news(at):
+            self.forecaster.end(self._not_before(at))
+
+    def _observe(self, seen: Observation) -> None:
+        if not self._is_news(seen.started_at):
+            return
+        at = self._not_before(seen.started_at)
+        self._judge(seen.activity, at)
+        self.forecaster.observe(replace(seen, started_at=at))
+
+    def _judge(self, activity: str, at: datetime) -> None:
+        """Score the forecast that stood until now, before the model sees what came."""
+        if self._fitted_labels is not None and activity not in self._fitted_labels:
+            self._once.warn(("label", activity), f"{activity!r} is new to the model; it learns it")
+        likely = self.forecaster.next_activity(at, 0.0) if self.forecaster.n_starts else {}
+        self._scores.add(likely, activity, model=self.forecaster.name)
+
+    def _is_news(self, at: datetime) -> bool:
+        """What a fitted model has seen it need not learn again."""
+        if self._fitted_until is None or at > self._fitted_until:
+            return True
+        if self._once.is_news("fitted"):
+            logger.info("the model has learnt up to %s and goes on from there", self._fitted_until)
+        return False
+
+    def _not_before(self, at: datetime) -> datetime:
+        """An event is dated by its start, a few seconds back; meanwhile time may have gone on."""
+        newest = self.forecaster.seen_until
+        return at if newest is None else max(at, newest)

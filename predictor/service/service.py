@@ -1,0 +1,168 @@
+"""har-forecast at work: the MQTT client's thread keeps events, the thread `forecast` the rest."""
+
+import logging
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from har_stream.config.settings import Settings
+from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
+from har_stream.homeassistant.removal import home_client, home_memory
+from har_stream.mqtt.connection import ONLINE, Connection
+from har_stream.mqtt.messages import ActivityState, MessageError
+from har_stream.mqtt.topics import Topics, is_id
+from predictor.journal.journal import Journal
+from predictor.journal.records import Entry
+from predictor.outlook import Forecaster
+from predictor.service.context_value import read_value
+from predictor.service.forecast_worker import Worker
+from predictor.service.ingest import Intake
+
+logger = logging.getLogger(__name__)
+
+MAX_QUEUED = 10_000
+"""What may wait to be taken in; beyond it the broker has to wait."""
+GAPS_S = 30.0
+"""An answer that holds missing events may get lost; after this long they are asked for again."""
+MAX_BIRTH_DELAY_S = 5.0
+"""After Home Assistant's birth every device speaks; spread over this long at random."""
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+class ForecastService:
+    """The service of one home.
+
+    Args:
+        settings: All settings; ``forecast`` says most.
+        journal: The home's journal.
+        make_forecaster: Makes the model to start from, empty or fitted.
+        dry_run: No rule acts; what it would do is said.
+
+    Raises:
+        InputError: The broker's settings cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        *,
+        make_forecaster: Callable[[], Forecaster],
+        dry_run: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._topics = Topics(settings.base_topic)
+        self._due: queue.Queue[Callable[[], None]] = queue.Queue(MAX_QUEUED)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="forecast", daemon=True)
+        self._connection = Connection(
+            settings.broker,
+            client_id=home_client(settings),
+            availability=self._topics.home(settings.home, "availability"),
+            persistent=True,
+        )
+        self._announcer = Announcer(home_memory(settings), self._connection)
+        self._intake = Intake(
+            journal, self._connection, topics=self._topics, deliver=self._deliver, wall=_wall
+        )
+        self._worker = Worker(
+            settings,
+            journal,
+            self._connection,
+            make_forecaster=make_forecaster,
+            announce=self._announce,
+            dry_run=dry_run,
+            wall=_wall,
+            monotonic=time.monotonic,
+        )
+
+    def start(self, *, fail_fast: bool = False) -> None:
+        """Connect and begin to forecast.
+
+        Raises:
+            InputError: The broker refuses our credentials or, with ``fail_fast``, does not answer.
+        """
+        base = self._topics
+        subscribe = self._connection.subscribe
+        subscribe(base.all_events(), self._intake.take_event)
+        subscribe(base.node("+", "bridge", "response", "replay"), self._intake.take_replay)
+        subscribe(base.node("+", "bridge", "response", "info"), self._intake.take_info)
+        subscribe(base.node("+", "availability"), self._node_said)
+        subscribe(base.camera("+", "+", "activity"), self._state_said)
+        subscribe(base.home(self._settings.home, "context", "+", "set"), self._context_said)
+        if self._settings.discovery.enabled:
+            subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._birth_said)
+        self._connection.on_connected(self._intake.ask_again)
+        self._connection.on_connected(self._worker.greet)
+        self._connection.start(fail_fast=fail_fast)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Say ``offline`` and end; what was heard is in the journal."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._due.put(lambda: None)
+            self._thread.join(10.0)
+        self._connection.close()
+
+    def _run(self) -> None:
+        gaps_due = time.monotonic() + GAPS_S
+        while not self._closing.is_set():
+            try:
+                wait_s = self._worker.work()
+                self._take_in(min(wait_s, GAPS_S))
+                if time.monotonic() >= gaps_due:
+                    gaps_due = time.monotonic() + GAPS_S
+                    self._intake.ask_for_gaps()
+            except Exception:
+                # A forecast that fails must not end the journal's acknowledgements.
+                logger.exception("a forecast could not be made")
+                self._closing.wait(1.0)
+
+    def _take_in(self, wait_s: float) -> None:
+        """Wait until something was heard, and take in all that has been by then."""
+        try:
+            self._due.get(timeout=max(0.0, wait_s))()
+            for _ in range(MAX_QUEUED):
+                self._due.get_nowait()()
+        except queue.Empty:
+            return
+
+    def _announce(self, model: str, labels: tuple[str, ...]) -> None:
+        device = home_device(self._settings, model=model, labels=labels)
+        messages = to_messages([device], self._settings.discovery)
+        self._announcer.announce(messages, states=self._worker.topics)
+
+    def _deliver(self, entry: Entry) -> None:
+        self._due.put(partial(self._worker.take_event, entry))
+
+    def _node_said(self, topic: str, payload: bytes) -> None:
+        """A node that comes back may have missed what was asked of it."""
+        if payload.decode(errors="replace") == ONLINE:
+            self._intake.ask_node(self._topics.split(topic)[0])
+
+    def _state_said(self, topic: str, payload: bytes) -> None:
+        if not payload:  # somebody removed the retained state
+            return
+        node, camera, _ = self._topics.split(topic)
+        state = ActivityState.decode(payload)
+        self._intake.meet((node, camera))
+        self._due.put(partial(self._worker.take_state, (node, camera), state))
+
+    def _context_said(self, topic: str, payload: bytes) -> None:
+        name = self._topics.split(topic)[3]
+        if not is_id(name):
+            raise MessageError(f"context {name!r:.40}: a name of a-z, 0-9, _ and - expected")
+        self._due.put(partial(self._worker.take_context, name, read_value(payload)))
+
+    def _birth_said(self, _topic: str, payload: bytes) -> None:
+        if payload.decode(errors="replace") == ONLINE:
+            delay_s = random.uniform(0.0, MAX_BIRTH_DELAY_S)  # noqa: S311 -- spreads load only
+            self._due.put(partial(self._worker.greet_after, delay_s))

@@ -1,0 +1,239 @@
+"""The arguments of `train-har`: one short function per command."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from training.commands.report_arguments import add_compare, add_export, add_report
+from training.commands.subcommand import add_command
+
+EXAMPLES = r"""
+examples:
+  train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn   train, calibrate, bundle
+  train-har fit configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn --resume      after Ctrl-C
+  train-har fit configs/study-lrcn.yaml --data UCF50 --seeds 5       mean and interval
+  train-har report runs/lrcn                                         its HTML page, anew
+  train-har compare runs/lrcn runs/convlstm --out both.html          side by side
+  train-har export runs/lrcn --int8                                  a third of the size
+  train-har evaluate --bundle lrcn-ucf --data CLIPS                  one folder per label
+  train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
+      --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
+  train-har summary lrcn                                             a network, layer by layer
+  train-har download ucf50                                           a data set, ready to train on
+  train-har download weights movinet_a0_stream_int8                  a pretrained backbone
+  train-har record --label cooking --camera 0 --minutes 2            clips of your own home
+  train-har cut LABELS.csv --out clips        the same, from recordings: file,start_s,end_s,label
+  train-har import MODEL.h5 --labels Walk,Swing --colour bgr --sample-hz 2.9     a tutorial's model
+
+DIR of --data holds one folder of videos per class. A bundle is used by har-stream --bundle PATH.
+Wrong input ends with one line and status 2. Ctrl-C keeps the last epoch: go on with --resume.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every command and its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="train-har",
+        description="Make recognisers from clips, and see how good they are.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", required=True
+    )
+    for add in (
+        _add_fit,
+        add_report,
+        add_compare,
+        add_export,
+        _add_evaluate,
+        _add_summary,
+        _add_import,
+        _add_download,
+        _add_record,
+        _add_cut,
+    ):
+        add(commands)
+    return parser
+
+
+def _add_fit(commands: Any) -> None:
+    fit = add_command(
+        commands,
+        "fit",
+        "train as a config says, and make a bundle",
+        about="Read the clips, split them by video, train, calibrate, test, and write into the "
+        "folder of the run: bundle/, report.html, report.json, plots/ and checkpoints. With "
+        "--seeds one run per seed, and a report of mean and interval over them. A config is "
+        "YAML whose comments say what each value means: copy one from configs/.",
+        examples="configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn\n"
+        "configs/study-lrcn.yaml --data UCF50 --seeds 5 --out runs/study-lrcn",
+    )
+    fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/")
+    fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
+    fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")
+    fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
+    fit.add_argument("--seed", type=_seed, metavar="N", help="wins over CONFIG")
+    fit.add_argument("--seeds", type=_count, metavar="N", default=1, help="so many, one by one")
+    fit.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    fit.add_argument(
+        "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
+    )
+
+
+def _add_evaluate(commands: Any) -> None:
+    evaluate = add_command(
+        commands,
+        "evaluate",
+        "stream clips through a bundle and score it",
+        about="Stream every clip, frame by frame, through the engine that serves, and score what it"
+        " says. Clips of videos that the bundle has learned from are told as a leak.",
+        examples="--bundle lrcn-ucf --data CLIPS\n"
+        "--bundle runs/lrcn/bundle --data UCF50 --groups 1-7 --json out.json",
+    )
+    evaluate.add_argument("--bundle", required=True, metavar="NAME|PATH", help="what to evaluate")
+    evaluate.add_argument("--data", type=Path, required=True, metavar="DIR", help="class folders")
+    evaluate.add_argument("--classes", metavar="A,B", default="", help="only these folders")
+    evaluate.add_argument(
+        "--others", metavar="A,B", default="", help="folders that are no label; '*': all the rest"
+    )
+    evaluate.add_argument("--groups", metavar="1-7", default="", help="only clips of these groups")
+    evaluate.add_argument("--group-pattern", metavar="REGEX", help="finds the group in a file name")
+    evaluate.add_argument(
+        "--stream", action="store_true", help="also as one stream: cuts, still scenes, empty rooms"
+    )
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+
+
+def _add_summary(commands: Any) -> None:
+    summary = add_command(
+        commands,
+        "summary",
+        "print a network's layers and parameters",
+        about="Print a network layer by layer, for 20 frames of 64x64 as in the study.",
+        examples="convlstm --labels 21",
+    )
+    summary.add_argument("network", metavar="NETWORK", help="lrcn, convlstm, ...")
+    summary.add_argument("--labels", type=_count, metavar="N", default=4, help="(default 4)")
+
+
+def _add_import(commands: Any) -> None:
+    imports = add_command(
+        commands,
+        "import",
+        "make a bundle of a Keras LRCN or ConvLSTM file",
+        about="Read the .h5 or .keras file of a tutorial, of Keras 2 or 3, and write a bundle that "
+        "streams. Such a file does not say which colour order and sampling rate it was "
+        "trained on: say it here, or be asked.",
+        examples="MODEL.h5 --labels Walk,Swing --colour bgr --sample-hz 2.9",
+    )
+    imports.add_argument("model", type=Path, metavar="MODEL", help=".h5 or .keras, of Keras 2 or 3")
+    imports.add_argument(
+        "--labels", type=_names, required=True, metavar="A,B", help="in the order of its outputs"
+    )
+    imports.add_argument(
+        "--colour", choices=("bgr", "rgb"), help="channel order it was trained on; OpenCV's is bgr"
+    )
+    imports.add_argument(
+        "--sample-hz",
+        type=_positive,
+        metavar="HZ",
+        help="frames a second it was trained on; 20 frames spread over a clip of UCF50: about 2.9",
+    )
+    imports.add_argument("--name", metavar="NAME", help="of the bundle (the file's)")
+    imports.add_argument(
+        "--out", type=Path, metavar="DIR", help="the bundle (models/NAME in the state directory)"
+    )
+
+
+def _add_download(commands: Any) -> None:
+    download = add_command(
+        commands,
+        "download",
+        "fetch a data set, or pretrained weights",
+        about="Fetch from the official address, go on where an earlier attempt stopped, check size "
+        "and hash, unpack, and count classes and clips.",
+        examples="ucf50\nweights movinet_a0_stream_int8",
+    )
+    download.add_argument("name", metavar="NAME", help="ucf50, ucf101, hmdb51 or weights")
+    download.add_argument("weights", nargs="?", metavar="WEIGHTS", help="which weights")
+    download.add_argument("--out", type=Path, metavar="DIR", help="of the data set (NAME)")
+    download.add_argument(
+        "--mirror", metavar="URL", help="a folder with the same files, in place of the official one"
+    )
+
+
+def _add_record(commands: Any) -> None:
+    record = add_command(
+        commands,
+        "record",
+        "collect clips of your own home, with consent",
+        about="Record what one camera sees, cut into short clips in the folder of their label. The "
+        "screen says so while it records.",
+        examples="--label cooking --camera 0 --minutes 2",
+    )
+    record.add_argument("--label", required=True, metavar="NAME", help="what is going on")
+    record.add_argument("--camera", required=True, metavar="SRC", help="index, URL or file")
+    record.add_argument(
+        "--minutes", type=_positive, metavar="N", default=2.0, help="(default %(default)g)"
+    )
+    record.add_argument(
+        "--seconds", type=_positive, metavar="N", default=6.0, help="of a clip (default 6)"
+    )
+    record.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("clips"), help="class folders (clips)"
+    )
+    record.add_argument(
+        "--countdown", type=int, metavar="S", default=5, help="before it begins (default 5)"
+    )
+    record.add_argument(
+        "--yes", action="store_true", help="everybody who may be seen knows of it and agrees"
+    )
+
+
+def _add_cut(commands: Any) -> None:
+    cut = add_command(
+        commands,
+        "cut",
+        "cut labelled stretches of recordings into class folders",
+        about="Turn recordings and a list of what happens when into clips in the folders of their "
+        "labels.",
+        examples="labels.csv --out clips",
+    )
+    cut.add_argument(
+        "source",
+        type=Path,
+        metavar="LABELS",
+        help="CSV with file,start_s,end_s,label and perhaps group; or the folder of GMDCSA24",
+    )
+    cut.add_argument("--labels", type=_names, metavar="A,B", default=(), help="only these")
+    cut.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("clips"), help="class folders (clips)"
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text}: at least 0")
+    return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: above 0")
+    return number

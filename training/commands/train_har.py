@@ -1,0 +1,295 @@
+"""`train-har`: what its commands print. What they do lies in the modules that they call."""
+
+import argparse
+import json
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.prompt import FloatPrompt, Prompt
+from rich.table import Table
+
+from har_stream.config.settings import state_dir
+from har_stream.config.yaml_file import problems
+from har_stream.core.atomic_file import check_folder, writing
+from har_stream.core.errors import InputError
+from training.commands import collect
+from training.commands.arguments import make_parser
+
+if TYPE_CHECKING:
+    from training.config import DataConfig, RunConfig
+
+# What takes long to import is imported where it is used, so that --help is instant.
+
+_EXTRA = {"h5py", "jinja2", "keras", "matplotlib", "rarfile", "scipy", "sklearn", "tensorflow"}
+"""Modules that har-stream[train] installs."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `train-har`; returns the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = make_parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow itself takes oneDNN on newer Intel processors only; others fit faster with it too.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False, show_level=False)],
+    )
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each split traces anew, and must
+    try:
+        _COMMANDS[options.command](options, f"train-har {shlex.join(arguments)}")
+    except InputError as error:
+        print(f"train-har: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        remedy = "pip install 'har-stream[train]'"
+        print(f"train-har: {error.name} is not installed: {remedy}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:
+        print("train-har: interrupted", *interrupt.args, file=sys.stderr)
+        return 130
+    except EOFError:  # Ctrl-D where something is asked
+        print("train-har: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fit(options: argparse.Namespace, _: str) -> None:
+    from training import config as configs
+
+    config = _with_options(configs.load(options.config), options)  # before TensorFlow loads
+    from training import run_folder
+    from training.fitting.fit import fit
+    from training.reports import compare, report
+
+    folder = options.out or Path("runs") / config.name
+    if options.seeds > 1 and (folder / run_folder.RUN).exists():
+        raise InputError(f"{folder}: holds a single run; give the sweep a folder of its own, --out")
+    if options.seeds == 1 and compare.is_sweep(folder):
+        raise InputError(f"{folder}: holds a sweep; give the run a folder of its own, --out")
+    cache_folder = options.cache or state_dir() / "cache" / "clips"
+    runs = []
+    for seed in range(config.seed, config.seed + options.seeds):
+        own = folder / f"seed-{seed}" if options.seeds > 1 else folder
+        seeded = config.model_copy(update={"seed": seed})
+        with _keeping_epochs(folder):
+            run = fit(
+                seeded,
+                folder=own,
+                cache_folder=cache_folder,
+                command=_recipe(options, seed),
+                resume=options.resume,
+            )
+        runs.append(run)
+        _print_scores(run.scores, f"{config.name}, seed {seed}", leaks=run.leaks)
+        print(f"bundle: {own / 'bundle'}   (har-stream --bundle {own / 'bundle'} --camera 0)")
+        print(f"report: {report.write(own)}")
+    if len(runs) > 1:
+        from training.evaluation.metrics import mean_and_interval
+        from training.reports.compare_page import write_sweep
+
+        mean, half = mean_and_interval([run.scores["accuracy"] for run in runs])
+        print(f"accuracy over {len(runs)} seeds: {mean:.2%} +- {half:.2%} (95 % interval)")
+        print(f"report: {write_sweep(folder, [run.folder for run in runs])}")
+
+
+@contextmanager
+def _keeping_epochs(folder: Path) -> Iterator[None]:
+    """Say how an interrupted fit goes on, where it has come to anything to go on from."""
+    from training.fitting.checkpoint import FILE
+
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if any(folder.rglob(FILE)):
+            raise KeyboardInterrupt("(the last whole epoch is kept, see --resume)") from interrupt
+        raise
+
+
+def _report(options: argparse.Namespace, _: str) -> None:
+    from training.reports import compare, compare_page, report
+
+    write = compare_page.write_sweep if compare.is_sweep(options.run) else report.write
+    print(f"report: {write(options.run)}")
+
+
+def _compare(options: argparse.Namespace, _: str) -> None:
+    from training.reports import compare_page
+
+    print(f"comparison: {compare_page.write(options.run, options.out)}")
+
+
+def _export(options: argparse.Namespace, _: str) -> None:
+    from training import run_folder
+    from training.export import all_formats
+    from training.reports import report
+
+    record = run_folder.read(options.run)
+    clips = record.config.data.path
+    if clips and not clips.is_dir():
+        raise InputError(
+            f"{clips}: the clips of {options.run} lie there no more; bring them back, or fit again"
+        )
+    made, rows = all_formats.export(
+        record,
+        weights=options.weights,
+        cache_folder=options.cache or state_dir() / "cache" / "clips",
+    )
+    table = Table(
+        "weights", "bytes", "a frame", "accuracy", "as float32", title=record.manifest.name
+    )
+    for row in rows:
+        table.add_row(row["format"], *_measured(row))
+    table.caption = "\n".join(f"{r['format']}: {r['refused']}" for r in rows if "refused" in r)
+    Console().print(table)
+    print(f"bundle: {made.path}")
+    print(f"report: {report.write(options.run)}")
+
+
+def _measured(row: dict[str, Any]) -> list[str]:
+    if "refused" in row:
+        return ["refused"]
+    shares = ["" if row[s] is None else f"{row[s]:.1%}" for s in ("accuracy", "agreement")]
+    return [f"{row['n_bytes']:,}", f"{row['median_ms']:.2f} ms", *shares]
+
+
+def _recipe(options: argparse.Namespace, seed: int) -> str:
+    """The command that makes this bundle again: what decides the outcome, and no one's folders."""
+    parts = ["train-har", "fit", f"configs/{options.config.name}"]
+    if options.data:
+        parts += ["--data", options.data.name]
+    if options.seed is not None or options.seeds > 1:
+        parts += ["--seed", str(seed)]
+    return shlex.join(parts)
+
+
+def _with_options(config: "RunConfig", options: argparse.Namespace) -> "RunConfig":
+    given = {"path": options.data, "lists": options.lists}
+    data = config.data.model_copy(update={k: v for k, v in given.items() if v is not None})
+    seed = config.seed if options.seed is None else options.seed
+    return config.model_copy(update={"data": data, "seed": seed})
+
+
+def _evaluate(options: argparse.Namespace, command: str) -> None:
+    from har_stream.bundles import bundle
+    from training.evaluation.clips import chosen_clips, evaluate, split_names
+
+    if options.json:
+        check_folder(options.json)
+    own = bundle.models_dir(state_dir())
+    loaded = bundle.load(bundle.find(options.bundle, models_dir=own))
+    data = _data_of(options)
+    groups = split_names(options.groups)
+    scores = evaluate(loaded, data, groups=groups)
+    _print_scores(scores, f"{options.bundle} on {options.data}", leaks=scores["leaks"])
+    for path, reason in scores["unreadable"].items():
+        print(f"left out: {path}: {reason}")
+    if options.stream:
+        from training.evaluation import stream
+
+        clips = chosen_clips(loaded, data, groups=groups)
+        scores["stream"] = stream.evaluate_stream(loaded, clips)
+        Console().print(stream.to_table(scores["stream"]))
+    if options.json:
+        with writing(options.json):  # in place, for it may be /dev/stdout
+            options.json.write_text(json.dumps({"command": command, **scores}, indent=2) + "\n")
+
+
+def _data_of(options: argparse.Namespace) -> "DataConfig":
+    from training.config import DataConfig
+    from training.evaluation.clips import split_names
+
+    try:
+        return DataConfig(
+            path=options.data,
+            classes=split_names(options.classes),
+            others=split_names(options.others),
+            group_pattern=options.group_pattern,
+        )
+    except ValidationError as error:
+        raise InputError("; ".join(problems(error, DataConfig))) from error
+
+
+def _print_scores(scores: dict[str, Any], title: str, *, leaks: bool) -> None:
+    table = Table("label", "precision", "recall", "F1", "clips", title=title)
+    for label, score in scores["per_class"].items():
+        shares = [f"{score[name]:.3f}" for name in ("precision", "recall", "f1")]
+        table.add_row(label, *shares, str(score["n_clips"]))
+    console = Console()
+    console.print(table)
+    named = ("accuracy", "macro_f1", "ece", "passed", "others_rejected")
+    console.print(
+        ", ".join(f"{name} {scores[name]:.3f}" for name in named if name in scores),
+        f"on {scores['n_clips']} clips",
+    )
+    if leaks:
+        console.print(
+            "[bold]This split leaks:[/bold] cuts of one video were learned from and tested on; "
+            "expect less on new footage."
+        )
+
+
+def _summary(options: argparse.Namespace, _: str) -> None:
+    from har_stream.core.frame import ClipSpec
+    from training.networks import registry
+
+    motion = registry.motion(options.network)
+    study = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0, motion=motion)
+    registry.get(options.network).build(options.labels, study).summary()
+
+
+def _import(options: argparse.Namespace, _: str) -> None:
+    from har_stream.bundles import bundle
+    from training.export.import_keras import Said, import_model
+
+    colour, sample_hz = _trained_on(options)
+    name = options.name or options.model.stem
+    folder = options.out or bundle.models_dir(state_dir()) / name
+    said = Said(options.labels, colour, sample_hz)
+    given = ["--labels", ",".join(said.labels), "--colour", colour, "--sample-hz", str(sample_hz)]
+    recipe = ["train-har", "import", options.model.name, *given, "--name", name]  # see _recipe
+    import_model(options.model, said, name=name, folder=folder, command=shlex.join(recipe))
+    print(f"bundle: {folder}   (har-stream --bundle {folder} --camera 0)")
+    print(f"how good it is: train-har evaluate --bundle {folder} --data CLIPS")
+
+
+def _trained_on(options: argparse.Namespace) -> tuple[Any, float]:
+    """Channel order and frames a second of a model, asked for where they are not given."""
+    if not ((options.colour and options.sample_hz) or sys.stdin.isatty()):
+        raise InputError(
+            "give --colour bgr or rgb and --sample-hz HZ: a Keras file does not say which frames "
+            "it was trained on (the tutorials: bgr, and 20 frames spread over a clip, about 2.9 Hz)"
+        )
+    colour = options.colour or Prompt.ask(
+        "Channel order that it was trained on (OpenCV reads bgr)", choices=["bgr", "rgb"]
+    )
+    sample_hz = options.sample_hz or FloatPrompt.ask(
+        "Frames a second that it was trained on (20 spread over a clip of UCF50: about 2.9)"
+    )
+    return colour, sample_hz
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
+    "fit": _fit,
+    "report": _report,
+    "compare": _compare,
+    "export": _export,
+    "evaluate": _evaluate,
+    "summary": _summary,
+    "import": _import,
+    "download": collect.download,
+    "record": collect.record,
+    "cut": collect.cut,
+}

@@ -1,0 +1,244 @@
+"""Which clips there are: class folders of videos, with the video that each clip was cut from."""
+
+import hashlib
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from har_stream.core.errors import InputError
+from training.config import DataConfig
+
+logger = logging.getLogger(__name__)
+
+LINK = "+"
+"""Joins the names of linked groups: clips of `16+18` share footage."""
+EVERY_CLASS = "*"
+"""Stands for the class in the source of a clip whose group spans classes."""
+UCF_PATTERN = r"_g([A-Za-z0-9-]+)_c\d+"
+"""UCF: `v_TaiChi_g08_c03.avi` is the third cut of the eighth video. Ours are named likewise."""
+HMDB_PATTERN = r"^(.+)_[a-z]_[a-z]{2}_np\d_[a-z]{2}_[a-z]{3}_\d+\."
+"""HMDB51: before body part, camera motion, people, viewpoint, quality and number of the cut."""
+VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg"})
+_PATTERNS = {"hmdb51": HMDB_PATTERN}
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One video file.
+
+    Attributes:
+        path: The file.
+        label: Its class.
+        group: Name of the video it was cut from; `LINK` joins linked groups.
+        spans: Whether its group is the same footage in every class, as one person's recordings are;
+            otherwise groups of two classes have nothing in common but the name.
+        ungrouped: Whether its name holds no group. It counts as a group of its own, though other
+            clips may be of the same video.
+    """
+
+    path: Path
+    label: str
+    group: str
+    spans: bool = False
+    ungrouped: bool = False
+
+    @property
+    def name(self) -> str:
+        """Class and file name: alike wherever the data set lies."""
+        return f"{self.label}/{self.path.name}"
+
+    @property
+    def source(self) -> str:
+        """The group with its class, if that matters: what must not lie on two sides of a split."""
+        return f"{EVERY_CLASS if self.spans else self.label}/{self.group}"
+
+    def is_of(self, groups: Iterable[str]) -> bool:
+        """Tell whether it, or footage linked with it, belongs to one of these groups."""
+        return not {canonical(group) for group in groups}.isdisjoint(self.group.split(LINK))
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Clips by purpose.
+
+    Attributes:
+        labels: Class names in the network's order.
+        clips: Clips of these labels.
+        others: Clips that are none of them; what they show is not to be recognised.
+    """
+
+    labels: tuple[str, ...]
+    clips: tuple[Clip, ...]
+    others: tuple[Clip, ...]
+
+
+def canonical(group: str) -> str:
+    """Write a group's name in one way: numbers without leading zeros."""
+    return str(int(group)) if group.isdecimal() else group
+
+
+def read(config: DataConfig) -> Dataset:
+    """List a dataset's clips.
+
+    Raises:
+        InputError: The folder or a class of the config is missing, or is named where it cannot be.
+    """
+    if config.kind == "simulated":
+        from training.data import simulated
+
+        return simulated.read(config.n_clips)
+    root = config.path
+    if root is None or not root.is_dir():
+        raise InputError(f"{root or 'data'}: no folder of clips there; give one with --data")
+    found = class_folders(root)
+    if not found:
+        raise InputError(f"{root}: no folders of clips in it; give the folder that holds them")
+    labels = config.classes or tuple(name for name in found if name not in config.others)
+    others = config.others if config.others != ("*",) else _rest(found, labels)
+    for label in (*labels, *others):
+        if label not in found:
+            raise InputError(f"{root}: no clips of class {label!r}; it has {', '.join(found)}")
+    both = [name for name in labels if name in others]
+    if both:
+        raise InputError(f"{', '.join(both)}: named among the classes and the others; choose one")
+    if not labels:
+        raise InputError(f"{root}: every folder is named among the others, so there is no class")
+    _check_keys(config, found)
+    every_clip = _list(root, (*labels, *others), config)
+    clips, rest = (
+        tuple(clip for clip in every_clip if clip.label in names) for names in (labels, others)
+    )
+    return Dataset(labels, clips, rest)
+
+
+def class_folders(root: Path) -> list[str]:
+    """Name the folders that hold clips, in order; none where nothing has been gathered yet."""
+    if not root.is_dir():
+        return []
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and any(_videos(path)))
+
+
+def check_classes(named: Iterable[str], known: Collection[str], *, key: str) -> None:
+    """See that the classes under a key of the config exist: a typo would leak footage unsaid.
+
+    Raises:
+        InputError: One does not.
+    """
+    foreign = [name for name in named if name not in known]
+    if foreign:
+        raise InputError(
+            f"{key}: no such class: {', '.join(foreign)}; there are {', '.join(known)}"
+        )
+
+
+def census(root: Path) -> list[tuple[str, int, int]]:
+    """Count the clips and the groups of every class folder, in the order of their names."""
+    pattern = re.compile(UCF_PATTERN)
+    groups = {
+        label: [_group_of(clip, pattern) for clip in _videos(root / label)]
+        for label in class_folders(root)
+    }
+    return [(label, len(of_clip), len(set(of_clip))) for label, of_clip in groups.items()]
+
+
+def link(clips: Sequence[Clip], linked: Iterable[Sequence[str]]) -> list[Clip]:
+    """Join groups into one, also where they are linked only through a third.
+
+    Args:
+        clips: All of one class, or of all classes where groups span them.
+        linked: Groups that share footage.
+    """
+    joined: list[set[str]] = []
+    for names in linked:
+        new = {canonical(name) for name in names}
+        touching = [other for other in joined if other & new]
+        joined = [other for other in joined if not other & new] + [new.union(*touching)]
+    name_of = {group: LINK.join(sorted(names)) for names in joined for group in names}
+    return [replace(clip, group=name_of.get(clip.group, clip.group)) for clip in clips]
+
+
+def identical(clips: Iterable[Clip]) -> list[list[Clip]]:
+    """Find clips that are the same file, byte by byte, among those that can be read."""
+    by_size: dict[int, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        with suppress(OSError):  # whoever reads the clips names those that cannot be read
+            by_size[clip.path.stat().st_size].append(clip)
+    by_content: dict[bytes, list[Clip]] = defaultdict(list)
+    for alike in (clips for clips in by_size.values() if len(clips) > 1):
+        for clip in alike:
+            with suppress(OSError):
+                by_content[hashlib.sha256(clip.path.read_bytes()).digest()].append(clip)
+    return [same for same in by_content.values() if len(same) > 1]
+
+
+def _check_keys(config: DataConfig, found: Sequence[str]) -> None:
+    for key, named in (("data.linked", config.linked), ("data.exclude", config.exclude)):
+        if not config.groups_span_classes:
+            check_classes(named, found, key=key)
+        elif foreign := [name for name in named if name != EVERY_CLASS]:
+            raise InputError(
+                f"{key}: with groups_span_classes '{EVERY_CLASS}' alone counts, not "
+                f"{', '.join(foreign)}"
+            )
+
+
+def _rest(found: Iterable[str], labels: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in found if name not in labels)
+
+
+def _videos(folder: Path) -> Iterator[Path]:
+    files = (path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES)
+    return (path for path in files if not path.name.startswith("."))
+
+
+def _list(root: Path, classes: Sequence[str], config: DataConfig) -> list[Clip]:
+    """List the clips of classes, groups that share footage joined, and excluded ones left out.
+
+    A file that lies in several classes is left out of all: it would be learned as one and tested as
+    another.
+    """
+    pattern = re.compile(config.group_pattern or _PATTERNS.get(config.kind, UCF_PATTERN))
+    spans = config.groups_span_classes
+    clips = [
+        Clip(path, label, _group_of(path, pattern), spans, _named_group(path, pattern) is None)
+        for label in classes
+        for path in sorted(_videos(root / label))
+    ]
+    n_ungrouped = sum(clip.ungrouped for clip in clips)
+    if n_ungrouped:
+        logger.warning(
+            "%s: the names of %d of %d clips do not say which video they were cut from, so each "
+            "counts as a video of its own; if that is wrong, give a group pattern",
+            *(root, n_ungrouped, len(clips)),
+        )
+    twins = identical(clips)
+    ambiguous = {c.path for same in twins if len({c.label for c in same}) > 1 for c in same}
+    for same in twins:
+        logger.warning(
+            "%s are one and the same file%s",
+            ", ".join(clip.name for clip in same),
+            "; left out, since one of the labels is wrong; if their groups share more, exclude one"
+            * (same[0].path in ambiguous),
+        )
+    kept: list[Clip] = []
+    for name in (EVERY_CLASS,) if spans else classes:
+        of_name = [clip for clip in clips if spans or clip.label == name]
+        same_groups = [[c.group for c in same if spans or c.label == name] for same in twins]
+        linked = link(of_name, [*config.linked.get(name, ()), *same_groups])
+        excluded = config.exclude.get(name, ())
+        kept += [c for c in linked if c.path not in ambiguous and not c.is_of(excluded)]
+    return kept
+
+
+def _group_of(path: Path, pattern: re.Pattern[str]) -> str:
+    """A clip whose name holds no group is a group of its own."""
+    return _named_group(path, pattern) or path.stem
+
+
+def _named_group(path: Path, pattern: re.Pattern[str]) -> str | None:
+    found = pattern.search(path.name)
+    return canonical(found[1]) if found and found[1] else None

@@ -1,0 +1,99 @@
+"""Clips of simulated homes to train and test on, rendered instead of read.
+
+Every clip shows a home of its own, of a seed beyond those that a camera can be asked for: no bundle
+has seen a home that `sim:SEED` shows, and no home lies on two sides of a split.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from har_stream.core.frame import ClipSpec, Image, prepare
+from har_stream.simulation.renderer import Renderer
+from har_stream.simulation.routine import ACTIVITIES, DAY_S, PLACES, Segment
+from har_stream.simulation.simulated_camera import N_SEEDS
+from training.data.folders import Clip, Dataset
+
+N_GROUPS = 20
+"""The homes are dealt to this many groups, named 0 to 19, for splits."""
+CHANGING = 0.15
+"""Share of clips about a change: what their last frame shows has only just begun."""
+_JUST_BEGUN_S = (1.0, 4.0)
+_DONE_AT = {place: activity for activity, place in PLACES.items()}
+"""What was going on at a place before a walk away from it."""
+_LENGTH_S = (6.0, 240.0)
+_CROSSING_S = (4.0, 9.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedClip(Clip):
+    """A window's worth of a simulated home.
+
+    Attributes:
+        home: Its seed.
+        before: What the resident did first.
+        now: What the resident does in the last frame, and perhaps in all of them.
+        ends_s: Instant of the last frame, as the segments count.
+    """
+
+    home: int
+    before: Segment
+    now: Segment
+    ends_s: float
+
+    def render(self, spec: ClipSpec) -> Image:
+        """Return the prepared frames, shape (n_frames, height, width, 3), uint8."""
+        at_s = self.ends_s - np.arange(spec.n_frames)[::-1] / spec.sample_hz
+        images = Renderer(self.home).draw(at_s, [self.before, self.now])
+        return np.stack([prepare(image, spec) for image in images])
+
+
+def read(n_clips: int) -> Dataset:
+    """Draw clips: every activity in turn, each in a home of its own at any hour.
+
+    A larger set begins with the smaller one.
+    """
+    return Dataset(ACTIVITIES, tuple(draw_clip(number) for number in range(n_clips)), ())
+
+
+def draw_clip(number: int) -> SimulatedClip:
+    """Draw one clip; the same number is the same clip."""
+    home = N_SEEDS + number
+    rng = np.random.Generator(np.random.PCG64([home, 5]))
+    activity = ACTIVITIES[number % len(ACTIVITIES)]
+    start_s = DAY_S + rng.uniform(0, DAY_S)
+    if activity == "walking":
+        origin = _one_of(rng, list(_DONE_AT))
+        place = _one_of(rng, [place for place in _DONE_AT if place != origin])
+        before = _segment(rng, _DONE_AT[origin], origin, (start_s - 60.0, start_s), origin)
+        length_s = rng.uniform(*(_CROSSING_S if rng.random() < 0.5 else _LENGTH_S))
+    else:
+        place = PLACES[activity]
+        origin = _one_of(rng, [other for other in _DONE_AT if other != place])
+        before = _segment(rng, "walking", place, (start_s - 6.0, start_s), origin)
+        length_s = rng.uniform(*_LENGTH_S)
+    seen_s = (
+        rng.uniform(*_JUST_BEGUN_S) if rng.random() < CHANGING else rng.uniform(4.0, 4.0 + length_s)
+    )
+    now = _segment(rng, activity, place, (start_s, start_s + length_s + 6.0), origin)
+    return SimulatedClip(
+        path=Path(f"sim-{home}"),
+        label=activity,
+        group=str(number // len(ACTIVITIES) % N_GROUPS),
+        home=home,
+        before=before,
+        now=now,
+        ends_s=start_s + seen_s,
+    )
+
+
+def _segment(
+    rng: np.random.Generator, activity: str, place: str, lasts: tuple[float, float], origin: str
+) -> Segment:
+    return Segment(activity, place, *lasts, origin, int(rng.integers(2**32)))
+
+
+def _one_of(rng: np.random.Generator, choices: Sequence[str]) -> str:
+    return choices[int(rng.integers(len(choices)))]

@@ -1,0 +1,190 @@
+"""How good decisions are: pure functions of probabilities and truth."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t
+
+from training.data.folders import Clip
+
+N_BINS = 15
+"""Of the expected calibration error (Guo et al. 2017)."""
+
+Floats = NDArray[np.floating]
+Indices = NDArray[np.integer]
+
+
+def expected_calibration_error(probabilities: Floats, truth: Indices) -> float:
+    """Mean distance of confidence and accuracy over equal bins of confidence, weighted by size."""
+    bins = reliability(probabilities, truth)
+    distance = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in bins]
+    return float(sum(distance) / len(truth))
+
+
+def reliability(probabilities: Floats, truth: Indices) -> list[dict[str, float]]:
+    """Compare confidence with accuracy, bin by bin of confidence.
+
+    Returns:
+        Per bin that is not empty: mean `confidence`, `accuracy`, and number `n` of decisions.
+    """
+    confidence = probabilities.max(-1)
+    right = probabilities.argmax(-1) == truth
+    bins = _bins(confidence)
+    return [
+        {
+            "confidence": float(confidence[bins == n].mean()),
+            "accuracy": float(right[bins == n].mean()),
+            "n": int((bins == n).sum()),
+        }
+        for n in range(N_BINS)
+        if (bins == n).any()
+    ]
+
+
+def _bins(confidence: Floats) -> NDArray[np.int64]:
+    return np.minimum((confidence * N_BINS).astype(np.int64), N_BINS - 1)
+
+
+def chance_calibration_error(
+    confidence: Floats, groups: Sequence[str], *, n_draws: int = 500, seed: int = 27
+) -> float:
+    """Return the calibration error that honest decisions have on average, by chance alone.
+
+    Cuts of a video are recognised or missed together, so each draw lets one number decide for all
+    decisions of a video which confidences come true.
+
+    Args:
+        confidence: Of every decision, taken to be honest.
+        groups: The video of each.
+        n_draws: Simulated test sets.
+        seed: Of the draws.
+    """
+    names, of_decision = np.unique(groups, return_inverse=True)
+    bins = _bins(confidence)
+    luck = np.random.default_rng(seed).random((n_draws, len(names)))
+    distances = [
+        np.abs(np.bincount(bins, confidence - (draw[of_decision] < confidence))).sum()
+        for draw in luck
+    ]
+    return float(np.mean(distances) / len(confidence))
+
+
+def per_class(
+    recognised: Indices, truth: Indices, labels: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 and number of clips of every label that occurs in the truth."""
+    scores = {}
+    for n, label in enumerate(labels):
+        n_true, n_said = int((truth == n).sum()), int((recognised == n).sum())
+        n_right = int(((truth == n) & (recognised == n)).sum())
+        if n_true:
+            scores[label] = {
+                "precision": n_right / n_said if n_said else 0.0,
+                "recall": n_right / n_true,
+                "f1": 2 * n_right / (n_true + n_said),
+                "n_clips": n_true,
+            }
+    return scores
+
+
+def macro_f1(scores: dict[str, dict[str, float]]) -> float:
+    """Mean F1 over labels."""
+    return float(np.mean([score["f1"] for score in scores.values()]))
+
+
+def confusion(
+    recognised: Indices, truth: Indices, *, n_labels: int, prior: float = 0.0
+) -> NDArray[np.float64]:
+    """Count rows by true and recognised label; with a prior, normalise each true label's row.
+
+    Returns:
+        Shape (n_labels, n_labels); `[i, j]`: truth i recognised as j.
+    """
+    counts = np.zeros((n_labels, n_labels))
+    np.add.at(counts, (truth, recognised), 1)
+    if prior == 0.0:
+        return counts
+    counts += prior
+    shares: NDArray[np.float64] = counts / counts.sum(-1, keepdims=True)
+    return shares
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a network said of one clip.
+
+    Attributes:
+        clip: The clip.
+        truth: Index of its label; none where it shows none of the labels.
+        probabilities: Of every window that streaming decides on, shape (n_windows, n_labels).
+    """
+
+    clip: Clip
+    truth: int | None
+    probabilities: NDArray[np.float64]
+
+    @property
+    def said(self) -> int:
+        """Index of the label that it takes the whole clip for, by the mean probabilities."""
+        return int(self.probabilities.mean(0).argmax())
+
+
+def windows_of(judged: Iterable[Judged]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Probabilities of all windows of labelled clips, and their true labels."""
+    labelled = [clip for clip in judged if clip.truth is not None]
+    truth = [np.full(len(clip.probabilities), clip.truth) for clip in labelled]
+    return np.concatenate([clip.probabilities for clip in labelled]), np.concatenate(truth)
+
+
+def windows_of_others(judged: Iterable[Judged], *, n_labels: int) -> NDArray[np.float64]:
+    """Probabilities of all windows of clips without a label, shape (n, n_labels); n may be 0."""
+    none = np.empty((0, n_labels))
+    return np.concatenate([none, *(clip.probabilities for clip in judged if clip.truth is None)])
+
+
+def score(judged: Sequence[Judged], labels: Sequence[str]) -> dict[str, Any]:
+    """Score calibrated decisions on labelled clips.
+
+    Returns:
+        `accuracy`, `macro_f1` and `per_class` by clip (its mean probabilities); `ece` by window, as
+        each is a decision that streaming publishes; `n_clips`.
+    """
+    labelled = [clip for clip in judged if clip.truth is not None]
+    said = np.array([clip.said for clip in labelled])
+    truth = np.array([clip.truth for clip in labelled])
+    classes = per_class(said, truth, labels)
+    return {
+        "accuracy": float((said == truth).mean()),
+        "macro_f1": macro_f1(classes),
+        "ece": expected_calibration_error(*windows_of(labelled)),
+        "n_clips": len(labelled),
+        "per_class": classes,
+    }
+
+
+def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean of several runs, and half the width of its 95 % interval by Student's t."""
+    spread = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    return float(np.mean(values)), float(t.ppf(0.975, len(values) - 1)) * spread
+
+
+def group_interval(
+    values: Sequence[float], groups: Sequence[str], *, n_draws: int = 2000, seed: int = 27
+) -> tuple[float, float]:
+    """Return the 95 % interval of a mean by bootstrap over groups: clips of a video are alike.
+
+    Args:
+        values: One per clip.
+        groups: The video of each clip.
+        n_draws: Bootstrap samples.
+        seed: Of the draws.
+    """
+    names, of_clip = np.unique(groups, return_inverse=True)
+    sums, counts = np.bincount(of_clip, weights=values), np.bincount(of_clip)
+    drawn = np.random.default_rng(seed).integers(len(names), size=(n_draws, len(names)))
+    means = sums[drawn].sum(-1) / counts[drawn].sum(-1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)

@@ -1,0 +1,138 @@
+"""How good a stream's decisions and events are, beside what was shown: pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from har_stream.core.activity import Change, Recognition
+from training.evaluation.stream_scenes import Scene
+
+INSIDE = 0.75
+"""A decision counts for a clip if at least this share of its window lies inside."""
+OVERLAP = 0.25
+"""An event is found if intersection over union with it is at least this: F1@25 of Lea et al. 2017,
+"Temporal convolutional networks for action segmentation and detection", section 4.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """An activity from its start to its end."""
+
+    label: str
+    began_at: datetime
+    ended_at: datetime
+
+    def overlap(self, other: "Segment") -> timedelta:
+        """Time that both cover; not above zero where they do not touch."""
+        return min(self.ended_at, other.ended_at) - max(self.began_at, other.began_at)
+
+
+@dataclass(frozen=True, slots=True)
+class EventScore:
+    """How the reported activities match the shown ones, one to one and by label.
+
+    Attributes:
+        n_true: Activities shown; clips of one label in a row are one.
+        n_reported: Activities reported.
+        n_spurious: Reports beyond the first of an activity that is shown, or of none.
+        f1: F1 of the reports that overlap an activity by `OVERLAP`.
+    """
+
+    n_true: int
+    n_reported: int
+    n_spurious: int
+    f1: float
+
+
+def shown(scenes: Iterable[Scene]) -> list[Segment]:
+    """The activities to be recognised; scenes of one label in a row are one."""
+    segments: list[Segment] = []
+    for scene in scenes:
+        if scene.label is None:
+            continue
+        last = segments[-1] if segments else None
+        if last and last.label == scene.label and last.ended_at == scene.began_at:
+            segments[-1] = Segment(scene.label, last.began_at, scene.ended_at)
+        else:
+            segments.append(Segment(scene.label, scene.began_at, scene.ended_at))
+    return segments
+
+
+def reported(changes: Iterable[Change]) -> list[Segment]:
+    """The activities that a camera's changes tell of; every one of them ends."""
+    segments: list[Segment] = []
+    running: Change | None = None
+    for change in changes:
+        if running is not None:
+            ended_at = change.ended_at or change.started_at
+            segments.append(Segment(running.activity, running.started_at, ended_at))
+        running = None if change.event_type == "activity_ended" else change
+    return segments
+
+
+def score_events(true: Sequence[Segment], told: Sequence[Segment]) -> EventScore:
+    """Match reports with what was shown, each report with the best of what is left."""
+    n_touching = len(_matched(true, told, least=0.0))
+    n_found = len(_matched(true, told, least=OVERLAP))
+    return EventScore(
+        n_true=len(true),
+        n_reported=len(told),
+        n_spurious=len(told) - n_touching,
+        f1=2 * n_found / (len(true) + len(told)) if true or told else 0.0,
+    )
+
+
+def _matched(true: Sequence[Segment], told: Sequence[Segment], *, least: float) -> set[int]:
+    """Indices of what was shown and is told of, with more than the least overlap."""
+    taken: set[int] = set()
+    for report in told:
+        shares = {
+            n: _intersection_over_union(segment, report)
+            for n, segment in enumerate(true)
+            if n not in taken and segment.label == report.label
+        }
+        best = max(shares, key=shares.__getitem__, default=None)
+        if best is not None and shares[best] > 0 and shares[best] >= least:
+            taken.add(best)
+    return taken
+
+
+def _intersection_over_union(one: Segment, other: Segment) -> float:
+    common = one.overlap(other)
+    if common <= timedelta(0):
+        return 0.0
+    return common / (max(one.ended_at, other.ended_at) - min(one.began_at, other.began_at))
+
+
+def majority_labels(
+    scenes: Iterable[Scene],
+    recognitions: Sequence[Recognition],
+    *,
+    span_s: float,
+    hop_s: float,
+) -> dict[Scene, str]:
+    """Most frequent label of the decisions inside each clip that holds at least two windows.
+
+    Decisions count by their most probable label: what the reject rule lets pass is another matter.
+
+    Args:
+        scenes: In order.
+        recognitions: In order.
+        span_s: Stream time that a window covers, in seconds.
+        hop_s: From one window to the next.
+    """
+    span, two_windows = timedelta(seconds=span_s), timedelta(seconds=span_s + hop_s)
+    labels: dict[Scene, str] = {}
+    for scene in scenes:
+        long_enough = scene.ended_at - scene.began_at >= two_windows
+        if scene.clip is None or scene.label is None or not long_enough:
+            continue
+        inside = [
+            max(seen.probabilities, key=seen.probabilities.__getitem__)
+            for seen in recognitions
+            if min(seen.at, scene.ended_at) - max(seen.at - span, scene.began_at) >= INSIDE * span
+        ]
+        if inside:
+            labels[scene] = Counter(inside).most_common(1)[0][0]
+    return labels

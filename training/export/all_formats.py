@@ -1,0 +1,203 @@
+"""One run in every number format, side by side: size, speed, and accuracy on its test clips.
+
+The accuracy is that of the networks of the run's splits, none of which has seen the clips that it
+is judged on; size and speed are those of the bundle.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from har_stream.bundles import bundle
+from har_stream.bundles.bundle import Bundle, Manifest
+from har_stream.core.atomic_file import replacing, writing
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Image
+from har_stream.recognition.engines.litert import file_of
+from training import run_folder
+from training.config import RunConfig
+from training.data import cache, folders, splits
+from training.data.batches import parity_windows, sampling_of
+from training.data.cache_file import Footage
+from training.data.folders import Clip
+from training.encoders import frozen as frozen_encoder
+from training.encoders.frozen import Frozen
+from training.evaluation import metrics, speed
+from training.evaluation.clips import stream_clips
+from training.evaluation.metrics import Judged
+from training.export.bundle import FORMATS, ParityError, Weights, check_backend, export_bundle
+from training.run_folder import Record
+
+Row = dict[str, Any]
+
+
+def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bundle, list[Row]]:
+    """Write a run's bundle in one number format, and set all formats side by side.
+
+    Args:
+        record: The run; its clips must still be where its config says.
+        weights: The format; float32 replaces `bundle`, others are written beside it.
+        cache_folder: Where prepared frames lie.
+
+    Returns:
+        The bundle, and a row per format: `n_bytes` of its LiteRT files, `median_ms` a frame,
+        `accuracy` on the run's test clips, streamed, and `agreement`: the share of decisions with
+        float32's label; none without float32. A format that is not the network has a row too, of
+        why it is `refused`. The rows are kept in `formats.json` for the report.
+
+    Raises:
+        InputError: The format that was asked for is not the network, clips are missing, the run's
+            folder cannot be written to, or Keras is not on TensorFlow.
+    """
+    check_backend()
+    networks = _networks(record)
+    with tempfile.TemporaryDirectory() as scratch:
+        frozen = frozen_encoder.of(record.config, folder=Path(scratch))
+        judged: dict[Weights, list[Judged]] = {each: [] for each in FORMATS}
+        refused: dict[Weights, str] = {}
+        for folder, learned_from, test in networks:
+            made = _every_format(
+                Path(scratch) / folder.name,
+                wanted=weights,
+                refused=refused,
+                model=_load(folder),
+                manifest=record.manifest,
+                windows=_windows(record.config, learned_from, cache_folder),
+                frozen=frozen,
+            )
+            for each in made:
+                judged[each] += stream_clips(made[each], test)[0] if test else []
+        judged = {each: judged[each] for each in made}
+        rows = [
+            {"format": each, "refused": refused[each]}
+            if each in refused
+            else _row(each, made[each], judged)
+            for each in FORMATS
+        ]
+        files = {path.name: path.read_bytes() for path in made[weights].path.iterdir()}
+    del files[bundle.MANIFEST]
+    with writing(record.folder):
+        with replacing(record.folder / run_folder.FORMATS) as file:
+            json.dump(rows, file, indent=1)
+        return bundle.save(_place(record.folder, weights), made[weights].manifest, files), rows
+
+
+def discard(folder: Path) -> None:
+    """Remove what was exported of an older network in the folder of a run: all but its `bundle`.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    (folder / run_folder.FORMATS).unlink(missing_ok=True)
+    for weights in FORMATS:
+        if weights != "float32" and (older := _place(folder, weights)).exists():
+            shutil.rmtree(older)
+
+
+def _place(folder: Path, weights: Weights) -> Path:
+    suffix = "" if weights == "float32" else f"-{weights}"
+    return folder / f"{run_folder.BUNDLE}{suffix}"
+
+
+def _networks(record: Record) -> list[tuple[Path, Sequence[Clip], Sequence[Clip]]]:
+    """Name each network's folder, what it learned from and is tested on; the bundle's is last."""
+    config = record.config
+    unreadable = {Path(path): reason for path, reason in record.unreadable.items()}
+    _, parts = splits.make_of_readable(
+        folders.read(config.data),
+        unreadable,
+        split=config.split,
+        data=config.data,
+        seed=config.seed,
+    )
+    tested = {judged.clip.path for judged in record.tested}
+    found: list[tuple[Path, Sequence[Clip], Sequence[Clip]]] = [
+        (
+            record.folder / f"split-{n}",
+            part.train,
+            [clip for clip in part.test if clip.path in tested],
+        )
+        for n, part in enumerate(parts, 1)
+    ]
+    every_clip = [clip for _, _, test in found for clip in test]
+    if len(every_clip) != len(tested):
+        raise InputError(
+            f"{config.data.path}: the clips have changed since {record.folder} was made; run "
+            "train-har fit again"
+        )
+    if len(parts) > 1:  # the bundle's network learned from every clip: there is none to test it on
+        found.append((record.folder, every_clip, ()))
+    return found
+
+
+def _every_format(
+    folder: Path,
+    *,
+    wanted: Weights,
+    refused: dict[Weights, str],
+    model: keras.Model,
+    manifest: Manifest,
+    windows: Image,
+    frozen: Frozen | None,
+) -> dict[Weights, Bundle]:
+    """Export a network in every format that is not refused yet; add to `refused` what is now."""
+    made: dict[Weights, Bundle] = {}
+    for weights in [each for each in FORMATS if each not in refused]:
+        try:
+            with writing(folder):
+                made[weights] = export_bundle(
+                    folder / weights,
+                    model=model,
+                    manifest=manifest,
+                    windows=windows,
+                    frozen=frozen,
+                    weights=weights,
+                )
+        except ParityError as error:
+            if weights == wanted:
+                raise
+            refused[weights] = str(error)
+    return made
+
+
+def _row(weights: Weights, made: Bundle, judged: dict[Weights, list[Judged]]) -> Row:
+    return {
+        "format": weights,
+        "n_bytes": litert_bytes(made),
+        "median_ms": speed.measure(made).to_json()["median_ms"],
+        "accuracy": metrics.score(judged[weights], made.manifest.labels)["accuracy"],
+        "agreement": _agreement(judged[weights], judged.get("float32")),
+    }
+
+
+def _agreement(ours: Sequence[Judged], theirs: Sequence[Judged] | None) -> float | None:
+    if theirs is None:
+        return None
+    said, expected = (metrics.windows_of(judged)[0].argmax(-1) for judged in (ours, theirs))
+    return float((said == expected).mean())
+
+
+def litert_bytes(made: Bundle) -> int:
+    """Size of a bundle's LiteRT files."""
+    paths = [file_of(made, role) for role in made.manifest.networks]
+    return sum(path.stat().st_size for path in paths if path is not None)
+
+
+def _load(folder: Path) -> keras.Model:
+    path = folder / run_folder.MODEL
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: Keras cannot read it; run train-har fit again") from error
+
+
+def _windows(config: RunConfig, clips: Sequence[Clip], cache_folder: Path) -> Image:
+    def read(chosen: Sequence[Clip]) -> Iterable[Footage]:
+        return cache.read_clips(chosen, sampling_of(config), folder=cache_folder).frames.values()
+
+    return parity_windows(clips, config, read=read)

@@ -1,0 +1,188 @@
+"""A window model becomes a bundle: its step form as LiteRT and Keras files, and proof of parity."""
+
+import logging
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from har_stream.bundles import bundle
+from har_stream.bundles.bundle import Bundle, Format, Manifest, Outside, Role
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Image, normalise
+from har_stream.recognition.engines.litert import LiteRtEngine
+from har_stream.recognition.window_rows import Rolling
+from training.networks import registry
+
+if TYPE_CHECKING:
+    from training.encoders.frozen import Frozen
+
+logger = logging.getLogger(__name__)
+
+TOLERANCE = 1e-5
+"""Largest allowed difference of a probability between LiteRT in float32 and the window model."""
+MIN_AGREEMENT = 0.98
+"""Share of calibration windows on which 8 or 16 bits and the window model give the same label."""
+TIE = 0.01
+"""A label that the window model holds so nearly as likely as its first is the same: no export is
+refused for the toss of a coin."""
+Weights = Literal["float32", "float16", "int8"]
+FORMATS: dict[Weights, Format] = {
+    "float32": "litert",
+    "float16": "litert_float16",
+    "int8": "litert_int8",
+}
+
+
+class ParityError(InputError):
+    """An export is not the network; in another number format it may be."""
+
+
+def export_bundle(
+    path: Path,
+    *,
+    model: keras.Model,
+    manifest: Manifest,
+    windows: Image,
+    frozen: "Frozen | None" = None,
+    weights: Weights = "float32",
+) -> Bundle:
+    """Write a bundle, or refuse to where the streamed step differs from the window model.
+
+    Args:
+        path: Folder of the bundle; an older one is replaced.
+        model: The trained window model of `manifest.network`.
+        manifest: All but `networks`, `memory` and `n_parameters`, which are filled in here.
+        windows: Prepared windows of real clips on which parity is shown; shape
+            (n, n_frames, height, width, 3), uint8.
+        frozen: The encoder that the model's features come from, where it is no part of it.
+        weights: How the LiteRT files keep numbers; the Keras files keep float32.
+
+    Raises:
+        ParityError: The LiteRT step is not the window model within the tolerance.
+        InputError: Keras is not on TensorFlow.
+    """
+    check_backend()
+    network = registry.get(manifest.network)
+    parts = network.split(model)
+    clips = seen = normalise(windows, manifest.clip)
+    if frozen is not None:
+        parts |= frozen.own
+        alone = replace(frozen, ticks=1)  # windows are sampled: one stream sees every frame
+        seen = np.stack([alone(window) for window in windows])
+    litert = FORMATS[weights]
+    files: dict[str, bytes] = {}
+    networks: dict[Role, dict[Format, str]] = {}
+    outside: dict[str, Outside] = {}
+    for role, part in parts.items():
+        networks[role] = {litert: f"{role}.tflite", "keras": f"{role}.keras"}
+        files[f"{role}.tflite"] = to_litert(part, weights=weights)
+        files[f"{role}.keras"] = _to_keras(part)
+    if frozen is not None and frozen.outside is not None:
+        networks["encoder"] = {"litert": frozen.path.name}
+        outside[frozen.path.name] = frozen.outside
+    manifest = manifest.model_copy(
+        update={
+            "networks": networks,
+            "outside": outside,
+            "memory": network.MEMORY,
+            "n_parameters": _count_parameters(model, frozen),
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = bundle.save(Path(folder) / "candidate", manifest, files)
+        check_parity(candidate, expected=model.predict(seen, verbose=0), clips=clips)
+    return bundle.save(path, manifest, files)
+
+
+def check_backend() -> None:
+    """Refuse a Keras backend whose networks cannot become LiteRT files.
+
+    Raises:
+        InputError: It is not TensorFlow.
+    """
+    if (backend := keras.backend.backend()) != "tensorflow":
+        raise InputError(f"KERAS_BACKEND={backend}: fit, import and export need tensorflow")
+
+
+def to_litert(part: keras.Model, *, weights: Weights = "float32") -> bytes:
+    """Convert one network with a free batch.
+
+    The weights go in as constants, so that the converter can fuse them into its operations. In 8
+    bits, activations take their range from each frame; ranges fixed in advance let the error of a
+    recurrent state add up over the window. From 16 bits, LiteRT computes in float32.
+    """
+    import tensorflow as tf
+
+    learned = [keras.ops.convert_to_numpy(weight) for weight in part.trainable_variables]
+    fixed = [keras.ops.convert_to_numpy(weight) for weight in part.non_trainable_variables]
+
+    def compute(**inputs: Any) -> Any:
+        constants = [tf.constant(w) for w in learned], [tf.constant(w) for w in fixed]
+        return part.stateless_call(*constants, inputs, training=False)[0]
+
+    specs = {
+        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in part.input.items()
+    }
+    function = tf.function(compute, autograph=False).get_concrete_function(**specs)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
+    if weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    converted: bytes = converter.convert()
+    return converted
+
+
+def check_parity(candidate: Bundle, *, expected: NDArray[Any], clips: NDArray[np.float32]) -> None:
+    """Compare the LiteRT step with the window model's probabilities on whole windows.
+
+    Raises:
+        ParityError: They differ by more than the tolerance; the message says by how much.
+    """
+    logits = _stream(candidate, clips)
+    found = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+    worst = float(np.abs(found - expected).max())
+    given = np.take_along_axis(expected, found.argmax(-1)[:, None], axis=-1)[:, 0]
+    agreement = float((given >= expected.max(-1) - TIE).mean())
+    logger.info("parity: largest difference %.1e, labels agree on %.1f %%", worst, 100 * agreement)
+    if all("litert" in formats for formats in candidate.manifest.networks.values()):
+        if not worst <= TOLERANCE:
+            raise ParityError(
+                f"export refused: LiteRT differs from Keras by {worst:.1e} (allowed: {TOLERANCE})"
+            )
+    elif agreement < MIN_AGREEMENT:
+        raise ParityError(
+            f"export refused: it agrees with Keras on {agreement:.1%} of the windows "
+            f"(needed: {MIN_AGREEMENT:.0%}); export float32 instead"
+        )
+
+
+def _stream(candidate: Bundle, clips: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits of windows that are streamed frame by frame, each as if from a camera of its own."""
+    spec = candidate.manifest.clip
+    rolling = Rolling.of(candidate.manifest, hop_frames=spec.n_frames)
+    engine = LiteRtEngine(candidate, rolling)
+    slots = np.arange(len(clips))
+    for tick in range(spec.n_frames):
+        ticks = np.full(len(clips), tick)
+        ages, rows = rolling.ages(ticks), rolling.ending(ticks)
+        logits = engine.step(clips[:, tick], slots=slots, ages=ages, rows=rows)
+    return logits
+
+
+def _count_parameters(model: keras.Model, frozen: "Frozen | None") -> int:
+    encoders = frozen.own.values() if frozen is not None else ()
+    return int(sum(part.count_params() for part in (model, *encoders)))
+
+
+def _to_keras(part: keras.Model) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "part.keras"
+        part.save(path)
+        return path.read_bytes()

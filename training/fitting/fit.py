@@ -1,0 +1,195 @@
+"""A training run, top to bottom: clips, splits, networks, calibration, figures, bundle."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from har_stream.bundles.bundle import Calibration, Manifest, Provenance
+from har_stream.core.atomic_file import explaining
+from har_stream.core.errors import InputError
+from training import run_folder
+from training.config import RunConfig
+from training.data import cache, folders, splits
+from training.data.batches import sampling_of
+from training.data.folders import Dataset
+from training.encoders import frozen as frozen_encoder
+from training.evaluation import metrics
+from training.evaluation.calibration import (
+    Rejecting,
+    apply_temperature,
+    fit_rejecting,
+    fit_temperature,
+)
+from training.evaluation.metrics import Judged
+from training.export import all_formats
+from training.export.bundle import check_backend, export_bundle
+from training.fitting.fit_splits import Lessons, learn_parts
+from training.networks import registry
+from training.saving import save_model, saving
+
+CONFUSION_PRIOR = 0.5
+"""Added to every count of the confusion matrix: no confusion is impossible."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run came to.
+
+    Attributes:
+        folder: Holds bundle, figures and checkpoints.
+        scores: On test clips; see `training.evaluation.metrics.score`.
+        leaks: Whether the split puts cuts of one video on both sides.
+    """
+
+    folder: Path
+    scores: dict[str, Any]
+    leaks: bool
+
+
+def fit(
+    config: RunConfig, *, folder: Path, cache_folder: Path, command: str, resume: bool = False
+) -> Run:
+    """Train as a config says; write bundle, figures and decisions into a folder.
+
+    With folds, every fold is judged by a network that learned from the others, and the bundle's
+    network learns from all of them; its calibration and figures are those of all folds together.
+    With `split.refit` the validation clips stop and calibrate a first network, whose curves are
+    kept, and the bundle's learns from them too, at full length.
+
+    Args:
+        config: What to do.
+        folder: Where to; made if need be.
+        cache_folder: Where prepared frames lie.
+        command: How it was started, for the bundle's provenance.
+        resume: Go on where an interrupted run of the same config stopped.
+
+    Raises:
+        InputError: Something in the data or the config cannot be used, Keras is not on
+            TensorFlow, or the loss diverged.
+    """
+    check_backend()
+    dataset = folders.read(config.data)
+    config.check_urgent(dataset.labels)
+    split = partial(splits.make_of_readable, split=config.split, data=config.data, seed=config.seed)
+    split(dataset, {})  # this and the next refuse what they can before the long reading
+    registry.build(config, n_labels=len(dataset.labels))
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    frozen = frozen_encoder.of(config, folder=folder)
+    sampling = replace(sampling_of(config), encode=frozen)
+    cached = cache.read_clips([*dataset.clips, *dataset.others], sampling, folder=cache_folder)
+    unreadable = {clip.path: reason for clip, reason in cached.unreadable.items()}
+    dataset, parts = split(dataset, unreadable)
+    if config.sampling == "spread":
+        config = _at_mean_rate(config, dataset)
+    lessons = Lessons(config, dataset.labels, cached.frames, resume)
+    outcome = learn_parts(lessons, dataset, parts, folder=folder)
+
+    calibration, rejecting = _calibrate(outcome.judged, config, n_labels=len(dataset.labels))
+    tested = _at_temperature(outcome.tested, calibration.temperature)
+    scores = metrics.score(tested, dataset.labels)
+    manifest = Manifest(
+        name=config.name,
+        about=config.about,
+        network=config.network,
+        n_parameters=outcome.network.model.count_params(),
+        labels=dataset.labels,
+        clip=config.clip,
+        memory=registry.get(config.network).MEMORY,
+        hop_frames=config.hop_frames,
+        reset_frames=config.reset_frames,
+        networks={},
+        calibration=calibration,
+        deciding=rejecting.deciding,
+        confusion=_confusion(tested, len(dataset.labels)),
+        metrics=_figures(scores, rejecting),
+        provenance=Provenance(
+            command=command,
+            dataset=f"{config.data.kind}: {', '.join(dataset.labels)}; {len(cached.frames)} clips",
+            split=splits.describe(parts),
+            leaks=any(part.leaks for part in parts),
+            seed=config.seed,
+            trained_on=tuple(sorted({clip.source for clip in outcome.trained_on})),
+            n_train_clips=len(outcome.trained_on),
+            n_test_clips=len(tested),
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=version("har-stream"),
+            licence=config.licence,
+        ),
+    )
+    with saving(folder):
+        export_bundle(
+            folder / run_folder.BUNDLE,
+            model=outcome.network.model,
+            manifest=manifest,
+            windows=lessons.some_windows(dataset.clips),
+            frozen=frozen,
+        )
+    with explaining(folder, "cannot be written", remedy="free some space and go on with --resume"):
+        (folder / run_folder.RUN).unlink(missing_ok=True)  # the older run is no whole one any more
+        all_formats.discard(folder)
+        save_model(outcome.network.model, folder / run_folder.MODEL)
+        run_folder.write_decisions(folder, tested)
+        run_folder.write_figures(
+            folder,
+            config=config,
+            manifest=manifest,
+            scores=scores,
+            splits=parts,
+            learned=outcome.learned,
+            cached=cached,
+        )
+    return Run(folder, scores, manifest.provenance.leaks)
+
+
+def _calibrate(
+    judged: Sequence[Judged], config: RunConfig, *, n_labels: int
+) -> tuple[Calibration, Rejecting]:
+    probabilities, truth = metrics.windows_of(judged)
+    temperature = fit_temperature(probabilities, truth)
+    calibrated = apply_temperature(probabilities, temperature)
+    others = metrics.windows_of_others(judged, n_labels=n_labels)
+    calibration = Calibration(
+        temperature=temperature,
+        ece_before=metrics.expected_calibration_error(probabilities, truth),
+        ece_after=metrics.expected_calibration_error(calibrated, truth),
+    )
+    unlike = apply_temperature(others, temperature)
+    return calibration, fit_rejecting(
+        calibrated, truth, others=unlike, keep=config.keep, told=config.deciding
+    )
+
+
+def _at_temperature(judged: Iterable[Judged], temperature: float) -> list[Judged]:
+    return [
+        replace(clip, probabilities=apply_temperature(clip.probabilities, temperature))
+        for clip in judged
+    ]
+
+
+def _confusion(tested: Sequence[Judged], n_labels: int) -> tuple[tuple[float, ...], ...]:
+    probabilities, truth = metrics.windows_of(tested)
+    matrix = metrics.confusion(
+        probabilities.argmax(-1), truth, n_labels=n_labels, prior=CONFUSION_PRIOR
+    )
+    return tuple(tuple(round(float(share), 4) for share in row) for row in matrix)
+
+
+def _figures(scores: Mapping[str, Any], rejecting: Rejecting) -> dict[str, float]:
+    figures = {name: float(scores[name]) for name in ("accuracy", "macro_f1", "ece")}
+    return {name: round(value, 4) for name, value in (figures | rejecting.shares()).items()}
+
+
+def _at_mean_rate(config: RunConfig, dataset: Dataset) -> RunConfig:
+    """State the rate that evenly spread frames have at the data set's mean clip length."""
+    lengths = [length for clip in dataset.clips if (length := cache.length_s(clip.path))]
+    if not lengths:
+        raise InputError("no clip states its length, so no sampling rate can be stated either")
+    rate = config.clip.n_frames / float(np.mean(lengths))
+    return config.model_copy(update={"clip": replace(config.clip, sample_hz=round(rate, 3))})

@@ -1,0 +1,182 @@
+"""The networks of a run: one for every part of its clips, each judged on what it never saw."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from har_stream.core.frame import Image
+from training import run_folder
+from training.config import RunConfig
+from training.data import splits
+from training.data.batches import Example, StreamedBatches, parity_windows, sampling_of
+from training.data.cache import images_of, is_image
+from training.data.cache_file import Footage
+from training.data.folders import Clip, Dataset
+from training.data.splits import Split
+from training.evaluation import metrics
+from training.evaluation.metrics import Judged
+from training.fitting.fit_network import Learned, learn
+from training.fitting.pretrain import pretrain, start_from
+from training.saving import save_model, saving
+
+logger = logging.getLogger(__name__)
+
+N_OTHER_PARTS = 5
+"""One part of the clips of no label is judged by, the others are learned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What all networks of a run learn from, and how.
+
+    Attributes:
+        config: Of the run.
+        labels: In the order of the outputs.
+        frames: What is cached of every clip that can be read.
+        resume: Go on from checkpoints, where there are any.
+        start: Gives a new network its first weights; none: it begins from nothing.
+    """
+
+    config: RunConfig
+    labels: tuple[str, ...]
+    frames: Mapping[Clip, Footage]
+    resume: bool
+    start: Callable[[keras.Model], None] | None = None
+
+    def learn(self, train: Iterable[Clip], validation: Iterable[Clip], folder: Path) -> Learned:
+        """Fit one network; its checkpoint goes into the folder."""
+        return learn(
+            self._examples(train),
+            self._examples(validation),
+            self.config,
+            n_labels=len(self.labels),
+            folder=folder,
+            resume=self.resume,
+            start=self.start,
+        )
+
+    def judge(self, network: Learned, clips: Sequence[Clip]) -> list[Judged]:
+        """Have a network say what it makes of every window that streaming would decide on."""
+        if not clips:
+            return []
+        examples = self._examples(clips)
+        batches = StreamedBatches(examples, self.config, n_labels=len(self.labels))
+        probabilities = network.folded.predict(batches, verbose=0).astype(np.float64)
+        ends = np.cumsum(batches.n_windows)
+        return [
+            Judged(clip, example.label, said)
+            for clip, example, said in zip(
+                clips, examples, np.split(probabilities, ends[:-1]), strict=True
+            )
+        ]
+
+    def some_windows(self, clips: Sequence[Clip]) -> Image:
+        """Take the first windows of clips all over the data set."""
+        return parity_windows(clips, self.config, read=partial(map, self._images))
+
+    def _images(self, clip: Clip) -> Footage:
+        cached = self.frames[clip]
+        return cached if is_image(cached) else images_of(clip, sampling_of(self.config))
+
+    def _examples(self, clips: Iterable[Clip]) -> list[Example]:
+        index = {label: n for n, label in enumerate(self.labels)}
+        return [Example(self.frames[clip], index.get(clip.label), clip.name) for clip in clips]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run's lessons.
+
+    Attributes:
+        network: The bundle's own.
+        trained_on: What it learned from.
+        learned: Per part, with its curves.
+        tested: Test clips of all parts, each judged by the network of its part.
+        judged: Clips to calibrate by: validation clips and others, or where there are none, tested.
+    """
+
+    network: Learned
+    trained_on: tuple[Clip, ...]
+    learned: list[Learned]
+    tested: list[Judged]
+    judged: list[Judged]
+
+
+def learn_parts(
+    lessons: Lessons, dataset: Dataset, parts: Sequence[Split], *, folder: Path
+) -> Outcome:
+    """Learn from every part and judge its test clips; folds are followed by a network of all clips.
+
+    Args:
+        lessons: What networks learn from, and how.
+        dataset: All clips that can be read.
+        parts: How they are parted.
+        folder: Of the run, for networks and checkpoints.
+
+    Raises:
+        InputError: The loss diverged, or something cannot be written.
+    """
+    config = lessons.config
+    lessons = _after_first_lesson(lessons, dataset, parts, folder=folder / "pretrain")
+    learned, tested, judged = [], [], []
+    for n, part in enumerate(parts):
+        seen, unseen = _deal_others(dataset, config, parts, number=n)
+        own = folder / f"split-{n + 1}"
+        network = lessons.learn([*part.train, *seen], part.validation, own)
+        learned.append(network)
+        judged += lessons.judge(network, [*part.validation, *unseen])
+        trained_on = [*part.train, *seen]
+        if config.split.refit:
+            trained_on = [*part.train, *part.validation, *seen]
+            network = lessons.learn(trained_on, (), own / "refit")
+        by_test = lessons.judge(network, part.test)
+        with saving(folder):
+            save_model(network.model, own / run_folder.MODEL)
+        tested += by_test
+        if not part.validation:
+            judged += by_test
+        accuracy = metrics.score(by_test, lessons.labels)["accuracy"]
+        logger.info("%s: accuracy %.3f", part.name, accuracy)
+    if len(parts) > 1:
+        trained_on = [*dataset.clips, *(dataset.others if config.fit.others else seen)]
+        network = lessons.learn([*dataset.clips, *dataset.others], (), folder / "all")
+    return Outcome(network, tuple(trained_on), learned, tested, judged)
+
+
+def _after_first_lesson(
+    lessons: Lessons, dataset: Dataset, parts: Sequence[Split], *, folder: Path
+) -> Lessons:
+    """Let networks start from one lesson on the clips of no label, where the config has one."""
+    config = lessons.config
+    if config.pretrain is None:
+        return lessons
+    seen, _ = _deal_others(dataset, config, parts, number=0)
+    taught = pretrain(
+        {clip: lessons.frames[clip] for clip in seen},
+        config,
+        lesson=config.pretrain,
+        folder=folder,
+        resume=lessons.resume,
+    )
+    return replace(lessons, start=partial(start_from, pretrained=taught))
+
+
+def _deal_others(
+    dataset: Dataset, config: RunConfig, parts: Sequence[Split], *, number: int
+) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
+    """Part the clips of no label; always alike where one lesson on them serves all folds.
+
+    Returns:
+        Those to learn from: where groups span classes, nobody who is judged by shows in them. And
+        those to judge by.
+    """
+    number, parts = (0, parts) if config.pretrain else (number, [parts[number]])
+    seen, unseen = splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=number)
+    if not (config.pretrain or config.fit.others):
+        return (), unseen
+    return splits.apart(seen, *(side for p in parts for side in (p.validation, p.test))), unseen
