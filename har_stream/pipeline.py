@@ -24,7 +24,7 @@ Said = tuple[str, News]
 
 
 class Arrivals(Protocol):
-    """Where frames come from: `har_stream.cameras.readers.Readers`, or a stream made up to measure."""
+    """Where frames come from: `cameras.readers.Readers`, or a stream made up to measure."""
 
     @property
     def ended(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from real_broker import HOW_TO_INSTALL, PROGRAM, Mosquitto
+from support.broker.real_broker import HOW_TO_INSTALL, PROGRAM, Mosquitto
 
 # A busy machine is no failure; a test that hangs meets pytest's own timeout.
 hypothesis.settings.register_profile("har", deadline=None)

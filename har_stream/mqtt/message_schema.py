@@ -1,4 +1,6 @@
-"""Writes the JSON schema and an example of every payload: `python -m har_stream.mqtt.message_schema FOLDER`.
+"""Writes the JSON schema and an example of every payload.
+
+`python -m har_stream.mqtt.message_schema FOLDER` does so.
 
 The examples are built from the very models that travel, so that the documentation cannot lag.
 """

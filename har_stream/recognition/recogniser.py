@@ -44,8 +44,7 @@ class _Stream:
 class Recogniser:
     """Rolls a bundle's window over the sampled frames of any number of cameras.
 
-    Decisions equal those of the window model on `har_stream.core.frame.windows` of the same frames, at
-    the cost of one step a frame.
+    Decisions equal those of the window model on the same windows, at the cost of one step a frame.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ FORMATS: tuple[Format, ...] = ("litert", "litert_float16", "litert_int8")
 
 
 class LiteRtEngine:
-    """Runs a bundle's `.tflite` files, of any number format; see `har_stream.recognition.engines.Engine`."""
+    """Runs a bundle's `.tflite` files, of any number format; see `engine.Engine`."""
 
     def __init__(self, bundle: Bundle, rolling: Rolling) -> None:
         self._n_labels = len(bundle.manifest.labels)

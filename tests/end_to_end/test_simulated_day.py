@@ -1,0 +1,73 @@
+"""The real processes on a simulated day: what reaches the journal is what was true."""
+
+import json
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import jsonschema
+from support.broker.real_broker import Mosquitto, listening
+from support.processes.forecast_process import HarForecast
+from support.processes.stream_process import read_events, start_har_stream
+from support.repository import ROOT
+
+from har_stream.core.activity import IDLE
+from har_stream.mqtt.messages import ActivityEvent, Forecast
+from har_stream.simulation.truth import truth
+from training.evaluation.simulated_home import Told, score_events, share_of_time
+
+SCHEMA = ROOT / "docs" / "schema"
+SEED = 4242
+START_AT = datetime(2026, 3, 2, tzinfo=timezone(timedelta(hours=1)))
+EVERY_S = 60.0
+
+
+def _now(event: ActivityEvent) -> tuple[datetime, str]:
+    return (event.ended_at, IDLE) if event.ended_at else (event.started_at, event.activity)
+
+
+def test_a_simulated_day_is_recognised_journalled_and_forecast(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    recorded = tmp_path / "events.jsonl"
+    forecast_topic = "har/home/h1/forecast"
+    with (
+        listening(mosquitto.port, "har/+/+/event", forecast_topic) as listener,
+        HarForecast(mosquitto.url, tmp_path / "forecast") as forecaster,
+    ):
+        forecaster.wait_for_log("connected")
+        stream = start_har_stream(
+            *("--camera", f"sim:{SEED}?days=1&every={EVERY_S:g}", "--bundle", "sim-home"),
+            *("--start-at", START_AT.isoformat(), "--node", "n1", "--home", "h1"),
+            *("--broker", mosquitto.url, "--state-dir", tmp_path / "stream"),
+            *("--record-events", recorded),
+        )
+        listener.wait_for(lambda _: len(listener.on("har/n1/sim_4242/event")) >= 5, timeout_s=120)
+        forecaster.kill()
+        forecaster.start()
+        _, said = stream.communicate(timeout=240)
+        assert stream.returncode == 0, said
+        announced = read_events(recorded)
+        last = announced[-1].ended_at or announced[-1].started_at
+        listener.wait_for(
+            lambda _: Forecast.decode(listener.on(forecast_topic)[-1]).at >= last, timeout_s=60
+        )
+        kept = forecaster.kept()
+        newest = json.loads(listener.on(forecast_topic)[-1])
+
+    assert [event.id for event in kept] == [event.id for event in announced]
+    assert [event.seq for event in kept] == list(range(1, len(kept) + 1))
+    event_schema = json.loads((SCHEMA / "event.json").read_text())
+    for payload in listener.on("har/n1/sim_4242/event"):
+        jsonschema.validate(json.loads(payload), event_schema)
+    jsonschema.validate(newest, json.loads((SCHEMA / "forecast.json").read_text()))
+
+    stays = truth(SEED, start_at=START_AT, days=1)
+    if kept[-1].ended_at and stays[-1].ended_at - kept[-1].ended_at <= timedelta(seconds=EVERY_S):
+        kept.pop()  # the source ended, and with it whatever was going on
+    told = [Told(activity, at, at) for at, activity in map(_now, kept)]
+    score = score_events(stays, told, every_s=EVERY_S)
+    assert (score.n_missed, score.n_false) == (0, 0)
+    assert score.n_true > 10
+    first = (START_AT, stays[0].activity if stays[0].activity == IDLE else "unknown")
+    right = share_of_time(stays, [first, *map(_now, kept)], until=stays[-1].ended_at)
+    assert right >= 0.9

@@ -1,0 +1,250 @@
+"""`har-stream --check`: each line is true, names its remedy, and decides the exit status."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.broker.real_broker import Mosquitto, free_port, listening
+from support.processes.stream_process import eager_copy, shipped_bundle, write_video
+from support.video.video_source import MjpegServer, grey
+
+from har_stream.bundles.bundle import MANIFEST
+from har_stream.commands import broker_check, stream
+from har_stream.commands.check import check_camera, check_clock
+from har_stream.commands.finding import Finding
+from har_stream.config.settings import BrokerSettings, CameraSettings
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Image
+from har_stream.mqtt import broker
+from har_stream.mqtt import probe as audience
+
+WHEN = datetime(2026, 11, 22, 18, tzinfo=UTC)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "bar.mp4", 100)
+
+
+@pytest.fixture
+def check(
+    tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, dict[str, str]]]:
+    """Run `--check`; returns its status and its lines by name."""
+
+    def run(*flags: str | Path) -> tuple[int, dict[str, str]]:
+        shipped_bundle()
+        given = ["--check", "--node", "n1", "--engine", "litert"]
+        if not {"--camera", "--config"} & set(flags):
+            given += ["--camera", str(video)]
+        if "--state-dir" not in flags:
+            given += ["--state-dir", str(tmp_path / "state")]
+        status = stream.main([*given, *map(str, flags)])
+        lines = [line for line in capsys.readouterr().out.splitlines() if line]
+        return status, {line[7:].split(":")[0]: line for line in lines}
+
+    return run
+
+
+def test_all_is_well(check, mosquitto: Mosquitto, video: Path, tmp_path: Path) -> None:
+    with listening(mosquitto.port, "homeassistant/+/+/+/config"):
+        status, lines = check("--broker", mosquitto.url)
+    assert status == 0
+    assert {name for name, line in lines.items() if not line.startswith("ok ")} <= {"clock"}
+    assert lines["camera bar"] == f"ok     camera bar: {video} opens, 160x120 at 25 fps"
+    assert re.search(r"lrcn-ucf knows .*TaiChi", lines["bundle"])
+    assert re.search(
+        r"LiteRT on one CPU thread decides on a blank window, [\d.]+ ms", lines["engine"]
+    )
+    assert f"broker {mosquitto.url} takes and delivers" in lines["mqtt"]
+    assert "somebody listens below homeassistant/" in lines["discovery"]
+    assert f"{tmp_path / 'state'} is writable" in lines["state"]
+    assert not list((tmp_path / "state").iterdir())
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # nonsense is what one bundle computes
+@pytest.mark.parametrize(
+    ("flags", "name", "says"),
+    [
+        (["--camera", "absent.mp4"], "camera absent", "No such file.*; give a video file"),
+        (["--camera", "9"], "camera cam9", "9: cannot be opened; [a-z]"),
+        (["--bundle", "absent"], "bundle", "no bundle 'absent'.*give a bundle folder"),
+        (["--engine", "keras", "--bundle", "{litert}"], "engine", "; take --engine litert"),
+        (["--bundle", "{nonsense}"], "engine", "computes nonsense; export the bundle anew"),
+        (["--broker", "mqtt://127.0.0.1:{port}"], "mqtt", "does not answer: .*; see that it runs"),
+        (["--broker", "localhost"], "mqtt", "mqtt://host:1883 or mqtts://host:8883 expected"),
+        (["--state-dir", "{video}/state"], "state", "cannot be written: .*; make it yours"),
+        (["--config", "{empty}"], "camera", "none given; give --camera SRC"),
+    ],
+)
+def test_what_is_wrong_is_named_and_alone(
+    check, mosquitto: Mosquitto, video: Path, tmp_path: Path, flags, name: str, says: str
+) -> None:
+    (tmp_path / "empty.yaml").write_text("{}")
+    places = {"port": free_port(), "video": video, "empty": tmp_path / "empty.yaml"}
+    for kind in ("litert", "nonsense"):
+        if f"{{{kind}}}" in flags:
+            places[kind] = _altered_bundle(tmp_path / kind, kind)
+    with listening(mosquitto.port, "homeassistant/#"):
+        status, lines = check("--broker", mosquitto.url, *(flag.format(**places) for flag in flags))
+    assert status == 2
+    (wrong,) = [line for line in lines.values() if line.startswith("WRONG")]
+    assert wrong == lines[name]
+    assert re.search(says, wrong)
+
+
+def _altered_bundle(path: Path, kind: str) -> Path:
+    """A bundle without files for Keras, or one whose calibration divides by next to nothing."""
+    manifest = json.loads((eager_copy(path) / MANIFEST).read_text())
+    if kind == "nonsense":
+        manifest["calibration"]["temperature"] = 5e-324
+    else:
+        for files in manifest["networks"].values():
+            files.pop("keras")
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    return path
+
+
+def test_a_live_camera_is_watched(mosquitto: Mosquitto) -> None:
+    with MjpegServer(lambda n: grey(n % 200)) as server:
+        found = check_camera(CameraSettings(source=server.url), None)
+    assert found.ok
+    fps = re.fullmatch(rf"{server.url} opens, 64x48 at ([\d.]+) fps", found.text)
+    assert fps is not None
+    assert 5 < float(fps[1]) < 25, "the server sends 20 a second, on a busy machine fewer"
+
+
+def test_a_camera_that_is_lost_meanwhile_is_wrong() -> None:
+    def draw(n: int) -> Image:
+        if n > 15:
+            raise ConnectionError
+        return grey(n)
+
+    with MjpegServer(draw) as server:
+        found = check_camera(CameraSettings(source=server.url), None)
+    assert not found.ok
+    assert re.fullmatch(rf"{server.url}: (the stream ended|no frame for 2 s)", found.text)
+    assert found.remedy.startswith("see that it is connected")
+
+
+def test_a_camera_behind_credentials_is_named_without_them() -> None:
+    source = f"rtsp://user:secret@127.0.0.1:{free_port()}/live"
+    found = check_camera(CameraSettings(source=source), None)
+    assert not found.ok
+    assert "secret" not in str(found)
+    assert found.text == f"rtsp://***@{source.partition('@')[2]}: cannot be opened"
+    assert found.remedy
+
+
+def test_a_slow_camera_is_a_hint(tmp_path: Path) -> None:
+    slow = write_video(tmp_path / "slow.mp4", 20, fps=2.0)
+    found = check_camera(CameraSettings(source=str(slow)), None)
+    assert found.ok
+    assert found.text.endswith("at 2 fps")
+    assert "slower than the 10 fps" in found.remedy
+
+
+def test_a_single_frame_has_no_rate(tmp_path: Path) -> None:
+    brief = write_video(tmp_path / "brief.mp4", 1)
+    found = check_camera(CameraSettings(source=str(brief)), None)
+    assert found.ok
+    assert found.text.endswith("160x120, too short to tell its fps")
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_broker_that_does_not_let_us_write(
+    check, make_mosquitto, tmp_path: Path, video: Path, monkeypatch, protocol: str
+) -> None:
+    """With MQTT 3.1.1 a refusal looks like success; that nothing comes back betrays it."""
+    monkeypatch.setattr(broker_check, "ANSWER_S", 1.0)
+    acl = tmp_path / "acl"
+    acl.write_text("topic read har/#\ntopic readwrite homeassistant/#\n")
+    forbidding = make_mosquitto(f"acl_file {acl}")
+    config = tmp_path / "har.yaml"
+    url = f"url: '{forbidding.url}', protocol: '{protocol}'"
+    config.write_text(f"broker: {{{url}}}\ncameras: [{{source: {video}}}]\n")
+    status, lines = check("--config", config)
+    assert status == 2
+    says = "forbids publishing" if protocol == "5" else "does not deliver to us what we publish"
+    assert lines["mqtt"].startswith("WRONG")
+    assert f"{says} below har/n1/; its access list must" in lines["mqtt"]
+
+
+@pytest.mark.parametrize(
+    ("section", "retained", "status", "says"),
+    [
+        ("", b"", 2, "WRONG  discovery: nobody listens below homeassistant/; point Home Assistant"),
+        ("", b"offline", 2, "WRONG  discovery: nobody listens below homeassistant/"),
+        ("", b"online", 0, "ok     discovery: somebody listens below homeassistant/"),
+        ("discovery: {prefix: ha}", b"online", 2, "WRONG  discovery: nobody listens below ha/"),
+        ("discovery: {enabled: false}", b"", 0, "ok     discovery: switched off"),
+    ],
+)
+def test_nobody_listening_is_a_fault_where_discovery_is_on(
+    check, mosquitto: Mosquitto, tmp_path: Path, video: Path, section, retained, status, says
+) -> None:
+    config = tmp_path / "har.yaml"
+    config.write_text(
+        f"broker: {{url: '{mosquitto.url}'}}\ncameras: [{{source: {video}}}]\n{section}\n"
+    )
+    with listening(mosquitto.port, "har/#") as listener:
+        listener.publish("homeassistant/status", retained, retain=True)
+        ended, lines = check("--config", config)
+        assert ended == status
+        assert lines["discovery"].startswith(says)
+        (probe,) = listener.wait_for(len)
+        assert re.fullmatch("har/n1/check-[0-9a-f]{32}", probe.topic)
+    with listening(mosquitto.port, "#") as late:
+        late.publish("end", "")
+        came = late.wait_for(lambda messages: late.on("end"))
+    kept = {message.topic for message in came} - {"end", "homeassistant/status"}
+    assert not kept, "the check leaves nothing behind"
+
+
+def test_forbidden_discovery_is_told(make_mosquitto, tmp_path: Path) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic readwrite har/#\n")
+    settings = BrokerSettings(url=make_mosquitto(f"acl_file {acl}").url)
+    answer = audience.ask(settings, "homeassistant/sensor/n1/check/config")
+    found = broker_check.judge_discovery("homeassistant", answer=answer, said_online=False)
+    assert not found.ok
+    assert found.remedy == "its access list must allow this user to write homeassistant/#"
+
+
+def test_without_a_broker_the_embedded_one_is_tried(check, monkeypatch) -> None:
+    port = free_port()
+    monkeypatch.setattr(broker, "DEFAULT_PORT", port)
+    monkeypatch.setattr("har_stream.mqtt.broker_address.DEFAULT_URL", f"mqtt://127.0.0.1:{port}")
+    status, lines = check()
+    assert status == 0
+    assert lines["mqtt"].startswith("hint   mqtt: embedded broker mqtt://127.0.0.1:")
+    assert "cannot tell whether anybody listens" in lines["discovery"]
+
+
+def test_an_unreachable_or_refusing_broker_gives_no_answer(make_mosquitto) -> None:
+    assert audience.ask(BrokerSettings(url=f"mqtt://127.0.0.1:{free_port()}"), "t") is None
+    assert audience.ask(BrokerSettings(url=make_mosquitto(anonymous=False).url), "t") is None
+
+
+@pytest.mark.parametrize(
+    ("at", "jumped_s", "synchronised", "says"),
+    [
+        (WHEN, 0.01, True, "ok     clock: 2026-11-22T18:00:00.00:00, synchronised"),
+        (WHEN, -0.01, None, "ok     clock: 2026-11-22T18:00:00.00:00, steady"),
+        (WHEN, 0.01, False, "hint   clock: .*nothing keeps right; .*timedatectl set-ntp true"),
+        (WHEN.replace(year=1970), 0.0, None, "WRONG  clock: it says 1970-11-22.*has been; let"),
+        (WHEN, 3600.0, True, r"WRONG  clock: it jumped by \+3600.0 s"),
+        (WHEN, -2.0, True, r"WRONG  clock: it jumped by -2.0 s"),
+    ],
+)
+def test_the_clock_is_judged(at, jumped_s, synchronised, says: str) -> None:
+    assert re.match(says, str(check_clock(at, jumped_s=jumped_s, synchronised=synchronised)))
+
+
+def test_an_errors_own_remedy_wins() -> None:
+    own = Finding.of("camera", InputError("it burns; call the fire brigade"), remedy="buy one")
+    assert (own.text, own.remedy) == ("it burns", "call the fire brigade")
+    assert Finding.of("camera", InputError("it burns"), remedy="buy one").remedy == "buy one"

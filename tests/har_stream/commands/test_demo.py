@@ -1,0 +1,70 @@
+"""`har-demo` as a person meets it: it ends by itself, says why it cannot, leaves nothing behind."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.broker.real_broker import free_port
+from support.processes.stream_process import write_video
+
+COMMAND = (sys.executable, "-m", "har_stream.commands.demo")
+
+
+def demo(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def children_of(pid: int) -> list[Path]:
+    """Where the kernel keeps the processes that a process has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path("/proc", child) for child in children]
+
+
+def test_it_ends_by_itself_after_showing_events_and_forecasts() -> None:
+    run = demo("--duration", "25", "--pace", "900")
+    assert run.returncode == 0, run.stderr
+    assert "mosquitto_sub" in run.stdout
+    said = run.stdout.splitlines()
+    assert any(line.startswith("event ") for line in said)
+    assert any(line.startswith("forecast ") and "next about" in line for line in said)
+
+
+def test_a_clip_is_played_to_its_end_and_the_demo_ends_with_it(tmp_path: Path) -> None:
+    run = demo("--camera", write_video(tmp_path / "bar.mp4", 50))
+    assert run.returncode == 0, run.stderr
+    assert "bar.mp4 with lrcn-ucf" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--camera", "nowhere.mp4"), "har-demo: nowhere.mp4: cannot be read"),
+        (("--camera", f"rtsp://127.0.0.1:{free_port()}/live"), "see that it streams"),
+        (("--bundle", "no-such-bundle"), "har-demo: no bundle 'no-such-bundle': give"),
+    ],
+)
+def test_one_that_cannot_run_says_why_in_one_line(arguments: tuple[str, ...], says: str) -> None:
+    run = demo(*arguments, "--duration", "60")
+    assert run.returncode == 2
+    (line,) = run.stderr.splitlines()
+    assert says in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_cleanly_and_leaves_no_process_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    video = write_video(tmp_path / "bar.mp4", 3000)
+    command = [*COMMAND, "--camera", str(video)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    next(line for line in process.stdout if "listen in" in line)
+    children = children_of(process.pid)
+    assert len(children) == 3, "broker, har-stream and har-forecast"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "")
+    assert not any(child.exists() for child in children)

@@ -1,0 +1,57 @@
+"""The forecaster's example configuration loads, names every key, and wrong rules are refused."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from support.repository import ROOT
+
+from har_stream.config import settings
+from har_stream.config.settings import ForecastSettings, RuleSettings
+from har_stream.core.errors import InputError
+
+EXAMPLE = ROOT / "configs" / "har-forecast.yaml"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "har.yaml"
+
+
+def test_the_example_loads_as_it_is_and_with_every_key_set(config: Path) -> None:
+    (rule,) = settings.load(EXAMPLE).forecast.rules
+    config.write_text(re.sub(r"(?m)^(\s*)#(?=\S)", r"\1", EXAMPLE.read_text()))
+    (full,) = settings.load(config).forecast.rules
+    assert full == rule.model_copy(update={"release": 0.6}), "the values shown are the defaults"
+    told = yaml.safe_load(config.read_text())["forecast"]
+    assert told.keys() == ForecastSettings.model_fields.keys()
+    assert told["rules"][0].keys() == RuleSettings.model_fields.keys()
+
+
+RULE = "name: a, activity: b, within: 60min, probability: 0.5, topic: c"
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ([f"{RULE}, release: 0.6"], "release must not be above probability"),
+        ([RULE, RULE], "two rules are called a"),
+        ([RULE.replace("60min", "61min")], "within"),
+        ([RULE.replace("0.5", "1.5")], "probability"),
+        ([RULE.replace("topic: c", "topic: c/#")], "no wildcard"),
+        ([RULE.replace("name: a", "name: A b")], "no valid id"),
+        ([f"{RULE}, payload: ON"], "unknown key"),
+    ],
+)
+def test_rules_that_make_no_sense(config: Path, rules: list[str], words: str) -> None:
+    told = "".join(f"    - {{{rule}}}\n" for rule in rules)
+    config.write_text(f"forecast:\n  rules:\n{told}")
+    with pytest.raises(InputError, match=words):
+        settings.load(config)
+
+
+def test_a_bare_on_means_the_word(config: Path) -> None:
+    config.write_text(f"forecast:\n  rules: [{{{RULE}, payload_on: ON, payload_off: off}}]\n")
+    (rule,) = settings.load(config).forecast.rules
+    assert (rule.payload_on, rule.payload_off) == ("ON", "OFF")

@@ -1,0 +1,201 @@
+"""A wrong line in the settings is named: file, line, key, and the nearest key that is valid."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from support.repository import ROOT
+
+from har_stream.config import settings, yaml_file
+from har_stream.core.errors import InputError
+
+EXAMPLE = ROOT / "configs" / "har-stream.yaml"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "har.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("bundel: x\n", 1, "unknown key 'bundel'; did you mean 'bundle'?"),
+        ("node: a\nbroker:\n  usrname: x\n", 3, "'broker.usrname'; did you mean 'username'?"),
+        ("cameras:\n- source: a\n- source: b\n  rom: c\n", 4, "did you mean 'room'?"),
+        ("cameras:\n- source: a\n  deciding:\n    min_dwel_s: 3\n", 4, "mean 'min_dwell_s'?"),
+        ("broker:\n  tls:\n    ca: x\n", 3, "valid are ca_file, cert_file, key_file"),
+        ("broker:\n  password: abc\n", 2, "did you mean 'password_file'?"),
+        ("node: a\ncameras:\n- room: kitchen\n", 3, "cameras.0.source is missing"),
+        ("cameras:\n- source: rstp://cam/live\n", 2, "no camera speaks rstp://; known are rtsp,"),
+        ("cameras:\n", 1, "cameras has no value; give one or leave the key out"),
+        ("engine: tensorflow\n", 1, "engine: Input should be 'auto', 'litert' or 'keras'"),
+        ("node: Kitchen Pi\n", 1, "'Kitchen Pi' is no valid id (a-z, 0-9, _ and -"),
+        ("home: bridge\n", 1, "'bridge' is no valid id"),
+        ("cameras:\n- source: a\n  region: [0, 0, 2, 1]\n", 3, "less than or equal to 1"),
+        ("cameras:\n- source: a\n  region: [0.5, 0, 0.2, 1]\n", 3, "left < right"),
+        ("cameras:\n- source: a\n  region: [0, 0, 1]\n", 3, "cameras.0.region.3 is missing"),
+        ("node: a\nhome: b\nnode: c\n", 3, "key 'node' is given twice"),
+        ("cameras:\n- source: x.mp4\n- source: y/x.mp4\n", 1, "two cameras are called x"),
+        ("- a\n", 1, "keys and values expected"),
+        ("node: [a\nhome: b\n", 2, "not valid YAML: expected ',' or ']'"),
+        ("a: 1\nb:\n\tc: 1\n", 3, "not valid YAML: found character"),
+        (
+            'node: !!python/object/apply:os.system ["true"]\n',
+            1,
+            "could not determine a constructor",
+        ),
+    ],
+)
+def test_a_wrong_line_is_named(config: Path, text: str, line: int, says: str) -> None:
+    config.write_text(text)
+    with pytest.raises(InputError) as caught:
+        settings.load(config)
+    message = str(caught.value)
+    assert message.startswith(f"{config}:{line}: ")
+    assert says in message
+    assert "\n" not in message
+
+
+def test_every_problem_has_its_own_line(config: Path) -> None:
+    config.write_text("bundel: x\nnode: a\nnode: b\nengine: fast\n")
+    with pytest.raises(InputError) as caught:
+        settings.load(config)
+    lines = str(caught.value).splitlines()
+    assert sorted(re.findall(r":(\d):", str(caught.value))) == ["1", "3", "4"]
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("content", [None, b"node: \xff\n"])
+def test_an_unreadable_file_is_named(config: Path, content: bytes | None) -> None:
+    if content is not None:
+        config.write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(str(config))):
+        settings.load(config)
+
+
+def test_an_empty_file_means_every_default(config: Path) -> None:
+    config.write_text("# nothing set\n")
+    assert settings.load(config) == settings.Settings()
+
+
+def test_a_device_index_needs_no_quotes_and_a_home_directory_is_expanded(config: Path) -> None:
+    config.write_text("cameras:\n- source: 0\nstate_dir: ~/har\n")
+    loaded = settings.load(config)
+    assert (loaded.cameras[0].source, loaded.cameras[0].id) == ("0", "cam0")
+    assert loaded.state_dir == Path.home() / "har"
+
+
+@pytest.mark.parametrize(
+    ("source", "camera_id"),
+    [
+        ("0", "cam0"),
+        ("/media/clips/v_Swing_g01.mp4", "v_swing_g01"),
+        ("rtsp://user:secret@10.0.0.7:554/front door?token=abc", "front_door"),
+        ("sim:7", "sim_7"),
+        ("http://cam/", "cam"),
+    ],
+)
+def test_a_camera_is_called_after_its_source_without_credentials(
+    source: str, camera_id: str
+) -> None:
+    assert settings.CameraSettings(source=source).id == camera_id
+
+
+def test_a_password_comes_from_a_private_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("from file\n")
+    broker = settings.BrokerSettings(password_file=secret)
+    secret.chmod(0o644)
+    with pytest.raises(InputError, match="chmod 600"):
+        settings.password(broker)
+    secret.chmod(0o600)
+    assert settings.password(broker) == "from file"
+    secret.unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        settings.password(broker)
+    monkeypatch.setenv("HAR_MQTT_PASSWORD", "from environment")
+    assert settings.password(settings.BrokerSettings()) == "from environment"
+
+
+def test_the_example_loads_as_it_stands_and_with_every_key_set(config: Path) -> None:
+    assert settings.load(EXAMPLE).cameras[0].source == "0"
+    config.write_text(re.sub(r"(?m)^(\s*)#(?=\S)", r"\1", EXAMPLE.read_text()))
+    loaded = settings.load(config)
+    assert loaded.cameras[0].deciding.urgent == ("fallen",)
+    unsaid = _keys(settings.Settings) - _keys_of(yaml.safe_load(config.read_text()))
+    assert {key.split(".")[0] for key in unsaid} == {"forecast"}  # har-forecast has its own
+
+
+def test_every_key_of_the_example_is_commented_with_its_unit() -> None:
+    for line in EXAMPLE.read_text().splitlines():
+        if re.search(r"_(s|below|above): ", line):
+            assert re.search(r"# .*(second|probability|\.\.\.)", line), line
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text() | st.binary())
+def test_any_content_loads_or_is_refused_in_words(config: Path, content: str | bytes) -> None:
+    raw = content.encode(errors="replace") if isinstance(content, str) else content
+    config.write_bytes(raw)
+    try:
+        settings.load(config)
+    except InputError as error:
+        assert str(config) in str(error)
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["cameras", "source", "broker", "tls", "region", "deciding"])
+                | st.text(max_size=4),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_structure_loads_or_is_refused_in_words(config: Path, content: Any) -> None:
+    config.write_text(yaml.safe_dump(content))
+    try:
+        settings.load(config)
+    except InputError as error:
+        assert str(config) in str(error)
+
+
+def _keys(model: Any, prefix: str = "") -> set[str]:
+    found = set()
+    for name, field in model.model_fields.items():
+        inner = yaml_file.section_in(field.annotation)
+        found |= _keys(inner, f"{prefix}{name}.") if inner else {f"{prefix}{name}"}
+    return found
+
+
+def _keys_of(content: Any, prefix: str = "") -> set[str]:
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        content = content[0]
+    if not isinstance(content, dict):
+        return {prefix.rstrip(".")}
+    return set().union(*(_keys_of(inner, f"{prefix}{key}.") for key, inner in content.items()))
+
+
+def test_flags_win_over_the_file_key_by_key(config: Path) -> None:
+    config.write_text("node: a\nbroker: {url: 'mqtt://x', username: har}\ncameras: [{source: 0}]\n")
+    flags = {"broker": {"url": "mqtt://y"}, "cameras": [{"source": "1"}]}
+    merged = settings.override(settings.load(config), flags)
+    assert (merged.node, merged.broker.url, merged.broker.username) == ("a", "mqtt://y", "har")
+    assert [camera.id for camera in merged.cameras] == ["cam1"]
+    with pytest.raises(InputError, match=r"^node: 'A B' is no valid id"):
+        settings.override(merged, {"node": "A B"})

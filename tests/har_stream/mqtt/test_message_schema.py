@@ -1,0 +1,95 @@
+"""`docs/schema` says of every payload what the code really writes and reads."""
+
+import json
+from datetime import datetime
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.repository import ROOT
+
+from har_stream.mqtt import message_schema, messages
+from har_stream.mqtt.messages import ActivityEvent, Message, MessageError
+
+FOLDER = ROOT / "docs" / "schema"
+
+
+@pytest.mark.parametrize("name", message_schema.files())
+def test_the_file_is_what_the_code_says(name: str) -> None:
+    assert (FOLDER / name).read_text() == message_schema.files()[name], (
+        "out of date: python -m har_stream.mqtt.message_schema docs/schema"
+    )
+
+
+def test_no_file_is_left_over() -> None:
+    assert {path.name for path in FOLDER.glob("*.json")} == set(message_schema.files())
+
+
+@pytest.mark.parametrize("name", message_schema.PAYLOADS)
+def test_the_example_obeys_its_schema_and_can_be_read_back(name: str) -> None:
+    payload = message_schema.PAYLOADS[name]
+    content = json.loads((FOLDER / f"{name}.json").read_text())
+    validator = jsonschema.Draft202012Validator(
+        content, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+    validator.check_schema(content)
+    (example,) = content["examples"]
+    validator.validate(example)
+    assert type(payload.example).decode(json.dumps(example)) == payload.example
+    unfamiliar = json.dumps(example | {"from_the_future": 1})
+    assert type(payload.example).decode(unfamiliar) == payload.example
+
+
+@pytest.mark.parametrize("name", sorted(message_schema.PAYLOADS.keys() - {"bridge_request"}))
+def test_the_schema_misses_nothing_that_is_required(name: str) -> None:
+    content = json.loads((FOLDER / f"{name}.json").read_text())
+    (example,) = content["examples"]
+    for field in example:
+        lacking = {key: value for key, value in example.items() if key != field}
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(lacking, content)
+
+
+@pytest.mark.parametrize("request_", ["{}", '{"transaction":"7"}', '{"camera":"c","from_seq":1}'])
+def test_a_request_may_leave_out_what_it_does_not_need(request_: str) -> None:
+    content = json.loads((FOLDER / "bridge_request.json").read_text())
+    jsonschema.validate(json.loads(request_), content)
+    messages.BridgeRequest.decode(request_.encode())
+
+
+def test_every_message_of_the_wire_is_described() -> None:
+    parts = {messages.Likely, messages.NextStart, messages.Score}
+    described = {type(payload.example) for payload in message_schema.PAYLOADS.values()}
+    assert described | parts == set(Message.__subclasses__())
+
+
+@given(payload=st.one_of(st.binary(), st.text(), st.sampled_from(["[" * 10**5, "{}", "null"])))
+@pytest.mark.parametrize("model", sorted(Message.__subclasses__(), key=lambda m: m.__name__))
+def test_any_payload_is_read_or_refused_in_one_line(
+    model: type[Message], payload: bytes | str
+) -> None:
+    try:
+        read = model.decode(payload)
+    except MessageError as error:
+        assert str(error).startswith(model.__name__)
+    else:
+        assert model.decode(read.encode()) == read
+
+
+@given(
+    seq=st.integers(1, 2**63 - 1),
+    at=st.datetimes(
+        datetime(2026, 1, 1),
+        datetime(2027, 1, 1),
+        timezones=st.timezones(),
+        allow_imaginary=False,
+    ),
+)
+def test_an_event_survives_the_wire_to_the_millisecond(seq: int, at: datetime) -> None:
+    example = json.loads(message_schema.PAYLOADS["event"].example.encode())
+    example |= {"seq": seq}
+    event = ActivityEvent.decode(json.dumps(example))
+    moved = event.model_copy(update={"started_at": at.replace(microsecond=123000)})
+    read = ActivityEvent.decode(moved.encode()).started_at
+    assert read.isoformat() == moved.started_at.isoformat()

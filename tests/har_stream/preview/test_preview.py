@@ -1,0 +1,134 @@
+"""Frames are annotated for a person; clips of chosen activities stay within their bound."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.processes.stream_process import virtual_display
+
+from har_stream.core.activity import CameraState, CameraStatus, Change, EventType, Recognition
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
+from har_stream.preview.clip_recorder import BEFORE_S, LENGTH_S, ClipRecorder
+from har_stream.preview.overlay import WIDTH_PX, Overlay
+from har_stream.preview.preview import Preview, check_window
+
+START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+FPS = 5.0
+SEEN = Recognition("cam0", START, {"a": 0.9, "b": 0.1}, "a", 0.9, 0.8, 12.4)
+
+
+def frame(n: int) -> Frame:
+    grey = np.full((90, 160, 3), n % 200, np.uint8)
+    return Frame(grey, START + timedelta(seconds=n / FPS), resets=n == 0)
+
+
+def change(event_type: EventType, activity: str, n: int) -> Change:
+    at = START + timedelta(seconds=n / FPS)
+    ended_at = at if event_type == "activity_ended" else None
+    return Change(event_type, activity, None, {activity: 1.0}, 1.0, at, ended_at)
+
+
+def test_the_overlay_says_label_confidence_rate_latency_and_state() -> None:
+    overlay = Overlay("cam0", fps=5.0)
+    assert overlay.lines() == ["cam0  offline  5.0 fps"]
+    overlay.take(CameraStatus("cam0", CameraState.ONLINE, START, "opened"))
+    overlay.take(SEEN)
+    overlay.take(change("activity_started", "a", 0))
+    assert overlay.lines() == ["a 90%", "cam0  online  5.0 fps  12 ms", "a since 18:00:00"]
+    overlay.take(change("activity_ended", "a", 9))
+    assert len(overlay.lines()) == 2
+
+
+def test_drawing_leaves_the_frame_alone_and_keeps_its_shape() -> None:
+    image = np.zeros((90, 160, 3), np.uint8)
+    drawn = Overlay("cam0").draw(image)
+    assert drawn.shape == (360, WIDTH_PX, 3)
+    assert drawn[:60].any()
+    assert not drawn[60:].any()
+    assert not image.any()
+
+
+def record(recorder: ClipRecorder, labels: list[str], *, each_frames: int) -> None:
+    """Let every label run for a while, one after the other."""
+    preview = Preview(window=False, recorder=recorder)
+    n = 0
+    for label in labels:
+        preview.take("cam0", change("activity_started", label, n))
+        for n in range(n, n + each_frames):  # noqa: B020 -- goes on counting
+            preview.frame("cam0", frame(n))
+    preview.close()
+
+
+def test_only_chosen_activities_are_recorded_from_before_they_began(tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    recorder = ClipRecorder(folder, labels=["cooking"], max_mb=50, fps=FPS)
+    record(recorder, ["eating", "cooking", "eating"], each_frames=200)
+    assert (folder.stat().st_mode & 0o777) == 0o700
+    (clip,) = folder.iterdir()
+    assert re.fullmatch(r"20261122T1800\d\d_cam0_cooking\.mp4", clip.name)
+    capture = cv2.VideoCapture(str(clip))
+    assert capture.get(cv2.CAP_PROP_FRAME_WIDTH) == WIDTH_PX
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == pytest.approx(LENGTH_S * FPS, abs=2)
+    _, first = capture.read()
+    assert first[-1].mean() == pytest.approx(200 - BEFORE_S * FPS, abs=4)
+
+
+def test_an_end_cuts_a_clip_short(tmp_path: Path) -> None:
+    recorder = ClipRecorder(tmp_path, labels=[], max_mb=50, fps=FPS)
+    preview = Preview(window=False, recorder=recorder)
+    preview.frame("cam0", frame(0))
+    preview.take("cam0", change("activity_started", "a", 0))
+    preview.frame("cam0", frame(1))
+    assert [path.suffixes for path in tmp_path.iterdir()] == [[".part", ".mp4"]]
+    preview.take("cam0", change("activity_ended", "a", 2))
+    assert [path.suffixes for path in tmp_path.iterdir()] == [[".mp4"]]
+
+
+def test_the_folder_stays_within_its_bound_and_strangers_files_are_left_alone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "holiday.mp4").write_bytes(bytes(10**6))
+    torn = tmp_path / "20261121T000000_cam0_cooking.part.mp4"
+    torn.write_bytes(b"torn")
+    bound_mb = 2.0
+    recorder = ClipRecorder(tmp_path, labels=[], max_mb=bound_mb, fps=FPS)
+    assert not torn.exists()
+    record(recorder, [f"label{n}" for n in range(6)], each_frames=60)
+    clips = sorted(tmp_path.glob("2026*.mp4"))
+    assert sum(path.stat().st_size for path in clips) <= bound_mb * 1e6
+    assert 0 < len(clips) < 6
+    assert "label5" in clips[-1].name
+    assert (tmp_path / "holiday.mp4").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="--record"):
+        ClipRecorder(tmp_path / "file", labels=[], max_mb=1, fps=FPS)
+
+
+def test_show_without_a_display_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:    QT5\n")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(InputError, match="no display here"):
+        check_window()
+    monkeypatch.setenv("DISPLAY", ":4711")
+    with pytest.raises(InputError, match="check DISPLAY"):
+        check_window()
+
+
+def test_show_with_the_headless_build_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "  GUI:                  NONE\n")
+    with pytest.raises(InputError, match="install opencv-python in place of"):
+        check_window()
+
+
+def test_a_window_opens_on_a_real_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    with virtual_display() as display:
+        monkeypatch.setenv("DISPLAY", display)
+        check_window()

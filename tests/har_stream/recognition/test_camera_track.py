@@ -1,0 +1,80 @@
+"""One camera's watch: its own settings, its motion gate, and what holds besides what is seen."""
+
+import pytest
+from support.video.brightness import (
+    MANIFEST,
+    Brightness,
+    alone,
+    camera,
+    changes,
+    frames,
+    run,
+)
+
+from har_stream.cameras.readers import EndOfSource
+from har_stream.core.activity import Recognition
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Frame
+from har_stream.recognition.camera_track import deciding_for
+from har_stream.recognition.segmenter import Deciding
+
+
+def test_a_cameras_own_settings_replace_the_bundles() -> None:
+    own = camera("a", deciding={"min_dwell_s": 1, "urgent": ["bright"]})
+    assert deciding_for(own, MANIFEST) == Deciding(
+        min_dwell_s=1, average_s=1, idle_after_s=5, urgent=("bright",)
+    )
+    with pytest.raises(InputError, match="has no label fallen; it has dark, grey, bright"):
+        deciding_for(camera("a", deciding={"urgent": ["fallen"]}), MANIFEST)
+
+
+def quiet(label: str, seconds: float, *, start_s: float) -> list[Frame]:
+    """Frames on which nothing moves, after others."""
+    return frames((label, seconds), start_s=start_s, still=True, resets=False)
+
+
+def test_while_nothing_moves_the_last_decision_is_held_and_the_recogniser_rests() -> None:
+    sleeper = [*frames(("grey", 4)), *quiet("grey", 120, start_s=4)[1:]]
+    wakes = frames(("grey", 10), start_s=124, resets=False)
+    recogniser = Brightness()
+    said = run(
+        alone([*sleeper, *wakes, EndOfSource()]),
+        camera("a", motion_gate=True),
+        recogniser=recogniser,
+    )
+    assert changes(said) == [("started", "grey", 0.0), ("ended", "grey", 133.8)]
+    recognitions = [news.at for _, news in said if isinstance(news, Recognition)]
+    assert recognitions == [frame.captured_at for frame in [*sleeper, *wakes][3:]]
+    assert len(recogniser.batches) < 100, "of 670 frames"
+
+
+def test_after_a_rest_the_window_is_full_at_once() -> None:
+    """The first frame that moves is decided on with the still ones before it."""
+    shown = [*frames(("grey", 2)), *quiet("grey", 10, start_s=2)[1:]]
+    wakes = frames(("bright", 2), start_s=12, resets=False)
+    said = run(alone([*shown, *wakes]), camera("a", motion_gate=True))
+    labels = {n.at: n.label for _, n in said if isinstance(n, Recognition)}
+    assert labels[shown[-1].captured_at] == "grey"
+    assert labels[wakes[0].captured_at] == "bright"
+
+
+@pytest.mark.parametrize("motion_gate", [False, True])
+def test_an_empty_room_yields_nothing_until_somebody_comes(motion_gate: bool) -> None:
+    """The bundle knows no `idle`; stillness tells that nobody is there."""
+    empty = frames(("dark", 600), still=True)
+    comes = frames(("bright", 10), start_s=600, resets=False)
+    said = run(alone([*empty, *comes]), camera("a", motion_gate=motion_gate))
+    assert changes(said) == [
+        ("started", "bright", pytest.approx(600, abs=0.3)),
+        ("ended", "bright", 609.8),
+    ]
+    states = {news.state for _, news in said if isinstance(news, Recognition)}
+    assert states == {"unknown", "idle", "bright"}
+
+
+def test_a_recognition_says_what_holds_besides_what_is_seen() -> None:
+    shown = frames(("dark", 10), ("bright", 0.6), ("dark", 5))
+    said = run(alone([*shown, EndOfSource()]))
+    seen = [(news.label, news.state) for _, news in said if isinstance(news, Recognition)]
+    assert ("bright", "dark") in seen
+    assert seen[-1] == ("dark", "dark")

@@ -1,0 +1,181 @@
+"""Streamed decisions are the window model's, on every window and whatever happens to the stream."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from support.bundles import step_form
+from support.bundles.random_bundle import random_bundle, random_manifest, random_windows
+
+from har_stream.cameras.video_file import read_file
+from har_stream.core.frame import ClipSpec, Frame, normalise, windows
+from har_stream.recognition.recogniser import Decision, Recogniser
+from training.export.bundle import export_bundle
+
+STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
+SHORT = ClipSpec(n_frames=4, height_px=64, width_px=64, sample_hz=5.0)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CLIPS = ("TaiChi/v_TaiChi_g08_c01.mp4", "HorseRace/v_HorseRace_g08_c01.mp4")
+
+
+def _expected(
+    model: keras.Model, frames: Iterable[Frame], *, spec: ClipSpec, hop_frames: int
+) -> tuple[list[datetime], NDArray[np.float64]]:
+    """Times and calibrated probabilities by the window model, window by window."""
+    ends, clips = zip(*windows(frames, spec, hop_frames=hop_frames), strict=True)
+    found = model.predict(normalise(np.stack(clips), spec), verbose=0).astype(np.float64)
+    tempered = np.sqrt(found)  # temperature 2
+    return [frame.captured_at for frame in ends], tempered / tempered.sum(-1, keepdims=True)
+
+
+def _assert_equal(
+    decisions: list[Decision], expected: tuple[list[datetime], NDArray[np.float64]]
+) -> None:
+    assert [decision.at for decision in decisions] == expected[0]
+    found = np.stack([decision.probabilities for decision in decisions])
+    np.testing.assert_allclose(found, expected[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["lrcn", "convlstm"])
+@pytest.mark.parametrize("hop_frames", [1, 5, 7])
+def test_two_real_cameras_decide_as_the_window_model_does(
+    shared: Path, network: str, hop_frames: int
+) -> None:
+    """One is shorter than a window; the other loses sight once, after a window and before one."""
+    bundle, model = random_bundle(network, STUDY)
+    streams = {
+        name: list(read_file(shared / "data/ucf" / name, sample_hz=5.0, start_at=START))
+        for name in CLIPS
+    }
+    short, long = streams.values()
+    assert len(short) < STUDY.n_frames
+    assert len(long) >= 24 + STUDY.n_frames
+    long[24] = replace(long[24], resets=True)
+    recogniser = Recogniser(bundle, engine="litert", hop_frames=hop_frames)
+    decisions: list[Decision] = []
+    for tick in range(max(map(len, streams.values()))):
+        due = [(name, frames[tick]) for name, frames in streams.items() if tick < len(frames)]
+        decisions += recogniser.step(due)
+    for name, frames in streams.items():
+        decisions += recogniser.finish(name)
+        mine = [decision for decision in decisions if decision.camera == name]
+        _assert_equal(mine, _expected(model, frames, spec=STUDY, hop_frames=hop_frames))
+
+
+@pytest.mark.parametrize(
+    ("network", "clip", "options"),
+    [
+        ("c3d", step_form.SMALL, {"width": 0.02}),
+        ("two_stream", step_form.FLOW, {"width": 0.02}),
+        ("cnn_lstm", step_form.IMAGENET, {}),
+        pytest.param("cnn_transformer", step_form.IMAGENET, {}, marks=pytest.mark.slow),
+    ],
+)
+def test_a_real_clip_with_a_gap_and_a_repeated_frame_is_decided_as_by_any_window_model(
+    shared: Path, tmp_path: Path, network: str, clip: ClipSpec, options: dict[str, Any]
+) -> None:
+    weights = shared / "weights/mobilenet_v2_035_imagenet"
+    model = step_form.random_model(network, clip, options or step_form.learning(weights))
+    made = export_bundle(
+        tmp_path / "made",
+        model=model,
+        manifest=random_manifest(network, clip),
+        windows=random_windows(2, clip),
+    )
+    frames = list(read_file(shared / "data/ucf" / CLIPS[0], sample_hz=5.0, start_at=START))[:20]
+    frames[7] = replace(frames[7], n_ticks=2)
+    frames[11] = replace(frames[11], resets=True)
+    recogniser = Recogniser(made, engine="litert", hop_frames=1)
+    decisions = [each for frame in frames for each in recogniser.step([("hall", frame)])]
+    _assert_equal(decisions, _expected(model, frames, spec=clip, hop_frames=1))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    hop_frames=st.integers(1, 6),
+    events=st.lists(
+        st.tuples(st.booleans(), st.integers(1, 3), st.integers(0, 12).map(lambda n: n == 0)),
+        min_size=1,
+        max_size=40,
+    ),
+    seed=st.integers(0, 2**16),
+)
+def test_gaps_repeats_and_a_second_camera_change_nothing(
+    hop_frames: int, events: list[tuple[bool, int, bool]], seed: int
+) -> None:
+    bundle, model = random_bundle("lrcn", SHORT)
+    rng = np.random.default_rng(seed)
+    streams: dict[str, list[Frame]] = {"hall": [], "kitchen": []}
+    recogniser = Recogniser(bundle, engine="litert", hop_frames=hop_frames)
+    decisions: list[Decision] = []
+    for n, (is_second, n_ticks, resets) in enumerate(events):
+        camera = "kitchen" if is_second else "hall"
+        image = rng.integers(0, 256, (48, 80, 3), dtype=np.uint8)
+        begins = resets or not streams[camera]
+        frame = Frame(image, START + timedelta(seconds=n), n_ticks, begins)
+        streams[camera].append(frame)
+        decisions += recogniser.step([(camera, frame)])
+    for camera, frames in streams.items():
+        decisions += recogniser.finish(camera)
+        mine = [decision for decision in decisions if decision.camera == camera]
+        if frames:
+            _assert_equal(mine, _expected(model, frames, spec=SHORT, hop_frames=hop_frames))
+        else:
+            assert not mine
+
+
+def test_a_forgotten_camera_begins_anew_and_others_go_on() -> None:
+    bundle, model = random_bundle("lrcn", SHORT)
+    rng = np.random.default_rng(5)
+    frames = [
+        Frame(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), START + timedelta(seconds=n))
+        for n in range(10)
+    ]
+    recogniser = Recogniser(bundle, engine="litert", hop_frames=1)
+    hall: list[Decision] = []
+    kitchen: list[Decision] = []
+    for n, frame in enumerate(frames):
+        if n == 5:
+            recogniser.forget("hall")
+            hall.clear()
+        found = recogniser.step([("hall", frame), ("kitchen", frame)])
+        hall += [decision for decision in found if decision.camera == "hall"]
+        kitchen += [decision for decision in found if decision.camera == "kitchen"]
+    _assert_equal(hall, _expected(model, frames[5:], spec=SHORT, hop_frames=1))
+    _assert_equal(kitchen, _expected(model, frames, spec=SHORT, hop_frames=1))
+
+
+def test_litert_recognition_is_silent_and_loads_neither_tensorflow_nor_keras() -> None:
+    bundle, _ = random_bundle("lrcn", SHORT)
+    script = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+import numpy as np
+from har_stream.bundles.bundle import load
+from har_stream.core.frame import Frame
+from har_stream.recognition.recogniser import Recogniser
+recogniser = Recogniser(load(Path(sys.argv[1])), engine="litert")
+frame = Frame(np.zeros((64, 64, 3), np.uint8), datetime.now(UTC), n_ticks=4, resets=True)
+assert len(recogniser.step([("hall", frame)])) == 1
+assert not {"tensorflow", "keras", "jax", "torch"} & sys.modules.keys()
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script, bundle.path],
+        env=dict(os.environ),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")

@@ -1,0 +1,249 @@
+"""The service's worker speaks on news and as time passes, rebuilds after late events, and acts."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.broker.recording_publisher import RecordingPublisher
+from support.event_builder import EIGHT, event, living, started
+
+from har_stream.config.settings import Settings
+from har_stream.mqtt.messages import ActivityEvent, ActivityState
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
+from predictor.journal.records import Entry
+from predictor.models import store
+from predictor.service.forecast_worker import MAX_CONTEXTS, REBUILD_AFTER_S, Worker
+
+FORECAST = "har/home/h1/forecast"
+HEATING = "home/bedroom/heating/set"
+RULE = {
+    "name": "heating",
+    "activity": "sleeping",
+    "within": "180min",
+    "probability": 0.5,
+    "topic": HEATING,
+}
+
+
+class Bench:
+    """A worker with clocks in our hands: `wall` and `seconds` move only when a test moves them."""
+
+    def __init__(self, journal: Journal, **forecast: Any) -> None:
+        self.journal = journal
+        self.said = RecordingPublisher()
+        self.announced: list[tuple[str, ...]] = []
+        self.wall = EIGHT + timedelta(days=400)
+        self.seconds = 0.0
+        options: dict[str, Any] = {"dry_run": False, "make": lambda: store.create("hmm")}
+        options |= {key: forecast.pop(key) for key in list(forecast) if key in options}
+        self.worker = Worker(
+            Settings.model_validate({"home": "h1", "forecast": forecast}),
+            journal,
+            self.said,
+            make_forecaster=options["make"],
+            announce=lambda model, labels: self.announced.append((model, *labels)),
+            dry_run=options["dry_run"],
+            wall=lambda: self.wall,
+            monotonic=lambda: self.seconds,
+        )
+
+    def tell(self, *events: ActivityEvent) -> None:
+        """Events are kept and taken in, each with a forecast of its own."""
+        for one in events:
+            self.journal.record(one, received_at=self.wall)
+            self.worker.take_event(Entry(one, self.wall))
+            self.worker.work()
+
+    def forecasts(self) -> list[Any]:
+        """What was forecast so far."""
+        return self.said.on(FORECAST)
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    journal = Journal(sqlite_url(tmp_path / "journal.db"))
+    yield lambda **forecast: Bench(journal, **forecast)
+    journal.close()
+
+
+def test_it_speaks_on_every_event_and_as_time_passes(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(refresh_s=60)
+    assert bench.worker.work() == 60
+    assert len(bench.forecasts()) == 1
+    bench.tell(started("cooking", minute=0, seq=1))
+    assert len(bench.forecasts()) == 2
+    bench.seconds = 59.0
+    assert bench.worker.work() == 1.0
+    assert len(bench.forecasts()) == 2
+    bench.seconds = 60.0
+    bench.worker.work()
+    assert len(bench.forecasts()) == 3
+    (said,) = {(m.retain, m.expiry_s) for m in bench.said.messages if m.topic == FORECAST}
+    assert said == (True, 180.0)
+
+
+def test_a_fast_stream_is_forecast_in_its_own_time(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(refresh_s=600)
+    bench.tell(*living(days=3))
+    n_before = len(bench.forecasts())
+    at = datetime.fromisoformat(bench.forecasts()[-1]["at"])
+    for minute in range(1, 31):
+        beat = at + timedelta(minutes=minute)
+        state = ActivityState(activity="sleeping", confidence=0.9, since=at, at=beat)
+        bench.worker.take_state(("n1", "cam1"), state)
+        bench.worker.work()
+    told = bench.forecasts()[n_before:]
+    assert len(told) == 3
+    assert datetime.fromisoformat(told[-1]["at"]) == at + timedelta(minutes=30)
+
+
+def test_after_a_restart_it_forecasts_as_before(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.worker.take_context("temperature", 21.5)
+    bench.tell(*living(days=3))
+    bench.worker.take_context("presence", "home")
+    bench.worker.work()
+    again = make_bench()
+    again.worker.work()
+    assert again.forecasts()[-1] == bench.forecasts()[-1]
+    kept = [(context.name, context.value) for context in bench.journal.contexts()]
+    assert sorted(kept) == [("presence", "home"), ("temperature", 21.5)]
+
+
+def test_late_events_are_taken_in_together_a_little_later(make_bench: Callable[..., Bench]) -> None:
+    events = list(living(days=4))
+    whole = make_bench()
+    for one in [*events[:5], *events[15:]]:
+        whole.tell(one)
+    whole.tell(*events[5:15])
+    whole.seconds += REBUILD_AFTER_S
+    whole.worker.work()
+    orderly = make_bench()  # it starts from the same journal
+    orderly.worker.work()
+    assert whole.forecasts()[-1] == orderly.forecasts()[-1]
+    assert whole.forecasts()[-1]["activity"]["label"] == events[-1].activity
+
+
+def test_what_was_replayed_is_not_taken_in_again(make_bench: Callable[..., Bench]) -> None:
+    events = list(living(days=2))
+    make_bench().tell(*events)
+    again = make_bench()
+    again.worker.work()
+    before = again.forecasts()[-1]
+    for one in events:  # they were still waiting when the journal was read
+        again.worker.take_event(Entry(one, again.wall))
+    again.seconds += REBUILD_AFTER_S
+    again.worker.work()
+    assert again.forecasts()[-1] == before
+
+
+def test_time_begins_anew_where_a_clock_was_put_far_back(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.tell(*living(days=3))
+    bench.tell(started("eating", minute=24 * 60, seq=500), started("walking", minute=1470, seq=501))
+    forecast = bench.forecasts()[-1]
+    assert forecast["activity"]["label"] == "walking"
+    assert datetime.fromisoformat(forecast["at"]) == EIGHT + timedelta(minutes=1470)
+
+
+def test_one_wrong_date_is_outlived(make_bench: Callable[..., Bench]) -> None:
+    """The very first event says 2099; once clocks are right nothing of it remains."""
+    bench = make_bench()
+    wrong = event(activity="eating", seq=1, started_at=EIGHT + timedelta(days=26_000))
+    bench.tell(wrong)
+    events = list(living(days=2, first_seq=2))
+    bench.tell(*events)
+    forecast = bench.forecasts()[-1]
+    assert forecast["activity"]["label"] == events[-1].activity
+    assert datetime.fromisoformat(forecast["at"]) == events[-1].started_at
+    again = make_bench()
+    again.worker.work()
+    assert again.forecasts()[-1]["at"] == forecast["at"]
+
+
+def test_home_assistant_hears_of_new_activities(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.tell(started("cooking", minute=0, seq=1), started("eating", minute=9, seq=2))
+    bench.tell(started("cooking", minute=20, seq=3))
+    assert bench.announced == [
+        ("hmm", "cooking", "unknown"),
+        ("hmm", "cooking", "eating", "unknown"),
+    ]
+    bench.worker.greet_after(3.0)
+    bench.worker.work()
+    assert len(bench.announced) == 2
+    bench.seconds = 3.0
+    bench.worker.work()
+    assert bench.announced[2:] == [("hmm", "cooking", "eating", "unknown")]
+
+
+def test_a_rule_closes_the_loop_and_says_so(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(rules=[RULE])
+    bench.tell(*living(days=20))
+    sent = bench.said.texts(HEATING)
+    assert len(sent) >= 10
+    assert sent[:4] == ["ON", "OFF", "ON", "OFF"]
+    states = bench.said.on("har/home/h1/rule/heating")
+    assert [state["state"].upper() for state in states] == sent
+    for state in states:
+        assert state["cause"]["enough_data"]
+        likely = state["cause"]["within"]["180min"]["sleeping"]
+        assert (likely >= 0.5) == (state["state"] == "on")
+
+
+def test_a_dry_run_only_says_so(
+    make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = make_bench(rules=[RULE], dry_run=True)
+    with caplog.at_level("INFO"):
+        bench.tell(*living(days=12))
+    assert bench.said.texts(HEATING) == []
+    assert bench.said.on("har/home/h1/rule/heating")[0]["dry_run"] is True
+    assert "rule heating: on: sleeping within 180min" in caplog.text
+
+
+def test_a_rule_remembers_its_state_over_a_restart(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(rules=[RULE])
+    bench.tell(*living(days=12))
+    last = bench.said.on("har/home/h1/rule/heating")[-1]
+    again = make_bench(rules=[RULE])
+    again.worker.work()
+    assert again.said.texts(HEATING) == []
+    again.worker.greet()
+    assert again.said.on("har/home/h1/rule/heating") == [last]
+
+
+def test_an_action_outlives_a_lost_connection(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(rules=[RULE])
+    bench.said.answers = False
+    bench.tell(*living(days=12))
+    last = bench.said.texts(HEATING)[-1]
+    n_sent = len(bench.said.texts(HEATING))
+    bench.worker.greet()
+    assert bench.said.texts(HEATING)[n_sent:] == [last]
+    bench.said.answers = True
+    bench.worker.greet()
+    bench.worker.greet()
+    assert bench.said.texts(HEATING)[n_sent:] == [last, last]
+
+
+def test_retention(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(retention_days=2)
+    bench.tell(*living(days=10))
+    oldest = next(bench.journal.entries()).happened_at
+    newest = datetime.fromisoformat(bench.forecasts()[-1]["at"])
+    assert timedelta(days=1) < newest - oldest < timedelta(days=3)
+
+
+def test_context_is_bounded_and_kept_when_it_changes(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.tell(started("cooking", minute=0, seq=1))
+    for value in (20.0, 20.0, 20.5):
+        bench.worker.take_context("temperature", value)
+    assert [context.value for context in bench.journal.contexts()] == [20.0, 20.5]
+    for number in range(2 * MAX_CONTEXTS):
+        bench.worker.take_context(f"made_up{number}", 1.0)
+    assert len(list(bench.journal.contexts())) == MAX_CONTEXTS + 1

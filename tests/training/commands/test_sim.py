@@ -1,0 +1,155 @@
+"""har-sim: what it records agrees with itself, and the shipped bundle understands unseen homes."""
+
+import csv
+import json
+import signal
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from support.limits import files_of_at_most
+
+from har_stream.bundles import bundle
+from har_stream.recognition.recogniser import Recogniser
+from har_stream.simulation.routine import ACTIVITIES
+from har_stream.simulation.simulated_camera import SimulatedSource, read_frames
+from har_stream.simulation.truth import truth
+from training.commands import sim
+
+START_AT = sim.START_AT.replace(hour=6)
+
+
+def test_a_recording_holds_every_burst_and_its_log_the_truth(tmp_path: Path) -> None:
+    video, log = tmp_path / "home.mp4", tmp_path / "home.csv"
+    given = ["--start-at", "2026-01-05T07:00:00+00:00", "--days", "0.05", "--every", "300"]
+    status = sim.main(["record", "5", "--video", str(video), "--log", str(log), *given])
+    assert status == 0
+    read = cv2.VideoCapture(str(video))
+    assert int(read.get(cv2.CAP_PROP_FRAME_COUNT)) == 15 * 20
+    assert read.get(cv2.CAP_PROP_FPS) == sim.RECORD_HZ
+    assert read.read()[1].shape == (216, 384, 3)
+    with log.open() as file:
+        rows = list(csv.DictReader(file))
+    stays = truth(5, start_at=datetime.fromisoformat(given[1]), days=0.05)
+    assert [row["activity"] for row in rows] == [stay.activity for stay in stays]
+    assert rows[0]["start"] == "2026-01-05 07:00:00"
+    assert rows[-1]["end"] == "2026-01-05 08:12:00"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["record", "5", "--start-at", "2026-01-05"], ["score", "--bundle", "nothing"]]
+)
+def test_wrong_input_is_one_line_and_status_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sim.main(arguments) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+SHORT = ("--days", "0.00001")
+BURST = ("--days", "0.0001", "--every", "0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["record", "7"], "nothing to record: give --video FILE.mp4, --log FILE.csv or both"),
+        (["record", "7", *BURST, "--video", "file/x.mp4"], "cannot be written: File exists"),
+        (["record", "7", *BURST, "--video", "folder.mp4"], "cannot be written: Is a directory"),
+        (["record", "7", *BURST, "--log", "file/x.csv"], "cannot be written: File exists"),
+        (["record", "7", *SHORT, "--video", "x.mp4"], "x.mp4: no frame to record; give more"),
+        (["score", *SHORT], "--days 1e-05: over before the first decision; give more"),
+        (["score", *BURST, "--json", "."], "cannot be written: Is a directory"),
+        (["score", "--bundle", "nothing", "--json", "gone/x.json"], "there is no folder gone"),
+    ],
+)
+def test_what_cannot_be_recorded_or_scored_is_told_and_leaves_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.mp4").mkdir()
+    before = sorted(tmp_path.iterdir())
+    assert sim.main(arguments) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("har-sim: ")
+    assert said in line
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_ctrl_c_ends_in_one_line_and_leaves_no_part_of_a_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sim.ClipFile, "write", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert sim.main(["record", "7", *BURST, "--video", str(tmp_path / "home.mp4")]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "har-sim: interrupted"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_video_that_does_not_reach_the_disk_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with files_of_at_most(200):
+        status = sim.main(["record", "7", *BURST, "--video", str(tmp_path / "home.mp4")])
+    assert status == 2
+    assert "is the disk full" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_of_ones_own_is_found_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim, "state_dir", lambda: tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/mine").symlink_to(bundle.SHIPPED / "sim-home")
+    (score,) = _scored(tmp_path, "--bundle", "mine", *BURST)
+    assert score["n_decisions"] >= 1
+
+
+def test_the_shipped_bundle_has_seen_no_home_of_a_camera() -> None:
+    manifest = bundle.load(bundle.find("sim-home")).manifest
+    assert manifest.labels == ACTIVITIES
+    assert manifest.deciding.urgent == ("fallen",)
+    assert "simulated" in manifest.provenance.dataset
+    assert not manifest.provenance.leaks
+
+
+def _scored(folder: Path, *arguments: str) -> list[dict[str, Any]]:
+    figures = folder / "figures.json"
+    assert sim.main(["score", *arguments, "--json", str(figures)]) == 0
+    scores: list[dict[str, Any]] = json.loads(figures.read_text())
+    return scores
+
+
+def test_the_shipped_bundle_understands_half_a_day_in_an_unseen_home(tmp_path: Path) -> None:
+    half_a_day = ("--start-at", START_AT.isoformat(), "--days", "0.5", "--every", "60")
+    (score,) = _scored(tmp_path, "--seed", "101", *half_a_day)
+    assert score["n_decisions"] == 720
+    assert score["recognition_accuracy"] >= 0.95
+    assert score["current_activity_accuracy"] >= 0.9
+    assert score["events"]["recall"] >= 0.9
+    assert score["forecast"]["n"] > 8
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_shipped_bundle_understands_whole_days_in_unseen_homes(tmp_path: Path) -> None:
+    for score in _scored(tmp_path, "--seed", "101", "102", "103", "104", "--days", "1"):
+        assert score["current_activity_accuracy"] >= 0.9, score["seed"]
+        assert score["events"]["recall"] >= 0.9, score["seed"]
+
+
+def test_watching_without_a_pause_recognises_as_well() -> None:
+    recogniser = Recogniser(bundle.load(bundle.find("sim-home")))
+    source = SimulatedSource(102, days=0.01, every=0.0)
+    watched = sim.watch(read_frames(source, sample_hz=5.0, start_at=START_AT), recogniser)
+    stays = truth(102, start_at=START_AT, days=0.01)
+    assert len(watched.labels) > 800
+    accuracy, _ = sim.score_labels(stays, watched.labels)
+    assert accuracy >= 0.85

@@ -1,0 +1,143 @@
+"""A stream of clips is scored as defined, on cases worked out by hand and on real clips."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.processes.stream_process import shipped_bundle
+from support.video.clip_maker import write_clip
+
+from har_stream.bundles import bundle
+from har_stream.core.activity import Change, Recognition
+from har_stream.core.frame import Frame, Image
+from har_stream.recognition.motion_gate import MotionGate
+from training.config import DataConfig
+from training.data.folders import Clip
+from training.evaluation.clips import chosen_clips
+from training.evaluation.stream import N_ROOMS, evaluate_stream
+from training.evaluation.stream_scenes import Scene, empty_room, still
+from training.evaluation.stream_score import Segment, majority_labels, reported, score_events, shown
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CLIP = Clip(Path("clip.mp4"), "a", "1")
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def segments(*parts: tuple[str, float, float]) -> list[Segment]:
+    return [Segment(label, at(begins), at(ends)) for label, begins, ends in parts]
+
+
+def scene(label: str | None, begins: float, ends: float) -> Scene:
+    return Scene(CLIP, label, at(begins), at(ends))
+
+
+def change(kind: str, activity: str, started: float, ended: float | None = None) -> Change:
+    return Change(
+        event_type=f"activity_{kind}",  # type: ignore[arg-type]
+        activity=activity,
+        previous=None,
+        probabilities={},
+        confidence=1.0,
+        started_at=at(started),
+        ended_at=None if ended is None else at(ended),
+    )
+
+
+def seen(label: str, seconds: float) -> Recognition:
+    probabilities = {"a": 0.4, "b": 0.3, "c": 0.3} | {label: 0.6}
+    return Recognition("hall", at(seconds), probabilities, "unknown", 0.6, 0.2, 1.0)
+
+
+def test_scenes_of_one_label_in_a_row_are_one_activity() -> None:
+    scenes = [scene("a", 0, 5), scene("a", 5, 9), scene(None, 9, 12), scene("a", 12, 15)]
+    assert shown(scenes) == segments(("a", 0, 9), ("a", 12, 15))
+
+
+def test_changes_become_activities_with_ends() -> None:
+    changes = [change("started", "a", 1), change("changed", "b", 4), change("ended", "b", 4, 9)]
+    assert reported(changes) == segments(("a", 1, 4), ("b", 4, 9))
+
+
+def test_events_are_matched_one_to_one_by_label_and_overlap() -> None:
+    true = segments(("a", 0, 10), ("b", 10, 20), ("a", 20, 30), ("c", 30, 40))
+    told = segments(("a", 1, 8), ("a", 8, 10), ("b", 9, 20), ("b", 20, 30), ("c", 38, 41))
+    found = score_events(true, told)
+    assert (found.n_true, found.n_reported) == (4, 5)
+    assert found.n_spurious == 2, "the second `a`, and the `b` of what was `a`"
+    assert found.f1 == pytest.approx(2 * 2 / (4 + 5)), "`c` overlaps by 2 s of 11"
+
+
+def test_a_clip_is_judged_by_the_windows_that_lie_inside() -> None:
+    """Of a window's 4 s, 3 s inside are enough; a clip that holds one window is not asked for."""
+    scenes = [scene("a", 0, 8), scene("b", 8, 12.9), scene("c", 15, 25)]
+    recognitions = [
+        *(seen("b", seconds) for seconds in (1, 2, 2.9)),
+        *(seen("a", seconds) for seconds in (3, 4)),
+        seen("b", 8),
+        seen("b", 17.9),
+        seen("c", 18),
+    ]
+    assert majority_labels(scenes, recognitions, span_s=4.0, hop_s=1.0) == {
+        scenes[0]: "a",
+        scenes[2]: "c",
+    }
+
+
+def test_an_empty_room_has_lost_what_moved_and_nothing_moves_in_it() -> None:
+    rng = np.random.default_rng(5)
+    room = rng.integers(60, 200, (72, 96, 3), dtype=np.uint8)
+    frames = []
+    for n in range(11):
+        image = room.copy()
+        image[20:50, 8 * n : 8 * n + 8] = 0
+        frames.append(Frame(image, at(n)))
+    np.testing.assert_array_equal(empty_room(frames), room)
+    gate = MotionGate()
+    shown_still = list(still(room, duration_s=600, sample_hz=1.0, start_at=START, seed=1))
+    for frame in shown_still:
+        gate.moves(frame)
+        assert not gate.moved
+    assert len(shown_still) == 600
+    light = [frame.image.mean() for frame in shown_still]
+    assert max(light) / min(light) > 1.1
+    assert (shown_still[0].image != shown_still[1].image).mean() > 0.5
+
+
+def test_real_clips_as_one_stream(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.evaluation.stream.ROOM_S", 6.0)
+    loaded = bundle.load(shipped_bundle())
+    data = DataConfig(path=shared / "data/ucf", classes=loaded.manifest.labels)
+    scores = evaluate_stream(loaded, chosen_clips(loaded, data, groups=["8"])[::2])
+    assert scores["n_clips"] > 2
+    assert scores["clip_accuracy"] - scores["accuracy"] <= 0.05 + 1 / scores["n_clips"]
+    assert scores["event_f1"] > 0.4
+    assert scores["spurious_per_minute"] <= 1
+    assert scores["false_in_empty_hour"] == 0
+
+
+def test_few_clips_show_their_rooms_again_until_the_hour_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = bundle.load(shipped_bundle())
+    label = loaded.manifest.labels[0]
+    clips = [
+        Clip(write_clip(tmp_path / f"{n}.avi", seed=n, n_frames=60), label, str(n))
+        for n in range(2)
+    ]
+    (tmp_path / "none.avi").write_text("no video")
+    clips.append(Clip(tmp_path / "none.avi", label, "none"))
+    shown: list[tuple[float, int]] = []
+
+    def brief(room: Image, *, duration_s: float, seed: int, **others: Any) -> Iterator[Frame]:
+        shown.append((duration_s, seed))
+        return still(room, duration_s=1.0, seed=seed, **others)
+
+    monkeypatch.setattr("training.evaluation.stream.still", brief)
+    assert evaluate_stream(loaded, clips)["n_clips"] == 2
+    assert shown == [(600.0, n) for n in range(N_ROOMS)], "an hour"

@@ -1,0 +1,91 @@
+"""Clips of no label obey the split too: nobody whom it judges by is learned from."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+from support.video.clip_maker import write_clip, write_dataset
+
+from har_stream.bundles import bundle
+from har_stream.core.errors import InputError
+from training.config import DataConfig, RunConfig
+from training.evaluation.clips import evaluate
+from training.fitting.fit import Run, fit
+
+LABELLED = ("Down", "Right")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Groups 1 to 4 do everything, and group 9 only what is no label."""
+    root = write_dataset(tmp_path_factory.mktemp("clips") / "data", n_groups=4, n_cuts=1)
+    for n in range(1, 6):
+        for group in (1, 2, 3, 4, 9):
+            path = root / f"Else{n}" / f"v_Else{n}_g{group:02}_c01.avi"
+            write_clip(path, seed=100 * n + group, n_frames=12)
+    return root
+
+
+def _fit(clips: Path, tmp_path: Path, *, data: dict[str, Any], **changes: Any) -> Run:
+    config = {
+        "name": "tiny",
+        "about": "two directions of motion",
+        "network": "lrcn",
+        "data": {"path": clips, "classes": LABELLED, "others": ["*"]} | data,
+        "split": {"held_out": ["4"], "validation": 0.34},
+        "clip": {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0},
+        "fit": {"epochs": 1, "batch": 8, "others": 0.5},
+    }
+    run = fit(
+        RunConfig.model_validate(config | changes),
+        folder=tmp_path / "run",
+        cache_folder=clips.parent / "cache",
+        command="train-har fit tiny.yaml",
+    )
+    keras.backend.clear_session()
+    return run
+
+
+def test_where_groups_span_classes_nobody_who_is_judged_by_is_learned_from(
+    clips: Path, tmp_path: Path
+) -> None:
+    run = _fit(clips, tmp_path, data={"groups_span_classes": True})
+    provenance = bundle.load(run.folder / "bundle").manifest.provenance
+    learned_from = set(provenance.trained_on)
+    assert "*/9" in learned_from
+    assert "*/4" not in learned_from
+    assert len(learned_from) == 3, "of groups 1 to 3, one is there to validate by"
+    assert provenance.n_train_clips == 2 * 2 + 4 * 3, "one of the five other classes judges"
+
+
+def test_what_was_learned_as_no_label_leaks_into_an_evaluation(clips: Path, tmp_path: Path) -> None:
+    made = bundle.load(_fit(clips, tmp_path, data={}).folder / "bundle")
+    assert {"Else2/4", "Else5/9"} <= set(made.manifest.provenance.trained_on)
+    assert not any(source.startswith("Else1/") for source in made.manifest.provenance.trained_on)
+    for other, leaks in (("Else1", False), ("Else2", True)):
+        data = DataConfig(path=clips, classes=LABELLED, others=(other,))
+        assert evaluate(made, data, groups=("4",))["leaks"] == leaks
+
+
+@pytest.mark.parametrize(
+    ("n_others", "of_others"),
+    [
+        (0.5, {f"Else{n}" for n in range(1, 6)}),
+        pytest.param(0, set(), marks=pytest.mark.slow),
+    ],
+)
+def test_after_folds_the_network_names_all_that_it_learned_from(
+    clips: Path, tmp_path: Path, n_others: float, of_others: set[str]
+) -> None:
+    fit_config = {"epochs": 1, "batch": 8, "others": n_others}
+    run = _fit(clips, tmp_path, data={}, split={"by": "folds", "n_folds": 2}, fit=fit_config)
+    learned_from = bundle.load(run.folder / "bundle").manifest.provenance.trained_on
+    assert {source.split("/")[0] for source in learned_from} == {*LABELLED, *of_others}
+
+
+def test_a_first_lesson_shows_nobody_whom_a_fold_judges_by(clips: Path, tmp_path: Path) -> None:
+    data = {"groups_span_classes": True, "exclude": {"*": ["9"]}}
+    split = {"by": "folds", "n_folds": 2}
+    with pytest.raises(InputError, match="footage that no split judges by"):
+        _fit(clips, tmp_path, data=data, split=split, pretrain={"epochs": 1})

@@ -1,0 +1,98 @@
+"""The first lesson teaches all but the head, from classes that no fold is judged by."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from support.bundles import step_form
+from support.bundles.pretrained import write_weights
+from support.video.clip_maker import write_clip, write_dataset
+
+from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
+from training.config import FitConfig, PretrainConfig, RunConfig
+from training.data.folders import Clip
+from training.fitting.fit import fit
+from training.fitting.pretrain import pretrain, start_from
+from training.networks import registry
+
+SPEC = ClipSpec(n_frames=3, height_px=64, width_px=64, sample_hz=5.0)
+
+
+def _config(network: str, **changes: object) -> RunConfig:
+    run = {"name": "x", "about": "x", "network": network, "clip": SPEC} | changes
+    return RunConfig.model_validate(run)
+
+
+@pytest.mark.parametrize("network", ["lrcn", "convlstm"])
+def test_all_but_the_head_is_taught(tmp_path: Path, network: str) -> None:
+    rng = np.random.default_rng(1)
+    clips = [Clip(Path(f"{n}.mp4"), f"Else{n % 3}", str(n)) for n in range(6)]
+    frames = {clip: rng.integers(0, 255, (5, 64, 64, 3), dtype=np.uint8) for clip in clips}
+    config = _config(network, fit=FitConfig(patience=1, others=0.5))
+    taught = pretrain(
+        frames, config, lesson=PretrainConfig(epochs=1), folder=tmp_path, resume=False
+    )
+    assert taught.output_shape[-1] == 3
+    model = registry.get(network).build(4, SPEC)
+    fresh = registry.get(network).build(4, SPEC)
+    fresh.set_weights(model.get_weights())
+    start_from(model, taught)
+    *body, kernel, bias = model.get_weights()
+    for found, expected in zip(body, taught.get_weights()[:-2], strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(kernel, fresh.get_weights()[-2])
+    np.testing.assert_array_equal(bias, fresh.get_weights()[-1])
+
+
+@pytest.mark.parametrize("number", range(len(step_form.kinds(Path()))))
+def test_every_network_can_be_taught_all_but_its_head(tmp_path: Path, number: int) -> None:
+    weights = write_weights(tmp_path / "v2.weights.h5")
+    name, clip, options = step_form.kinds(weights)[number]
+    taught, model, wider = (registry.get(name).build(n, clip, **options) for n in (3, 3, 4))
+    taught.set_weights([weight + 1 for weight in taught.get_weights()])
+    before = model.get_weights()
+    start_from(model, taught)
+    shapes = [weight.shape for weight in wider.get_weights()]
+    of_head = [w.shape != shape for w, shape in zip(before, shapes, strict=True)]
+    assert sum(of_head) == (4 if name == "two_stream" else 2), "kernel and bias"
+    rows = zip(model.get_weights(), before, taught.get_weights(), of_head, strict=True)
+    for found, fresh, lesson, is_head in rows:
+        np.testing.assert_array_equal(found, fresh if is_head else lesson)
+
+
+def test_every_network_of_a_run_starts_from_the_one_lesson(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path / "data")
+    for n in range(1, 6):
+        write_clip(root / f"Else{n}" / f"v_Else{n}_g01_c01.avi", seed=n, n_frames=12)
+    config = _config(
+        "lrcn",
+        data={"path": root, "classes": ["Down", "Right"], "others": ["*"]},
+        split={"by": "folds", "n_folds": 2},
+        fit={"epochs": 1, "learning_rate": 1e-9},
+        pretrain={"epochs": 1},
+    )
+    run = fit(config, folder=tmp_path / "run", cache_folder=tmp_path / "cache", command="x")
+    with np.load(run.folder / "pretrain/checkpoint.npz") as lesson:
+        n_weights = sum(name.startswith("best_") for name in lesson)
+        taught = [lesson[f"best_{n}"] for n in range(n_weights)]
+    assert taught[-1].shape == (4,), "one of the five other classes is kept to judge by"
+    for folder in ("split-1", "split-2", "all"):
+        with np.load(run.folder / folder / "checkpoint.npz") as checkpoint:
+            for n, expected in enumerate(taught[:-2]):
+                np.testing.assert_allclose(checkpoint[f"best_{n}"], expected, atol=1e-5)
+    keras.backend.clear_session()
+
+
+def test_a_lesson_needs_other_classes(tmp_path: Path) -> None:
+    clip = Clip(Path("1.mp4"), "Else", "1")
+    frames = {clip: np.zeros((5, 64, 64, 3), np.uint8)}
+    with pytest.raises(InputError, match=r"two other classes.*data\.others"):
+        pretrain(
+            frames,
+            _config("lrcn"),
+            lesson=PretrainConfig(epochs=1),
+            folder=tmp_path,
+            resume=False,
+        )

@@ -1,0 +1,123 @@
+"""`--resume` goes on with the same run alone: another config or other clips are refused."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.video.clip_maker import write_dataset
+
+from har_stream.core.errors import InputError
+from training.config import RunConfig
+from training.data.batches import Example
+from training.fitting.fit import fit
+from training.fitting.fit_network import Learned, learn
+
+REFUSED = r"does not fit this run: .*; leave --resume out, or give another --out"
+
+
+def _config(**changes: Any) -> RunConfig:
+    base: dict[str, Any] = {
+        "name": "tiny",
+        "about": "two directions of motion",
+        "network": "lrcn",
+        "data": {"classes": ["Down", "Right"]},
+        "clip": {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0},
+        "split": {"held_out": ["3"], "validation": 0},
+        "fit": {"epochs": 1, "batch": 8},
+    }
+    return RunConfig.model_validate(base | changes)
+
+
+def _examples() -> list[Example]:
+    rng = np.random.default_rng(0)
+    return [
+        Example(rng.integers(0, 255, (5, 64, 64, 3), np.uint8), n % 2, f"{n % 2}/{n}.avi")
+        for n in range(4)
+    ]
+
+
+def _learn(
+    folder: Path,
+    config: RunConfig,
+    train: list[Example],
+    validation: list[Example],
+    *,
+    resume: bool = True,
+) -> Learned:
+    return learn(train, validation, config, n_labels=2, folder=folder, resume=resume)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    _learn(folder, _config(), _examples(), _examples()[:1], resume=False)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 28},
+        {"hop_frames": 2},
+        {"augment": {"flip": 0.5}},
+        {"fit": {"epochs": 2, "batch": 8}},
+        {"fit": {"epochs": 1, "batch": 8, "learning_rate": 0.002}},
+    ],
+)
+def test_another_config_is_refused(finished: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=REFUSED):
+        _learn(finished, _config(**changes), _examples(), _examples()[:1])
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_torn_checkpoint_is_refused(finished: Path, tmp_path: Path, share: float) -> None:
+    content = (finished / "checkpoint.npz").read_bytes()
+    (tmp_path / "checkpoint.npz").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=r"checkpoint\.npz: does not fit .* without --resume"):
+        _learn(tmp_path, _config(), _examples(), _examples()[:1])
+
+
+def test_other_clips_are_refused(finished: Path) -> None:
+    clips = _examples()
+    renamed = [*clips[:3], replace(clips[3], name="1/9.avi")]
+    relabelled = [*clips[:3], replace(clips[3], label=0)]
+    longer = [*clips[:3], replace(clips[3], frames=np.concatenate([clips[3].frames] * 2))]
+    for train in (renamed, relabelled, longer, clips[:3], clips[::-1]):
+        with pytest.raises(InputError, match=REFUSED):
+            _learn(finished, _config(), train, clips[:1])
+    with pytest.raises(InputError, match=REFUSED):
+        _learn(finished, _config(), clips, clips[:2])
+
+
+def test_what_decides_nothing_that_is_learned_may_change(finished: Path) -> None:
+    renamed = _config(
+        name="other",
+        about="two directions",
+        licence="CC0",
+        data={"path": "elsewhere", "lists": "lists"},
+        deciding={"enter_above": 0.5},
+        keep=0.8,
+    )
+    found, expected = (
+        _learn(finished, config, _examples(), _examples()[:1]) for config in (renamed, _config())
+    )
+    assert found.history == expected.history
+    for ours, theirs in zip(found.model.get_weights(), expected.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_data_set_may_move_but_not_change(tmp_path: Path) -> None:
+    def run(data: Path, *, resume: bool = True) -> Any:
+        config = _config(data={"path": data})
+        where = {"folder": tmp_path / "run", "cache_folder": tmp_path / "cache"}
+        return fit(config, **where, command="a test", resume=resume).scores
+
+    clips = write_dataset(tmp_path / "here", n_groups=3, n_cuts=1)
+    scores = run(clips, resume=False)
+    moved = clips.rename(tmp_path / "there")
+    assert run(moved) == scores
+    (moved / "Down/v_Down_g01_c01.avi").rename(moved / "Down/v_Down_g01_c09.avi")
+    with pytest.raises(InputError, match=REFUSED):
+        run(moved)
