@@ -21,13 +21,20 @@ from typing import Literal
 import numpy as np
 from rich.console import Console
 
-from predictor import sessions
 from predictor.estimators.quantiles import QUANTILES
+from predictor.evaluation import prequential
 from predictor.evaluation.metrics import log_losses, pinball
-from predictor.evaluation.prequential import Answers, Protocol, ask, labels_of, true_answers
+from predictor.evaluation.prequential import (
+    Answers,
+    Protocol,
+    ask,
+    first_test_day,
+    labels_of,
+    true_answers,
+)
 from predictor.logs.read_logs import read_logs
 from predictor.models.store import create
-from predictor.sessions import Session, first_test_day, merge
+from predictor.sessions import Session, merge
 
 INNER_TRAIN_SHARE = 0.3
 """Share of the days before the test days that is only learned from: a model needs a start."""
@@ -115,7 +122,7 @@ def loss_of(stage: Stage, values: Values, log: Sequence[Session], view: Protocol
     """Return a model's mean loss on the inner test days of one log."""
     for (module, name), value in values.items():
         setattr(importlib.import_module(f"predictor.{module}"), name, value)
-    sessions.TRAIN_SHARE = INNER_TRAIN_SHARE
+    prequential.TRAIN_SHARE = INNER_TRAIN_SHARE
     lived = log if view.repeats else merge(log)
     protocol = replace(view, at="start" if stage.loss == "time" else "end")
     truth = true_answers(lived, protocol)

@@ -36,7 +36,7 @@ from training import config
 from training.config import RunConfig
 from training.data import cache, folders
 from training.data.batches import QUEUED, Batch, Batches, Example, sampling_of
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.fitting.fold_time import fold_time
 from training.networks import registry
 

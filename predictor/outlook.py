@@ -7,8 +7,6 @@ from typing import Protocol
 
 HORIZONS_S: Mapping[str, float] = {"15min": 900.0, "60min": 3600.0, "180min": 10800.0}
 """Horizons of the forecast message, in seconds."""
-MERGE_GAP_S = 1800.0
-"""An activity that is taken up again within this time (30 min) is one session."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 
-from predictor.outlook import MERGE_GAP_S
-
-TRAIN_SHARE = 0.7
-"""Share of the days with data that come before the test days."""
+MERGE_GAP_S = 1800.0
+"""An activity that is taken up again within this time (30 min) is one session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +25,6 @@ class Session:
     room: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A question with its answer: what follows session `current`? Session `target` does."""
-
-    current: int
-    target: int
-
-
 def merge(sessions: Sequence[Session]) -> list[Session]:
     """Merge consecutive sessions of one activity with a gap under 30 minutes; a view, no loss."""
     merged: list[Session] = []
@@ -47,37 +37,3 @@ def merge(sessions: Sequence[Session]) -> list[Session]:
                 continue
         merged.append(session)
     return merged
-
-
-def cases(sessions: Sequence[Session], *, repeats: bool) -> list[Case]:
-    """Pair each session with the one that it is asked for.
-
-    Args:
-        sessions: In the order of their starts.
-        repeats: Whether the target is simply the next one; otherwise the next different one.
-    """
-    found = []
-    target = len(sessions)
-    for current in range(len(sessions) - 2, -1, -1):
-        if repeats or sessions[current].activity != sessions[current + 1].activity:
-            target = current + 1
-        if target < len(sessions):
-            found.append(Case(current, target))
-    return found[::-1]
-
-
-def first_test_day(sessions: Sequence[Session]) -> date:
-    """Return the first of the last 30 % of the days on which a session starts."""
-    days = sorted({session.started_at.date() for session in sessions})
-    return days[int(TRAIN_SHARE * len(days))]
-
-
-def asked_at(sessions: Sequence[Session], case: Case, *, at: str) -> datetime:
-    """Return the instant of the question: the start or the end of the current session.
-
-    Sessions may overlap: an end after the start of the next one is not yet known when that starts.
-    """
-    current = sessions[case.current]
-    if at == "start":
-        return current.started_at
-    return min(current.ended_at, sessions[case.current + 1].started_at)

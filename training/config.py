@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from har_stream.config import yaml_file
-from har_stream.config.settings import DecidingSettings
+from har_stream.config.camera import ThresholdSettings
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 
@@ -176,8 +176,8 @@ class RunConfig(_Section):
     pretrain: PretrainConfig | None = Field(
         None, description="learn from the clips in data.others first; none: from nothing"
     )
-    deciding: DecidingSettings = Field(
-        DecidingSettings(),
+    deciding: ThresholdSettings = Field(
+        ThresholdSettings(),
         description="laid over the fitted thresholds; see har_stream.recognition.segmenter",
     )
     keep: float = Field(
@@ -221,3 +221,18 @@ def load(path: Path) -> RunConfig:
         InputError: With file, line and remedy.
     """
     return yaml_file.read(path, RunConfig)
+
+
+def check_size(clip: ClipSpec, *, of: str, least_px: int = 1, least_frames: int = 1) -> None:
+    """Refuse a clip of which a network would have nothing left.
+
+    Raises:
+        InputError: With the least size.
+    """
+    if min(clip.height_px, clip.width_px) < least_px:
+        raise InputError(
+            f"clip: {of} takes {least_px} x {least_px} pixels at least, not "
+            f"{clip.height_px} x {clip.width_px}"
+        )
+    if clip.n_frames < least_frames:
+        raise InputError(f"clip: {of} takes {least_frames} frames at least, not {clip.n_frames}")

@@ -20,7 +20,7 @@ from har_stream.bundles.bundle import Manifest
 from har_stream.core.atomic_file import replacing
 from har_stream.core.errors import InputError
 from training.config import RunConfig
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.evaluation.metrics import Judged
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from har_stream.bundles import weights
+from har_stream.config.state_dir import bundles_dir
 from har_stream.config.yaml_file import problems
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
-from har_stream.recognition.segmenter import Deciding
+from har_stream.core.thresholds import Thresholds
 
 MANIFEST = "manifest.json"
 SHIPPED = Path(__file__).parent
@@ -97,7 +98,7 @@ class Manifest(_Part):
     reset_frames: int | None = None
     networks: dict[Role, dict[Format, str]]
     calibration: Calibration = Calibration()
-    deciding: Deciding = Deciding()
+    deciding: Thresholds = Thresholds()
     confusion: tuple[tuple[float, ...], ...] | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
     provenance: Provenance
@@ -160,15 +161,24 @@ def shipped_names() -> list[str]:
     return sorted(found.parent.name for found in SHIPPED.glob(f"*/{MANIFEST}"))
 
 
-def find(name_or_path: str, *, models_dir: Path | None = None) -> Path:
+def load_named(name_or_path: str, *, state_dir: Path) -> Bundle:
+    """Load a bundle by its path or name: a person's own comes before a shipped one.
+
+    Raises:
+        InputError: There is none, or it cannot be used.
+    """
+    return load(find(name_or_path, own=bundles_dir(state_dir)))
+
+
+def find(name_or_path: str, *, own: Path | None = None) -> Path:
     """Find a bundle by path, by name among a person's own, or by name in the package.
 
     Raises:
         InputError: There is none; the message lists the names that exist.
     """
     candidates = [Path(name_or_path).expanduser()]
-    if models_dir is not None:
-        candidates.append(models_dir / name_or_path)
+    if own is not None:
+        candidates.append(own / name_or_path)
     candidates.append(SHIPPED / name_or_path)
     for path in candidates:
         if (path / MANIFEST).is_file():
@@ -243,8 +253,3 @@ def _check_file(path: Path, expected: str | None) -> None:
         ) from error
     if found != expected:
         raise InputError(f"{path}: differs from the manifest's hash; export the bundle anew")
-
-
-def models_dir(state_dir: Path) -> Path:
-    """Where a person's own bundles lie."""
-    return state_dir / "models"

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from har_stream.config.settings import state_dir
+from har_stream.config.state_dir import weights_cache
 from har_stream.core.atomic_file import replacing_file, writing
 from har_stream.core.errors import InputError
 
@@ -22,7 +22,7 @@ ENVIRONMENT = "HAR_WEIGHTS"
 
 def folder() -> Path:
     """Where downloaded weights lie, a folder or a file each."""
-    return state_dir() / "cache" / "weights"
+    return weights_cache()
 
 
 def named(name_or_path: str, *, suffixes: tuple[str, ...], known: Collection[str]) -> Path:

@@ -15,7 +15,7 @@ from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.live_source import LiveSource, LiveTiming
 from har_stream.cameras.masks import visible
 from har_stream.cameras.video_file import read_file, read_folder
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.frame import Frame
 

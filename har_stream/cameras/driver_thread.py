@@ -9,8 +9,9 @@ import cv2
 
 from har_stream.cameras import capture
 from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.sampling import Sampler
 from har_stream.core.activity import CameraState
-from har_stream.core.frame import Frame, Sampler, supersede
+from har_stream.core.frame import Frame, supersede
 from har_stream.core.redact import redact
 
 MISS_PAUSE_S, N_MISSES_ALLOWED = 0.02, 25

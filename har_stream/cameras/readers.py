@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 from har_stream.cameras.camera import is_live, now, read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.live_source import LiveTiming
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraStatus
 from har_stream.core.frame import Frame, supersede
 

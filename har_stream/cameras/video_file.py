@@ -9,8 +9,9 @@ import cv2
 
 from har_stream.cameras import capture
 from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.sampling import Sampler
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame, Image, Sampler
+from har_stream.core.frame import Frame, Image
 from har_stream.core.redact import redact
 
 logger = logging.getLogger(__name__)

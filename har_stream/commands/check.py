@@ -20,7 +20,8 @@ from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.commands.broker_check import check_broker
 from har_stream.commands.finding import Finding
-from har_stream.config.settings import CameraSettings, Settings
+from har_stream.config.camera import CameraSettings
+from har_stream.config.settings import Settings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
@@ -75,8 +76,8 @@ def check_state_dir(settings: Settings) -> Finding:
 def check_bundle(settings: Settings) -> tuple[Bundle | None, list[Finding]]:
     """Load the bundle, start its engine and have it decide on a blank window."""
     try:
-        folder = bundle.models_dir(settings.state_dir)
-        loaded = bundle.load(bundle.find(settings.bundle or bundle.DEFAULT, models_dir=folder))
+        name = settings.bundle or bundle.DEFAULT
+        loaded = bundle.load_named(name, state_dir=settings.state_dir)
     except InputError as error:
         remedy = "har-stream --list-bundles names those that there are"
         return None, [Finding.of("bundle", error, remedy=remedy)]

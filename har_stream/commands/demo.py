@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.live import Live
 
 from har_stream.commands.demo_view import LiveView
-from har_stream.config.settings import BrokerSettings
+from har_stream.config.broker import BrokerSettings
 from har_stream.core.activity import IDLE
 from har_stream.core.errors import InputError
 from har_stream.mqtt.broker import DEFAULT_HOST, DEFAULT_PORT, answers, started_broker

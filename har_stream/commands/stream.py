@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from har_stream.commands.stream_arguments import make_parser, read_settings
+from har_stream.config.state_dir import bundles_dir, outbox_file
 from har_stream.core.activity import CameraStatus, Change, Recognition
 from har_stream.core.errors import InputError
 
@@ -99,7 +100,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         if log:
             stack.callback(log.close)
         stack.enter_context(ensure_broker(settings.broker.url))
-        outbox = Outbox(settings.state_dir / f"outbox-{settings.node}.db")
+        outbox = Outbox(outbox_file(settings.state_dir, settings.node))
         stack.callback(outbox.close)
         stack.callback(_say_what_waits, outbox)
         statistics = Statistics(lambda: readers.counts)
@@ -168,7 +169,7 @@ def _load_bundle(settings: "Settings") -> "Bundle":
     from har_stream.bundles import bundle
 
     name = settings.bundle or bundle.DEFAULT
-    loaded = bundle.load(bundle.find(name, models_dir=bundle.models_dir(settings.state_dir)))
+    loaded = bundle.load_named(name, state_dir=settings.state_dir)
     if settings.bundle is None:
         logger.info(
             "no bundle given, so %s: it knows %s, all else is unknown; "
@@ -210,7 +211,7 @@ def _forget(settings: "Settings") -> None:
 def _list_bundles(settings: "Settings") -> None:
     from har_stream.bundles import bundle
 
-    own = sorted(bundle.models_dir(settings.state_dir).glob(f"*/{bundle.MANIFEST}"))
+    own = sorted(bundles_dir(settings.state_dir).glob(f"*/{bundle.MANIFEST}"))
     shipped = [bundle.SHIPPED / name for name in bundle.shipped_names()]
     for path in [*shipped, *(manifest.parent for manifest in own)]:
         try:

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from har_stream.config.settings import CameraSettings, Settings
+from har_stream.config.camera import CameraSettings
+from har_stream.config.ids import as_id
+from har_stream.config.settings import Settings
 from har_stream.core.activity import IDLE, UNKNOWN, EventType
-from har_stream.mqtt.topics import Topics, as_id
+from har_stream.mqtt.topics import Topics
 
 HEARTBEAT_S = 30
 """A retained state is repeated this often while its stream is alive."""

@@ -6,6 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from har_stream.config.settings import Settings
+from har_stream.config.state_dir import (
+    home_announcements,
+    home_client,
+    node_announcements,
+    node_client,
+)
 from har_stream.core.errors import InputError
 from har_stream.homeassistant.discovery import (
     Announcer,
@@ -21,26 +27,6 @@ from har_stream.mqtt.topics import Topics
 ANSWER_S = 5.0
 
 
-def node_memory(settings: Settings) -> Path:
-    """Where a node remembers what it has announced."""
-    return settings.state_dir / f"announced-node-{settings.node}.json"
-
-
-def home_memory(settings: Settings) -> Path:
-    """Where a home's forecaster remembers what it has announced."""
-    return settings.state_dir / f"announced-home-{settings.home}.json"
-
-
-def node_client(settings: Settings) -> str:
-    """As whom a node signs in at the broker."""
-    return f"har-stream-{settings.node}"
-
-
-def home_client(settings: Settings) -> str:
-    """As whom a home's forecaster signs in; the broker keeps its session while it is away."""
-    return f"har-forecast-{settings.home}"
-
-
 def forget_node(settings: Settings) -> int:
     """Remove every retained message and entity of a node; return how many topics.
 
@@ -52,7 +38,12 @@ def forget_node(settings: Settings) -> int:
     root = Topics(settings.base_topic).node(settings.node)
     retained = _retained(settings, root)
     topics = {*retained, *_announced(settings, devices)}
-    return _forget(settings, topics, client_id=node_client(settings), memory=node_memory(settings))
+    return _forget(
+        settings,
+        topics,
+        client_id=node_client(settings.node),
+        memory=node_announcements(settings.state_dir, settings.node),
+    )
 
 
 def forget_home(settings: Settings) -> int:
@@ -70,7 +61,12 @@ def forget_home(settings: Settings) -> int:
         )
     devices = [home_device(settings, model="", labels=())]
     topics = {*retained, *_announced(settings, devices)}
-    return _forget(settings, topics, client_id=home_client(settings), memory=home_memory(settings))
+    return _forget(
+        settings,
+        topics,
+        client_id=home_client(settings.home),
+        memory=home_announcements(settings.state_dir, settings.home),
+    )
 
 
 def _retained(settings: Settings, root: str) -> Mapping[str, bytes]:

@@ -4,7 +4,7 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from har_stream.config.settings import BrokerSettings, TlsSettings
+from har_stream.config.broker import BrokerSettings, TlsSettings
 from har_stream.core.errors import InputError
 
 DEFAULT_URL = "mqtt://127.0.0.1:1883"

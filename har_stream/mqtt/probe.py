@@ -8,7 +8,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from har_stream.config.settings import BrokerSettings, password
+from har_stream.config.broker import BrokerSettings, password
 from har_stream.mqtt.broker_address import read_address, tls_context
 
 ANSWER_S = 5.0

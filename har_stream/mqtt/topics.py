@@ -1,22 +1,7 @@
 """Every MQTT topic name, in one place; `docs/schema` describes what travels on each."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-RESERVED = frozenset({"home", "stats", "bridge", "availability"})
-_ID = re.compile(r"[a-z0-9_-]+")
-
-
-def is_id(name: str) -> bool:
-    """Tell whether a node, camera or home may be called so."""
-    return bool(_ID.fullmatch(name)) and name not in RESERVED
-
-
-def as_id(name: str) -> str:
-    """Turn any text (a host name, a file name) into a valid id."""
-    made = re.sub(r"[^a-z0-9_-]+", "_", name.lower()).strip("_") or "cam"
-    return f"{made}_" if made in RESERVED else made
 
 
 @dataclass(frozen=True, slots=True)

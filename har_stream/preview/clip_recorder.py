@@ -10,10 +10,10 @@ from pathlib import Path
 
 import cv2
 
+from har_stream.config.ids import as_id
 from har_stream.core.activity import Change
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
-from har_stream.mqtt.topics import as_id
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import IDLE, UNKNOWN, CameraState, Change, Recognition
 from har_stream.homeassistant.entities import EXPIRE_AFTER_S, HEARTBEAT_S
 from har_stream.mqtt.messages import ActivityAttributes, ActivityState

@@ -1,6 +1,7 @@
 """What a node is and how it fares, without anything secret."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from har_stream.bundles.bundle import Bundle
@@ -9,7 +10,30 @@ from har_stream.core.activity import CameraState
 from har_stream.mqtt.connection import Connection
 from har_stream.publishing.camera_topics import CameraReport
 from har_stream.publishing.outbox import Outbox
-from har_stream.publishing.prometheus import Health
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether all is well with a node.
+
+    Attributes:
+        alive: Recognition goes on; an engine or a decoder that hangs ends it.
+        connected: The broker is there.
+        cameras: Per camera, whether it delivers; one that is switched off is left out.
+        outbox_depth: Events that the broker has not taken.
+        n_malformed: Messages that made no sense.
+    """
+
+    alive: bool
+    connected: bool
+    cameras: Mapping[str, bool]
+    outbox_depth: int
+    n_malformed: int
+
+    @property
+    def is_well(self) -> bool:
+        """Everything that should be there is there."""
+        return self.alive and self.connected and all(self.cameras.values())
 
 
 def describe(

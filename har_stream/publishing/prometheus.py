@@ -5,40 +5,16 @@ The text format is that of Prometheus, version 0.0.4; nine counters need no libr
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 from har_stream.core.errors import InputError
+from har_stream.publishing.health import Health
 from har_stream.publishing.node_stats import Statistics
 
 HOST = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Whether all is well with a node.
-
-    Attributes:
-        alive: Recognition goes on; an engine or a decoder that hangs ends it.
-        connected: The broker is there.
-        cameras: Per camera, whether it delivers; one that is switched off is left out.
-        outbox_depth: Events that the broker has not taken.
-        n_malformed: Messages that made no sense.
-    """
-
-    alive: bool
-    connected: bool
-    cameras: Mapping[str, bool]
-    outbox_depth: int
-    n_malformed: int
-
-    @property
-    def is_well(self) -> bool:
-        """Everything that should be there is there."""
-        return self.alive and self.connected and all(self.cameras.values())
 
 
 def exposition(statistics: Statistics, health: Health) -> str:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.config.settings import Settings
+from har_stream.config.state_dir import node_announcements, node_client
 from har_stream.core.activity import CameraState, CameraStatus, Change, Recognition
 from har_stream.core.log_once import Once
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, camera_device, to_messages
-from har_stream.homeassistant.removal import node_client, node_memory
 from har_stream.mqtt.claim import claim_node
 from har_stream.mqtt.connection import ONLINE, Connection
 from har_stream.mqtt.messages import ActivityEvent, EventAck, MessageError
@@ -25,10 +25,9 @@ from har_stream.publishing import systemd
 from har_stream.publishing.camera_topics import CameraReport
 from har_stream.publishing.camera_voice import CameraVoice
 from har_stream.publishing.delivery import EventMail
-from har_stream.publishing.health import check_health, describe
+from har_stream.publishing.health import Health, check_health, describe
 from har_stream.publishing.node_stats import Statistics
 from har_stream.publishing.outbox import Outbox
-from har_stream.publishing.prometheus import Health
 from har_stream.publishing.requests import OFF, ON, Commands, read_switch
 
 logger = logging.getLogger(__name__)
@@ -48,7 +47,9 @@ FLUSH_S = 5.0
 def open_connection(settings: Settings) -> Connection:
     """Make a node's connection; its will says that the node is offline."""
     availability = Topics(settings.base_topic).node(settings.node, "availability")
-    return Connection(settings.broker, client_id=node_client(settings), availability=availability)
+    return Connection(
+        settings.broker, client_id=node_client(settings.node), availability=availability
+    )
 
 
 class Publisher:
@@ -99,7 +100,9 @@ class Publisher:
             name: CameraVoice(report, connection, topics=self._topics, node=settings.node)
             for name, report in self._cameras.items()
         }
-        self._announcer = Announcer(node_memory(settings), connection)
+        self._announcer = Announcer(
+            node_announcements(settings.state_dir, settings.node), connection
+        )
         self._once = Once()
         self._commands = Commands(outbox, self._describe)
         self._wake = threading.Event()

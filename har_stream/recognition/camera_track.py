@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from har_stream.bundles.bundle import Manifest
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, Change, Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
+from har_stream.core.thresholds import Thresholds, apply_reject_rule
 from har_stream.recognition.motion_gate import MotionGate
-from har_stream.recognition.segmenter import Deciding, Segmenter, judge
+from har_stream.recognition.segmenter import Segmenter
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Watch:
         moving = self._moved or self._n_seen == 1  # one image does not tell
         self._moved = False
         self._decided = probabilities
-        verdict = judge(probabilities, self._deciding)
+        verdict = apply_reject_rule(probabilities, self._deciding)
         change = self._segmenter.observe(at, probabilities, moving=moving)
         yield Recognition(
             camera=self.id,
@@ -130,7 +131,7 @@ class Watch:
                 yield change
 
 
-def deciding_for(camera: CameraSettings, manifest: Manifest) -> Deciding:
+def deciding_for(camera: CameraSettings, manifest: Manifest) -> Thresholds:
     """Lay a camera's own settings over what the bundle says.
 
     Raises:

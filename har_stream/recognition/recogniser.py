@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame, Image, normalise, prepare
+from har_stream.core.frame import Frame, Image
 from har_stream.recognition.engines import EngineName, open_engine
+from har_stream.recognition.preprocessing import normalise, prepare
 from har_stream.recognition.window_rows import NONE, Rolling
 
 

@@ -8,55 +8,7 @@ from itertools import takewhile
 from math import fsum
 
 from har_stream.core.activity import IDLE, UNKNOWN, Change
-
-
-@dataclass(frozen=True, slots=True)
-class Deciding:
-    """When a recognition counts; in the bundle's manifest, overridable per camera.
-
-    Attributes:
-        reject_below: A confidence below this makes the recognition ``unknown``.
-        margin_below: So does a distance to the second label below this.
-        enter_above: An activity starts once its averaged probability exceeds this ...
-        leave_below: ... and goes on until it falls below this (hysteresis).
-        min_dwell_s: A new state must hold this long (stream time) before it is reported.
-        average_s: Span of the moving average over probabilities, in seconds.
-        idle_after_s: No motion for this long since nobody was seen means ``idle``.
-        urgent: Labels that skip the dwell (a fall).
-    """
-
-    reject_below: float = 0.5
-    margin_below: float = 0.1
-    enter_above: float = 0.6
-    leave_below: float = 0.4
-    min_dwell_s: float = 5.0
-    average_s: float = 4.0
-    idle_after_s: float = 30.0
-    urgent: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one distribution over the labels says.
-
-    Attributes:
-        label: The most probable label, or ``unknown`` where the reject rule applies.
-        confidence: Probability of the most probable label.
-        margin: Its distance to the second.
-    """
-
-    label: str
-    confidence: float
-    margin: float
-
-
-def judge(probabilities: Mapping[str, float], deciding: Deciding) -> Verdict:
-    """Apply the reject rule (threshold and margin) to calibrated probabilities."""
-    first, second = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:2]
-    confidence = probabilities[first]
-    margin = confidence - probabilities[second]
-    rejected = confidence < deciding.reject_below or margin < deciding.margin_below
-    return Verdict(UNKNOWN if rejected else first, confidence, margin)
+from har_stream.core.thresholds import Thresholds, apply_reject_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +33,7 @@ class Segmenter:
         span_s: Stream time between a window's first and last frame, in seconds.
     """
 
-    def __init__(self, deciding: Deciding, *, span_s: float = 0.0) -> None:
+    def __init__(self, deciding: Thresholds, *, span_s: float = 0.0) -> None:
         self._deciding = deciding
         self._span = timedelta(seconds=span_s)
         self._recent: deque[_Decision] = deque()
@@ -153,7 +105,7 @@ class Segmenter:
             self._evidence.clear()
             self._moved_at = at
         evidence_from = self._evidence_from(at, newest)
-        label = judge(probabilities, self._deciding).label
+        label = apply_reject_rule(probabilities, self._deciding).label
         decision = _Decision(at, evidence_from, label, probabilities)
         self._recent.append(decision)
         while at - self._recent[0].at > timedelta(seconds=self._deciding.average_s):
@@ -180,7 +132,7 @@ class Segmenter:
         if self._nobody and not self._is_running():
             return IDLE
         averaged = _mean(self._recent)
-        verdict = judge(averaged, self._deciding)
+        verdict = apply_reject_rule(averaged, self._deciding)
         entering = verdict.label if verdict.confidence > self._deciding.enter_above else UNKNOWN
         holds = averaged.get(self._state, -1.0) >= self._deciding.leave_below
         return self._state if holds and entering not in self._deciding.urgent else entering

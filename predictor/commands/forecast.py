@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from har_stream.config.state_dir import journal_file
 from har_stream.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _run(options: argparse.Namespace) -> int:
     from predictor.journal.database import sqlite_url
     from predictor.journal.journal import Journal
 
-    url = settings.forecast.journal or sqlite_url(settings.state_dir / "journal.db")
+    url = settings.forecast.journal or sqlite_url(journal_file(settings.state_dir))
     with Journal(url) as journal:
         if options.export:
             _export(journal, options.export)

@@ -14,7 +14,7 @@ from predictor.commands.train_hmm_arguments import COMMANDS, MODELS, make_parser
 
 if TYPE_CHECKING:
     from predictor.evaluation.prequential import Protocol
-    from predictor.logs.read_logs import Log
+    from predictor.logs.csv_log import Log
 
 # What takes long to import is imported where it is used, so that --help and --version are instant.
 
@@ -99,8 +99,8 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
+    from predictor.logs.csv_log import write_log
     from predictor.logs.other_formats import read_foreign
-    from predictor.logs.read_logs import write_log
 
     log = read_foreign(options.file, options.format)
     path = options.out or options.file.with_suffix(".log.csv")

@@ -15,6 +15,7 @@ from predictor.evaluation.prequential import (
     Protocol,
     Truth,
     ask,
+    cases,
     labels_of,
     test_cases,
     true_answers,
@@ -22,7 +23,7 @@ from predictor.evaluation.prequential import (
 from predictor.models.online import OnlineForecaster
 from predictor.models.store import create
 from predictor.outlook import HORIZONS_S
-from predictor.sessions import Session, cases, merge
+from predictor.sessions import Session, merge
 
 Figures = dict[str, Any]
 Watch = Callable[[str, Iterable[int], int], Iterable[int]]

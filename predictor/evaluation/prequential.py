@@ -5,6 +5,7 @@ The test days are the last 30 % of the days; a case belongs to the day on which 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Literal
 
 import numpy as np
@@ -14,8 +15,10 @@ from predictor.estimators.filtering import Array
 from predictor.estimators.quantiles import QUANTILES
 from predictor.models.online import OnlineForecaster
 from predictor.outlook import HORIZONS_S, Observation
-from predictor.sessions import Case, Session, asked_at, cases, first_test_day
+from predictor.sessions import Session
 
+TRAIN_SHARE = 0.7
+"""Share of the days with data that come before the test days."""
 Moment = Literal["end", "start"]
 
 
@@ -76,6 +79,48 @@ class Truth:
     days: np.ndarray[tuple[int], np.dtype[np.int64]]
     within: Array
     first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question with its answer: what follows session `current`? Session `target` does."""
+
+    current: int
+    target: int
+
+
+def cases(sessions: Sequence[Session], *, repeats: bool) -> list[Case]:
+    """Pair each session with the one that it is asked for.
+
+    Args:
+        sessions: In the order of their starts.
+        repeats: Whether the target is simply the next one; otherwise the next different one.
+    """
+    found = []
+    target = len(sessions)
+    for current in range(len(sessions) - 2, -1, -1):
+        if repeats or sessions[current].activity != sessions[current + 1].activity:
+            target = current + 1
+        if target < len(sessions):
+            found.append(Case(current, target))
+    return found[::-1]
+
+
+def first_test_day(sessions: Sequence[Session]) -> date:
+    """Return the first of the last 30 % of the days on which a session starts."""
+    days = sorted({session.started_at.date() for session in sessions})
+    return days[int(TRAIN_SHARE * len(days))]
+
+
+def asked_at(sessions: Sequence[Session], case: Case, *, at: str) -> datetime:
+    """Return the instant of the question: the start or the end of the current session.
+
+    Sessions may overlap: an end after the start of the next one is not yet known when that starts.
+    """
+    current = sessions[case.current]
+    if at == "start":
+        return current.started_at
+    return min(current.ended_at, sessions[case.current + 1].started_at)
 
 
 def labels_of(sessions: Sequence[Session]) -> tuple[str, ...]:

@@ -14,12 +14,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from har_stream.config.ids import as_id
 from har_stream.core.activity import EventType
 from har_stream.core.atomic_file import replacing, writing
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent, MessageError
-from har_stream.mqtt.topics import as_id
-from predictor.logs.read_logs import read_logs, read_text
+from predictor.logs.csv_log import read_text
+from predictor.logs.read_logs import read_logs
 from predictor.sessions import Session
 
 logger = logging.getLogger(__name__)

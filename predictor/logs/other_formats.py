@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from har_stream.core.errors import InputError
-from predictor.logs.read_logs import Log, instant, read_text
+from predictor.logs.csv_log import Log, instant, read_text
 from predictor.sessions import Session
 
 _NOBODY = frozenset({"", "unknown", "unavailable", "idle", "none", "off"})

@@ -13,7 +13,8 @@ from predictor.estimators.filtering import Array
 from predictor.estimators.quantiles import QUANTILES, Spread
 from predictor.estimators.rooms import Rooms
 from predictor.models.rollout import Rhythm, roll_out, sequence, within
-from predictor.outlook import HORIZONS_S, MERGE_GAP_S, Observation, Outlook
+from predictor.outlook import HORIZONS_S, Observation, Outlook
+from predictor.sessions import MERGE_GAP_S
 
 LIKELIHOOD_FLOOR = 1e-4
 """A recogniser is never surer than this that it does not see an activity."""

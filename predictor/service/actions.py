@@ -4,7 +4,8 @@ import logging
 
 from sqlalchemy.exc import DBAPIError
 
-from har_stream.config.settings import RuleSettings, Settings
+from har_stream.config.forecast import RuleSettings
+from har_stream.config.settings import Settings
 from har_stream.mqtt.messages import Forecast, RuleState
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal

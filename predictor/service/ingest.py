@@ -11,6 +11,7 @@ from datetime import datetime
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, DBAPIError
 
+from har_stream.config.ids import is_id
 from har_stream.core.log_once import Once
 from har_stream.mqtt.messages import (
     ActivityEvent,
@@ -20,7 +21,7 @@ from har_stream.mqtt.messages import (
     MessageError,
     Replay,
 )
-from har_stream.mqtt.topics import Topics, is_id
+from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import Entry, Recorded
 from predictor.service.home_clock import CameraKey

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal
 
-from har_stream.config.settings import RuleSettings
+from har_stream.config.forecast import RuleSettings
 from har_stream.mqtt.messages import Forecast, RuleState
 
 DEFAULT_HYSTERESIS = 0.1

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+from har_stream.config.ids import is_id
 from har_stream.config.settings import Settings
+from har_stream.config.state_dir import home_announcements, home_client
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
-from har_stream.homeassistant.removal import home_client, home_memory
 from har_stream.mqtt.connection import ONLINE, Connection
 from har_stream.mqtt.messages import ActivityState, MessageError
-from har_stream.mqtt.topics import Topics, is_id
+from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import Entry
 from predictor.outlook import Forecaster
@@ -64,11 +65,13 @@ class ForecastService:
         self._thread = threading.Thread(target=self._run, name="forecast", daemon=True)
         self._connection = Connection(
             settings.broker,
-            client_id=home_client(settings),
+            client_id=home_client(settings.home),
             availability=self._topics.home(settings.home, "availability"),
             persistent=True,
         )
-        self._announcer = Announcer(home_memory(settings), self._connection)
+        self._announcer = Announcer(
+            home_announcements(settings.state_dir, settings.home), self._connection
+        )
         self._intake = Intake(
             journal, self._connection, topics=self._topics, deliver=self._deliver, wall=_wall
         )

@@ -19,7 +19,8 @@ import numpy as np
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.camera import now
 from har_stream.cameras.readers import Readers
-from har_stream.config.settings import BrokerSettings, CameraSettings
+from har_stream.config.broker import BrokerSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import Recognition
 from har_stream.core.errors import InputError
 from har_stream.mqtt.broker import answers, started_broker

@@ -10,7 +10,8 @@ import numpy as np
 
 from har_stream.bundles import bundle
 from har_stream.bundles.bundle import Bundle
-from har_stream.core.frame import Frame, normalise
+from har_stream.core.frame import Frame
+from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.recogniser import Recogniser
 from training.networks import registry
 

@@ -14,11 +14,12 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.camera import now
 from har_stream.cameras.readers import Readers
 from har_stream.cameras.video_file import read_file
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import Recognition
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame, prepare
+from har_stream.core.frame import Frame
 from har_stream.pipeline import Pipeline
+from har_stream.recognition.preprocessing import prepare
 from har_stream.recognition.recogniser import Recogniser
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,8 +11,8 @@ from rich.progress import track
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.video_file import VideoFile, read_file
 from har_stream.core.errors import InputError
+from har_stream.preview.video_writer import ClipFile
 from training.collect import clip_names
-from training.collect.clip_names import ClipFile
 from training.collect.labels import Segment
 from training.data.cache import EPOCH
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from har_stream.cameras.camera import read_camera
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.config.yaml_file import problems
 from har_stream.core.activity import CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
+from har_stream.preview.video_writer import ClipFile
 from training.collect import clip_names
-from training.collect.clip_names import ClipFile
 
 RECORD_HZ = 15.0
 """Frames per second that are kept: three per sampled frame of 5 Hz, so that windows can jitter."""

@@ -15,20 +15,21 @@ from rich.progress import track
 from rich.table import Table
 
 from har_stream.bundles import bundle
-from har_stream.config.settings import state_dir
+from har_stream.config.state_dir import default_state_dir
 from har_stream.core.activity import IDLE
 from har_stream.core.atomic_file import check_folder, writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
+from har_stream.core.thresholds import apply_reject_rule
+from har_stream.preview.video_writer import ClipFile
 from har_stream.recognition.recogniser import Recogniser
-from har_stream.recognition.segmenter import Segmenter, judge
+from har_stream.recognition.segmenter import Segmenter
 from har_stream.simulation.routine import DAY_S
 from har_stream.simulation.simulated_camera import SimulatedSource, parse_source, read_frames
 from har_stream.simulation.truth import Stay, truth, write_log
 from predictor.models.hmm import HmmForecaster
 from predictor.outlook import Forecaster, Observation
 from predictor.service.running_scores import RunningScores
-from training.collect.clip_names import ClipFile
 from training.evaluation.simulated_home import (
     Told,
     lasting,
@@ -90,7 +91,7 @@ def watch(frames: Iterable[Frame], recogniser: Recogniser) -> Watched:
             change = segmenter.observe(decision.at, named)
             if change is not None:
                 watched.told.append(Told.by(change, decision.at))
-            watched.labels.append((decision.at, judge(named, manifest.deciding).label))
+            watched.labels.append((decision.at, apply_reject_rule(named, manifest.deciding).label))
             watched.states.append((decision.at, segmenter.state))
     return watched
 
@@ -130,8 +131,7 @@ def _tell(forecaster: Forecaster, report: Told) -> None:
 def _score(options: argparse.Namespace) -> None:
     if options.json:
         check_folder(options.json)
-    own = bundle.models_dir(state_dir())
-    recogniser = Recogniser(bundle.load(bundle.find(options.bundle, models_dir=own)))
+    recogniser = Recogniser(bundle.load_named(options.bundle, state_dir=default_state_dir()))
     spec = recogniser.bundle.manifest.clip
     scores = []
     for seed in options.seed:

@@ -17,7 +17,7 @@ from rich.logging import RichHandler
 from rich.prompt import FloatPrompt, Prompt
 from rich.table import Table
 
-from har_stream.config.settings import state_dir
+from har_stream.config.state_dir import bundles_dir, clip_cache, default_state_dir
 from har_stream.config.yaml_file import problems
 from har_stream.core.atomic_file import check_folder, writing
 from har_stream.core.errors import InputError
@@ -79,7 +79,7 @@ def _fit(options: argparse.Namespace, _: str) -> None:
         raise InputError(f"{folder}: holds a single run; give the sweep a folder of its own, --out")
     if options.seeds == 1 and compare.is_sweep(folder):
         raise InputError(f"{folder}: holds a sweep; give the run a folder of its own, --out")
-    cache_folder = options.cache or state_dir() / "cache" / "clips"
+    cache_folder = options.cache or clip_cache()
     runs = []
     for seed in range(config.seed, config.seed + options.seeds):
         own = folder / f"seed-{seed}" if options.seeds > 1 else folder
@@ -145,7 +145,7 @@ def _export(options: argparse.Namespace, _: str) -> None:
     made, rows = all_formats.export(
         record,
         weights=options.weights,
-        cache_folder=options.cache or state_dir() / "cache" / "clips",
+        cache_folder=options.cache or clip_cache(),
     )
     table = Table(
         "weights", "bytes", "a frame", "accuracy", "as float32", title=record.manifest.name
@@ -188,8 +188,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
 
     if options.json:
         check_folder(options.json)
-    own = bundle.models_dir(state_dir())
-    loaded = bundle.load(bundle.find(options.bundle, models_dir=own))
+    loaded = bundle.load_named(options.bundle, state_dir=default_state_dir())
     data = _data_of(options)
     groups = split_names(options.groups)
     scores = evaluate(loaded, data, groups=groups)
@@ -251,12 +250,11 @@ def _summary(options: argparse.Namespace, _: str) -> None:
 
 
 def _import(options: argparse.Namespace, _: str) -> None:
-    from har_stream.bundles import bundle
     from training.export.import_keras import Said, import_model
 
     colour, sample_hz = _trained_on(options)
     name = options.name or options.model.stem
-    folder = options.out or bundle.models_dir(state_dir()) / name
+    folder = options.out or bundles_dir(default_state_dir()) / name
     said = Said(options.labels, colour, sample_hz)
     given = ["--labels", ",".join(said.labels), "--colour", colour, "--sample-hz", str(sample_hz)]
     recipe = ["train-har", "import", options.model.name, *given, "--name", name]  # see _recipe

@@ -7,13 +7,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.core.frame import Image, normalise
+from har_stream.core.frame import Image
+from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.window_rows import NONE, Rolling
 from training.config import RunConfig
 from training.data.augment import choose_times, vary
 from training.data.cache import Sampling, is_image
 from training.data.cache_file import Footage, Seen
-from training.data.folders import Clip
+from training.data.clip import Clip
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Windows, targets (n, n_labels) and weights (n,)."""

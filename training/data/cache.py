@@ -16,10 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
-from har_stream.core.frame import ClipSpec, Frame, Image, prepare
+from har_stream.core.frame import ClipSpec, Frame, Image
+from har_stream.recognition.preprocessing import prepare
 from training.data import cache_file
 from training.data.cache_file import Footage, Seen
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.data.simulated import SimulatedClip
 
 logger = logging.getLogger(__name__)

@@ -6,79 +6,21 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from har_stream.core.errors import InputError
 from training.config import DataConfig
+from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset, canonical
 
 logger = logging.getLogger(__name__)
 
-LINK = "+"
-"""Joins the names of linked groups: clips of `16+18` share footage."""
-EVERY_CLASS = "*"
-"""Stands for the class in the source of a clip whose group spans classes."""
 UCF_PATTERN = r"_g([A-Za-z0-9-]+)_c\d+"
 """UCF: `v_TaiChi_g08_c03.avi` is the third cut of the eighth video. Ours are named likewise."""
 HMDB_PATTERN = r"^(.+)_[a-z]_[a-z]{2}_np\d_[a-z]{2}_[a-z]{3}_\d+\."
 """HMDB51: before body part, camera motion, people, viewpoint, quality and number of the cut."""
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg"})
 _PATTERNS = {"hmdb51": HMDB_PATTERN}
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One video file.
-
-    Attributes:
-        path: The file.
-        label: Its class.
-        group: Name of the video it was cut from; `LINK` joins linked groups.
-        spans: Whether its group is the same footage in every class, as one person's recordings are;
-            otherwise groups of two classes have nothing in common but the name.
-        ungrouped: Whether its name holds no group. It counts as a group of its own, though other
-            clips may be of the same video.
-    """
-
-    path: Path
-    label: str
-    group: str
-    spans: bool = False
-    ungrouped: bool = False
-
-    @property
-    def name(self) -> str:
-        """Class and file name: alike wherever the data set lies."""
-        return f"{self.label}/{self.path.name}"
-
-    @property
-    def source(self) -> str:
-        """The group with its class, if that matters: what must not lie on two sides of a split."""
-        return f"{EVERY_CLASS if self.spans else self.label}/{self.group}"
-
-    def is_of(self, groups: Iterable[str]) -> bool:
-        """Tell whether it, or footage linked with it, belongs to one of these groups."""
-        return not {canonical(group) for group in groups}.isdisjoint(self.group.split(LINK))
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """Clips by purpose.
-
-    Attributes:
-        labels: Class names in the network's order.
-        clips: Clips of these labels.
-        others: Clips that are none of them; what they show is not to be recognised.
-    """
-
-    labels: tuple[str, ...]
-    clips: tuple[Clip, ...]
-    others: tuple[Clip, ...]
-
-
-def canonical(group: str) -> str:
-    """Write a group's name in one way: numbers without leading zeros."""
-    return str(int(group)) if group.isdecimal() else group
 
 
 def read(config: DataConfig) -> Dataset:

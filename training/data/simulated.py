@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from har_stream.core.frame import ClipSpec, Image, prepare
+from har_stream.core.frame import ClipSpec, Image
+from har_stream.recognition.preprocessing import prepare
 from har_stream.simulation.renderer import Renderer
 from har_stream.simulation.routine import ACTIVITIES, DAY_S, PLACES, Segment
 from har_stream.simulation.simulated_camera import N_SEEDS
-from training.data.folders import Clip, Dataset
+from training.data.clip import Clip, Dataset
 
 N_GROUPS = 20
 """The homes are dealt to this many groups, named 0 to 19, for splits."""

@@ -17,14 +17,15 @@ from har_stream.bundles import weights
 from har_stream.bundles.bundle import Outside, Role
 from har_stream.core.atomic_file import replacing_file, writing
 from har_stream.core.errors import InputError
-from har_stream.core.frame import ClipSpec, Image, normalise
+from har_stream.core.frame import ClipSpec, Image
 from har_stream.recognition.engines.litert import FrameEncoder
 from har_stream.recognition.engines.tflite import Network
+from har_stream.recognition.preprocessing import normalise
 from training.collect.sources import WEIGHTS
 from training.config import EncoderConfig, RunConfig
 from training.data.cache import Features
 from training.encoders import pretrained
-from training.export.bundle import to_litert
+from training.encoders.litert import to_litert
 from training.networks import registry
 
 

@@ -10,9 +10,9 @@ from keras import layers
 from har_stream.bundles import weights
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
+from training import config
 from training.collect.sources import WEIGHTS
 from training.config import EncoderConfig
-from training.networks import registry
 
 KERAS = "keras"
 """In place of a name of weights: Keras' own loader brings them."""
@@ -90,7 +90,7 @@ def build(encoder: EncoderConfig, clip: ClipSpec) -> keras.Model:
     if cnn is None:
         raise InputError(f"encoder {encoder.network} cannot learn here: take {', '.join(CNNS)}")
     check_pixels(clip, CNN_PIXELS)
-    registry.check_size(clip, of=encoder.network, least_px=cnn.least_px)
+    config.check_size(clip, of=encoder.network, least_px=cnn.least_px)
     frame = keras.Input((clip.height_px, clip.width_px, 3), name="frame")
     model = trunk(whole(cnn, weights=None, input_tensor=frame), cnn)
     if encoder.weights == KERAS:

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from har_stream.config.settings import DecidingSettings
-from har_stream.recognition.segmenter import Deciding
+from har_stream.config.camera import ThresholdSettings
+from har_stream.core.thresholds import Thresholds
 from training.evaluation.metrics import Floats, Indices
 
 logger = logging.getLogger(__name__)
 
 SHARES = ("passed", "wrong_rejected", "others_rejected")
 """What a reject rule does, as the manifest's metrics have it."""
-FITTED = DecidingSettings()
+FITTED = ThresholdSettings()
 """No threshold is given: the fitted ones stand."""
 LEAVES_AT = 0.7
 """A running activity holds down to this share of the confidence that it needs to start."""
@@ -57,7 +57,7 @@ class Rejecting:
         others_rejected: Share of decisions on other activities that do.
     """
 
-    deciding: Deciding
+    deciding: Thresholds
     passed: float | None
     wrong_rejected: float | None
     others_rejected: float | None
@@ -74,7 +74,7 @@ def fit_rejecting(
     *,
     others: Floats,
     keep: float,
-    told: DecidingSettings = FITTED,
+    told: ThresholdSettings = FITTED,
 ) -> Rejecting:
     """Choose confidence and margin so that right decisions pass and all else becomes `unknown`.
 
@@ -93,7 +93,7 @@ def fit_rejecting(
     is_right = known.argmax(-1) == truth
     right, wrong = _verdicts(known[is_right]), _verdicts(known[~is_right])
     foreign = _verdicts(others)
-    deciding = Deciding()
+    deciding = Thresholds()
     if len(right):
         deciding = _deciding(*_best(right, foreign if len(foreign) else wrong, keep=keep))
     else:
@@ -122,12 +122,12 @@ def _best(
     return min(allowed, key=lambda pair: _passing(to_reject, pair))
 
 
-def _deciding(confidence: float, margin: float) -> Deciding:
+def _deciding(confidence: float, margin: float) -> Thresholds:
     reject_below, margin_below = (
         max(round(least - 5e-5, 4), 0.0) for least in (confidence, margin)
     )
     return replace(
-        Deciding(),
+        Thresholds(),
         reject_below=reject_below,
         margin_below=margin_below,
         enter_above=reject_below,

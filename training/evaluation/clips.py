@@ -9,12 +9,12 @@ from rich.progress import track
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
+from har_stream.core.thresholds import apply_reject_rule
 from har_stream.recognition.recogniser import Recogniser
-from har_stream.recognition.segmenter import judge
 from training.config import DataConfig
 from training.data import folders
 from training.data.cache import EPOCH
-from training.data.folders import Clip, Dataset
+from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset
 from training.evaluation import metrics
 from training.evaluation.metrics import Judged
 
@@ -103,8 +103,8 @@ def _leaks(bundle: Bundle, clips: Sequence[Clip]) -> bool:
     seen: dict[str, set[str]] = {}
     for source in bundle.manifest.provenance.trained_on:
         label, groups = source.split("/", 1)
-        seen.setdefault(label, set()).update(groups.split(folders.LINK))
-    everywhere = seen.get(folders.EVERY_CLASS, set())
+        seen.setdefault(label, set()).update(groups.split(LINK))
+    everywhere = seen.get(EVERY_CLASS, set())
     return any(clip.is_of(seen.get(clip.label, set()) | everywhere) for clip in clips)
 
 
@@ -115,7 +115,7 @@ def _rejection(bundle: Bundle, judged: Sequence[Judged]) -> dict[str, float]:
         for row in clip.probabilities:
             is_right = clip.truth is not None and int(row.argmax()) == clip.truth
             if is_right or clip.truth is None:
-                verdict = judge(
+                verdict = apply_reject_rule(
                     dict(zip(labels, row.tolist(), strict=True)), bundle.manifest.deciding
                 )
                 passed[is_right].append(verdict.label in labels)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from training.data.folders import Clip
+from training.data.clip import Clip
 
 N_BINS = 15
 """Of the expected calibration error (Guo et al. 2017)."""

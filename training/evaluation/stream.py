@@ -13,7 +13,7 @@ from rich.table import Table
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.readers import Arrival, EndOfSource
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import Change, Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
@@ -21,7 +21,7 @@ from har_stream.pipeline import Pipeline
 from har_stream.recognition.camera_track import News
 from har_stream.recognition.recogniser import Recogniser
 from training.data.cache import EPOCH
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.evaluation.clips import stream_clips
 from training.evaluation.stream_scenes import Scene, empty_room, end_of, play, still
 from training.evaluation.stream_score import majority_labels, reported, score_events, shown

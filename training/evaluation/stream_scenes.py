@@ -9,7 +9,7 @@ import numpy as np
 
 from har_stream.cameras.video_file import read_file
 from har_stream.core.frame import Frame, Image
-from training.data.folders import Clip
+from training.data.clip import Clip
 
 N_MEDIAN_FRAMES = 25
 """Frames of a clip, evenly spread, whose median is its room without what moves in it."""

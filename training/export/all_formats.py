@@ -24,13 +24,14 @@ from training.config import RunConfig
 from training.data import cache, folders, splits
 from training.data.batches import parity_windows, sampling_of
 from training.data.cache_file import Footage
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.encoders import frozen as frozen_encoder
 from training.encoders.frozen import Frozen
+from training.encoders.litert import FORMATS, Weights, check_backend
 from training.evaluation import metrics, speed
 from training.evaluation.clips import stream_clips
 from training.evaluation.metrics import Judged
-from training.export.bundle import FORMATS, ParityError, Weights, check_backend, export_bundle
+from training.export.bundle import ParityError, export_bundle
 from training.run_folder import Record
 
 Row = dict[str, Any]

@@ -4,7 +4,7 @@ import logging
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from har_stream.bundles import bundle
 from har_stream.bundles.bundle import Bundle, Format, Manifest, Outside, Role
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Image, normalise
+from har_stream.core.frame import Image
 from har_stream.recognition.engines.litert import LiteRtEngine
+from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.window_rows import Rolling
+from training.encoders.litert import FORMATS, Weights, check_backend, to_litert
 from training.networks import registry
 
 if TYPE_CHECKING:
@@ -30,12 +32,6 @@ MIN_AGREEMENT = 0.98
 TIE = 0.01
 """A label that the window model holds so nearly as likely as its first is the same: no export is
 refused for the toss of a coin."""
-Weights = Literal["float32", "float16", "int8"]
-FORMATS: dict[Weights, Format] = {
-    "float32": "litert",
-    "float16": "litert_float16",
-    "int8": "litert_int8",
-}
 
 
 class ParityError(InputError):
@@ -97,46 +93,6 @@ def export_bundle(
         candidate = bundle.save(Path(folder) / "candidate", manifest, files)
         check_parity(candidate, expected=model.predict(seen, verbose=0), clips=clips)
     return bundle.save(path, manifest, files)
-
-
-def check_backend() -> None:
-    """Refuse a Keras backend whose networks cannot become LiteRT files.
-
-    Raises:
-        InputError: It is not TensorFlow.
-    """
-    if (backend := keras.backend.backend()) != "tensorflow":
-        raise InputError(f"KERAS_BACKEND={backend}: fit, import and export need tensorflow")
-
-
-def to_litert(part: keras.Model, *, weights: Weights = "float32") -> bytes:
-    """Convert one network with a free batch.
-
-    The weights go in as constants, so that the converter can fuse them into its operations. In 8
-    bits, activations take their range from each frame; ranges fixed in advance let the error of a
-    recurrent state add up over the window. From 16 bits, LiteRT computes in float32.
-    """
-    import tensorflow as tf
-
-    learned = [keras.ops.convert_to_numpy(weight) for weight in part.trainable_variables]
-    fixed = [keras.ops.convert_to_numpy(weight) for weight in part.non_trainable_variables]
-
-    def compute(**inputs: Any) -> Any:
-        constants = [tf.constant(w) for w in learned], [tf.constant(w) for w in fixed]
-        return part.stateless_call(*constants, inputs, training=False)[0]
-
-    specs = {
-        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=name)
-        for name, tensor in part.input.items()
-    }
-    function = tf.function(compute, autograph=False).get_concrete_function(**specs)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
-    if weights != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if weights == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    converted: bytes = converter.convert()
-    return converted
 
 
 def check_parity(candidate: Bundle, *, expected: NDArray[Any], clips: NDArray[np.float32]) -> None:

@@ -17,8 +17,9 @@ from training import run_folder
 from training.config import RunConfig
 from training.data import cache, folders, splits
 from training.data.batches import sampling_of
-from training.data.folders import Dataset
+from training.data.clip import Dataset
 from training.encoders import frozen as frozen_encoder
+from training.encoders.litert import check_backend
 from training.evaluation import metrics
 from training.evaluation.calibration import (
     Rejecting,
@@ -28,7 +29,7 @@ from training.evaluation.calibration import (
 )
 from training.evaluation.metrics import Judged
 from training.export import all_formats
-from training.export.bundle import check_backend, export_bundle
+from training.export.bundle import export_bundle
 from training.fitting.fit_splits import Lessons, learn_parts
 from training.networks import registry
 from training.saving import save_model, saving

@@ -16,7 +16,7 @@ from training.data import splits
 from training.data.batches import Example, StreamedBatches, parity_windows, sampling_of
 from training.data.cache import images_of, is_image
 from training.data.cache_file import Footage
-from training.data.folders import Clip, Dataset
+from training.data.clip import Clip, Dataset
 from training.data.splits import Split
 from training.evaluation import metrics
 from training.evaluation.metrics import Judged

@@ -14,7 +14,7 @@ from har_stream.core.errors import InputError
 from training.config import PretrainConfig, RunConfig
 from training.data.batches import Example
 from training.data.cache_file import Footage
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.fitting.fit_network import learn
 
 SEED_STEP = 1_000

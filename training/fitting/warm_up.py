@@ -13,7 +13,7 @@ from keras import layers
 from rich.progress import track
 
 from har_stream.core.errors import InputError
-from har_stream.core.frame import normalise
+from har_stream.recognition.preprocessing import normalise
 from training.config import RunConfig
 from training.data.augment import vary
 from training.data.batches import Example

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from har_stream.bundles.bundle import Memory, Role
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
+from training.config import check_size
 
 if TYPE_CHECKING:
     import keras
@@ -108,21 +109,6 @@ def options(config: "RunConfig") -> dict[str, Any]:
             f"clip: {config.network} takes 'motion: {needed}', not 'motion: {config.clip.motion}'"
         )
     return given
-
-
-def check_size(clip: ClipSpec, *, of: str, least_px: int = 1, least_frames: int = 1) -> None:
-    """Refuse a clip of which a network would have nothing left.
-
-    Raises:
-        InputError: With the least size.
-    """
-    if min(clip.height_px, clip.width_px) < least_px:
-        raise InputError(
-            f"clip: {of} takes {least_px} x {least_px} pixels at least, not "
-            f"{clip.height_px} x {clip.width_px}"
-        )
-    if clip.n_frames < least_frames:
-        raise InputError(f"clip: {of} takes {least_frames} frames at least, not {clip.n_frames}")
 
 
 def motion(name: str) -> Literal["none", "flow"]:

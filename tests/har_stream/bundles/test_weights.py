@@ -13,11 +13,12 @@ from har_stream.bundles import bundle, weights
 from har_stream.bundles.bundle import Bundle, Outside
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
-from har_stream.core.frame import ClipSpec, normalise, prepare
+from har_stream.core.frame import ClipSpec
 from har_stream.recognition.engines.litert import FrameEncoder, LiteRtEngine
 from har_stream.recognition.engines.tflite import Network
+from har_stream.recognition.preprocessing import normalise, prepare
 from har_stream.recognition.window_rows import Rolling
-from training.export.bundle import to_litert
+from training.encoders.litert import to_litert
 
 TINY = ClipSpec(n_frames=2, height_px=4, width_px=4, sample_hz=5.0)
 BRING = "train-har download weights summing"

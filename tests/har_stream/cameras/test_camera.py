@@ -11,7 +11,7 @@ from support.video.video_source import write_clock_clip
 from har_stream.cameras.camera import FoundCamera, is_live, list_cameras, read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.video_file import read_file
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame

@@ -20,7 +20,7 @@ from support.video.video_source import MjpegServer, grey
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.live_source import N_HUNG_ALLOWED, FreezeWatch, LiveTiming
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image, supersede

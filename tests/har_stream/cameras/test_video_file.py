@@ -13,9 +13,10 @@ import pytest
 from support.video.video_source import clock_s, ffmpeg, write_clock_clip
 
 from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.sampling import Sampler
 from har_stream.cameras.video_file import read_file, read_folder
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame, Sampler
+from har_stream.core.frame import Frame
 
 START = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
 FASTSTART = ("-movflags", "faststart")

@@ -15,7 +15,8 @@ from har_stream.bundles.bundle import MANIFEST
 from har_stream.commands import broker_check, stream
 from har_stream.commands.check import check_camera, check_clock
 from har_stream.commands.finding import Finding
-from har_stream.config.settings import BrokerSettings, CameraSettings
+from har_stream.config.broker import BrokerSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.mqtt import broker

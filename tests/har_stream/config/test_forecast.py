@@ -8,7 +8,7 @@ import yaml
 from support.repository import ROOT
 
 from har_stream.config import settings
-from har_stream.config.settings import ForecastSettings, RuleSettings
+from har_stream.config.forecast import ForecastSettings, RuleSettings
 from har_stream.core.errors import InputError
 
 EXAMPLE = ROOT / "configs" / "har-forecast.yaml"

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from support.repository import ROOT
 
 from har_stream.config import settings, yaml_file
+from har_stream.config.broker import BrokerSettings, password
+from har_stream.config.camera import CameraSettings
 from har_stream.core.errors import InputError
 
 EXAMPLE = ROOT / "configs" / "har-stream.yaml"
@@ -104,7 +106,7 @@ def test_a_device_index_needs_no_quotes_and_a_home_directory_is_expanded(config:
 def test_a_camera_is_called_after_its_source_without_credentials(
     source: str, camera_id: str
 ) -> None:
-    assert settings.CameraSettings(source=source).id == camera_id
+    assert CameraSettings(source=source).id == camera_id
 
 
 def test_a_password_comes_from_a_private_file_or_the_environment(
@@ -112,17 +114,17 @@ def test_a_password_comes_from_a_private_file_or_the_environment(
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("from file\n")
-    broker = settings.BrokerSettings(password_file=secret)
+    broker = BrokerSettings(password_file=secret)
     secret.chmod(0o644)
     with pytest.raises(InputError, match="chmod 600"):
-        settings.password(broker)
+        password(broker)
     secret.chmod(0o600)
-    assert settings.password(broker) == "from file"
+    assert password(broker) == "from file"
     secret.unlink()
     with pytest.raises(InputError, match="cannot be read"):
-        settings.password(broker)
+        password(broker)
     monkeypatch.setenv("HAR_MQTT_PASSWORD", "from environment")
-    assert settings.password(settings.BrokerSettings()) == "from environment"
+    assert password(BrokerSettings()) == "from environment"
 
 
 def test_the_example_loads_as_it_stands_and_with_every_key_set(config: Path) -> None:

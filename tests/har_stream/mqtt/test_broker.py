@@ -11,7 +11,7 @@ import pytest
 from support.broker.real_broker import Listener, free_port
 from support.processes.node import Node, change
 
-from har_stream.config.settings import BrokerSettings
+from har_stream.config.broker import BrokerSettings
 from har_stream.core.errors import InputError
 from har_stream.mqtt import broker
 from har_stream.mqtt.broker import answers, ensure_broker, started_broker

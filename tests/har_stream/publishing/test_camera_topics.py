@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import Recognition
 from har_stream.homeassistant.entities import HEARTBEAT_S
 from har_stream.publishing.camera_topics import FASTEST_S, CameraReport

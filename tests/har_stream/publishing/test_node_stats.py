@@ -13,8 +13,9 @@ import pytest
 
 from har_stream.core.errors import InputError
 from har_stream.publishing import systemd as watchdog
+from har_stream.publishing.health import Health
 from har_stream.publishing.node_stats import Statistics
-from har_stream.publishing.prometheus import Health, MetricsServer
+from har_stream.publishing.prometheus import MetricsServer
 
 WELL = Health(alive=True, connected=True, cameras={"cam1": True}, outbox_depth=2, n_malformed=1)
 

@@ -10,7 +10,8 @@ import pytest
 from support.broker.real_broker import Listener, Mosquitto, listening
 from support.processes.node import Node, change
 
-from har_stream.config.settings import BrokerSettings, CameraSettings
+from har_stream.config.broker import BrokerSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError
 from har_stream.publishing.outbox import Outbox
 from har_stream.publishing.requests import Commands, read_switch

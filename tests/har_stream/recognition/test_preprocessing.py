@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from har_stream.core.frame import FLOW_PX, ClipSpec, Image, normalise, prepare
+from har_stream.core.frame import ClipSpec, Image
+from har_stream.recognition.preprocessing import FLOW_PX, normalise, prepare
 
 SPEC = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
 SIZES = [(96, 128), (144, 192), (240, 320), (360, 640), (720, 1280), (1080, 1920)]

@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.bundles import step_form
 from support.bundles.random_bundle import random_bundle, random_manifest, random_windows
+from support.window_oracle import windows
 
 from har_stream.cameras.video_file import read_file
-from har_stream.core.frame import ClipSpec, Frame, normalise, windows
+from har_stream.core.frame import ClipSpec, Frame
+from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.recogniser import Decision, Recogniser
 from training.export.bundle import export_bundle
 

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from har_stream.core.activity import IDLE, UNKNOWN, Change
-from har_stream.recognition.segmenter import Deciding, Segmenter, judge
+from har_stream.core.thresholds import Thresholds, apply_reject_rule
+from har_stream.recognition.segmenter import Segmenter
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 LABELS = ("cooking", "eating", "fallen", IDLE)
-DECIDING = Deciding(urgent=("fallen",))
+DECIDING = Thresholds(urgent=("fallen",))
 SPAN_S = 3.8
 
 Decisions = Sequence[tuple[float, Mapping[str, float], bool]]
@@ -33,7 +34,7 @@ def script(*parts: tuple[str, float], hz: float = 5.0) -> Decisions:
 
 
 def segment(
-    decisions: Decisions, deciding: Deciding = DECIDING, *, start: datetime = START
+    decisions: Decisions, deciding: Thresholds = DECIDING, *, start: datetime = START
 ) -> list[Change]:
     segmenter = Segmenter(deciding, span_s=SPAN_S)
     seen = (
@@ -61,7 +62,7 @@ def after_s(instant: datetime | None) -> float:
     ],
 )
 def test_a_weak_or_close_call_is_unknown(probabilities: dict[str, float], label: str) -> None:
-    verdict = judge(probabilities, Deciding(reject_below=0.5, margin_below=0.1))
+    verdict = apply_reject_rule(probabilities, Thresholds(reject_below=0.5, margin_below=0.1))
     first, second, *_ = sorted(probabilities.values(), reverse=True)
     assert (verdict.label, verdict.confidence) == (label, first)
     assert verdict.margin == pytest.approx(first - second)
@@ -94,7 +95,7 @@ def test_an_activity_begins_with_the_evidence_and_not_with_its_confirmation() ->
 
 
 def test_a_state_is_reported_once_it_has_held_for_the_dwell_and_not_before() -> None:
-    segmenter = Segmenter(Deciding(min_dwell_s=10, average_s=0), span_s=SPAN_S)
+    segmenter = Segmenter(Thresholds(min_dwell_s=10, average_s=0), span_s=SPAN_S)
     at = START
     while (change := segmenter.observe(at, sure("cooking"))) is None:
         assert segmenter.state == UNKNOWN
@@ -109,7 +110,7 @@ def test_a_short_other_label_changes_nothing(other_s: float, n_events: int) -> N
 
 
 def test_an_urgent_label_skips_the_dwell() -> None:
-    deciding = Deciding(min_dwell_s=60, average_s=1.0, urgent=("fallen",))
+    deciding = Thresholds(min_dwell_s=60, average_s=1.0, urgent=("fallen",))
     changes = segment(script(("cooking", 100), ("fallen", 2)), deciding)
     assert said(changes)[-1] == ("changed", "fallen", "cooking")
     assert said(segment(script(("cooking", 100), ("eating", 2)), deciding))[-1][1] == "cooking"
@@ -161,7 +162,7 @@ def test_a_motionless_sleeper_keeps_the_activity() -> None:
 
 
 def test_stillness_after_unknown_is_idle() -> None:
-    segmenter = Segmenter(Deciding(idle_after_s=30))
+    segmenter = Segmenter(Thresholds(idle_after_s=30))
     states = {}
     for n in range(100):
         segmenter.observe(START + timedelta(seconds=n), sure(UNKNOWN), moving=n < 50)
@@ -186,7 +187,7 @@ def test_a_lost_source_ends_the_running_activity_once() -> None:
 
 
 def test_a_recording_shorter_than_the_dwell_is_judged_by_all_of_it() -> None:
-    segmenter = Segmenter(Deciding(min_dwell_s=60), span_s=SPAN_S)
+    segmenter = Segmenter(Thresholds(min_dwell_s=60), span_s=SPAN_S)
     segmenter.begin(START)
     at = START + timedelta(seconds=1)  # a window filled with the last frame
     assert segmenter.observe(at, sure("eating")) is None
@@ -223,7 +224,7 @@ bursts = st.lists(
     max_size=25,
 )
 thresholds = st.builds(
-    Deciding,
+    Thresholds,
     reject_below=st.sampled_from([0.0, 0.5]),
     margin_below=st.sampled_from([0.0, 0.1]),
     enter_above=st.sampled_from([0.3, 0.6]),
@@ -251,7 +252,7 @@ def to_decisions(drawn: list[tuple[int, float, list[int], bool]]) -> Decisions:
 
 @given(bursts, thresholds)
 def test_the_grammar_holds_for_any_stream(
-    drawn: list[tuple[int, float, list[int], bool]], deciding: Deciding
+    drawn: list[tuple[int, float, list[int], bool]], deciding: Thresholds
 ) -> None:
     running: Change | None = None
     boundary: datetime | None = None
@@ -276,7 +277,7 @@ def test_the_grammar_holds_for_any_stream(
 
 @given(bursts, thresholds, st.integers(-(10**9), 10**9))
 def test_a_shift_of_the_clock_shifts_the_events_and_nothing_else(
-    drawn: list[tuple[int, float, list[int], bool]], deciding: Deciding, shift_ms: int
+    drawn: list[tuple[int, float, list[int], bool]], deciding: Thresholds, shift_ms: int
 ) -> None:
     shift = timedelta(milliseconds=shift_ms)
     decisions = to_decisions(drawn)

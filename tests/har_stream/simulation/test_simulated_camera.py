@@ -10,9 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.window_oracle import windows
 
+from har_stream.cameras.sampling import Sampler
 from har_stream.core.errors import InputError
-from har_stream.core.frame import ClipSpec, Frame, Sampler, windows
+from har_stream.core.frame import ClipSpec, Frame
 from har_stream.simulation.renderer import Renderer
 from har_stream.simulation.routine import ACTIVITIES, PLACES, Segment
 from har_stream.simulation.simulated_camera import SimulatedSource, parse_source, read_frames

@@ -8,7 +8,7 @@ import pytest
 from support.regular_home import START, home
 
 from predictor.commands.train_hmm import main
-from predictor.logs.read_logs import write_log
+from predictor.logs.csv_log import write_log
 from predictor.models.store import load
 from predictor.outlook import Observation
 

@@ -16,6 +16,7 @@ from predictor.evaluation.prequential import (
     Answers,
     Protocol,
     ask,
+    first_test_day,
     labels_of,
     observations,
     test_cases,
@@ -23,7 +24,7 @@ from predictor.evaluation.prequential import (
 )
 from predictor.logs.read_logs import read_logs
 from predictor.models.store import create
-from predictor.sessions import Session, first_test_day, merge
+from predictor.sessions import Session, merge
 
 test_cases.__test__ = False  # type: ignore[attr-defined] # a function of the evaluation
 

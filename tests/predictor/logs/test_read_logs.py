@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
+from predictor.evaluation.prequential import cases, first_test_day
 from predictor.journal.journal import Journal
+from predictor.logs.csv_log import write_log
 from predictor.logs.other_formats import KINDS, read_foreign
-from predictor.logs.read_logs import read_logs, write_log
-from predictor.sessions import Session, cases, first_test_day, merge
+from predictor.logs.read_logs import read_logs
+from predictor.sessions import Session, merge
 
 LOCAL = datetime(2026, 3, 2, 8, 0).astimezone()
 

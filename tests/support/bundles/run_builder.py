@@ -14,7 +14,7 @@ from har_stream.bundles.bundle import Provenance
 from training import run_folder
 from training.config import RunConfig
 from training.data.cache import Cached
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.data.splits import Split
 from training.evaluation import metrics
 from training.evaluation.metrics import Judged

@@ -11,12 +11,12 @@ from support.bundles.manifest_builder import manifest
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.readers import Arrival
-from har_stream.config.settings import CameraSettings
+from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, Change
 from har_stream.core.frame import ClipSpec, Frame
+from har_stream.core.thresholds import Thresholds
 from har_stream.pipeline import Pipeline
 from har_stream.recognition.recogniser import Decision
-from har_stream.recognition.segmenter import Deciding
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 HZ = 5.0
@@ -27,7 +27,7 @@ MANIFEST = manifest(
     labels=LABELS,
     clip=ClipSpec(4, 8, 8, HZ),
     hop_frames=1,
-    deciding=Deciding(min_dwell_s=2, average_s=1, idle_after_s=5),
+    deciding=Thresholds(min_dwell_s=2, average_s=1, idle_after_s=5),
 )
 
 

@@ -16,8 +16,8 @@ from support.video.video_source import MjpegServer, grey
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
+from har_stream.preview.video_writer import ClipFile
 from training.collect import clip_names
-from training.collect.clip_names import ClipFile
 from training.collect.record import RECORD_HZ, Wanted, consent, record_clips
 from training.commands import collect
 from training.commands.train_har import main

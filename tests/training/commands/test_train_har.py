@@ -21,7 +21,7 @@ from training.commands.arguments import make_parser
 from training.commands.train_har import main
 from training.config import load
 from training.data import splits
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.fitting import fit_network
 
 

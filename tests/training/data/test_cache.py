@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from support.limits import files_of_at_most
 from support.video.clip_maker import write_clip
+from support.window_oracle import windows
 
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
-from har_stream.core.frame import ClipSpec, prepare, windows
+from har_stream.core.frame import ClipSpec
+from har_stream.recognition.preprocessing import prepare
 from training.data import cache
 from training.data.cache import Sampling
-from training.data.folders import Clip
+from training.data.clip import Clip
 
 SPEC = ClipSpec(n_frames=8, height_px=24, width_px=32, sample_hz=5.0)
 

@@ -16,7 +16,7 @@ from har_stream.core.frame import ClipSpec
 from training.config import DataConfig, load
 from training.data import cache, folders, splits
 from training.data.cache import Sampling
-from training.data.folders import Clip
+from training.data.clip import Clip
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -222,5 +222,5 @@ def test_the_duplicates_of_the_real_footage_are_found(shared: Path) -> None:
     clips = folders.read(
         DataConfig(path=shared / "data/ucf", classes=("WalkingWithDog", "TennisSwing"))
     ).clips
-    groups = {clip.source for clip in clips if folders.LINK in clip.group}
+    groups = {clip.source for clip in clips if clip.LINK in clip.group}
     assert groups == {"WalkingWithDog/16+18", "WalkingWithDog/19+23", "TennisSwing/19+9"}

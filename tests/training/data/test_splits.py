@@ -13,7 +13,7 @@ from keras.src.trainers.data_adapters.array_slicing import train_validation_spli
 from har_stream.core.errors import InputError
 from training.config import DataConfig, SplitConfig
 from training.data import folders, splits
-from training.data.folders import Clip, Dataset
+from training.data.clip import Clip, Dataset
 from training.data.splits import Split
 
 
@@ -97,7 +97,7 @@ def test_no_split_mixes_footage_whatever_is_linked(dataset: Dataset, by: str, se
         of_footage: dict[str, set[int]] = {}
         for number, side in enumerate(sides):
             for clip in side:
-                for group in clip.group.split(folders.LINK):
+                for group in clip.group.split(clip.LINK):
                     name = group if clip.spans else f"{clip.label}/{group}"
                     of_footage.setdefault(name, set()).add(number)
         assert all(len(found) == 1 for found in of_footage.values())

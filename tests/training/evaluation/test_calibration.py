@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
-from har_stream.config.settings import DecidingSettings
+from har_stream.config.camera import ThresholdSettings
 from har_stream.core.activity import UNKNOWN
-from har_stream.recognition.segmenter import Deciding, judge
-from training.data.folders import Clip
+from har_stream.core.thresholds import Thresholds, apply_reject_rule
+from training.data.clip import Clip
 from training.evaluation import calibration, metrics
 from training.evaluation.metrics import Judged
 
@@ -106,7 +106,7 @@ def test_where_no_decision_is_right_the_default_thresholds_stand(
     known, truth = np.array([[0.9, 0.06, 0.04], [0.34, 0.33, 0.33]]), np.array([1, 1])
     fitted = calibration.fit_rejecting(known, truth, others=known[1:], keep=0.9)
     assert fitted == calibration.Rejecting(
-        Deciding(), passed=None, wrong_rejected=0.5, others_rejected=1.0
+        Thresholds(), passed=None, wrong_rejected=0.5, others_rejected=1.0
     )
     assert "no decision on the clips that calibrate is right" in caplog.text
 
@@ -114,12 +114,14 @@ def test_where_no_decision_is_right_the_default_thresholds_stand(
 def test_shares_are_counted_with_the_thresholds_that_stand_in_the_end() -> None:
     known, truth = _drawn(6, n=300)
     others = softmax(np.random.default_rng(6).normal(0, 1, (100, 4)), axis=-1)
-    told = DecidingSettings(reject_below=0.7, margin_below=0.55)
+    told = ThresholdSettings(reject_below=0.7, margin_below=0.55)
     fitted = calibration.fit_rejecting(known, truth, others=others, keep=0.9, told=told)
     assert (fitted.deciding.reject_below, fitted.deciding.margin_below) == (0.7, 0.55)
 
     def rejected(rows: np.ndarray) -> float:
-        verdicts = [judge(dict(zip("ABCD", row, strict=True)), fitted.deciding) for row in rows]
+        verdicts = [
+            apply_reject_rule(dict(zip("ABCD", row, strict=True)), fitted.deciding) for row in rows
+        ]
         return float(np.mean([verdict.label == UNKNOWN for verdict in verdicts]))
 
     is_right = known.argmax(-1) == truth

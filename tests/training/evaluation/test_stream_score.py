@@ -15,7 +15,7 @@ from har_stream.core.activity import Change, Recognition
 from har_stream.core.frame import Frame, Image
 from har_stream.recognition.motion_gate import MotionGate
 from training.config import DataConfig
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.evaluation.clips import chosen_clips
 from training.evaluation.stream import N_ROOMS, evaluate_stream
 from training.evaluation.stream_scenes import Scene, empty_room, still

@@ -14,10 +14,10 @@ from training import run_folder
 from training.commands.train_har import main
 from training.config import DataConfig, RunConfig
 from training.data import folders
+from training.encoders.litert import to_litert
 from training.evaluation import metrics
 from training.evaluation.clips import stream_clips
 from training.export import all_formats
-from training.export.bundle import to_litert
 from training.fitting.fit import fit
 from training.reports import report
 

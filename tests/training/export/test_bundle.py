@@ -13,11 +13,13 @@ from support.bundles.random_bundle import (
     random_model,
     random_windows,
 )
+from support.window_oracle import windows
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
-from har_stream.core.frame import ClipSpec, Image, normalise, windows
+from har_stream.core.frame import ClipSpec, Image
+from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.recogniser import Recogniser
 from training.export.bundle import check_parity, export_bundle
 from training.networks import registry

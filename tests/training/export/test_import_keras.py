@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 from keras import layers
 from support.video.clip_maker import write_clip
+from support.window_oracle import windows
 
 from har_stream.bundles import bundle
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.commands import stream as cli
 from har_stream.core.errors import InputError
-from har_stream.core.frame import normalise, windows
+from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.recogniser import Recogniser
 from training.commands.train_har import main
 from training.data.cache import EPOCH

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from support.limits import files_of_at_most
 from support.video.clip_maker import write_clip, write_dataset
+from support.window_oracle import windows
 
 from har_stream.bundles import bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
-from har_stream.core.frame import ClipSpec, windows
+from har_stream.core.frame import ClipSpec
 from training.config import AugmentConfig, DataConfig, RunConfig
 from training.data import augment, cache
 from training.data.batches import Batches, Example, StreamedBatches, streamed

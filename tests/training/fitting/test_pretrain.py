@@ -12,7 +12,7 @@ from support.video.clip_maker import write_clip, write_dataset
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import FitConfig, PretrainConfig, RunConfig
-from training.data.folders import Clip
+from training.data.clip import Clip
 from training.fitting.fit import fit
 from training.fitting.pretrain import pretrain, start_from
 from training.networks import registry

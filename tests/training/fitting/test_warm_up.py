@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from har_stream.core.errors import InputError
-from har_stream.core.frame import ClipSpec, normalise
+from har_stream.core.frame import ClipSpec
+from har_stream.recognition.preprocessing import normalise
 from training.config import FitConfig, RunConfig
 from training.data.batches import Example
 from training.fitting.warm_up import warm_up

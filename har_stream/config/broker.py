@@ -1,0 +1,46 @@
+"""How to reach the broker, and as whom."""
+
+import os
+from typing import Literal
+
+from pydantic import Field
+
+from har_stream.config.section import Section, UserPath
+from har_stream.core.errors import InputError
+
+
+class TlsSettings(Section):
+    """Encryption to the broker; certificates are always verified."""
+
+    ca_file: UserPath | None = Field(None, description="CA certificate; none: the system's")
+    cert_file: UserPath | None = Field(None, description="client certificate")
+    key_file: UserPath | None = Field(None, description="its key")
+
+
+class BrokerSettings(Section):
+    """The MQTT broker. A password comes from a file or from HAR_MQTT_PASSWORD, never from YAML."""
+
+    url: str | None = Field(
+        None, description="mqtt://host:1883 or mqtts://host:8883; none: 127.0.0.1:1883"
+    )
+    username: str | None = None
+    password_file: UserPath | None = Field(None, description="readable by its owner alone")
+    tls: TlsSettings | None = None
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+
+
+def password(broker: BrokerSettings) -> str | None:
+    """The broker's password, from its file or from HAR_MQTT_PASSWORD.
+
+    Raises:
+        InputError: The file is missing, or others can read it.
+    """
+    if broker.password_file is None:
+        return os.environ.get("HAR_MQTT_PASSWORD")
+    path = broker.password_file
+    try:
+        if path.stat().st_mode & 0o077:
+            raise InputError(f"{path}: others may read this password file; run chmod 600 {path}")
+        return path.read_text().rstrip("\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error

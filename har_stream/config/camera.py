@@ -1,0 +1,79 @@
+"""What a person may say of one camera."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from har_stream.config.ids import Id, as_id
+from har_stream.config.section import Fraction, Section
+
+STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp")
+"""What FFmpeg reads live video from."""
+
+
+def _checked_region(
+    region: tuple[float, float, float, float],
+) -> tuple[float, float, float, float]:
+    left, top, right, bottom = region
+    if not (left < right and top < bottom):
+        raise ValueError("left, top, right, bottom expected, each 0..1: left < right, top < bottom")
+    return region
+
+
+def _as_text(source: object) -> object:
+    """YAML reads `source: 0` as a number; it means the device index."""
+    return str(source) if type(source) is int else source
+
+
+def _checked_source(source: str) -> str:
+    """Refuse a mistyped address, which would be tried again for ever like a camera that is away."""
+    scheme, separator, _ = source.partition("://")
+    if separator and scheme.lower() not in STREAM_SCHEMES:
+        raise ValueError(f"no camera speaks {scheme}://; known are {', '.join(STREAM_SCHEMES)}")
+    return source
+
+
+Region = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator(_checked_region)]
+
+
+Source = Annotated[
+    str, BeforeValidator(_as_text), AfterValidator(_checked_source), Field(min_length=1)
+]
+
+
+class ThresholdSettings(Section):
+    """Overrides, for one camera, of what the bundle says of deciding; see `Thresholds`."""
+
+    reject_below: Fraction | None = None
+    margin_below: Fraction | None = None
+    enter_above: Fraction | None = None
+    leave_below: Fraction | None = None
+    min_dwell_s: float | None = Field(None, ge=0)
+    average_s: float | None = Field(None, ge=0)
+    idle_after_s: float | None = Field(None, ge=0)
+    urgent: tuple[str, ...] | None = None
+
+
+class CameraSettings(Section):
+    """One camera."""
+
+    source: Source = Field(description="index, file, folder, rtsp://, http:// or sim:SEED")
+    name: Id | None = Field(None, description="none: made from the source")
+    room: str | None = None
+    enabled: bool = True
+    region: Region | None = Field(
+        None, description="left, top, right, bottom of the part to look at, each 0..1"
+    )
+    masks: tuple[Region, ...] = Field((), description="parts that are blackened, each 0..1")
+    motion_gate: bool = Field(False, description="hold the last decision while nothing moves")
+    deciding: ThresholdSettings = ThresholdSettings()
+
+    @property
+    def id(self) -> str:
+        """The camera's id on the wire."""
+        if self.name:
+            return self.name
+        if self.source.isdigit():
+            return f"cam{self.source}"
+        return as_id(Path(self.source.split("?")[0].rsplit("@", 1)[-1]).stem or "cam")

@@ -1,0 +1,63 @@
+"""What a person may say of forecasts and of the actions that they cause."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from har_stream.config.ids import Id
+from har_stream.config.section import Fraction, Section, UserPath, refuse_twins
+
+
+def _checked_topic(topic: str) -> str:
+    if not topic or any(character in topic for character in "+#\0"):
+        raise ValueError(f"{topic!r} is no topic to publish to: no wildcard, please")
+    return topic
+
+
+def _as_payload(payload: object) -> object:
+    """To YAML a bare ON or OFF is true or false; here the words themselves are meant."""
+    return {True: "ON", False: "OFF"}[payload] if isinstance(payload, bool) else payload
+
+
+Payload = Annotated[str, BeforeValidator(_as_payload)]
+
+
+class RuleSettings(Section):
+    """Forecast -> action: publish when an activity is likely soon."""
+
+    name: Id
+    activity: str
+    within: Literal["15min", "60min", "180min"]
+    probability: Fraction = Field(description="on at or above this")
+    release: Fraction | None = Field(None, description="off below this; none: 0.1 under it")
+    cool_down_s: float = Field(600.0, ge=0, description="at least this long between two actions")
+    topic: Annotated[str, AfterValidator(_checked_topic)]
+    payload_on: Payload = "ON"
+    payload_off: Payload | None = Field("OFF", description="none: say nothing")
+    retain: bool = False
+    dry_run: bool = Field(False, description="say what it would do, do nothing")
+
+    @model_validator(mode="after")
+    def _hysteresis_holds(self) -> "RuleSettings":
+        if self.release is not None and self.release > self.probability:
+            raise ValueError("release must not be above probability, or it would flap")
+        return self
+
+
+class ForecastSettings(Section):
+    """har-forecast."""
+
+    model: Literal["hmm", "dbn"] = "dbn"
+    path: UserPath | None = Field(None, description="a model made by train-hmm; none: learn online")
+    bundle: str | None = Field(None, description="whose confusion matrix bare labels are read by")
+    journal: str | None = Field(None, description="SQLAlchemy URL; none: SQLite in the state dir")
+    retention_days: int | None = Field(None, ge=1, description="none: keep everything")
+    refresh_s: float = Field(60.0, gt=0, description="a new forecast at least this often")
+    binary_sensors: tuple[str, ...] = Field((), description="activities with a 'likely' sensor")
+    likely_above: Fraction = 0.7
+    rules: tuple[RuleSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _rules_differ(self) -> "ForecastSettings":
+        refuse_twins("rules", [rule.name for rule in self.rules])
+        return self

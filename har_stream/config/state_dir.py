@@ -1,0 +1,55 @@
+"""What a node and a home keep, and under which names: files of the state directory, client ids."""
+
+from pathlib import Path
+
+import platformdirs
+
+
+def default_state_dir() -> Path:
+    """Where all of it lies unless a person says otherwise (XDG)."""
+    return Path(platformdirs.user_state_dir("har-stream"))
+
+
+def outbox_file(state_dir: Path, node: str) -> Path:
+    """Events of a node that no journal has acknowledged yet."""
+    return state_dir / f"outbox-{node}.db"
+
+
+def journal_file(state_dir: Path) -> Path:
+    """The journal, where no database was named for it."""
+    return state_dir / "journal.db"
+
+
+def bundles_dir(state_dir: Path) -> Path:
+    """A person's own bundles."""
+    return state_dir / "models"
+
+
+def clip_cache() -> Path:
+    """Prepared frames of training clips."""
+    return default_state_dir() / "cache" / "clips"
+
+
+def weights_cache() -> Path:
+    """Weights from outside, by their hash."""
+    return default_state_dir() / "cache" / "weights"
+
+
+def node_announcements(state_dir: Path, node: str) -> Path:
+    """What a node has announced to Home Assistant."""
+    return state_dir / f"announced-node-{node}.json"
+
+
+def home_announcements(state_dir: Path, home: str) -> Path:
+    """What a home's forecaster has announced to Home Assistant."""
+    return state_dir / f"announced-home-{home}.json"
+
+
+def node_client(node: str) -> str:
+    """As whom a node signs in at the broker."""
+    return f"har-stream-{node}"
+
+
+def home_client(home: str) -> str:
+    """As whom a home's forecaster signs in; the broker keeps its session while it is away."""
+    return f"har-forecast-{home}"

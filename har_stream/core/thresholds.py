@@ -1,0 +1,55 @@
+"""When a recognition counts: the reject rule, and the thresholds of everything after it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from har_stream.core.activity import UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a recognition counts; in the bundle's manifest, overridable per camera.
+
+    Attributes:
+        reject_below: A confidence below this makes the recognition ``unknown``.
+        margin_below: So does a distance to the second label below this.
+        enter_above: An activity starts once its averaged probability exceeds this ...
+        leave_below: ... and goes on until it falls below this (hysteresis).
+        min_dwell_s: A new state must hold this long (stream time) before it is reported.
+        average_s: Span of the moving average over probabilities, in seconds.
+        idle_after_s: No motion for this long since nobody was seen means ``idle``.
+        urgent: Labels that skip the dwell (a fall).
+    """
+
+    reject_below: float = 0.5
+    margin_below: float = 0.1
+    enter_above: float = 0.6
+    leave_below: float = 0.4
+    min_dwell_s: float = 5.0
+    average_s: float = 4.0
+    idle_after_s: float = 30.0
+    urgent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one distribution over the labels says.
+
+    Attributes:
+        label: The most probable label, or ``unknown`` where the reject rule applies.
+        confidence: Probability of the most probable label.
+        margin: Its distance to the second.
+    """
+
+    label: str
+    confidence: float
+    margin: float
+
+
+def apply_reject_rule(probabilities: Mapping[str, float], deciding: Thresholds) -> Verdict:
+    """Apply the reject rule (threshold and margin) to calibrated probabilities."""
+    first, second = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:2]
+    confidence = probabilities[first]
+    margin = confidence - probabilities[second]
+    rejected = confidence < deciding.reject_below or margin < deciding.margin_below
+    return Verdict(UNKNOWN if rejected else first, confidence, margin)
