@@ -1,0 +1,89 @@
+"""How every command of the project begins and ends: types of its flags, one line for a mistake."""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Mapping
+
+from har_stream.core.errors import InputError
+
+
+def run_command(
+    name: str,
+    body: Callable[[], int | None],
+    *,
+    is_service: bool = False,
+    extras: Mapping[str, str] | None = None,
+) -> int:
+    """Run a command and return its exit status.
+
+    A person's mistake is one line and status 2. Ctrl-C is the ordinary end of a service, status 0;
+    a tool that was to finish something says that it did not, status 130, as shells do.
+
+    Args:
+        name: As it was called; every line begins with it.
+        body: Does the work; its status, or none for 0.
+        is_service: Runs until somebody ends it.
+        extras: By package, the extra of har-stream that brings it, where it may be missing.
+    """
+    try:
+        return body() or 0
+    except InputError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package not in (extras or {}):
+            raise
+        remedy = f"pip install 'har-stream[{(extras or {})[package]}]'"
+        print(f"{name}: {package} is not installed: {remedy}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, EOFError) as interrupt:  # EOF: Ctrl-D where something is asked
+        if is_service:
+            return 0
+        print(f"{name}: interrupted", *interrupt.args, file=sys.stderr)
+        return 130
+
+
+def positive(text: str) -> float:
+    """Read a flag's number above 0."""
+    number = _number(text, float)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return number
+
+
+def share(text: str) -> float:
+    """Read a flag's share, 0 or more and below 1."""
+    number = _number(text, float)
+    if not 0.0 <= number < 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 up to 1")
+    return number
+
+
+def count(text: str) -> int:
+    """Read a flag's whole number, 1 or more."""
+    number = _number(text, int)
+    if not number >= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(number)
+
+
+def seed(text: str) -> int:
+    """Read a flag's whole number, 0 or more."""
+    number = _number(text, int)
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(number)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read a flag's names, parted by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _number(text: str, kind: Callable[[str], float]) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,64 @@
+"""A command ends in one way: a line and status 2 for a mistake, a rule for Ctrl-C."""
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+from har_stream.core import command
+from har_stream.core.command import run_command
+from har_stream.core.errors import InputError
+
+
+def _raises(error: BaseException) -> Callable[[], NoReturn]:
+    def body() -> NoReturn:
+        raise error
+
+    return body
+
+
+def test_its_own_status_or_0_is_what_it_ends_with() -> None:
+    assert run_command("har-x", lambda: None) == 0
+    assert run_command("har-x", lambda: 3) == 3
+
+
+def test_a_mistake_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command("har-x", _raises(InputError("no such file"))) == 2
+    assert capsys.readouterr().err == "har-x: no such file\n"
+
+
+def test_ctrl_c_ends_a_service_and_interrupts_a_tool(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command("har-x", _raises(KeyboardInterrupt()), is_service=True) == 0
+    assert capsys.readouterr().err == ""
+    assert run_command("har-x", _raises(KeyboardInterrupt("(kept)"))) == 130
+    assert capsys.readouterr().err == "har-x: interrupted (kept)\n"
+
+
+def test_a_missing_extra_is_named_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = ModuleNotFoundError("No module named 'keras.ops'", name="keras.ops")
+    assert run_command("har-x", _raises(missing), extras={"keras": "train"}) == 2
+    expected = "har-x: keras is not installed: pip install 'har-stream[train]'\n"
+    assert capsys.readouterr().err == expected
+    with pytest.raises(ModuleNotFoundError):
+        run_command("har-x", _raises(missing))
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        (command.positive, {"0.5": 0.5, "3": 3.0}, ["0", "-1", "inf", "nan", "x"]),
+        (command.share, {"0": 0.0, "0.99": 0.99}, ["1", "-0.1", "nan", ""]),
+        (command.count, {"1": 1, "12": 12}, ["0", "-3", "1.5", "x"]),
+        (command.seed, {"0": 0, "7": 7}, ["-1", "2.0", "x"]),
+        (command.names, {"a, b,": ("a", "b"), "": ()}, []),
+    ],
+)
+def test_flags_are_read_or_refused(
+    kind: Callable[[str], object], good: dict[str, object], bad: list[str]
+) -> None:
+    for text, value in good.items():
+        assert kind(text) == value
+    for text in bad:
+        with pytest.raises(argparse.ArgumentTypeError, match=text):
+            kind(text)
