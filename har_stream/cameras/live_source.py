@@ -17,6 +17,7 @@ import numpy as np
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.driver_thread import LostError, Opening
 from har_stream.core.activity import CameraState
+from har_stream.core.backoff import backoff_s
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
 from har_stream.core.redact import redact
@@ -50,8 +51,10 @@ class LiveTiming:
 
     def retry_s(self, n_failed: int) -> float:
         """Wait from one attempt's start to the next one's, after so many failed ones."""
-        longest_s = min(self.retry_cap_s, self.retry_first_s * 2 ** min(n_failed, 16))
-        return random.uniform(longest_s / 2, longest_s)  # noqa: S311 - jitter, no secret
+        jitter = random.random()  # noqa: S311 -- it spreads retries; no secret hangs on it
+        return backoff_s(
+            n_failed, jitter=jitter, first_s=self.retry_first_s, longest_s=self.retry_cap_s
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,14 @@
-"""How long to wait before the next attempt."""
-
-FIRST_S, LONGEST_S = 1.0, 60.0
+"""How long to wait before the next attempt, at a camera or at the broker."""
 
 
-def backoff_s(n_failures: int, *, jitter: float) -> float:
-    """Seconds to wait after ``n_failures`` in a row; ``jitter`` in 0..1 spreads many clients."""
-    span = min(LONGEST_S, FIRST_S * 2.0 ** min(n_failures, 16))
-    return FIRST_S + jitter * (span - FIRST_S)
+def backoff_s(n_failed: int, *, jitter: float, first_s: float, longest_s: float) -> float:
+    """Seconds to wait: a span that doubles with every failure, of which at least half is waited.
+
+    Args:
+        n_failed: Attempts that failed since it last went well, without the one just made.
+        jitter: 0..1, where between half of the span and all of it; spreads many clients.
+        first_s: The first span.
+        longest_s: No span is longer.
+    """
+    span_s = min(longest_s, first_s * 2.0 ** min(n_failed, 16))
+    return span_s * (1 + jitter) / 2

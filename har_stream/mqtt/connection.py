@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 ONLINE, OFFLINE = "online", "offline"
 STABLE_S = 5.0
 """A connection that lived this long starts the back-off anew."""
+RETRY_FIRST_S, RETRY_LONGEST_S = 2.0, 60.0
 FIRST_ANSWER_S = 10.0
 SESSION_S = 7 * 24 * 3600
 """How long a broker keeps a persistent session, in seconds."""
@@ -197,7 +198,7 @@ class Connection:
             self._thread.join(2.0)
 
     def _run(self) -> None:
-        n_failures = 0
+        n_failed = 0
         while not self._closing.is_set():
             began = time.monotonic()
             problem = self._connect_once()
@@ -211,9 +212,10 @@ class Connection:
             else:
                 self._first_problem = problem
                 self._answered.set()
-            n_failures = 1 if time.monotonic() - began > STABLE_S else n_failures + 1
-            jitter = random.random()  # noqa: S311 -- it spreads retries; no secret hangs on it
-            self._closing.wait(backoff_s(n_failures, jitter=jitter))
+            if time.monotonic() - began > STABLE_S:
+                n_failed = 0
+            self._closing.wait(_retry_s(n_failed))
+            n_failed += 1
 
     def _connect_once(self) -> Problem:
         """Stay connected for as long as it lasts; return why it ended or did not begin."""
@@ -282,6 +284,11 @@ class Connection:
             f"broker {self.address} forbids user {user!r} {doing} {topic} (other topics below "
             f"{root}/ are not named again); its access list must allow it",
         )
+
+
+def _retry_s(n_failed: int) -> float:
+    jitter = random.random()  # noqa: S311 -- it spreads retries; no secret hangs on it
+    return backoff_s(n_failed, jitter=jitter, first_s=RETRY_FIRST_S, longest_s=RETRY_LONGEST_S)
 
 
 def _properties(packet: int, fields: Mapping[str, object]) -> Properties:

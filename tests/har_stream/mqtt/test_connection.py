@@ -15,13 +15,18 @@ from paho.mqtt.enums import CallbackAPIVersion
 from support.broker.real_broker import free_port, listening
 
 from har_stream.config.broker import BrokerSettings
-from har_stream.core import backoff
 from har_stream.core.backoff import backoff_s
 from har_stream.core.errors import InputError
 from har_stream.core.log_once import Once
+from har_stream.mqtt import connection as mqtt_connection
 from har_stream.mqtt import connection_errors
 from har_stream.mqtt.broker_address import read_address
-from har_stream.mqtt.connection import MAX_UNACKNOWLEDGED, Connection
+from har_stream.mqtt.connection import (
+    MAX_UNACKNOWLEDGED,
+    RETRY_FIRST_S,
+    RETRY_LONGEST_S,
+    Connection,
+)
 from har_stream.mqtt.messages import EventAck, MessageError
 from har_stream.mqtt.receiving import MAX_PAYLOAD_BYTES, Receiver
 
@@ -103,7 +108,7 @@ def test_it_comes_back_and_says_each_thing_once(mosquitto, connect, caplog) -> N
 def test_a_broker_that_is_not_there_yet_is_said_once_and_found_later(
     make_mosquitto, connect, caplog, monkeypatch
 ) -> None:
-    monkeypatch.setattr(backoff, "FIRST_S", 0.05)
+    monkeypatch.setattr(mqtt_connection, "RETRY_FIRST_S", 0.1)
     broker = make_mosquitto()
     broker.kill()
     connection = connect(broker.url)
@@ -143,9 +148,10 @@ def test_the_will_says_offline_when_the_process_dies(mosquitto) -> None:
 
 @given(n=st.integers(0, 10_000), jitter=st.floats(0, 1))
 def test_the_back_off_lies_within_its_bounds_and_grows(n: int, jitter: float) -> None:
-    assert 1.0 <= backoff_s(n, jitter=jitter) <= 60.0
-    assert backoff_s(n + 1, jitter=jitter) >= backoff_s(n, jitter=jitter)
-    assert backoff_s(10, jitter=1.0) == 60.0
+    wait_s = partial(backoff_s, first_s=RETRY_FIRST_S, longest_s=RETRY_LONGEST_S)
+    assert 1.0 <= wait_s(n, jitter=jitter) <= 60.0
+    assert wait_s(n + 1, jitter=jitter) >= wait_s(n, jitter=jitter)
+    assert wait_s(10, jitter=1.0) == 60.0
 
 
 def test_a_broker_that_says_so_tells_that_another_client_has_our_id() -> None:

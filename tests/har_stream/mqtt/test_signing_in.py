@@ -15,8 +15,8 @@ from support.processes.node import Node, change, recognition
 from support.repository import ROOT
 
 from har_stream.config.broker import BrokerSettings, TlsSettings
-from har_stream.core import backoff
 from har_stream.core.errors import InputError
+from har_stream.mqtt import connection as mqtt_connection
 from har_stream.mqtt.connection import Connection
 from har_stream.publishing.delivery import REFUSED_RETRY_S
 from har_stream.publishing.echo import ECHO_S
@@ -109,7 +109,7 @@ def test_a_verified_connection(tls_broker, authority, connect, protocol) -> None
 def test_a_certificate_that_is_not_trusted_is_said_once(
     tls_broker, authority, connect, caplog, monkeypatch, tmp_path, options, said, protocol
 ) -> None:
-    monkeypatch.setattr(backoff, "FIRST_S", 0.05)
+    monkeypatch.setattr(mqtt_connection, "RETRY_FIRST_S", 0.1)
     broker = tls_broker("server", **options)
     ca = authority.ca if options else Authority(tmp_path / "theirs").ca
     connection = connect(broker, tls=TlsSettings(ca_file=ca), protocol=protocol)
@@ -191,7 +191,7 @@ def test_a_wrong_password_ends_the_start_in_one_line(
 def test_a_password_that_is_changed_meanwhile_is_said_once_and_tried_in_measure(
     make_mosquitto, connect, tmp_path, caplog, monkeypatch, protocol
 ) -> None:
-    monkeypatch.setattr(backoff, "FIRST_S", 0.05)
+    monkeypatch.setattr(mqtt_connection, "RETRY_FIRST_S", 0.1)
     users = tmp_path / "users"
     broker = make_mosquitto(*_signed_up(users, har=PASSWORD), anonymous=False)
     good = _password_file(tmp_path, PASSWORD)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from support.processes.node import Node, change, recognition
 
-from har_stream.core import backoff
+from har_stream.mqtt import connection
 from har_stream.publishing.event_log import EventLog
 
 CAMERAS = ("cam1", "cam2")
@@ -22,7 +22,7 @@ def main() -> None:
     """Be busy until told to end."""
     url, state_dir, record = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     every_s = float(sys.argv[4])
-    backoff.LONGEST_S = 2.0  # a test has no minute to wait
+    connection.RETRY_LONGEST_S = 2.0  # a test has no minute to wait
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     log = EventLog(record)

@@ -27,8 +27,8 @@ SETTLE_S = 120.0
 BUNDLE = "sim-home"
 # As the installed command, but a test has no minute to wait until it tries again.
 _COMMAND = (
-    "from har_stream import backoff\n"
-    "backoff.LONGEST_S = 2.0\n"
+    "from har_stream.mqtt import connection\n"
+    "connection.RETRY_LONGEST_S = 2.0\n"
     "from {} import main\n"
     "raise SystemExit(main())\n"
 )
