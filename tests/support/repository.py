@@ -1,8 +1,38 @@
-"""Where the repository lies, whichever folder a test stands in."""
+"""Where the repository lies, whichever folder a test stands in, and what its modules import."""
 
+import ast
 import os
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
 """For a child process that imports `support`."""
+PACKAGES = ("har_stream", "predictor", "training")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    """Name a source file as an import would: `har_stream.core.frame`."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every name that a file imports, inside functions and under TYPE_CHECKING too.
+
+    `from a import b` counts as `a` and as `a.b`, since `b` may be a module.
+    """
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module and not node.level, f"{path}: absolute imports only"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def imported_modules() -> dict[str, set[str]]:
+    """The modules of the project that each module of the project imports."""
+    modules = {module_name(path): imports_of(path) for path in SOURCES}
+    return {name: found & set(modules) - {name} for name, found in modules.items()}

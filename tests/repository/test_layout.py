@@ -1,0 +1,143 @@
+"""Folders hold few files, files few lines, and each name means one thing."""
+
+import ast
+import importlib
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from support.repository import PACKAGES, ROOT, SOURCES, imported_modules, module_name
+
+MOST_ENTRIES = 12
+"""Of a folder, beside `__init__.py` and `py.typed`."""
+MOST_LINES = 400
+SMALL = 60
+"""Lines below which a file has to say why it is one."""
+SOURCE = re.compile(r"\b(?:19|20)\d\d\b|\bRFC \d+\b|https?://")
+"""A paper by its year, a standard by its number, a page by its address."""
+SMALL_ALONE: dict[str, str] = {}
+"""Small files with one importer and no source, each with its reason."""
+CLASSES_TWICE: dict[str, str] = {}
+"""Public class names that stand twice, each with its reason."""
+FOLDERS = sorted({path.parent for path in SOURCES})
+EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
+KNOWN_FOLDERS = {"har_stream/simulation", "predictor/service", "training"}
+KNOWN_SMALL = {
+    "har_stream.cameras.masks",
+    "har_stream.core.backoff",
+    "har_stream.mqtt.receiving",
+    "har_stream.publishing.echo",
+    "har_stream.publishing.event_log",
+    "har_stream.publishing.systemd",
+    "har_stream.recognition.engines.engine",
+    "har_stream.simulation.exercises",
+    "predictor.estimators.evidence",
+    "predictor.estimators.rooms",
+    "predictor.models.replay",
+    "predictor.service.context_value",
+    "training.data.official_lists",
+    "training.fitting.precision",
+    "training.fitting.warm_up",
+    "training.reports.clip_strips",
+}
+KNOWN_CLASSES = {
+    "Entry",
+    "EventScore",
+    "Home",
+    "Network",
+    "Publisher",
+    "Scene",
+    "Segment",
+    "Session",
+}
+KNOWN_MAPS = {module_name(folder) for folder in FOLDERS}
+
+
+def _docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
+
+
+def test_packages_import() -> None:
+    for name in PACKAGES:
+        assert importlib.import_module(name).__doc__
+
+
+def test_a_folder_holds_few_entries() -> None:
+    full = set()
+    for folder in {path.parent for path in EVERY_FILE}:
+        entries = {each.name for each in folder.iterdir()}
+        if len(entries - {"__init__.py", "py.typed", "__pycache__"}) > MOST_ENTRIES:
+            full.add(str(folder.relative_to(ROOT)))
+    assert not full - KNOWN_FOLDERS
+
+
+@pytest.mark.parametrize("folder", [ROOT / "tests", *(ROOT / package for package in PACKAGES)])
+def test_a_file_has_few_lines(folder: Path) -> None:
+    long = [
+        path for path in folder.rglob("*.py") if len(path.read_text().splitlines()) > MOST_LINES
+    ]
+    assert not long
+
+
+def test_a_small_file_has_two_importers_or_a_source() -> None:
+    n_importers = Counter(name for found in imported_modules().values() for name in found)
+    small = {
+        module_name(path)
+        for path in SOURCES
+        if path.name != "__init__.py"
+        and len(path.read_text().splitlines()) < SMALL
+        and n_importers[module_name(path)] < 2
+        and path.parent.name != "networks"
+        and not SOURCE.search(_docstring(path))
+    }
+    assert not small - SMALL_ALONE.keys() - KNOWN_SMALL
+
+
+def test_a_class_name_means_one_thing() -> None:
+    places = defaultdict(list)
+    for path in SOURCES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(module_name(path))
+    twice = {name: where for name, where in places.items() if len(where) > 1}
+    assert not twice.keys() - CLASSES_TWICE.keys() - KNOWN_CLASSES, twice
+
+
+def test_no_file_is_named_after_nothing() -> None:
+    for path in SOURCES:
+        assert not {"utils", "common", "helpers", "manager"} & set(module_name(path).split("."))
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert not [path for path in EVERY_FILE if not _docstring(path)]
+
+
+def test_a_folder_says_more_than_its_name() -> None:
+    """Three words at least, beside the name."""
+    placeholders = {
+        module_name(folder)
+        for folder in FOLDERS
+        if len(set(_docstring(folder / "__init__.py").rstrip(".").split()) - {folder.name}) < 3
+    }
+    assert not placeholders - KNOWN_MAPS
+
+
+def test_a_package_is_its_own_map() -> None:
+    """A line for each folder, which begins with its name."""
+    unnamed = set()
+    for package in PACKAGES:
+        text = _docstring(ROOT / package / "__init__.py")
+        for folder in FOLDERS:
+            line = rf"^\W*{folder.name}\b"
+            if folder.parent == ROOT / package and not re.search(line, text, re.MULTILINE):
+                unnamed.add(package)
+    assert not unnamed - KNOWN_MAPS
+
+
+def test_locks_name_packages_versions_and_hashes_only() -> None:
+    locks = sorted((ROOT / "locks").glob("*.txt"))
+    assert len(locks) == 4
+    for lock in locks:
+        assert not re.search(r"https?://|index-url|find-links", lock.read_text()), lock
+        assert "--hash=sha256:" in lock.read_text()
