@@ -86,7 +86,7 @@ def evaluate(
     answers = live(model, create(model, repeats=protocol.repeats))
     found: Figures = {"model": model, **_figures(answers, truth)}
     found["horizons"] = _horizons(answers, truth)
-    found["calibration"] = metrics.calibration(np.array(answers.probabilities), truth.outcomes)
+    found["calibration"] = metrics.reliability(np.array(answers.probabilities), truth.outcomes)
     found["days"] = _by_day(answers, truth)
     found["baselines"] = {
         name: _beside(live(name, rival), answers, truth) for name, rival in rivals.items()
@@ -112,7 +112,7 @@ def _figures(answers: Answers, truth: Truth) -> Figures:
         "top1": metrics.top_k(probabilities, outcomes, 1),
         "top3": metrics.top_k(probabilities, outcomes, 3),
         "macro_recall": metrics.macro_recall(probabilities, outcomes),
-        "ece": metrics.calibration_error(probabilities, outcomes),
+        "ece": metrics.expected_calibration_error(probabilities, outcomes),
         "time_mae_min": float(np.abs(waits_s[:, 1] - truth.waits_s).mean() / 60.0),
         "time_pinball_min": metrics.pinball(waits_s, truth.waits_s, QUANTILES) / 60.0,
         "coverage80": float(is_covered.mean()),
@@ -126,7 +126,7 @@ def _beside(rival: Answers, model: Answers, truth: Truth) -> Figures:
         metrics.log_losses(np.array(each.probabilities), truth.outcomes) for each in (rival, model)
     ]
     difference = losses[0] - losses[1]
-    low, high = metrics.day_block_interval(difference, truth.days)
+    low, high = metrics.group_interval(difference, truth.days)
     return {
         **_figures(rival, truth),
         "log_loss_above_model": float(difference.mean()),

@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 
 from har_stream.config.camera import ThresholdSettings
 from har_stream.core.thresholds import Thresholds
-from training.evaluation.metrics import Floats, Indices
+from predictor.evaluation.metrics import Floats, Indices
 
 logger = logging.getLogger(__name__)
 

@@ -8,44 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
+from predictor.evaluation.metrics import (
+    Floats,
+    Indices,
+    confidence_bins,
+    expected_calibration_error,
+)
 from training.data.clip import Clip
-
-N_BINS = 15
-"""Of the expected calibration error (Guo et al. 2017)."""
-
-Floats = NDArray[np.floating]
-Indices = NDArray[np.integer]
-
-
-def expected_calibration_error(probabilities: Floats, truth: Indices) -> float:
-    """Mean distance of confidence and accuracy over equal bins of confidence, weighted by size."""
-    bins = reliability(probabilities, truth)
-    distance = [row["n"] * abs(row["confidence"] - row["accuracy"]) for row in bins]
-    return float(sum(distance) / len(truth))
-
-
-def reliability(probabilities: Floats, truth: Indices) -> list[dict[str, float]]:
-    """Compare confidence with accuracy, bin by bin of confidence.
-
-    Returns:
-        Per bin that is not empty: mean `confidence`, `accuracy`, and number `n` of decisions.
-    """
-    confidence = probabilities.max(-1)
-    right = probabilities.argmax(-1) == truth
-    bins = _bins(confidence)
-    return [
-        {
-            "confidence": float(confidence[bins == n].mean()),
-            "accuracy": float(right[bins == n].mean()),
-            "n": int((bins == n).sum()),
-        }
-        for n in range(N_BINS)
-        if (bins == n).any()
-    ]
-
-
-def _bins(confidence: Floats) -> NDArray[np.int64]:
-    return np.minimum((confidence * N_BINS).astype(np.int64), N_BINS - 1)
 
 
 def chance_calibration_error(
@@ -63,7 +32,7 @@ def chance_calibration_error(
         seed: Of the draws.
     """
     names, of_decision = np.unique(groups, return_inverse=True)
-    bins = _bins(confidence)
+    bins = confidence_bins(confidence)
     luck = np.random.default_rng(seed).random((n_draws, len(names)))
     distances = [
         np.abs(np.bincount(bins, confidence - (draw[of_decision] < confidence))).sum()
@@ -169,22 +138,3 @@ def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean of several runs, and half the width of its 95 % interval by Student's t."""
     spread = float(np.std(values, ddof=1)) / len(values) ** 0.5
     return float(np.mean(values)), float(t.ppf(0.975, len(values) - 1)) * spread
-
-
-def group_interval(
-    values: Sequence[float], groups: Sequence[str], *, n_draws: int = 2000, seed: int = 27
-) -> tuple[float, float]:
-    """Return the 95 % interval of a mean by bootstrap over groups: clips of a video are alike.
-
-    Args:
-        values: One per clip.
-        groups: The video of each clip.
-        n_draws: Bootstrap samples.
-        seed: Of the draws.
-    """
-    names, of_clip = np.unique(groups, return_inverse=True)
-    sums, counts = np.bincount(of_clip, weights=values), np.bincount(of_clip)
-    drawn = np.random.default_rng(seed).integers(len(names), size=(n_draws, len(names)))
-    means = sums[drawn].sum(-1) / counts[drawn].sum(-1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)

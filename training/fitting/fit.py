@@ -13,6 +13,7 @@ import numpy as np
 from har_stream.bundles.bundle import Calibration, Manifest, Provenance
 from har_stream.core.atomic_file import explaining
 from har_stream.core.errors import InputError
+from predictor.evaluation.metrics import expected_calibration_error
 from training import run_folder
 from training.config import RunConfig
 from training.data import cache, folders, splits
@@ -158,8 +159,8 @@ def _calibrate(
     others = metrics.windows_of_others(judged, n_labels=n_labels)
     calibration = Calibration(
         temperature=temperature,
-        ece_before=metrics.expected_calibration_error(probabilities, truth),
-        ece_after=metrics.expected_calibration_error(calibrated, truth),
+        ece_before=expected_calibration_error(probabilities, truth),
+        ece_after=expected_calibration_error(calibrated, truth),
     )
     unlike = apply_temperature(others, temperature)
     return calibration, fit_rejecting(

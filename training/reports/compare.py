@@ -11,6 +11,7 @@ import numpy as np
 
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
+from predictor.evaluation.metrics import group_interval
 from training import run_folder
 from training.evaluation import compute_cost, metrics, speed
 from training.evaluation.metrics import Judged
@@ -121,7 +122,7 @@ def _accuracy(entry: Entry) -> tuple[float, tuple[float, float]]:
         return mean, (mean - half, mean + half)
     right = list(rightness(entry.tested).values())
     groups = [judged.clip.source for judged in entry.tested]
-    return float(np.mean(right)), metrics.group_interval(right, groups)
+    return float(np.mean(right)), group_interval(right, groups)
 
 
 def _confusion(entry: Entry) -> list[list[int]]:
@@ -156,6 +157,6 @@ def difference(first: Entry, second: Entry) -> dict[str, Any]:
         return found | {"n_clips": 0, "accuracy": None, "accuracy_95": None}
     source = {judged.clip.name: judged.clip.source for judged in first.tested}
     apart = [ours[name] - theirs[name] for name in paired]
-    interval = metrics.group_interval(apart, [source[name] for name in paired])
+    interval = group_interval(apart, [source[name] for name in paired])
     mean = float(np.mean(apart))
     return found | {"n_clips": len(paired), "accuracy": mean, "accuracy_95": interval}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from har_stream.bundles.bundle import Manifest
+from predictor.evaluation.metrics import Indices, group_interval, reliability
 from training.evaluation import metrics
 from training.evaluation.calibration import SHARES
 from training.evaluation.compute_cost import Work
@@ -48,7 +49,7 @@ def findings(
         "labels": list(labels),
         "scores": record.scores
         | {
-            "accuracy_95": metrics.group_interval(right.tolist(), groups),
+            "accuracy_95": group_interval(right.tolist(), groups),
             "n_groups": len(set(groups)),
             "n_windows": len(truth_of_window),
             "ece_by_chance": metrics.chance_calibration_error(
@@ -60,7 +61,7 @@ def findings(
             row | {"path": named(row["path"], record)}
             for row in worst_confusions(record.tested, labels)
         ],
-        "reliability": metrics.reliability(probabilities, truth_of_window),
+        "reliability": [each._asdict() for each in reliability(probabilities, truth_of_window)],
         "calibration": manifest.calibration.model_dump() | {"fitted_on": record.calibrated_on},
         "rejecting": {
             "below": manifest.deciding.reject_below,
@@ -133,7 +134,7 @@ def _confidence(judged: Judged, label: int) -> float:
     return float(judged.probabilities[:, label].mean())
 
 
-def _by_clip(tested: Sequence[Judged]) -> tuple[metrics.Indices, metrics.Indices]:
+def _by_clip(tested: Sequence[Judged]) -> tuple[Indices, Indices]:
     """What was said of each clip, by its mean probabilities, and what is true."""
     said = np.array([judged.said for judged in tested])
     return said, np.array([judged.truth for judged in tested])

@@ -73,8 +73,8 @@ def test_calibration_error_is_zero_for_the_calibrated_and_large_for_the_vain() -
     outcomes = np.array([0] * 7 + [1] * 3)
     calibrated = np.tile([0.7, 0.3], (10, 1))
     vain = np.tile([1.0, 0.0], (10, 1))
-    assert metrics.calibration_error(calibrated, outcomes) == pytest.approx(0.0)
-    assert metrics.calibration_error(vain, outcomes) == pytest.approx(0.3)
+    assert metrics.expected_calibration_error(calibrated, outcomes) == pytest.approx(0.0)
+    assert metrics.expected_calibration_error(vain, outcomes) == pytest.approx(0.3)
 
 
 def test_the_bootstrap_draws_days_not_cases() -> None:
@@ -82,7 +82,7 @@ def test_the_bootstrap_draws_days_not_cases() -> None:
     random = np.random.default_rng(0)
     of_day = random.normal(size=10)
     days = np.repeat(np.arange(10), 50)
-    low, high = metrics.day_block_interval(of_day[days], days)
+    low, high = metrics.group_interval(of_day[days], days)
     assert low < of_day.mean() < high
     assert high - low > 2 * of_day.std() / np.sqrt(10)
 

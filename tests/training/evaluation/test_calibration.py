@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 from har_stream.config.camera import ThresholdSettings
 from har_stream.core.activity import UNKNOWN
 from har_stream.core.thresholds import Thresholds, apply_reject_rule
+from predictor.evaluation.metrics import expected_calibration_error
 from training.data.clip import Clip
 from training.evaluation import calibration, metrics
 from training.evaluation.metrics import Judged
@@ -32,8 +33,8 @@ def test_temperature_undoes_overconfidence(overconfidence: float) -> None:
     assert temperature == pytest.approx(overconfidence, rel=0.06)
     calibrated = calibration.apply_temperature(said, temperature)
     np.testing.assert_allclose(calibrated.sum(-1), 1)
-    assert metrics.expected_calibration_error(calibrated, truth) < 0.02
-    before = metrics.expected_calibration_error(said, truth)
+    assert expected_calibration_error(calibrated, truth) < 0.02
+    before = expected_calibration_error(said, truth)
     assert (before > 0.08) == (overconfidence != 1)
     for other in (0.8 * temperature, 1.25 * temperature):
         scaled = calibration.apply_temperature(said, other)
@@ -44,7 +45,7 @@ def test_calibration_error_is_that_of_an_enumeration() -> None:
     probabilities = np.array([[0.95, 0.05], [0.95, 0.05], [0.62, 0.38], [0.3, 0.7]])
     truth = np.array([0, 1, 0, 0])
     expected = (abs(2 * 0.95 - 1) + abs(0.62 - 1) + abs(0.7 - 0)) / 4
-    assert metrics.expected_calibration_error(probabilities, truth) == pytest.approx(expected)
+    assert expected_calibration_error(probabilities, truth) == pytest.approx(expected)
 
 
 def test_honest_decisions_show_the_calibration_error_of_chance() -> None:
@@ -55,7 +56,7 @@ def test_honest_decisions_show_the_calibration_error_of_chance() -> None:
             (said.cumsum(-1) < np.random.default_rng(seed).random((len(said), 1))).sum(-1)
             for seed in range(300)
         ]
-        seen = [metrics.expected_calibration_error(said, truth) for truth in truths]
+        seen = [expected_calibration_error(said, truth) for truth in truths]
         by_chance = metrics.chance_calibration_error(said.max(-1), alone)
         assert by_chance == pytest.approx(np.mean(seen), rel=0.05)
         together = metrics.chance_calibration_error(said.max(-1), [str(n // 6) for n in range(60)])

@@ -14,6 +14,7 @@ from support.bundles.run_builder import LABELS, write_run
 from support.html_page import assert_stands_alone
 
 from har_stream.core.errors import InputError
+from predictor.evaluation.metrics import group_interval
 from training import run_folder
 from training.data.simulated import draw_clip
 from training.evaluation import metrics
@@ -232,6 +233,6 @@ def test_the_interval_draws_videos_not_clips() -> None:
     random = np.random.default_rng(0)
     of_video = random.normal(size=10)
     videos = np.repeat(np.arange(10), 50)
-    low, high = metrics.group_interval(of_video[videos].tolist(), [str(v) for v in videos])
+    low, high = group_interval(of_video[videos].tolist(), [str(v) for v in videos])
     assert low < of_video.mean() < high
     assert high - low > 2 * of_video.std() / np.sqrt(10)
