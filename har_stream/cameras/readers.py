@@ -124,7 +124,7 @@ class Readers:
         """Whether the end of every camera has been taken."""
         return not self._open
 
-    def take(self, timeout_s: float) -> list[Arrival]:
+    def next_arrivals(self, timeout_s: float) -> list[Arrival]:
         """Take what has arrived: at most one item of each camera, so that none starves another.
 
         Waits while there is nothing. An empty list means that nothing came in time, or that every

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from har_stream.commands.stream_arguments import make_parser, read_settings
 from har_stream.config.state_dir import bundles_dir, outbox_file
-from har_stream.core.activity import CameraStatus, Change, Recognition
+from har_stream.core.activity import CameraStatus, Change, News, Recognition
 from har_stream.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from har_stream.preview.preview import Preview
     from har_stream.publishing.outbox import Outbox
     from har_stream.publishing.publisher import Publisher
-    from har_stream.recognition.camera_track import News
 
 # What takes long to import is imported where it is used, so that --help and --version are instant.
 
@@ -83,7 +82,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     pipeline = Pipeline(
         Recogniser(bundle, engine=settings.engine),
         settings.cameras,
-        on_frame=preview.frame if preview else None,
+        on_frame=preview.show if preview else None,
     )
     # Cameras without recognition are read as well: it may be switched on over MQTT.
     readers = Readers(
@@ -121,10 +120,10 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         stack.callback(publisher.close)
         stack.enter_context(readers)
         _stop_on_signals(pipeline)
-        for camera, news in pipeline.run(readers):
-            _publish(publisher, camera, news)
+        for news in pipeline.run(readers):
+            _publish(publisher, news)
             if preview:
-                preview.take(camera, news)
+                preview.update(news)
                 if preview.closed:
                     pipeline.stop()
 
@@ -135,14 +134,14 @@ def _now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _publish(publisher: "Publisher", camera: str, news: "News") -> None:
+def _publish(publisher: "Publisher", news: News) -> None:
     match news:
         case Recognition():
             publisher.recognised(news)
         case CameraStatus():
             publisher.status(news)
         case Change():
-            publisher.changed(camera, news)
+            publisher.changed(news)
 
 
 def _say_what_waits(outbox: "Outbox") -> None:

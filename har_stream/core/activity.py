@@ -45,6 +45,7 @@ class Change:
     """One change of the running activity, as the segmenter reports it.
 
     Attributes:
+        camera: Name of the camera.
         event_type: ``activity_started`` after idle, unknown or start; ``activity_changed`` from one
             activity to another without a gap; ``activity_ended`` to idle, unknown or a lost source.
         activity: The activity that starts, or the one that ended.
@@ -55,6 +56,7 @@ class Change:
         ended_at: Its end; only ``activity_ended`` has one.
     """
 
+    camera: str
     event_type: EventType
     activity: str
     previous: str | None
@@ -87,3 +89,7 @@ class CameraStatus:
     state: CameraState
     at: datetime
     reason: str
+
+
+News = Recognition | Change | CameraStatus
+"""What the pipeline says, each with its camera."""

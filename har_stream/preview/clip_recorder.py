@@ -60,7 +60,7 @@ class ClipRecorder:
                 torn.unlink()
         self._make_room()
 
-    def frame(self, camera: str, frame: Frame, drawn: Image) -> None:
+    def add_frame(self, camera: str, frame: Frame, drawn: Image) -> None:
         """Take in an annotated frame, shape (height, width, 3), BGR."""
         here = self._cameras.setdefault(camera, _Camera())
         here.before.append((frame, drawn))
@@ -71,15 +71,15 @@ class ClipRecorder:
             if frame.captured_at >= here.clip.ends_at:
                 self._finish(here)
 
-    def change(self, camera: str, change: Change) -> None:
+    def cut(self, change: Change) -> None:
         """Begin a clip where a chosen activity starts; any other change ends the running one."""
-        here = self._cameras.setdefault(camera, _Camera())
+        here = self._cameras.setdefault(change.camera, _Camera())
         self._finish(here)
         wanted = not self._labels or change.activity in self._labels
         if change.event_type == "activity_ended" or not wanted or not here.before:
             return
         first_frame, first_image = here.before[0]
-        name = f"{change.started_at:%Y%m%dT%H%M%S}_{camera}_{as_id(change.activity)}"
+        name = f"{change.started_at:%Y%m%dT%H%M%S}_{change.camera}_{as_id(change.activity)}"
         ends_at = first_frame.captured_at + timedelta(seconds=LENGTH_S)
         here.clip = _Clip(self._folder / name, self._fps, first_image, ends_at)
         for frame, drawn in here.before:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import cv2
 
-from har_stream.core.activity import CameraState, CameraStatus, Change, Recognition
+from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
 from har_stream.core.frame import Image
 
 WIDTH_PX = 640
@@ -21,7 +21,7 @@ _COLOURS = {
 
 @dataclass(slots=True)
 class Overlay:
-    """What stands on the frames of one camera; `take` updates it, `draw` draws it.
+    """What stands on the frames of one camera; `update` changes it, `draw` draws it.
 
     Attributes:
         camera: Its name.
@@ -37,8 +37,8 @@ class Overlay:
     recognition: Recognition | None = None
     activity: tuple[str, datetime] | None = field(default=None)
 
-    def take(self, news: Recognition | Change | CameraStatus) -> None:
-        """Take in what the pipeline says about this camera."""
+    def update(self, news: News) -> None:
+        """Note what the pipeline says about this camera."""
         match news:
             case Recognition():
                 self.recognition = news

@@ -9,7 +9,7 @@ from collections import deque
 
 import cv2
 
-from har_stream.core.activity import CameraStatus, Change, Recognition
+from har_stream.core.activity import Change, News
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.preview.clip_recorder import ClipRecorder
@@ -65,22 +65,22 @@ class Preview:
         self._shown_s: dict[str, deque[float]] = {}
         self.closed = False
 
-    def frame(self, camera: str, frame: Frame) -> None:
+    def show(self, camera: str, frame: Frame) -> None:
         """Show and record one frame; `closed` turns true when a person presses q or Esc."""
         overlay = self._overlay(camera)
         overlay.fps = self._fps(camera)
         drawn = overlay.draw(frame.image)
         if self._recorder is not None:
-            self._recorder.frame(camera, frame, drawn)
+            self._recorder.add_frame(camera, frame, drawn)
         if self._window:
             cv2.imshow(f"har-stream {camera}", drawn)
             self.closed |= cv2.waitKey(1) & 0xFF in _QUIT_KEYS
 
-    def take(self, camera: str, news: Recognition | Change | CameraStatus) -> None:
-        """Take in what the pipeline says about a camera."""
-        self._overlay(camera).take(news)
+    def update(self, news: News) -> None:
+        """Let a camera's frames from here on tell what the pipeline says about it."""
+        self._overlay(news.camera).update(news)
         if isinstance(news, Change) and self._recorder is not None:
-            self._recorder.change(camera, news)
+            self._recorder.cut(news)
 
     def close(self) -> None:
         """Finish the clips and close the windows."""

@@ -145,13 +145,13 @@ class Publisher:
                 self._voices[report.id].say_availability()
         self._wake.set()
 
-    def changed(self, camera: str, change: Change) -> None:
+    def changed(self, change: Change) -> None:
         """Make an event of a change; when this returns it is on disk and recorded."""
         with self._lock:  # `step` waits: an event is not on its way before it is recorded
-            report = self._cameras[camera]
+            report = self._cameras[change.camera]
             report.changed(change)
             event = self._outbox.append(
-                change, node=self._settings.node, camera=camera, room=report.room
+                change, node=self._settings.node, camera=change.camera, room=report.room
             )
             if self._record is not None and event is not None:
                 self._record(event)

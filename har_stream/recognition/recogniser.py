@@ -1,7 +1,7 @@
 """Frames in, decisions out: rolling windows of any number of cameras through one engine."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -83,12 +83,18 @@ class Recogniser:
         decisions: list[Decision] = []
         pending = []
         for camera, frame in frames:
-            self._take(camera, frame)
+            self._set_newest(camera, frame)
             pending.append((camera, frame.n_ticks))
         while pending := [(camera, n_left) for camera, n_left in pending if n_left > 0]:
             decisions += self._tick([camera for camera, _ in pending])
             pending = [(camera, n_left - 1) for camera, n_left in pending]
         return decisions
+
+    def prime(self, camera: str, frame: Frame) -> None:
+        """Fill a camera's window with one image, but for its last frame; it begins anew."""
+        self._set_newest(camera, replace(frame, resets=True))
+        for _ in range(self._spec.n_frames - 1):
+            self._tick([camera])  # decides nothing: the window is one frame short
 
     def finish(self, camera: str) -> list[Decision]:
         """End a camera's stream, and forget it.
@@ -128,7 +134,7 @@ class Recogniser:
                 f"{len(labels)}; export the bundle anew"
             )
 
-    def _take(self, camera: str, frame: Frame) -> None:
+    def _set_newest(self, camera: str, frame: Frame) -> None:
         image = prepare(frame.image, self._spec)
         stream = self._streams.get(camera)
         if stream is None:

@@ -29,11 +29,13 @@ class Segmenter:
     time, so decisions may come five a second or one in half a minute.
 
     Args:
+        camera: Name of the camera; its changes carry it.
         deciding: The thresholds.
         span_s: Stream time between a window's first and last frame, in seconds.
     """
 
-    def __init__(self, deciding: Thresholds, *, span_s: float = 0.0) -> None:
+    def __init__(self, camera: str, deciding: Thresholds, *, span_s: float = 0.0) -> None:
+        self._camera = camera
         self._deciding = deciding
         self._span = timedelta(seconds=span_s)
         self._recent: deque[_Decision] = deque()
@@ -165,6 +167,7 @@ class Segmenter:
         mean = _mean(evidence)
         self._changed_at = self._in_order(begins)
         return Change(
+            camera=self._camera,
             event_type="activity_changed" if previous else "activity_started",
             activity=self._contender,
             previous=previous,
@@ -179,6 +182,7 @@ class Segmenter:
         mean = _mean(evidence)
         started_at, self._changed_at = self._changed_at, self._in_order(ends)
         return Change(
+            camera=self._camera,
             event_type="activity_ended",
             activity=self._state,
             previous=None,

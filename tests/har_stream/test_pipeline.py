@@ -21,18 +21,17 @@ from support.video.brightness import (
     status,
 )
 
-from har_stream import pipeline as pipeline_module
 from har_stream.cameras.readers import Arrival, EndOfSource, Readers
 from har_stream.config.camera import CameraSettings
-from har_stream.core.activity import CameraState, CameraStatus, Recognition
+from har_stream.core.activity import CameraState, CameraStatus, News, Recognition
 from har_stream.core.errors import InputError
-from har_stream.pipeline import Pipeline
+from har_stream.pipeline import HUNG_S, Pipeline
 
 
 def test_a_recording_becomes_recognitions_and_changes_and_ends_at_its_last_frame() -> None:
     shown = frames(("dark", 10), ("bright", 10))
     said = run(alone([*shown, EndOfSource()]))
-    recognitions = [news for _, news in said if isinstance(news, Recognition)]
+    recognitions = [news for news in said if isinstance(news, Recognition)]
     assert len(recognitions) == len(shown) - 3
     last = recognitions[-1]
     assert (last.camera, last.label, last.at) == ("a", "bright", shown[-1].captured_at)
@@ -47,7 +46,7 @@ def test_a_recording_becomes_recognitions_and_changes_and_ends_at_its_last_frame
 
 def test_a_recording_shorter_than_a_window_is_recognised_once() -> None:
     said = run(alone([*frames(("grey", 0.6)), EndOfSource()]))
-    assert [news.label for _, news in said if isinstance(news, Recognition)] == ["grey"]
+    assert [news.label for news in said if isinstance(news, Recognition)] == ["grey"]
     assert changes(said) == [("started", "grey", 0.0), ("ended", "grey", 0.4)]
 
 
@@ -79,7 +78,7 @@ def test_states_are_passed_on_and_a_short_absence_changes_no_activity() -> None:
             ]
         )
     )
-    assert [news.state for _, news in said if isinstance(news, CameraStatus)] == [
+    assert [news.state for news in said if isinstance(news, CameraStatus)] == [
         "online",
         "stalled",
         "online",
@@ -87,18 +86,16 @@ def test_states_are_passed_on_and_a_short_absence_changes_no_activity() -> None:
     assert changes(said) == [("started", "dark", 0.0), ("ended", "dark", 24.8)]
 
 
-def test_a_camera_that_stays_away_is_lost_and_its_activity_ends_at_its_last_frame(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_camera_that_stays_away_is_lost_and_its_activity_ends_at_its_last_frame() -> None:
     now_s = [0.0]
-    monkeypatch.setattr(pipeline_module.time, "monotonic", lambda: now_s[0])
 
     def wait() -> None:
         now_s[0] += 4.0
 
     away = [status("a", CameraState.OFFLINE, 12), wait, wait, wait]
     back = [status("a", CameraState.ONLINE, 40), *frames(("dark", 10), start_s=40), EndOfSource()]
-    assert changes(run(alone([*frames(("dark", 10)), *away, *back]))) == [
+    script = alone([*frames(("dark", 10)), *away, *back], clock=lambda: now_s[0])
+    assert changes(run(script, clock=lambda: now_s[0])) == [
         ("started", "dark", 0.0),
         ("ended", "dark", 9.8),
         ("started", "dark", 40.0),
@@ -106,12 +103,9 @@ def test_a_camera_that_stays_away_is_lost_and_its_activity_ends_at_its_last_fram
     ]
 
 
-def test_it_is_alive_while_it_goes_round_with_frames_or_without(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_it_is_alive_while_it_goes_round_with_frames_or_without() -> None:
     now_s = [0.0]
-    monkeypatch.setattr(pipeline_module.time, "monotonic", lambda: now_s[0])
-    made = Pipeline(Brightness(), [camera("a")])
+    made = Pipeline(Brightness(), [camera("a")], clock=lambda: now_s[0])
     alive: list[bool] = []
 
     def wait(seconds: float) -> Callable[[], None]:
@@ -121,8 +115,8 @@ def test_it_is_alive_while_it_goes_round_with_frames_or_without(
 
         return step
 
-    nothing_comes = [wait(0.5 * pipeline_module.HUNG_S)] * 4
-    list(made.run(alone([*nothing_comes, wait(2 * pipeline_module.HUNG_S), EndOfSource()])))
+    nothing_comes = [wait(0.5 * HUNG_S)] * 4
+    list(made.run(alone([*nothing_comes, wait(2 * HUNG_S), EndOfSource()])))
     assert alive == [True, True, True, True, False]
 
 
@@ -162,7 +156,7 @@ def test_a_disabled_camera_is_not_looked_at() -> None:
 def test_frames_are_shown_before_their_decision() -> None:
     log: list[Any] = []
     made = Pipeline(Brightness(), [camera("a")], on_frame=lambda name, frame: log.append(frame))
-    for _, news in made.run(alone([*frames(("dark", 1)), EndOfSource()])):
+    for news in made.run(alone([*frames(("dark", 1)), EndOfSource()])):
         if isinstance(news, Recognition):
             assert log[-1].captured_at == news.at
     assert len(log) == 5
@@ -171,8 +165,8 @@ def test_frames_are_shown_before_their_decision() -> None:
 def test_stopping_ends_what_runs() -> None:
     made = Pipeline(Brightness(), [camera("a")])
     said = []
-    for name, news in made.run(alone(frames(("dark", 60)))):
-        said.append((name, news))
+    for news in made.run(alone(frames(("dark", 60)))):
+        said.append(news)
         if isinstance(news, Recognition) and news.at >= START + timedelta(seconds=20):
             made.stop()
     assert changes(said) == [("started", "dark", 0.0), ("ended", "dark", 20.0)]
@@ -180,15 +174,15 @@ def test_stopping_ends_what_runs() -> None:
 
 def test_an_unusable_source_is_told_after_what_the_others_saw() -> None:
     script = alone(frames(("dark", 10)))
-    take = script.take
+    next_arrivals = script.next_arrivals
 
     def fail(timeout_s: float) -> list[Arrival]:
         if len(script._turns) == 1:
             raise InputError("b.mp4: no frame of it can be decoded")
-        return take(timeout_s)
+        return next_arrivals(timeout_s)
 
-    script.take = fail  # type: ignore[method-assign]
-    said: list[tuple[str, Any]] = []
+    script.next_arrivals = fail  # type: ignore[method-assign]
+    said: list[News] = []
     with pytest.raises(InputError, match=r"b\.mp4"):
         said.extend(Pipeline(Brightness(), [camera("a")]).run(script))
     assert changes(said)[-1] == ("ended", "dark", 9.6)

@@ -76,6 +76,7 @@ def living(*, days: int, first_seq: int = 1) -> Iterator[ActivityEvent]:
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 COOKING = Change(
+    camera="cam1",
     event_type="activity_started",
     activity="cooking",
     previous=None,

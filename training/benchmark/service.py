@@ -91,7 +91,7 @@ def measure_messages(film: Path, bundle: Bundle, *, url: str) -> dict[str, float
     sample_hz = bundle.manifest.clip.sample_hz
     with listener, _connection(url, "speaker") as speaker:
         with Readers([camera], sample_hz=sample_hz, realtime=True) as readers:
-            for _, news in pipeline.run(readers):
+            for news in pipeline.run(readers):
                 if isinstance(news, Recognition):
                     speaker.publish(topic, news.at.isoformat())
         speaker.close()  # waits until all of it has arrived

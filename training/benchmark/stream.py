@@ -113,9 +113,9 @@ def measure_cameras(film: Path, bundle: Bundle, *, n_cameras: int, fps: int) -> 
     manifest = bundle.manifest
     pipeline = Pipeline(Recogniser(bundle), cameras, on_frame=seen)
     with Readers(cameras, sample_hz=manifest.clip.sample_hz, realtime=True) as readers:
-        for camera, news in pipeline.run(readers):
+        for news in pipeline.run(readers):
             if isinstance(news, Recognition):
-                lateness[camera].append((now() - news.at).total_seconds())
+                lateness[news.camera].append((now() - news.at).total_seconds())
     due = n_cameras * _n_due(bundle, n_frames=count_frames(film), fps=fps)
     by_camera = [1000 * (np.array(late_s) - began[name]) for name, late_s in lateness.items()]
     first, last = zip(*(np.array_split(late, 2) for late in by_camera), strict=True)

@@ -81,7 +81,7 @@ class Watched:
 def watch(frames: Iterable[Frame], recogniser: Recogniser) -> Watched:
     """Recognise and segment frames, as the pipeline does for one camera."""
     manifest = recogniser.bundle.manifest
-    segmenter = Segmenter(manifest.deciding, span_s=manifest.clip.span_s)
+    segmenter = Segmenter(_CAMERA, manifest.deciding, span_s=manifest.clip.span_s)
     watched = Watched()
     for frame in frames:
         if frame.resets:

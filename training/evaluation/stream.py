@@ -14,11 +14,10 @@ from rich.table import Table
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.readers import Arrival, EndOfSource
 from har_stream.config.camera import CameraSettings
-from har_stream.core.activity import Change, Recognition
+from har_stream.core.activity import Change, News, Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.pipeline import Pipeline
-from har_stream.recognition.camera_track import News
 from har_stream.recognition.recogniser import Recogniser
 from training.data.cache import EPOCH
 from training.data.clip import Clip
@@ -145,7 +144,7 @@ def _clip_accuracy(bundle: Bundle, clips: Sequence[Clip]) -> float:
 def _watch(recogniser: Recogniser, frames: Iterable[Frame]) -> list[News]:
     """All that the pipeline says of one camera."""
     pipeline = Pipeline(recogniser, [CAMERA])
-    return [news for _, news in pipeline.run(_Playback(frames))]
+    return list(pipeline.run(_Playback(frames)))
 
 
 class _Playback:
@@ -155,7 +154,7 @@ class _Playback:
         self._frames = iter(frames)
         self.ended = False
 
-    def take(self, timeout_s: float) -> list[Arrival]:
+    def next_arrivals(self, timeout_s: float) -> list[Arrival]:
         frame = next(self._frames, None)
         self.ended = frame is None
         return [Arrival(CAMERA.id, frame or EndOfSource(), time.monotonic())]

@@ -175,7 +175,7 @@ def test_a_hung_driver_does_not_keep_the_process(hanging: str) -> None:
         "from har_stream.config.settings import CameraSettings\n"
         "camera = CameraSettings.model_construct(source=sys.argv[1])\n"
         "with Readers([camera], sample_hz=5) as readers:\n"
-        "    assert readers.take(0.3) == []\n"
+        "    assert readers.next_arrivals(0.3) == []\n"
         "    began_s = time.monotonic()\n"
         "print(time.monotonic() - began_s)\n"
     )

@@ -33,14 +33,14 @@ def cameras(clips: list[Path]) -> list[CameraSettings]:
 def take_all(readers: Readers) -> list[list[Arrival]]:
     taken = []
     while not readers.ended:
-        taken.append(readers.take(5.0))
+        taken.append(readers.next_arrivals(5.0))
     return taken
 
 
 def test_each_file_arrives_whole_in_order_and_then_ends(clips: list[Path]) -> None:
     with Readers(cameras(clips), sample_hz=5, start_at=START) as readers:
         arrivals = [arrival for taken in take_all(readers) for arrival in taken]
-        assert readers.take(5.0) == []  # at once
+        assert readers.next_arrivals(5.0) == []  # at once
     for clip in clips:
         items = [arrival.item for arrival in arrivals if arrival.camera == clip.stem]
         assert isinstance(items[0], CameraStatus)
@@ -66,7 +66,7 @@ def test_a_file_is_read_only_a_little_ahead_of_its_taker(clips: list[Path]) -> N
     with Readers(cameras(clips), sample_hz=5, start_at=START) as readers:
         n_taken = 0
         while not readers.ended:
-            n_taken += sum(arrival.camera == "8s" for arrival in readers.take(5.0))
+            n_taken += sum(arrival.camera == "8s" for arrival in readers.next_arrivals(5.0))
             assert readers.counts["8s"].n_in / 5 <= n_taken + N_AHEAD + 2
 
 
@@ -77,11 +77,11 @@ def test_a_live_camera_keeps_its_newest_frame_for_a_slow_taker() -> None:
     ):
         frames: list[Frame] = []
         while len(frames) < 3:
-            frames += [a.item for a in readers.take(5.0) if isinstance(a.item, Frame)]
+            frames += [a.item for a in readers.next_arrivals(5.0) if isinstance(a.item, Frame)]
         while readers.counts["hall"].n_dropped < 3:
             threading.Event().wait(0.01)
         asked_at = datetime.now(UTC)
-        (late,) = readers.take(1.0)
+        (late,) = readers.next_arrivals(1.0)
         assert isinstance(late.item, Frame)
         assert abs((late.item.captured_at - asked_at).total_seconds()) < 0.4
         assert readers.counts["hall"].n_dropped >= 3
@@ -95,7 +95,7 @@ def test_a_live_camera_and_a_file_do_not_hold_each_other_up(clips: list[Path]) -
         both = [CameraSettings(source=server.url, name="live"), *cameras(clips[2:])]
         with Readers(both, sample_hz=5, start_at=START) as readers:
             while n_frames["live"] < 5:
-                for arrival in readers.take(5.0):
+                for arrival in readers.next_arrivals(5.0):
                     n_frames[arrival.camera] += isinstance(arrival.item, Frame)
             assert not readers.ended
     assert n_frames["8s"] == 40
@@ -103,7 +103,7 @@ def test_a_live_camera_and_a_file_do_not_hold_each_other_up(clips: list[Path]) -
 
 def test_leaving_is_prompt_and_leaves_no_thread(clips: list[Path]) -> None:
     with Readers(cameras(clips), sample_hz=5, realtime=True) as readers:
-        assert readers.take(5.0)
+        assert readers.next_arrivals(5.0)
         began_s = time.monotonic()
     assert time.monotonic() - began_s < 1.0
     assert not [each for each in threading.enumerate() if each.name.startswith("reader ")]

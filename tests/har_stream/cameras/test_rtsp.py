@@ -25,11 +25,10 @@ from support.video.video_source import (
 from har_stream.cameras.live_source import LiveTiming
 from har_stream.cameras.readers import Readers
 from har_stream.config.camera import CameraSettings
-from har_stream.core.activity import CameraState, CameraStatus, Change, Recognition
+from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
 from har_stream.core.frame import Frame
 from har_stream.mqtt.messages import ActivityEvent
 from har_stream.pipeline import Pipeline
-from har_stream.recognition.camera_track import News
 
 BACK_WITHIN_S = 12.0
 HASTY = LiveTiming(stall_s=1.0, retry_first_s=0.4, retry_cap_s=1.0)
@@ -98,7 +97,7 @@ class Watch:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        for _, news in self._pipeline.run(self._readers):
+        for news in self._pipeline.run(self._readers):
             self.tell(news)
             if isinstance(news, CameraStatus):
                 with self._changed:
@@ -132,7 +131,7 @@ def publishing(broker: Mosquitto, folder: Path) -> Iterator[Callable[[News], Non
             case CameraStatus():
                 node.publisher.status(news)
             case Change():
-                node.publisher.changed("hall", news)
+                node.publisher.changed(news)
 
     yield tell
     node.close()

@@ -29,17 +29,17 @@ def frame(n: int) -> Frame:
 def change(event_type: EventType, activity: str, n: int) -> Change:
     at = START + timedelta(seconds=n / FPS)
     ended_at = at if event_type == "activity_ended" else None
-    return Change(event_type, activity, None, {activity: 1.0}, 1.0, at, ended_at)
+    return Change("cam0", event_type, activity, None, {activity: 1.0}, 1.0, at, ended_at)
 
 
 def test_the_overlay_says_label_confidence_rate_latency_and_state() -> None:
     overlay = Overlay("cam0", fps=5.0)
     assert overlay.lines() == ["cam0  offline  5.0 fps"]
-    overlay.take(CameraStatus("cam0", CameraState.ONLINE, START, "opened"))
-    overlay.take(SEEN)
-    overlay.take(change("activity_started", "a", 0))
+    overlay.update(CameraStatus("cam0", CameraState.ONLINE, START, "opened"))
+    overlay.update(SEEN)
+    overlay.update(change("activity_started", "a", 0))
     assert overlay.lines() == ["a 90%", "cam0  online  5.0 fps  12 ms", "a since 18:00:00"]
-    overlay.take(change("activity_ended", "a", 9))
+    overlay.update(change("activity_ended", "a", 9))
     assert len(overlay.lines()) == 2
 
 
@@ -57,9 +57,9 @@ def record(recorder: ClipRecorder, labels: list[str], *, each_frames: int) -> No
     preview = Preview(window=False, recorder=recorder)
     n = 0
     for label in labels:
-        preview.take("cam0", change("activity_started", label, n))
+        preview.update(change("activity_started", label, n))
         for n in range(n, n + each_frames):  # noqa: B020 -- goes on counting
-            preview.frame("cam0", frame(n))
+            preview.show("cam0", frame(n))
     preview.close()
 
 
@@ -80,11 +80,11 @@ def test_only_chosen_activities_are_recorded_from_before_they_began(tmp_path: Pa
 def test_an_end_cuts_a_clip_short(tmp_path: Path) -> None:
     recorder = ClipRecorder(tmp_path, labels=[], max_mb=50, fps=FPS)
     preview = Preview(window=False, recorder=recorder)
-    preview.frame("cam0", frame(0))
-    preview.take("cam0", change("activity_started", "a", 0))
-    preview.frame("cam0", frame(1))
+    preview.show("cam0", frame(0))
+    preview.update(change("activity_started", "a", 0))
+    preview.show("cam0", frame(1))
     assert [path.suffixes for path in tmp_path.iterdir()] == [[".part", ".mp4"]]
-    preview.take("cam0", change("activity_ended", "a", 2))
+    preview.update(change("activity_ended", "a", 2))
     assert [path.suffixes for path in tmp_path.iterdir()] == [[".mp4"]]
 
 

@@ -72,7 +72,7 @@ def test_a_change_is_stored_then_recorded_then_published(make_node, listener) ->
         )
     )
     node.publisher.start()
-    node.publisher.changed("cam1", change())
+    node.publisher.changed(change())
     came = listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))[-1]
     assert depth_when_recorded == [(1, [])]
     event = ActivityEvent.decode(came.payload)
@@ -92,7 +92,7 @@ def test_the_state_follows_at_once_and_then_beats(make_node, listener) -> None:
         return [ActivityState.decode(payload) for payload in listener.on(state_topic)]
 
     node.publisher.recognised(recognition("cooking"))
-    node.publisher.changed("cam1", change("cooking"))
+    node.publisher.changed(change("cooking"))
     listener.wait_for(lambda _: states() and states()[-1].activity == "cooking")
     assert states()[-1].since == NOON
     n_states = len(states())
@@ -119,7 +119,7 @@ def test_the_state_is_retained_with_an_expiry_and_so_are_its_attributes(make_nod
     node = make_node()
     node.publisher.start()
     node.publisher.recognised(recognition("eating"))
-    node.publisher.changed("cam1", change("eating"))
+    node.publisher.changed(change("eating"))
     listener.wait_for(lambda _: listener.on("har/n1/cam1/activity/attributes"))
     with listening(listener.port, "har/n1/cam1/activity/#") as later:
         later.wait_for(lambda came: len(came) == 2)
@@ -148,10 +148,10 @@ def test_between_activities_the_state_says_nobody_or_unknown(make_node, listener
 
     node.publisher.recognised(recognition("eating"))
     assert last("unknown").since == NOON, "one decision is no activity"
-    node.publisher.changed("cam1", change("cooking"))
+    node.publisher.changed(change("cooking"))
     assert last("cooking").since == NOON
     node.publisher.recognised(recognition("cooking", minute=2, state="idle"))
-    node.publisher.changed("cam1", change("cooking", ended=1.5))
+    node.publisher.changed(change("cooking", ended=1.5))
     idle = last("idle")
     assert (idle.since - NOON).total_seconds() == 90
 
@@ -176,7 +176,7 @@ def test_a_camera_that_is_recognised_is_there(make_node, listener) -> None:
     listener.wait_for(lambda _: listener.on(topic) == [b"offline"])
     node.publisher.recognised(recognition())
     node.publisher.recognised(recognition())
-    node.publisher.changed("cam1", change())
+    node.publisher.changed(change())
     listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))
     assert listener.on(topic) == [b"offline", b"online"]
 
@@ -242,7 +242,7 @@ def test_events_made_while_the_broker_is_away_arrive_in_order(make_mosquitto, tm
     node = Node(broker.url, tmp_path, clock=time.monotonic)
     node.publisher.start()
     for minute in range(250):
-        node.publisher.changed("cam1", change(minute=minute))
+        node.publisher.changed(change(minute=minute))
     broker.start()
     with listening(broker.port, "har/n1/cam1/event") as listener:
         listener.wait_for(lambda came: len(came) >= 250)
@@ -255,7 +255,7 @@ def test_events_made_while_the_broker_is_away_arrive_in_order(make_mosquitto, tm
 def test_close_brings_the_last_event_to_the_broker(make_node, listener) -> None:
     node = make_node()
     node.publisher.start()
-    node.publisher.changed("cam1", change())
+    node.publisher.changed(change())
     node.close()
     listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))
 

@@ -85,7 +85,7 @@ def test_info_names_every_camera_that_has_events(ask, node) -> None:
 def test_replay_gives_events_again_in_the_answer_alone(ask, node, mosquitto) -> None:
     with listening(mosquitto.port, "har/n1/cam1/event") as events:
         for minute in range(5):
-            node.publisher.changed("cam1", change(minute=minute))
+            node.publisher.changed(change(minute=minute))
         events.wait_for(lambda came: len(came) == 5)
         answer = ask("replay", camera="cam1", from_seq=3, transaction="t")
         again = [ActivityEvent.model_validate(event) for event in answer.data["events"]]
@@ -116,7 +116,7 @@ def test_a_camera_that_left_the_configuration_still_gives_its_events(ask, node) 
 
 def test_acknowledged_events_leave_first(node, mosquitto) -> None:
     with listening(mosquitto.port, "har/n1/cam1/event") as journal:
-        node.publisher.changed("cam1", change())
+        node.publisher.changed(change())
         journal.wait_for(len)
         node.publisher.step()
         acknowledged = threading.Event()

@@ -43,7 +43,7 @@ def test_while_nothing_moves_the_last_decision_is_held_and_the_recogniser_rests(
         recogniser=recogniser,
     )
     assert changes(said) == [("started", "grey", 0.0), ("ended", "grey", 133.8)]
-    recognitions = [news.at for _, news in said if isinstance(news, Recognition)]
+    recognitions = [news.at for news in said if isinstance(news, Recognition)]
     assert recognitions == [frame.captured_at for frame in [*sleeper, *wakes][3:]]
     assert len(recogniser.batches) < 100, "of 670 frames"
 
@@ -53,7 +53,7 @@ def test_after_a_rest_the_window_is_full_at_once() -> None:
     shown = [*frames(("grey", 2)), *quiet("grey", 10, start_s=2)[1:]]
     wakes = frames(("bright", 2), start_s=12, resets=False)
     said = run(alone([*shown, *wakes]), camera("a", motion_gate=True))
-    labels = {n.at: n.label for _, n in said if isinstance(n, Recognition)}
+    labels = {n.at: n.label for n in said if isinstance(n, Recognition)}
     assert labels[shown[-1].captured_at] == "grey"
     assert labels[wakes[0].captured_at] == "bright"
 
@@ -68,13 +68,13 @@ def test_an_empty_room_yields_nothing_until_somebody_comes(motion_gate: bool) ->
         ("started", "bright", pytest.approx(600, abs=0.3)),
         ("ended", "bright", 609.8),
     ]
-    states = {news.state for _, news in said if isinstance(news, Recognition)}
+    states = {news.state for news in said if isinstance(news, Recognition)}
     assert states == {"unknown", "idle", "bright"}
 
 
 def test_a_recognition_says_what_holds_besides_what_is_seen() -> None:
     shown = frames(("dark", 10), ("bright", 0.6), ("dark", 5))
     said = run(alone([*shown, EndOfSource()]))
-    seen = [(news.label, news.state) for _, news in said if isinstance(news, Recognition)]
+    seen = [(news.label, news.state) for news in said if isinstance(news, Recognition)]
     assert ("bright", "dark") in seen
     assert seen[-1] == ("dark", "dark")

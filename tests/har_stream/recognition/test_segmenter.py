@@ -36,7 +36,7 @@ def script(*parts: tuple[str, float], hz: float = 5.0) -> Decisions:
 def segment(
     decisions: Decisions, deciding: Thresholds = DECIDING, *, start: datetime = START
 ) -> list[Change]:
-    segmenter = Segmenter(deciding, span_s=SPAN_S)
+    segmenter = Segmenter("cam0", deciding, span_s=SPAN_S)
     seen = (
         segmenter.observe(start + timedelta(seconds=at_s), probabilities, moving=moving)
         for at_s, probabilities, moving in decisions
@@ -95,7 +95,7 @@ def test_an_activity_begins_with_the_evidence_and_not_with_its_confirmation() ->
 
 
 def test_a_state_is_reported_once_it_has_held_for_the_dwell_and_not_before() -> None:
-    segmenter = Segmenter(Thresholds(min_dwell_s=10, average_s=0), span_s=SPAN_S)
+    segmenter = Segmenter("cam0", Thresholds(min_dwell_s=10, average_s=0), span_s=SPAN_S)
     at = START
     while (change := segmenter.observe(at, sure("cooking"))) is None:
         assert segmenter.state == UNKNOWN
@@ -162,7 +162,7 @@ def test_a_motionless_sleeper_keeps_the_activity() -> None:
 
 
 def test_stillness_after_unknown_is_idle() -> None:
-    segmenter = Segmenter(Thresholds(idle_after_s=30))
+    segmenter = Segmenter("cam0", Thresholds(idle_after_s=30))
     states = {}
     for n in range(100):
         segmenter.observe(START + timedelta(seconds=n), sure(UNKNOWN), moving=n < 50)
@@ -171,7 +171,7 @@ def test_stillness_after_unknown_is_idle() -> None:
 
 
 def test_a_lost_source_ends_the_running_activity_once() -> None:
-    segmenter = Segmenter(DECIDING, span_s=SPAN_S)
+    segmenter = Segmenter("cam0", DECIDING, span_s=SPAN_S)
     for at_s, probabilities, _ in script(("cooking", 20)):
         segmenter.observe(START + timedelta(seconds=at_s), probabilities)
     lost_at = START + timedelta(seconds=25)
@@ -187,7 +187,7 @@ def test_a_lost_source_ends_the_running_activity_once() -> None:
 
 
 def test_a_recording_shorter_than_the_dwell_is_judged_by_all_of_it() -> None:
-    segmenter = Segmenter(Thresholds(min_dwell_s=60), span_s=SPAN_S)
+    segmenter = Segmenter("cam0", Thresholds(min_dwell_s=60), span_s=SPAN_S)
     segmenter.begin(START)
     at = START + timedelta(seconds=1)  # a window filled with the last frame
     assert segmenter.observe(at, sure("eating")) is None
@@ -202,7 +202,7 @@ def test_a_recording_shorter_than_the_dwell_is_judged_by_all_of_it() -> None:
 def test_the_last_moments_of_a_longer_recording_open_nothing(
     first: str, expected: list[tuple[str, str, None]]
 ) -> None:
-    segmenter = Segmenter(DECIDING, span_s=SPAN_S)
+    segmenter = Segmenter("cam0", DECIDING, span_s=SPAN_S)
     segmenter.begin(START - timedelta(seconds=SPAN_S))
     for at_s, probabilities, _ in script((first, 20), ("eating", 3)):
         segmenter.observe(START + timedelta(seconds=at_s), probabilities)

@@ -181,7 +181,7 @@ def test_with_the_real_outbox_nothing_is_ever_missing(
         made = []
         for number, happens in enumerate(fate):
             start = started("a", minute=number, seq=1).started_at
-            change = Change("activity_started", "a", None, {}, 0.9, start, None)
+            change = Change("cam1", "activity_started", "a", None, {}, 0.9, start, None)
             made.append(outbox.append(change, node="n1", camera="cam1", room=None))
             desk.tell(*[made[-1]] * {"arrives": 1, "lost": 0, "twice": 2}[happens])
         desk.intake.meet(("n1", "cam1"))

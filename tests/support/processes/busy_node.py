@@ -33,7 +33,7 @@ def main() -> None:
         camera = CAMERAS[minute % 2]
         node.publisher.recognised(recognition(minute=minute, camera=camera))
         if not (state_dir / "quiet").exists():
-            node.publisher.changed(camera, change(minute=minute))
+            node.publisher.changed(change(camera=camera, minute=minute))
             minute += 1
     node.close()
     log.close()

@@ -50,10 +50,12 @@ def change(
     minute: float = 0,
     previous: str | None = None,
     ended: float | None = None,
+    camera: str = "cam1",
 ) -> Change:
     """A change to an activity or, with ``ended``, the end of one."""
     kind = "activity_changed" if previous else "activity_started"
     return Change(
+        camera=camera,
         event_type="activity_ended" if ended is not None else kind,  # type: ignore[arg-type]
         activity=activity,
         previous=previous,

@@ -1,7 +1,7 @@
 """A pipeline for tests: a recogniser of brightness, and cameras that deliver what a test wrote."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from support.bundles.manifest_builder import manifest
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.readers import Arrival
 from har_stream.config.camera import CameraSettings
-from har_stream.core.activity import CameraState, CameraStatus, Change
+from har_stream.core.activity import CameraState, CameraStatus, Change, News
 from har_stream.core.frame import ClipSpec, Frame
 from har_stream.core.thresholds import Thresholds
 from har_stream.pipeline import Pipeline
@@ -52,6 +52,10 @@ class Brightness:
                 decisions.append(self._decide(camera))
         return decisions
 
+    def prime(self, camera: str, frame: Frame) -> None:
+        """Fill the window but for its last frame."""
+        self._seen[camera] = [frame] * (MANIFEST.clip.n_frames - 1)
+
     def finish(self, camera: str) -> list[Decision]:
         """Decide on a recording without a full window."""
         short = camera in self._seen and len(self._seen[camera]) < MANIFEST.clip.n_frames
@@ -74,21 +78,27 @@ class Brightness:
 class Script:
     """Readers that deliver what a test wrote down, one list a turn; a callable just happens."""
 
-    def __init__(self, turns: Iterable[list[tuple[str, Any]]]) -> None:
+    def __init__(
+        self,
+        turns: Iterable[list[tuple[str, Any]]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._turns = list(turns)
+        self._clock = clock
 
     @property
     def ended(self) -> bool:
         """Whether the script is over."""
         return not self._turns
 
-    def take(self, timeout_s: float) -> list[Arrival]:
+    def next_arrivals(self, timeout_s: float) -> list[Arrival]:
         """Deliver one turn."""
         turn = self._turns.pop(0)
         for _, item in turn:
             if callable(item):
                 item()
-        now_s = time.monotonic()
+        now_s = self._clock()
         return [Arrival(camera, item, now_s) for camera, item in turn if not callable(item)]
 
 
@@ -118,18 +128,23 @@ def camera(name: str, **settings: Any) -> CameraSettings:
     return CameraSettings(source="0", name=name, **settings)
 
 
-def alone(items: Iterable[Any]) -> Script:
+def alone(items: Iterable[Any], *, clock: Callable[[], float] = time.monotonic) -> Script:
     """Camera `a` delivers one item a turn."""
-    return Script([("a", item)] for item in items)
+    return Script(([("a", item)] for item in items), clock=clock)
 
 
-def run(script: Any, *cameras: CameraSettings, recogniser: Any = None) -> list[tuple[str, Any]]:
+def run(
+    script: Any,
+    *cameras: CameraSettings,
+    recogniser: Any = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[News]:
     """All that the pipeline says of a script."""
-    made = Pipeline(recogniser or Brightness(), cameras or [camera("a")])
+    made = Pipeline(recogniser or Brightness(), cameras or [camera("a")], clock=clock)
     return list(made.run(script))
 
 
-def changes(said: Iterable[tuple[str, Any]], of: str = "a") -> list[tuple[str, str, float]]:
+def changes(said: Iterable[News], of: str = "a") -> list[tuple[str, str, float]]:
     """Kind, activity and seconds since `START` of one camera's changes."""
     return [
         (
@@ -137,6 +152,6 @@ def changes(said: Iterable[tuple[str, Any]], of: str = "a") -> list[tuple[str, s
             news.activity,
             ((news.ended_at or news.started_at) - START).total_seconds(),
         )
-        for name, news in said
-        if isinstance(news, Change) and name == of
+        for news in said
+        if isinstance(news, Change) and news.camera == of
     ]

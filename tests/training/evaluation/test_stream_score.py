@@ -39,6 +39,7 @@ def scene(label: str | None, begins: float, ends: float) -> Scene:
 
 def change(kind: str, activity: str, started: float, ended: float | None = None) -> Change:
     return Change(
+        camera="hall",
         event_type=f"activity_{kind}",  # type: ignore[arg-type]
         activity=activity,
         previous=None,
