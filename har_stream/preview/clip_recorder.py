@@ -8,30 +8,35 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import cv2
-
 from har_stream.config.ids import as_id
 from har_stream.core.activity import Change
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
+from har_stream.preview.video_writer import ClipFile
 
 logger = logging.getLogger(__name__)
 
 BEFORE_S = 8.0
 """A clip begins this long before the activity is confirmed, so that it shows its start."""
 LENGTH_S = 16.0
-_OURS = re.compile(r"\d{8}T\d{6}_[a-z0-9_-]+(\.part)?\.mp4")
-"""Only files of this name are ever deleted; they sort by age."""
+_WHOLE = re.compile(r"\d{8}T\d{6}_[a-z0-9_-]+\.mp4")
+_TORN = re.compile(r"\.?\d{8}T\d{6}_[a-z0-9_-]+\.part\.mp4")
+"""Only files of these names are ever deleted; whole ones sort by age."""
 
 
 @dataclass(slots=True)
 class _Camera:
+    """What is kept of one camera: its newest frames, and the clip that is being written."""
+
     before: deque[tuple[Frame, Image]] = field(default_factory=deque)
-    clip: "_Clip | None" = None
+    clip: ClipFile | None = None
+    ends_at: datetime | None = None
 
 
 class ClipRecorder:
     """Writes a clip whenever a chosen activity starts.
+
+    A clip that cannot be written (a full disk) is said and left out; watching goes on.
 
     Args:
         folder: Where the clips go; made readable by its owner alone where it does not exist.
@@ -56,19 +61,19 @@ class ClipRecorder:
         except OSError as error:
             raise InputError(f"--record {folder}: cannot be written: {error.strerror}") from error
         for torn in folder.glob("*.part.mp4"):
-            if _OURS.fullmatch(torn.name):
+            if _TORN.fullmatch(torn.name):
                 torn.unlink()
         self._make_room()
 
     def add_frame(self, camera: str, frame: Frame, drawn: Image) -> None:
-        """Take in an annotated frame, shape (height, width, 3), BGR."""
+        """Keep an annotated frame, shape (height, width, 3), BGR; a running clip gets it."""
         here = self._cameras.setdefault(camera, _Camera())
         here.before.append((frame, drawn))
         while frame.captured_at - here.before[0][0].captured_at > timedelta(seconds=BEFORE_S):
             here.before.popleft()
         if here.clip is not None:
-            here.clip.write(frame, drawn)
-            if frame.captured_at >= here.clip.ends_at:
+            _write(here.clip, frame, drawn)
+            if here.ends_at is not None and frame.captured_at >= here.ends_at:
                 self._finish(here)
 
     def cut(self, change: Change) -> None:
@@ -80,10 +85,15 @@ class ClipRecorder:
             return
         first_frame, first_image = here.before[0]
         name = f"{change.started_at:%Y%m%dT%H%M%S}_{change.camera}_{as_id(change.activity)}"
-        ends_at = first_frame.captured_at + timedelta(seconds=LENGTH_S)
-        here.clip = _Clip(self._folder / name, self._fps, first_image, ends_at)
+        size_px = (first_image.shape[1], first_image.shape[0])
+        try:
+            here.clip = ClipFile(self._folder / f"{name}.mp4", fps=self._fps, size_px=size_px)
+        except InputError as error:
+            logger.error("%s", error)
+            return
+        here.ends_at = first_frame.captured_at + timedelta(seconds=LENGTH_S)
         for frame, drawn in here.before:
-            here.clip.write(frame, drawn)
+            _write(here.clip, frame, drawn)
 
     def close(self) -> None:
         """Finish what is being written."""
@@ -91,41 +101,28 @@ class ClipRecorder:
             self._finish(here)
 
     def _finish(self, here: _Camera) -> None:
-        if here.clip is not None:
+        if here.clip is None:
+            return
+        try:
             here.clip.close()
-            here.clip = None
-            self._make_room()
+        except InputError as error:
+            logger.error("%s", error)
+        here.clip = None
+        self._make_room()
 
     def _make_room(self) -> None:
-        clips = sorted(path for path in self._folder.iterdir() if _OURS.fullmatch(path.name))
-        sizes = {path: path.stat().st_size for path in clips}
-        excess = sum(sizes.values()) - self._max_bytes
+        found = list(self._folder.iterdir())
+        clips = sorted(path for path in found if _WHOLE.fullmatch(path.name))
+        written = [path for path in found if _TORN.fullmatch(path.name)]  # they count as well
+        excess = sum(path.stat().st_size for path in [*clips, *written]) - self._max_bytes
         for path in clips:
             if excess <= 0:
                 break
+            excess -= path.stat().st_size
             path.unlink()
-            excess -= sizes[path]
             logger.info("%s: deleted, the recorded clips reached their bound", path)
 
 
-class _Clip:
-    """One clip being written; it gets its name once it is whole."""
-
-    def __init__(self, path: Path, fps: float, first: Image, ends_at: datetime) -> None:
-        self.ends_at = ends_at
-        self._part = path.with_suffix(".part.mp4")
-        self._path = path.with_suffix(".mp4")
-        size_px = (first.shape[1], first.shape[0])
-        codec = cv2.VideoWriter.fourcc(*"mp4v")
-        self._writer = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, codec, fps, size_px)
-        if not self._writer.isOpened():
-            logger.error("%s: this clip cannot be written", self._path)
-
-    def write(self, frame: Frame, drawn: Image) -> None:
-        for _ in range(frame.n_ticks):
-            self._writer.write(drawn)
-
-    def close(self) -> None:
-        self._writer.release()
-        if self._part.exists():
-            self._part.rename(self._path)
+def _write(clip: ClipFile, frame: Frame, drawn: Image) -> None:
+    for _ in range(frame.n_ticks):
+        clip.write(drawn)

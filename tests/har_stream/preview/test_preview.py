@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.limits import files_of_at_most
 from support.processes.stream_process import virtual_display
 
 from har_stream.core.activity import CameraState, CameraStatus, Change, EventType, Recognition
@@ -103,6 +104,19 @@ def test_the_folder_stays_within_its_bound_and_strangers_files_are_left_alone(
     assert 0 < len(clips) < 6
     assert "label5" in clips[-1].name
     assert (tmp_path / "holiday.mp4").exists()
+
+
+def test_a_full_disk_is_said_and_leaves_no_torn_clip(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = ClipRecorder(tmp_path, labels=["cooking"], max_mb=50, fps=FPS)
+    with files_of_at_most(2_000):
+        record(recorder, ["eating", "cooking"], each_frames=100)
+    assert list(tmp_path.iterdir()) == []
+    assert "frames could be written; is the disk full" in caplog.text
+    record(recorder, ["eating", "cooking"], each_frames=100)
+    (clip,) = tmp_path.iterdir()
+    assert clip.name.endswith("_cam0_cooking.mp4"), "once there is room, it records again"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
