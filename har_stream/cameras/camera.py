@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from har_stream.cameras import capture
 from har_stream.cameras.capture import SourceCounts
@@ -18,6 +17,7 @@ from har_stream.cameras.video_file import read_file, read_folder
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.frame import Frame
+from har_stream.core.url import parse_url
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ def is_live(source: str) -> bool:
     """Tell whether a source runs on by itself, so that only its newest frame counts."""
     if source.isdigit():
         return True
-    url = urlsplit(source)
-    return "://" in source and Path(url.path).suffix.lower() not in VIDEO_SUFFIXES
+    url = parse_url(source)
+    return bool(url.scheme) and Path(url.path).suffix.lower() not in VIDEO_SUFFIXES
 
 
 def read_camera(
@@ -134,7 +134,7 @@ def _live(live: LiveSource, camera: CameraSettings) -> Iterator[Frame | CameraSt
 def _open_recorded(
     source: str, sample_hz: float, start_at: datetime, counts: SourceCounts, n_threads: int
 ) -> Iterator[Frame]:
-    if "://" in source:
+    if parse_url(source).scheme:
         return read_file(
             source, sample_hz=sample_hz, start_at=start_at, counts=counts, n_threads=n_threads
         )

@@ -10,6 +10,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when
 import cv2
 
 from har_stream.core.frame import Image
+from har_stream.core.url import openable
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # we say it in one line
 
@@ -45,7 +46,7 @@ def open_url(url: str, *parameters: int, n_threads: int = 1) -> cv2.VideoCapture
             time at 320x240; they pay for one file that has the machine to itself.
     """
     threads = (cv2.CAP_PROP_N_THREADS, n_threads)
-    opened = cv2.VideoCapture(url, cv2.CAP_FFMPEG, [*threads, *parameters])
+    opened = cv2.VideoCapture(openable(url), cv2.CAP_FFMPEG, [*threads, *parameters])
     return opened if opened.isOpened() else None
 
 

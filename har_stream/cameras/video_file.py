@@ -13,6 +13,7 @@ from har_stream.cameras.sampling import Sampler
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
 from har_stream.core.redact import redact
+from har_stream.core.url import parse_url
 
 logger = logging.getLogger(__name__)
 
@@ -187,21 +188,23 @@ def _misses_allowed(n_stated: float, n_seen: int) -> int:
 
 
 def _open(path: Path | str, n_threads: int) -> cv2.VideoCapture:
-    if isinstance(path, str) and "://" in path:
+    if isinstance(path, str) and parse_url(path).scheme:
         opened = capture.open_url(path, n_threads=n_threads)
         if opened is None:
             raise InputError(f"{redact(path)}: no video can be read there; check the address")
         return opened
     path = Path(path)
+    name = redact(str(path))  # an address that lacks its :// is looked for as a file
     try:
         with path.open("rb") as file:
             if not file.read(1):
-                raise InputError(f"{path}: the file is empty; give a video file")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}; give a video file") from error
+                raise InputError(f"{name}: the file is empty; give a video file")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{name}: cannot be read: {reason}; give a video file") from error
     opened = capture.open_url(str(path.resolve()), n_threads=n_threads)
     if opened is None or not capture.is_video(opened, path):
-        raise InputError(f"{path}: not a video that can be read; try to play it with ffplay")
+        raise InputError(f"{name}: not a video that can be read; try to play it with ffplay")
     return opened
 
 

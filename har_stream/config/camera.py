@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from har_stream.config.ids import Id, as_id
 from har_stream.config.section import Fraction, Section
+from har_stream.core.url import parse_url
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp")
 """What FFmpeg reads live video from."""
@@ -28,8 +29,8 @@ def _as_text(source: object) -> object:
 
 def _checked_source(source: str) -> str:
     """Refuse a mistyped address, which would be tried again for ever like a camera that is away."""
-    scheme, separator, _ = source.partition("://")
-    if separator and scheme.lower() not in STREAM_SCHEMES:
+    scheme = parse_url(source).scheme
+    if scheme and scheme not in STREAM_SCHEMES:
         raise ValueError(f"no camera speaks {scheme}://; known are {', '.join(STREAM_SCHEMES)}")
     return source
 
@@ -76,4 +77,6 @@ class CameraSettings(Section):
             return self.name
         if self.source.isdigit():
             return f"cam{self.source}"
-        return as_id(Path(self.source.split("?")[0].rsplit("@", 1)[-1]).stem or "cam")
+        url = parse_url(self.source)  # a password is in none of these parts
+        place = url.host if url.scheme and url.port and not url.port.isdigit() else url.place
+        return as_id(Path(place).stem or "cam")

@@ -1,11 +1,12 @@
 """Where the MQTT broker is and how to trust it: URL, certificates."""
 
+import re
 import ssl
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from har_stream.config.broker import BrokerSettings, TlsSettings
 from har_stream.core.errors import InputError
+from har_stream.core.url import parse_url
 
 DEFAULT_URL = "mqtt://127.0.0.1:1883"
 
@@ -29,20 +30,19 @@ def read_address(url: str | None) -> Address:
     Raises:
         InputError: It is no ``mqtt://`` or ``mqtts://`` URL, or it carries credentials.
     """
-    try:
-        parts = urlsplit(url or DEFAULT_URL)
-        port = parts.port
-    except ValueError as error:
-        raise InputError(f"broker URL: {error}; mqtt://host:1883 expected") from error
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+    parts = parse_url(url or DEFAULT_URL)
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.host:
         raise InputError("broker URL: mqtt://host:1883 or mqtts://host:8883 expected")
-    if parts.username or parts.password:
+    if parts.login:
         raise InputError(
-            f"broker URL of {parts.hostname}: credentials do not belong there; use broker.username "
+            f"broker URL of {parts.host}: credentials do not belong there; use broker.username "
             "with broker.password_file or HAR_MQTT_PASSWORD"
         )
     tls = parts.scheme == "mqtts"
-    return Address(parts.hostname, port or (8883 if tls else 1883), tls)
+    port = parts.port or ("8883" if tls else "1883")
+    if not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 2**16):
+        raise InputError(f"broker URL of {parts.host}: its port is none; mqtt://host:1883 expected")
+    return Address(parts.host, int(port), tls)
 
 
 def tls_context(broker: BrokerSettings) -> ssl.SSLContext | None:

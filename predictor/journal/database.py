@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from har_stream.core.errors import InputError
+from har_stream.core.redact import redact
+from har_stream.core.url import parse_url
 from predictor.journal.tables import migrate
 
 BUSY_S = 30.0
@@ -28,15 +30,15 @@ def connect(url: str) -> tuple[Engine, str]:
             no journal. A password in the URL is not shown.
     """
     try:
-        parsed = make_url(url)
+        parsed = _parsed(url)
         engine = sqlalchemy.create_engine(parsed, **_options(parsed))
     except (ArgumentError, NoSuchModuleError) as error:
         raise InputError(
-            f"journal {url.split('@')[-1]!r} is no database URL; "
+            f"journal {redact(url)!r} is no database URL; "
             "give sqlite:///journal.db or postgresql+psycopg://user@host/database"
         ) from error
     except OSError as error:
-        raise InputError(f"journal {url}: cannot be made: {error.strerror}") from error
+        raise InputError(f"journal {redact(url)}: cannot be made: {error.strerror}") from error
     except ModuleNotFoundError as error:
         raise InputError(
             f"journal: the driver {error.name!r} is missing; pip install 'har-stream[postgresql]'"
@@ -50,7 +52,16 @@ def connect(url: str) -> tuple[Engine, str]:
     except DBAPIError as error:
         engine.dispose()
         reason = " ".join(str(error.orig).split())
-        raise InputError(f"journal {parsed.render_as_string()}: {reason}") from error
+        raise InputError(f"journal {redact(url)}: {reason}") from error
+
+
+def _parsed(url: str) -> sqlalchemy.URL:
+    """Read a database's URL; its password may hold what SQLAlchemy would take for host or query."""
+    parts = parse_url(url)
+    if not parts.login:
+        return make_url(url)
+    rest = make_url(f"{parts.scheme}://{parts.place}{parts.query}")
+    return rest.set(username=parts.user, password=parts.password)
 
 
 def _options(url: sqlalchemy.URL) -> dict[str, Any]:
