@@ -41,7 +41,9 @@ def run_command(
     except (KeyboardInterrupt, EOFError) as interrupt:  # EOF: Ctrl-D where something is asked
         if is_service:
             return 0
-        print(f"{name}: interrupted", *interrupt.args, file=sys.stderr)
+        # Ctrl-C may say what is kept; what Python says of Ctrl-D helps nobody.
+        said = interrupt.args if isinstance(interrupt, KeyboardInterrupt) else ()
+        print(f"{name}: interrupted", *said, file=sys.stderr)
         return 130
 
 

@@ -13,7 +13,7 @@ from support.repository import ROOT
 from har_stream.core.activity import IDLE
 from har_stream.mqtt.messages import ActivityEvent, Forecast
 from har_stream.simulation.truth import truth
-from training.evaluation.simulated_home import Told, score_events, share_of_time
+from training.evaluation.simulated_home import ReportedChange, score_changes, share_of_time
 
 SCHEMA = ROOT / "docs" / "schema"
 SEED = 4242
@@ -64,8 +64,8 @@ def test_a_simulated_day_is_recognised_journalled_and_forecast(
     stays = truth(SEED, start_at=START_AT, days=1)
     if kept[-1].ended_at and stays[-1].ended_at - kept[-1].ended_at <= timedelta(seconds=EVERY_S):
         kept.pop()  # the source ended, and with it whatever was going on
-    told = [Told(activity, at, at) for at, activity in map(_now, kept)]
-    score = score_events(stays, told, every_s=EVERY_S)
+    told = [ReportedChange(activity, at, at) for at, activity in map(_now, kept)]
+    score = score_changes(stays, told, every_s=EVERY_S)
     assert (score.n_missed, score.n_false) == (0, 0)
     assert score.n_true > 10
     first = (START_AT, stays[0].activity if stays[0].activity == IDLE else "unknown")

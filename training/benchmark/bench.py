@@ -18,7 +18,7 @@ from rich.table import Table
 
 from har_stream.bundles import bundle
 from har_stream.core.atomic_file import check_folder, writing
-from har_stream.core.errors import InputError
+from har_stream.core.command import run_command
 
 # TensorFlow speaks before it is asked, and is loaded only where it is measured.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,6 +28,8 @@ SIZES = {"240p": "320x240", "720p": "1280x720"}
 FILM_FPS = 30
 CAMERAS = (1, 4, 16, 64)
 CAMERA_SIZE, CAMERA_FPS = "640x360", 10
+EXTRAS = {"keras": "train", "tensorflow": "train"}
+"""The extra of har-stream that brings each package which is loaded to be measured."""
 PACKAGES = ("har-stream", "tensorflow", "keras", "ai-edge-litert", "opencv-python")
 
 WAYS = {
@@ -77,21 +79,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write all figures here")
     parser.add_argument("--quick", action="store_true", help="a rough answer within two minutes")
     options = parser.parse_args(argv)
-    try:
-        if options.json:
-            check_folder(options.json)
-        figures = measure(QUICK if options.quick else FULL)
-        Console().print(to_table(figures))
-        if options.json:
-            with writing(options.json):  # in place, for it may be /dev/stdout
-                options.json.write_text(json.dumps(figures, indent=2) + "\n")
-    except InputError as error:
-        print(f"har-bench: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("har-bench: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return run_command("har-bench", lambda: _run(options), extras=EXTRAS)
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.json:
+        check_folder(options.json)
+    figures = measure(QUICK if options.quick else FULL)
+    Console().print(to_table(figures))
+    if options.json:
+        with writing(options.json):  # in place, for it may be /dev/stdout
+            options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def measure(effort: Effort) -> Figures:

@@ -1,12 +1,12 @@
 """The arguments of `train-har`: one short function per command."""
 
 import argparse
+import textwrap
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from training.commands.report_arguments import add_compare, add_export, add_report
-from training.commands.subcommand import add_command
+from har_stream.core.command import count, names, positive, seed
 
 EXAMPLES = r"""
 examples:
@@ -45,9 +45,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     for add in (
         _add_fit,
-        add_report,
-        add_compare,
-        add_export,
+        _add_report,
+        _add_compare,
+        _add_export,
         _add_evaluate,
         _add_summary,
         _add_import,
@@ -59,8 +59,23 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_command(
+    commands: Any, name: str, summary: str, *, about: str, examples: str
+) -> argparse.ArgumentParser:
+    """Add a command whose help says what it does, in whole sentences, and shows how it is used."""
+    lines = "".join(f"\n  train-har {name} {line}" for line in examples.splitlines())
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=textwrap.fill(about, 80),
+        epilog=f"examples:{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
 def _add_fit(commands: Any) -> None:
-    fit = add_command(
+    fit = _add_command(
         commands,
         "fit",
         "train as a config says, and make a bundle",
@@ -75,16 +90,77 @@ def _add_fit(commands: Any) -> None:
     fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
     fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")
     fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
-    fit.add_argument("--seed", type=_seed, metavar="N", help="wins over CONFIG")
-    fit.add_argument("--seeds", type=_count, metavar="N", default=1, help="so many, one by one")
+    fit.add_argument("--seed", type=seed, metavar="N", help="wins over CONFIG")
+    fit.add_argument("--seeds", type=count, metavar="N", default=1, help="so many, one by one")
     fit.add_argument("--resume", action="store_true", help="go on where the run stopped")
     fit.add_argument(
         "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
     )
 
 
+def _add_report(commands: Any) -> None:
+    report = _add_command(
+        commands,
+        "report",
+        "write a run's report anew: HTML, PNG, JSON",
+        about="Write report.html, report.json and plots/ into the folder of a finished run, as fit "
+        "does in the end. The page needs nothing beside it: send it to anybody.",
+        examples="runs/lrcn",
+    )
+    report.add_argument("run", type=Path, metavar="RUN", help="fit's --out, with --seeds too")
+
+
+def _add_compare(commands: Any) -> None:
+    compare = _add_command(
+        commands,
+        "compare",
+        "put runs side by side in one HTML page",
+        about="Accuracy with intervals, calibration, size, cost and speed of several runs, their "
+        "curves and confusions, and which differences are more than chance: a paired "
+        "bootstrap over videos, on the clips that both were tested on. A sweep (fit --seeds) "
+        "is one row: its mean, and its interval over seeds.",
+        examples="runs/study-lrcn runs/study-convlstm --out study.html",
+    )
+    compare.add_argument(
+        "run", type=Path, nargs="+", metavar="RUN", help="folder of a run or sweep"
+    )
+    compare.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        default=Path("compare.html"),
+        help="the page; its figures lie beside it as JSON (compare.html)",
+    )
+
+
+def _add_export(commands: Any) -> None:
+    export = _add_command(
+        commands,
+        "export",
+        "smaller weights, and what they cost in accuracy",
+        about="Write RUN/bundle-int8 or RUN/bundle-float16 (or RUN/bundle anew), and stream the "
+        "run's test clips through float32, float16 and int8: size, time, accuracy, into the "
+        "report. An export that does not say what the network says is refused.",
+        examples="runs/lrcn --int8\nruns/lrcn --float16",
+    )
+    export.add_argument("run", type=Path, metavar="RUN", help="folder of a run: fit's --out")
+    smaller = export.add_mutually_exclusive_group()
+    for weights in ("int8", "float16"):
+        smaller.add_argument(
+            f"--{weights}",
+            dest="weights",
+            action="store_const",
+            const=weights,
+            default="float32",
+            help=f"weights in {weights} in place of float32",
+        )
+    export.add_argument(
+        "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
+    )
+
+
 def _add_evaluate(commands: Any) -> None:
-    evaluate = add_command(
+    evaluate = _add_command(
         commands,
         "evaluate",
         "stream clips through a bundle and score it",
@@ -108,7 +184,7 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _add_summary(commands: Any) -> None:
-    summary = add_command(
+    summary = _add_command(
         commands,
         "summary",
         "print a network's layers and parameters",
@@ -116,11 +192,11 @@ def _add_summary(commands: Any) -> None:
         examples="convlstm --labels 21",
     )
     summary.add_argument("network", metavar="NETWORK", help="lrcn, convlstm, ...")
-    summary.add_argument("--labels", type=_count, metavar="N", default=4, help="(default 4)")
+    summary.add_argument("--labels", type=count, metavar="N", default=4, help="(default 4)")
 
 
 def _add_import(commands: Any) -> None:
-    imports = add_command(
+    imports = _add_command(
         commands,
         "import",
         "make a bundle of a Keras LRCN or ConvLSTM file",
@@ -131,14 +207,14 @@ def _add_import(commands: Any) -> None:
     )
     imports.add_argument("model", type=Path, metavar="MODEL", help=".h5 or .keras, of Keras 2 or 3")
     imports.add_argument(
-        "--labels", type=_names, required=True, metavar="A,B", help="in the order of its outputs"
+        "--labels", type=names, required=True, metavar="A,B", help="in the order of its outputs"
     )
     imports.add_argument(
         "--colour", choices=("bgr", "rgb"), help="channel order it was trained on; OpenCV's is bgr"
     )
     imports.add_argument(
         "--sample-hz",
-        type=_positive,
+        type=positive,
         metavar="HZ",
         help="frames a second it was trained on; 20 frames spread over a clip of UCF50: about 2.9",
     )
@@ -149,7 +225,7 @@ def _add_import(commands: Any) -> None:
 
 
 def _add_download(commands: Any) -> None:
-    download = add_command(
+    download = _add_command(
         commands,
         "download",
         "fetch a data set, or pretrained weights",
@@ -166,7 +242,7 @@ def _add_download(commands: Any) -> None:
 
 
 def _add_record(commands: Any) -> None:
-    record = add_command(
+    record = _add_command(
         commands,
         "record",
         "collect clips of your own home, with consent",
@@ -177,10 +253,10 @@ def _add_record(commands: Any) -> None:
     record.add_argument("--label", required=True, metavar="NAME", help="what is going on")
     record.add_argument("--camera", required=True, metavar="SRC", help="index, URL or file")
     record.add_argument(
-        "--minutes", type=_positive, metavar="N", default=2.0, help="(default %(default)g)"
+        "--minutes", type=positive, metavar="N", default=2.0, help="(default %(default)g)"
     )
     record.add_argument(
-        "--seconds", type=_positive, metavar="N", default=6.0, help="of a clip (default 6)"
+        "--seconds", type=positive, metavar="N", default=6.0, help="of a clip (default 6)"
     )
     record.add_argument(
         "--out", type=Path, metavar="DIR", default=Path("clips"), help="class folders (clips)"
@@ -194,7 +270,7 @@ def _add_record(commands: Any) -> None:
 
 
 def _add_cut(commands: Any) -> None:
-    cut = add_command(
+    cut = _add_command(
         commands,
         "cut",
         "cut labelled stretches of recordings into class folders",
@@ -208,32 +284,7 @@ def _add_cut(commands: Any) -> None:
         metavar="LABELS",
         help="CSV with file,start_s,end_s,label and perhaps group; or the folder of GMDCSA24",
     )
-    cut.add_argument("--labels", type=_names, metavar="A,B", default=(), help="only these")
+    cut.add_argument("--labels", type=names, metavar="A,B", default=(), help="only these")
     cut.add_argument(
         "--out", type=Path, metavar="DIR", default=Path("clips"), help="class folders (clips)"
     )
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: at least 1")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text}: at least 0")
-    return number
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: above 0")
-    return number

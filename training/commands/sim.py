@@ -1,12 +1,9 @@
 """`har-sim`: the simulated home from the command line: record it, or score what is made of it."""
 
 import argparse
-import dataclasses
 import json
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,116 +13,33 @@ from rich.table import Table
 
 from har_stream.bundles import bundle
 from har_stream.config.state_dir import default_state_dir
-from har_stream.core.activity import IDLE
 from har_stream.core.atomic_file import check_folder, writing
+from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
-from har_stream.core.thresholds import apply_reject_rule
 from har_stream.preview.video_writer import ClipFile
 from har_stream.recognition.recogniser import Recogniser
-from har_stream.recognition.segmenter import Segmenter
 from har_stream.simulation.routine import DAY_S
 from har_stream.simulation.simulated_camera import SimulatedSource, parse_source, read_frames
-from har_stream.simulation.truth import Stay, truth, write_log
-from predictor.models.hmm import HmmForecaster
-from predictor.outlook import Forecaster, Observation
-from predictor.service.running_scores import RunningScores
-from training.evaluation.simulated_home import (
-    Told,
-    lasting,
-    score_events,
-    score_labels,
-    share_of_time,
-)
+from har_stream.simulation.truth import truth, write_log
+from training.evaluation.simulated_home import compare, watch
 
 START_AT = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday's midnight."""
 RECORD_HZ = 5.0
-_CAMERA = "sim"
 _STDERR = Console(stderr=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     options = _parser().parse_args(argv)
-    try:
-        if options.start_at.tzinfo is None:
-            raise InputError(
-                f"--start-at {options.start_at}: give its zone too, for example +01:00"
-            )
-        options.run(options)
-    except InputError as error:
-        print(f"har-sim: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("har-sim: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return run_command("har-sim", lambda: _run(options))
 
 
-@dataclass(slots=True)
-class Watched:
-    """What was made of a home.
-
-    Attributes:
-        labels: Every decision: its instant and label, perhaps ``unknown``.
-        states: What the segmenter held to be going on from each instant on.
-        told: Its reports.
-    """
-
-    labels: list[tuple[datetime, str]] = field(default_factory=list)
-    states: list[tuple[datetime, str]] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
-
-
-def watch(frames: Iterable[Frame], recogniser: Recogniser) -> Watched:
-    """Recognise and segment frames, as the pipeline does for one camera."""
-    manifest = recogniser.bundle.manifest
-    segmenter = Segmenter(_CAMERA, manifest.deciding, span_s=manifest.clip.span_s)
-    watched = Watched()
-    for frame in frames:
-        if frame.resets:
-            segmenter.begin(frame.captured_at)
-        for decision in recogniser.step([(_CAMERA, frame)]):
-            named = dict(zip(manifest.labels, decision.probabilities.tolist(), strict=True))
-            change = segmenter.observe(decision.at, named)
-            if change is not None:
-                watched.told.append(Told.by(change, decision.at))
-            watched.labels.append((decision.at, apply_reject_rule(named, manifest.deciding).label))
-            watched.states.append((decision.at, segmenter.state))
-    return watched
-
-
-def forecast(
-    forecaster: Forecaster, *, history: Iterable[Stay], told: Sequence[Told], asked: Iterable[Stay]
-) -> RunningScores:
-    """Ask for the next activity before each true one, given only what was reported until then.
-
-    Args:
-        forecaster: Knows nothing yet.
-        history: True activities of earlier days, learned first.
-        told: Reports of the days that are judged.
-        asked: Their true activities; ``idle`` is no activity.
-    """
-    scores = RunningScores()
-    for stay in history:
-        _tell(forecaster, Told(stay.activity, stay.started_at, stay.started_at))
-    pending = list(told)
-    for stay in asked:
-        while pending and pending[0].said_at <= stay.started_at:
-            _tell(forecaster, pending.pop(0))
-        if stay.activity != IDLE:
-            likely = forecaster.outlook(stay.started_at).next
-            scores.add(likely, stay.activity, model=forecaster.name)
-    return scores
-
-
-def _tell(forecaster: Forecaster, report: Told) -> None:
-    began_at = max(report.began_at, forecaster.seen_until or report.began_at)
-    if report.activity == IDLE:
-        forecaster.end(began_at)
-    else:
-        forecaster.observe(Observation(report.activity, began_at))
+def _run(options: argparse.Namespace) -> None:
+    if options.start_at.tzinfo is None:
+        raise InputError(f"--start-at {options.start_at}: give its zone too, for example +01:00")
+    options.run(options)
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -144,48 +58,11 @@ def _score(options: argparse.Namespace) -> None:
         watched = watch(shown, recogniser)
         if not watched.labels:
             raise InputError(f"--days {options.days:g}: over before the first decision; give more")
-        recogniser.forget(_CAMERA)
         scores.append(compare(source, watched, start_at=options.start_at, history=options.history))
     _print(scores)
     if options.json:
         with writing(options.json):  # in place, for it may be /dev/stdout
             options.json.write_text(json.dumps(scores, indent=2) + "\n")
-
-
-def compare(
-    source: SimulatedSource, watched: Watched, *, start_at: datetime, history: int
-) -> dict[str, Any]:
-    """Hold what was made of a home against its truth.
-
-    Args:
-        source: What was watched.
-        watched: What was made of it.
-        start_at: When watching began.
-        history: Days before that the forecaster learns from: true ones, of the same home.
-    """
-    stays = truth(source.seed, start_at=start_at, days=source.days)
-    earlier = truth(source.seed, start_at=start_at - timedelta(days=history), days=history)
-    lasts_s = 2 * source.every
-    forecasts = forecast(
-        HmmForecaster(),
-        history=lasting(earlier, at_least_s=lasts_s),
-        told=watched.told,
-        asked=lasting(stays, at_least_s=lasts_s),
-    )
-    accuracy, confusion = score_labels(stays, watched.labels)
-    until = start_at + timedelta(days=source.days)
-    return {
-        "seed": source.seed,
-        "n_decisions": len(watched.labels),
-        "recognition_accuracy": accuracy,
-        "current_activity_accuracy": share_of_time(stays, watched.states, until=until),
-        "events": dataclasses.asdict(score_events(stays, watched.told, every_s=source.every)),
-        "forecast": {
-            "n": forecasts.n_scored,
-            **{name: score.model_dump() for name, score in forecasts.scores().items()},
-        },
-        "confusion": confusion,
-    }
 
 
 def _print(scores: Sequence[dict[str, Any]]) -> None:

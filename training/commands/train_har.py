@@ -20,6 +20,7 @@ from rich.table import Table
 from har_stream.config.state_dir import bundles_dir, clip_cache, default_state_dir
 from har_stream.config.yaml_file import problems
 from har_stream.core.atomic_file import check_folder, writing
+from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 from training.commands import collect
 from training.commands.arguments import make_parser
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
 # What takes long to import is imported where it is used, so that --help is instant.
 
-_EXTRA = {"h5py", "jinja2", "keras", "matplotlib", "rarfile", "scipy", "sklearn", "tensorflow"}
-"""Modules that har-stream[train] installs."""
+_PACKAGES = ("h5py", "jinja2", "keras", "matplotlib", "rarfile", "scipy", "sklearn", "tensorflow")
+EXTRAS = dict.fromkeys(_PACKAGES, "train")
+"""The extra of har-stream that brings each package which a command may lack."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,24 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         handlers=[RichHandler(console=Console(stderr=True), show_path=False, show_level=False)],
     )
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each split traces anew, and must
-    try:
-        _COMMANDS[options.command](options, f"train-har {shlex.join(arguments)}")
-    except InputError as error:
-        print(f"train-har: {error}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
-            raise
-        remedy = "pip install 'har-stream[train]'"
-        print(f"train-har: {error.name} is not installed: {remedy}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as interrupt:
-        print("train-har: interrupted", *interrupt.args, file=sys.stderr)
-        return 130
-    except EOFError:  # Ctrl-D where something is asked
-        print("train-har: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    run, command = _COMMANDS[options.command], f"train-har {shlex.join(arguments)}"
+    return run_command("train-har", lambda: run(options, command), extras=EXTRAS)
 
 
 def _fit(options: argparse.Namespace, _: str) -> None:

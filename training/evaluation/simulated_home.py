@@ -1,42 +1,54 @@
-"""How well the simulated home is understood: recognitions, activities, events and forecasts.
+"""How well a simulated home is understood: recognitions, activities, events and forecasts.
 
-Pure: everything is compared with the truth of the simulation, by instants of stream time.
+Everything is compared with the truth of the simulation, by instants of stream time.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import median
+from typing import Any
 
 from har_stream.core.activity import IDLE, Change
-from har_stream.simulation.truth import Stay, stay_at
+from har_stream.core.frame import Frame
+from har_stream.core.thresholds import apply_reject_rule
+from har_stream.recognition.recogniser import Recogniser
+from har_stream.recognition.segmenter import Segmenter
+from har_stream.simulation.simulated_camera import SimulatedSource
+from har_stream.simulation.truth import Stay, stay_at, truth
+from predictor.models.hmm import HmmForecaster
+from predictor.outlook import Forecaster, Observation
+from predictor.service.running_scores import RunningScores
+
+_CAMERA = "sim"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedChange:
     """A change of activity, as it was reported.
 
     Attributes:
         activity: What began; ``idle`` where an activity ended and none was seen to follow.
         began_at: When, by the report.
-        said_at: Stream time of the report.
+        reported_at: Stream time of the report.
     """
 
     activity: str
     began_at: datetime
-    said_at: datetime
+    reported_at: datetime
 
     @classmethod
-    def by(cls, change: Change, said_at: datetime) -> "Told":
+    def from_change(cls, change: Change, reported_at: datetime) -> "ReportedChange":
         """Read a segmenter's change."""
         if change.ended_at is not None:
-            return cls(IDLE, change.ended_at, said_at)
-        return cls(change.activity, change.started_at, said_at)
+            return cls(IDLE, change.ended_at, reported_at)
+        return cls(change.activity, change.started_at, reported_at)
 
 
 @dataclass(frozen=True, slots=True)
-class EventScore:
+class ChangeScore:
     """How the reported changes match the true ones.
 
     Attributes:
@@ -62,7 +74,7 @@ class EventScore:
     median_error_s: float
 
 
-def lasting(stays: Iterable[Stay], *, at_least_s: float) -> list[Stay]:
+def drop_brief_stays(stays: Iterable[Stay], *, at_least_s: float) -> list[Stay]:
     """Leave out what is over before it can be seen twice; what it interrupted goes on."""
     kept: list[Stay] = []
     for stay in stays:
@@ -95,7 +107,9 @@ def share_of_time(
     return right / total if total else 0.0
 
 
-def score_events(stays: Sequence[Stay], told: Sequence[Told], *, every_s: float) -> EventScore:
+def score_changes(
+    stays: Sequence[Stay], reports: Sequence[ReportedChange], *, every_s: float
+) -> ChangeScore:
     """Match reports with true changes, one to one.
 
     A change to an activity that lasts at least two bursts has to be reported; a report of a
@@ -103,14 +117,14 @@ def score_events(stays: Sequence[Stay], told: Sequence[Told], *, every_s: float)
 
     Args:
         stays: The truth.
-        told: The reports, in order.
+        reports: The reports, in order.
         every_s: Time between two decisions: how far a reported start may lie from the true one.
     """
     slack = timedelta(seconds=2 * every_s)
-    asked = lasting(stays, at_least_s=2 * every_s)
-    answered: dict[Stay, Told] = {}
+    asked = drop_brief_stays(stays, at_least_s=2 * every_s)
+    answered: dict[Stay, ReportedChange] = {}
     n_false = 0
-    for report in told:
+    for report in reports:
         fits = [
             stay
             for stay in stays
@@ -123,13 +137,13 @@ def score_events(stays: Sequence[Stay], told: Sequence[Told], *, every_s: float)
         else:
             n_false += 1
     found = [(stay, _first_answer(stay, answered)) for stay in asked]
-    lags = [(report.said_at - stay.started_at) for stay, report in found if report]
+    lags = [(report.reported_at - stay.started_at) for stay, report in found if report]
     errors = [abs(report.began_at - stay.started_at) for stay, report in found if report]
-    precision = 1 - n_false / len(told) if told else 0.0
+    precision = 1 - n_false / len(reports) if reports else 0.0
     recall = len(lags) / len(asked) if asked else 0.0
-    return EventScore(
+    return ChangeScore(
         n_true=len(asked),
-        n_reported=len(told),
+        n_reported=len(reports),
         n_missed=len(asked) - len(lags),
         n_false=n_false,
         precision=precision,
@@ -147,15 +161,121 @@ def score_labels(
     seen: dict[str, Counter[str]] = {}
     for at, label in labels:
         seen.setdefault(stay_at(stays, at).activity, Counter())[label] += 1
-    n_right = sum(counts[truth] for truth, counts in seen.items())
-    return n_right / len(labels), {truth: dict(counts) for truth, counts in sorted(seen.items())}
+    n_right = sum(counts[true] for true, counts in seen.items())
+    return n_right / len(labels), {true: dict(counts) for true, counts in sorted(seen.items())}
 
 
-def _first_answer(asked: Stay, answered: dict[Stay, Told]) -> Told | None:
+def _first_answer(asked: Stay, answered: dict[Stay, ReportedChange]) -> ReportedChange | None:
     """The report of any part of a stay that shorter ones interrupt."""
     reports = [
         report
         for stay, report in answered.items()
         if stay.activity == asked.activity and asked.started_at <= stay.started_at < asked.ended_at
     ]
-    return min(reports, key=lambda report: report.said_at, default=None)
+    return min(reports, key=lambda report: report.reported_at, default=None)
+
+
+@dataclass(slots=True)
+class RecognisedHome:
+    """What was made of a home.
+
+    Attributes:
+        labels: Every decision: its instant and label, perhaps ``unknown``.
+        states: What the segmenter held to be going on from each instant on.
+        reports: Its reports.
+    """
+
+    labels: list[tuple[datetime, str]] = field(default_factory=list)
+    states: list[tuple[datetime, str]] = field(default_factory=list)
+    reports: list[ReportedChange] = field(default_factory=list)
+
+
+def watch(frames: Iterable[Frame], recogniser: Recogniser) -> RecognisedHome:
+    """Recognise and segment frames, as the pipeline does for one camera."""
+    manifest = recogniser.bundle.manifest
+    segmenter = Segmenter(_CAMERA, manifest.deciding, span_s=manifest.clip.span_s)
+    watched = RecognisedHome()
+    for frame in frames:
+        if frame.resets:
+            segmenter.begin(frame.captured_at)
+        for decision in recogniser.step([(_CAMERA, frame)]):
+            named = dict(zip(manifest.labels, decision.probabilities.tolist(), strict=True))
+            change = segmenter.observe(decision.at, named)
+            if change is not None:
+                watched.reports.append(ReportedChange.from_change(change, decision.at))
+            watched.labels.append((decision.at, apply_reject_rule(named, manifest.deciding).label))
+            watched.states.append((decision.at, segmenter.state))
+    recogniser.forget(_CAMERA)
+    return watched
+
+
+def forecast(
+    forecaster: Forecaster,
+    *,
+    history: Iterable[Stay],
+    reports: Sequence[ReportedChange],
+    asked: Iterable[Stay],
+) -> RunningScores:
+    """Ask for the next activity before each true one, given only what was reported until then.
+
+    Args:
+        forecaster: Knows nothing yet.
+        history: True activities of earlier days, learned first.
+        reports: Reports of the days that are judged.
+        asked: Their true activities; ``idle`` is no activity.
+    """
+    scores = RunningScores()
+    for stay in history:
+        _tell(forecaster, ReportedChange(stay.activity, stay.started_at, stay.started_at))
+    pending = list(reports)
+    for stay in asked:
+        while pending and pending[0].reported_at <= stay.started_at:
+            _tell(forecaster, pending.pop(0))
+        if stay.activity != IDLE:
+            likely = forecaster.outlook(stay.started_at).next
+            scores.add(likely, stay.activity, model=forecaster.name)
+    return scores
+
+
+def _tell(forecaster: Forecaster, report: ReportedChange) -> None:
+    began_at = max(report.began_at, forecaster.seen_until or report.began_at)
+    if report.activity == IDLE:
+        forecaster.end(began_at)
+    else:
+        forecaster.observe(Observation(report.activity, began_at))
+
+
+def compare(
+    source: SimulatedSource, watched: RecognisedHome, *, start_at: datetime, history: int
+) -> dict[str, Any]:
+    """Hold what was made of a home against its truth.
+
+    Args:
+        source: What was watched.
+        watched: What was made of it.
+        start_at: When watching began.
+        history: Days before that the forecaster learns from: true ones, of the same home.
+    """
+    stays = truth(source.seed, start_at=start_at, days=source.days)
+    earlier = truth(source.seed, start_at=start_at - timedelta(days=history), days=history)
+    lasts_s = 2 * source.every
+    forecasts = forecast(
+        HmmForecaster(),
+        history=drop_brief_stays(earlier, at_least_s=lasts_s),
+        reports=watched.reports,
+        asked=drop_brief_stays(stays, at_least_s=lasts_s),
+    )
+    accuracy, confusion = score_labels(stays, watched.labels)
+    until = start_at + timedelta(days=source.days)
+    return {
+        "seed": source.seed,
+        "n_decisions": len(watched.labels),
+        "recognition_accuracy": accuracy,
+        "current_activity_accuracy": share_of_time(stays, watched.states, until=until),
+        "events": dataclasses.asdict(score_changes(stays, watched.reports, every_s=source.every)),
+        "forecast": {
+            "n": forecasts.n_scored,
+            **{name: score.model_dump() for name, score in forecasts.scores().items()},
+        },
+        "confusion": confusion,
+    }

@@ -107,3 +107,14 @@ def test_without_ffmpeg_the_remedy_is_named(
     monkeypatch.setattr(bench.bundle, "find", lambda _: random_bundle("lrcn", STUDY)[0].path)
     assert bench.main(["--json", str(tmp_path / "f.json")]) == 2
     assert "apt-get install ffmpeg" in capsys.readouterr().err
+
+
+def test_without_the_extra_the_command_that_installs_it_is_named() -> None:
+    lacking = "import sys; sys.modules['keras'] = None"
+    call = "from training.benchmark.bench import main; sys.exit(main(['--quick']))"
+    command = [sys.executable, "-c", f"{lacking}; {call}"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    said = "har-bench: keras is not installed: pip install 'har-stream[train]'"
+    assert run.stderr.splitlines()[-1] == said
+    assert "Traceback" not in run.stderr
+    assert run.returncode == 2

@@ -3,6 +3,8 @@
 import csv
 import json
 import signal
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import cv2
 import pytest
 from support.limits import files_of_at_most
+from support.repository import ROOT
 
 from har_stream.bundles import bundle
 from har_stream.recognition.recogniser import Recogniser
@@ -17,6 +20,7 @@ from har_stream.simulation.routine import ACTIVITIES
 from har_stream.simulation.simulated_camera import SimulatedSource, read_frames
 from har_stream.simulation.truth import truth
 from training.commands import sim
+from training.evaluation.simulated_home import score_labels, watch
 
 START_AT = sim.START_AT.replace(hour=6)
 
@@ -105,7 +109,7 @@ def test_a_video_that_does_not_reach_the_disk_is_told(
 def test_a_bundle_of_ones_own_is_found_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sim, "state_dir", lambda: tmp_path)
+    monkeypatch.setattr(sim, "default_state_dir", lambda: tmp_path)
     (tmp_path / "models").mkdir()
     (tmp_path / "models/mine").symlink_to(bundle.SHIPPED / "sim-home")
     (score,) = _scored(tmp_path, "--bundle", "mine", *BURST)
@@ -148,8 +152,23 @@ def test_the_shipped_bundle_understands_whole_days_in_unseen_homes(tmp_path: Pat
 def test_watching_without_a_pause_recognises_as_well() -> None:
     recogniser = Recogniser(bundle.load(bundle.find("sim-home")))
     source = SimulatedSource(102, days=0.01, every=0.0)
-    watched = sim.watch(read_frames(source, sample_hz=5.0, start_at=START_AT), recogniser)
+    watched = watch(read_frames(source, sample_hz=5.0, start_at=START_AT), recogniser)
     stays = truth(102, start_at=START_AT, days=0.01)
     assert len(watched.labels) > 800
-    accuracy, _ = sim.score_labels(stays, watched.labels)
+    accuracy, _ = score_labels(stays, watched.labels)
     assert accuracy >= 0.85
+
+
+def test_without_an_engine_the_extra_that_brings_one_is_named() -> None:
+    """No other package of an extra is needed: there is a traceback of none."""
+    lacking = (
+        "import sys; sys.modules.update(dict.fromkeys(['ai_edge_litert', 'hmmlearn', 'jinja2', "
+        "'keras', 'matplotlib', 'rarfile', 'scipy', 'sklearn', 'sqlalchemy', 'tensorflow']))"
+    )
+    call = "from training.commands.sim import main; sys.exit(main(['score', '--days', '0.01']))"
+    command = [sys.executable, "-c", f"{lacking}; {call}"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.stderr.splitlines() == [
+        "har-sim: the LiteRT engine is not installed: pip install 'har-stream[litert]'"
+    ]
+    assert run.returncode == 2

@@ -151,8 +151,9 @@ def test_without_the_extra_the_command_that_installs_it_is_named(
     missing: str, raised: bool
 ) -> None:
     """What every installation has is no matter of the extra: its absence is a fault to be seen."""
-    lacking = f"import sys; sys.modules[{missing!r}] = None; from training import cli"
-    command = [sys.executable, "-c", f"{lacking}; sys.exit(cli.main())", "summary", "lrcn"]
+    lacking = f"import sys; sys.modules[{missing!r}] = None"
+    call = "from training.commands.train_har import main; sys.exit(main())"
+    command = [sys.executable, "-c", f"{lacking}; {call}", "summary", "lrcn"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     said = f"train-har: {missing} is not installed: pip install 'har-stream[train]'"
     assert (run.stderr.splitlines()[-1] == said) is not raised
