@@ -15,7 +15,7 @@ from har_stream.mqtt.messages import ActivityEvent, RuleState
 from predictor.journal import sequence
 from predictor.journal.database import connect
 from predictor.journal.event_rows import event_of, from_ms, offset_s, to_ms
-from predictor.journal.records import Bout, Context, Entry, Recorded
+from predictor.journal.records import Bout, Context, JournalEntry, Recorded
 
 
 class Journal:
@@ -71,7 +71,7 @@ class Journal:
         with self._engine.begin() as connection:
             return sequence.give_up_before(connection, node, camera, first_seq)
 
-    def entries(self, *, since: datetime | None = None) -> Iterator[Entry]:
+    def entries(self, *, since: datetime | None = None) -> Iterator[JournalEntry]:
         """Every event from an instant on, in the order in which they happened."""
         query = text(
             "SELECT * FROM events WHERE happened_ms >= :since"
@@ -79,7 +79,7 @@ class Journal:
         ).execution_options(yield_per=1000)
         with self._reading.connect() as connection:
             for row in connection.execute(query, {"since": to_ms(since) if since else 0}):
-                yield Entry(event_of(row), from_ms(row.received_ms, 0))
+                yield JournalEntry(event_of(row), from_ms(row.received_ms, 0))
 
     def record_context(self, context: Context) -> None:
         """Keep a context topic's new value."""
@@ -107,9 +107,9 @@ class Journal:
                 happened_at = from_ms(row.happened_ms, row.utc_offset_s)
                 yield Context(row.name, json.loads(row.value), happened_at)
 
-    def memories(self, *, since: datetime | None = None) -> Iterator[Entry | Context]:
+    def memories(self, *, since: datetime | None = None) -> Iterator[JournalEntry | Context]:
         """Events and context values from an instant on, in the order in which they happened."""
-        streams: tuple[Iterator[Entry | Context], ...] = (
+        streams: tuple[Iterator[JournalEntry | Context], ...] = (
             self.entries(since=since),
             self.contexts(since=since),
         )

@@ -22,7 +22,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """An event as the journal keeps it, with the wall-clock time of its arrival."""
 
     event: ActivityEvent

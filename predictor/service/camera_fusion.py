@@ -21,7 +21,7 @@ class Ended:
 
 
 @dataclass(slots=True)
-class Home:
+class CameraFusion:
     """What every camera sees; the last one to report an activity comes last."""
 
     _running: dict[CameraKey, Observation] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Home:
             return last.activity
         return IDLE if self._idle and UNKNOWN not in self._idle.values() else UNKNOWN
 
-    def change(self, event: ActivityEvent, *, at: datetime) -> Observation | Ended | None:
+    def take_event(self, event: ActivityEvent, *, at: datetime) -> Observation | Ended | None:
         """Take in a camera's change.
 
         Args:
@@ -63,7 +63,7 @@ class Home:
         goes_on = before and now and (before.activity, before.room) == (now.activity, now.room)
         return None if goes_on or now is None else replace(now, started_at=at)
 
-    def hear(self, camera: CameraKey, activity: str) -> None:
+    def note_state(self, camera: CameraKey, activity: str) -> None:
         """Take in what a camera's state says: ``unknown`` is no event, only a state."""
         if activity in (IDLE, UNKNOWN):
             self._idle[camera] = activity

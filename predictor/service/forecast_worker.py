@@ -18,12 +18,12 @@ from har_stream.core.log_once import Once
 from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
-from predictor.journal.records import Context, Entry
+from predictor.journal.records import Context, JournalEntry
 from predictor.outlook import Forecaster
-from predictor.service.actions import Actions
 from predictor.service.home_clock import CameraKey, Timing
-from predictor.service.home_forecast import LiveForecast
+from predictor.service.home_forecast import HomeForecast
 from predictor.service.publisher import Publisher
+from predictor.service.rules import RuleRunner
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ N_EXPIRY = 3
 MAX_CONTEXTS = 64
 
 
-class Worker:
+class ForecastWorker:
     """The model of one home and its voice; all of it runs in one thread, but `greet`.
 
     Args:
@@ -75,7 +75,7 @@ class Worker:
         self._wall = wall
         self._monotonic = monotonic
         self._topics = Topics(settings.base_topic)
-        self._actions = Actions(settings, journal, publisher, dry_run=dry_run)
+        self._rules = RuleRunner(settings, journal, publisher, dry_run=dry_run)
         self._once = Once()
         self._contexts: dict[str, float | str] = {}
         self._new_contexts: dict[str, float | str] = {}
@@ -95,13 +95,13 @@ class Worker:
         """Where messages of ours are retained."""
         home = self._settings.home
         forecast = self._topics.home(home, "forecast")
-        return [forecast, f"{forecast}/attributes", *self._actions.topics]
+        return [forecast, f"{forecast}/attributes", *self._rules.topics]
 
-    def take_event(self, entry: Entry) -> None:
+    def take_event(self, entry: JournalEntry) -> None:
         """Take in an event that the journal has kept."""
         if entry.event.id in self._replayed:
             return
-        timing = self._live.take(entry)
+        timing = self._live.take_event(entry)
         if timing is Timing.REWOUND:
             self._live = self._rebuilt(until=entry.happened_at)
         elif timing is Timing.LATE:
@@ -113,7 +113,7 @@ class Worker:
     def take_state(self, camera: CameraKey, state: ActivityState) -> None:
         """Take in a camera's heartbeat; a stream may run faster than our clock."""
         wall = self._wall()
-        self._live.hear(camera, state, wall=wall)
+        self._live.take_state(camera, state, wall=wall)
         passed = self._live.now(wall) - self._last[0].at
         self._has_news |= passed >= timedelta(seconds=self._refresh_s)
 
@@ -144,7 +144,7 @@ class Worker:
         """Tell a broker that may know nothing; also called from the MQTT client's thread."""
         self._announce(self._live.forecaster.name, self._labels)
         self._publish(*self._last)
-        self._actions.greet()
+        self._rules.greet()
 
     def greet_after(self, delay_s: float) -> None:
         """Greet somebody who has just come, but not along with everybody else."""
@@ -169,7 +169,7 @@ class Worker:
     def _speak(self) -> None:
         forecast, attributes = self._last = self._live.messages(self._wall())
         self._publish(forecast, attributes)
-        self._actions.follow(forecast)
+        self._rules.follow(forecast)
         if self._live.forecaster.labels != self._labels:
             self._labels = self._live.forecaster.labels
             self._announce(self._live.forecaster.name, self._labels)
@@ -203,15 +203,15 @@ class Worker:
             if n_forgotten:
                 logger.info("%s events older than %s days are deleted", n_forgotten, days)
 
-    def _rebuilt(self, *, until: datetime | None) -> LiveForecast:
+    def _rebuilt(self, *, until: datetime | None) -> HomeForecast:
         """Learn anew from the journal, in the order in which things happened."""
-        live = LiveForecast(self._make_forecaster(), self._once)
+        live = HomeForecast(self._make_forecaster(), self._once)
         began = self._monotonic()
         remembered: deque[str] = deque(maxlen=N_REMEMBERED)
 
-        def noted() -> Iterator[Entry | Context]:
+        def noted() -> Iterator[JournalEntry | Context]:
             for memory in self._journal.memories(since=self._journal.instant_of(N_REPLAYED)):
-                if isinstance(memory, Entry):
+                if isinstance(memory, JournalEntry):
                     remembered.append(memory.event.id)
                 yield memory
 

@@ -50,7 +50,7 @@ class HomeClock:
     _last: dict[CameraKey, tuple[datetime, int]] = field(default_factory=dict)
     _behind: set[CameraKey] = field(default_factory=set)
 
-    def judge(self, camera: CameraKey, at: datetime, *, seq: int, wall: datetime) -> Timing:
+    def timing_of(self, camera: CameraKey, at: datetime, *, seq: int, wall: datetime) -> Timing:
         """Say how an event's time fits, without changing anything."""
         last_at, last_seq = self._last.get(camera, (at, 0))
         if at <= last_at and seq < last_seq:
@@ -61,7 +61,7 @@ class HomeClock:
             return Timing.STEPPED_BACK if camera in self._behind else Timing.LATE
         return Timing.TIMELY if self._is_believable(at, wall) else Timing.FUTURE
 
-    def take(self, camera: CameraKey, at: datetime, *, seq: int, wall: datetime) -> datetime:
+    def advance(self, camera: CameraKey, at: datetime, *, seq: int, wall: datetime) -> datetime:
         """Take in an event that counts; returns its instant, never before an earlier one's.
 
         Heartbeats may have moved the time on before it arrived; that makes no event late.
@@ -77,7 +77,7 @@ class HomeClock:
         self._newest_event = at if in_order else self.newest
         return self._newest_event
 
-    def hear(self, at: datetime, *, wall: datetime) -> None:
+    def note_heartbeat(self, at: datetime, *, wall: datetime) -> None:
         """Take in the instant of a heartbeat; before the first event it says nothing."""
         if self.newest is not None and self._is_believable(at, wall):
             self.is_live = abs(wall - at) <= LIVE

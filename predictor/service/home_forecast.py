@@ -11,9 +11,9 @@ from datetime import datetime
 from har_stream.core.activity import UNKNOWN
 from har_stream.core.log_once import Once
 from har_stream.mqtt.messages import ActivityEvent, ActivityState, Forecast, ForecastAttributes
-from predictor.journal.records import Context, Entry
+from predictor.journal.records import Context, JournalEntry
 from predictor.outlook import Forecaster, Observation
-from predictor.service.camera_fusion import Ended, Home
+from predictor.service.camera_fusion import CameraFusion, Ended
 from predictor.service.forecast_message import attributes_of, forecast_of, has_enough
 from predictor.service.home_clock import CameraKey, HomeClock, Timing
 from predictor.service.running_scores import RunningScores
@@ -31,7 +31,7 @@ _SAYINGS = {
 }
 
 
-class LiveForecast:
+class HomeForecast:
     """What is known of a home now.
 
     Args:
@@ -42,13 +42,15 @@ class LiveForecast:
     def __init__(self, forecaster: Forecaster, once: Once) -> None:
         self.forecaster = forecaster
         self.clock = HomeClock()
-        self._home = Home()
+        self._fusion = CameraFusion()
         self._scores = RunningScores()
         self._fitted_until = forecaster.seen_until
         self._fitted_labels = frozenset(forecaster.labels) if forecaster.n_days else None
         self._once = once
 
-    def replay(self, memories: Iterable[Entry | Context], *, until: datetime | None = None) -> int:
+    def replay(
+        self, memories: Iterable[JournalEntry | Context], *, until: datetime | None = None
+    ) -> int:
         """Take in what the journal holds, in order; returns how many events counted.
 
         The model is refitted as often as what it has seen doubles: every night would take long.
@@ -64,28 +66,28 @@ class LiveForecast:
             if isinstance(memory, Context):
                 self.set_context(memory.name, memory.value, at=memory.happened_at)
             else:
-                n_events += self.take(memory) is Timing.TIMELY
+                n_events += self.take_event(memory) is Timing.TIMELY
             if self.forecaster.n_starts >= refit_at:
                 self.forecaster.refit()
                 refit_at = 2 * self.forecaster.n_starts
         return n_events
 
-    def take(self, entry: Entry) -> Timing:
+    def take_event(self, entry: JournalEntry) -> Timing:
         """Take in an event; one that is late, rewound or from the future changes nothing."""
         event, wall = entry.event, entry.received_at
         camera, at = (event.node, event.camera), entry.happened_at
-        timing = self.clock.judge(camera, at, seq=event.seq, wall=wall)
+        timing = self.clock.timing_of(camera, at, seq=event.seq, wall=wall)
         if timing in _SAYINGS:
             told = f"{event.node}/{event.camera}: an event at {at} {_SAYINGS[timing]}"
             self._once.warn((timing, camera), told)
         if timing in (Timing.TIMELY, Timing.STEPPED_BACK):
-            self._change(event, self.clock.take(camera, at, seq=event.seq, wall=wall))
+            self._change(event, self.clock.advance(camera, at, seq=event.seq, wall=wall))
         return timing
 
-    def hear(self, camera: CameraKey, state: ActivityState, *, wall: datetime) -> None:
+    def take_state(self, camera: CameraKey, state: ActivityState, *, wall: datetime) -> None:
         """Take in a camera's heartbeat: time goes on, and somebody unknown may be there."""
-        self.clock.hear(state.at, wall=wall)
-        self._home.hear(camera, state.activity)
+        self.clock.note_heartbeat(state.at, wall=wall)
+        self._fusion.note_state(camera, state.activity)
 
     def set_context(self, name: str, value: float | str, *, at: datetime) -> None:
         """Take in a context value."""
@@ -104,7 +106,7 @@ class LiveForecast:
         return (
             forecast_of(
                 outlook,
-                activity=self._home.activity,
+                activity=self._fusion.activity,
                 model=forecaster.name,
                 n_days=forecaster.n_days,
                 enough_data=enough,
@@ -117,7 +119,7 @@ class LiveForecast:
         if event.activity not in known and len(known) > MAX_ACTIVITIES:
             self._once.warn("activities", f"{event.activity!r:.80} and further ones are unknown")
             event = event.model_copy(update={"activity": UNKNOWN})
-        change = self._home.change(event, at=at)
+        change = self._fusion.take_event(event, at=at)
         if isinstance(change, Observation):
             self._observe(change)
         elif isinstance(change, Ended) and self._is_news(at):
@@ -127,10 +129,10 @@ class LiveForecast:
         if not self._is_news(seen.started_at):
             return
         at = self._not_before(seen.started_at)
-        self._judge(seen.activity, at)
+        self._score(seen.activity, at)
         self.forecaster.observe(replace(seen, started_at=at))
 
-    def _judge(self, activity: str, at: datetime) -> None:
+    def _score(self, activity: str, at: datetime) -> None:
         """Score the forecast that stood until now, before the model sees what came."""
         if self._fitted_labels is not None and activity not in self._fitted_labels:
             self._once.warn(("label", activity), f"{activity!r} is new to the model; it learns it")

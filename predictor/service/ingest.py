@@ -23,7 +23,7 @@ from har_stream.mqtt.messages import (
 )
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
-from predictor.journal.records import Entry, Recorded
+from predictor.journal.records import JournalEntry, Recorded
 from predictor.service.home_clock import CameraKey
 from predictor.service.publisher import Publisher
 
@@ -33,7 +33,7 @@ MAX_CAMERAS = 1000
 """Whoever may publish can invent cameras; so many are believed before they send an event."""
 
 
-class Intake:
+class EventIngest:
     """Keeps events and sees to it that none is missing.
 
     Args:
@@ -50,7 +50,7 @@ class Intake:
         publisher: Publisher,
         *,
         topics: Topics,
-        deliver: Callable[[Entry], None],
+        deliver: Callable[[JournalEntry], None],
         wall: Callable[[], datetime],
     ) -> None:
         self._journal = journal
@@ -146,7 +146,7 @@ class Intake:
     def _keep(self, event: ActivityEvent) -> bool:
         """Write an event to the journal; false where the database refuses to."""
         camera = event.node, event.camera
-        entry = Entry(event, self._wall())
+        entry = JournalEntry(event, self._wall())
         try:
             recorded = self._journal.record(event, received_at=entry.received_at)
         except DataError as error:

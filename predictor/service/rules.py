@@ -1,10 +1,22 @@
-"""Forecast -> action: a rule is on while its activity is likely soon. Pure."""
+"""Forecast -> action: a rule is on while its activity is likely soon.
 
+`decide` is pure; `RuleRunner` carries out what it says, logs why, and keeps it in the journal.
+"""
+
+import logging
 from datetime import timedelta
 from typing import Literal
 
+from sqlalchemy.exc import DBAPIError
+
 from har_stream.config.forecast import RuleSettings
+from har_stream.config.settings import Settings
 from har_stream.mqtt.messages import Forecast, RuleState
+from har_stream.mqtt.topics import Topics
+from predictor.journal.journal import Journal
+from predictor.service.publisher import Publisher
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_HYSTERESIS = 0.1
 
@@ -60,3 +72,73 @@ def explain(rule: RuleSettings, state: RuleState) -> str:
         f"rule {rule.name}: {state.state}: {rule.activity} within {rule.within} has probability "
         f"{likely:.2f} ({'dry run, not published: ' if state.dry_run else ''}{act})"
     )
+
+
+class RuleRunner:
+    """Carries out what the rules of one home decide, and remembers it over a restart.
+
+    Args:
+        settings: ``forecast.rules`` of it.
+        journal: Keeps each rule's state.
+        publisher: The broker.
+        dry_run: No rule acts; what it would do is said.
+    """
+
+    def __init__(
+        self, settings: Settings, journal: Journal, publisher: Publisher, *, dry_run: bool
+    ) -> None:
+        self._rules = [
+            rule.model_copy(update={"dry_run": rule.dry_run or dry_run})
+            for rule in settings.forecast.rules
+        ]
+        self._journal = journal
+        self._publisher = publisher
+        names = {rule.name for rule in self._rules}
+        kept = journal.rule_states()
+        self._states = {name: state for name, state in kept.items() if name in names}
+        self._unsent: dict[str, RuleState] = {}
+        topics = Topics(settings.base_topic)
+        self._topics = {name: topics.home(settings.home, "rule", name) for name in names}
+
+    @property
+    def topics(self) -> list[str]:
+        """Where the rules' states are retained."""
+        return list(self._topics.values())
+
+    def follow(self, forecast: Forecast) -> None:
+        """Do what a new forecast asks for."""
+        for rule in self._rules:
+            state = decide(rule, self._states.get(rule.name), forecast)
+            if state is None:
+                continue
+            logger.info("%s", explain(rule, state))
+            self._states[rule.name] = self._unsent[rule.name] = state
+            try:
+                self._journal.keep_rule_state(rule.name, state)
+            except DBAPIError as error:
+                logger.error("rule %s: its state cannot be kept: %s", rule.name, error.orig)
+            self._publisher.publish(self._topics[rule.name], state, retain=True)
+            self._send(rule, state)
+
+    def greet(self) -> None:
+        """Say every rule's state to a broker that may not know it, and act where it did not."""
+        for rule in self._rules:
+            if rule.name in self._states:
+                self._publisher.publish(
+                    self._topics[rule.name], self._states[rule.name], retain=True
+                )
+            if rule.name in self._unsent:
+                self._send(rule, self._unsent[rule.name])
+
+    def _send(self, rule: RuleSettings, state: RuleState) -> None:
+        """Act; an action that the broker has not taken outlives the connection."""
+        payload = payload_of(rule, state)
+        if payload is None or state.dry_run:
+            del self._unsent[rule.name]
+            return
+
+        def strike_out(_taken: bool) -> None:
+            if self._unsent.get(rule.name) is state:
+                del self._unsent[rule.name]
+
+        self._publisher.publish(rule.topic, payload, retain=rule.retain, on_sent=strike_out)

@@ -17,11 +17,11 @@ from har_stream.mqtt.connection import ONLINE, Connection
 from har_stream.mqtt.messages import ActivityState, MessageError
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
-from predictor.journal.records import Entry
+from predictor.journal.records import JournalEntry
 from predictor.outlook import Forecaster
 from predictor.service.context_value import read_value
-from predictor.service.forecast_worker import Worker
-from predictor.service.ingest import Intake
+from predictor.service.forecast_worker import ForecastWorker
+from predictor.service.ingest import EventIngest
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +72,10 @@ class ForecastService:
         self._announcer = Announcer(
             home_announcements(settings.state_dir, settings.home), self._connection
         )
-        self._intake = Intake(
+        self._ingest = EventIngest(
             journal, self._connection, topics=self._topics, deliver=self._deliver, wall=_wall
         )
-        self._worker = Worker(
+        self._worker = ForecastWorker(
             settings,
             journal,
             self._connection,
@@ -94,15 +94,15 @@ class ForecastService:
         """
         base = self._topics
         subscribe = self._connection.subscribe
-        subscribe(base.all_events(), self._intake.take_event)
-        subscribe(base.node("+", "bridge", "response", "replay"), self._intake.take_replay)
-        subscribe(base.node("+", "bridge", "response", "info"), self._intake.take_info)
-        subscribe(base.node("+", "availability"), self._node_said)
-        subscribe(base.camera("+", "+", "activity"), self._state_said)
-        subscribe(base.home(self._settings.home, "context", "+", "set"), self._context_said)
+        subscribe(base.all_events(), self._ingest.take_event)
+        subscribe(base.node("+", "bridge", "response", "replay"), self._ingest.take_replay)
+        subscribe(base.node("+", "bridge", "response", "info"), self._ingest.take_info)
+        subscribe(base.node("+", "availability"), self._take_availability)
+        subscribe(base.camera("+", "+", "activity"), self._take_state)
+        subscribe(base.home(self._settings.home, "context", "+", "set"), self._take_context)
         if self._settings.discovery.enabled:
-            subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._birth_said)
-        self._connection.on_connected(self._intake.ask_again)
+            subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._take_birth)
+        self._connection.on_connected(self._ingest.ask_again)
         self._connection.on_connected(self._worker.greet)
         self._connection.start(fail_fast=fail_fast)
         self._thread.start()
@@ -123,7 +123,7 @@ class ForecastService:
                 self._take_in(min(wait_s, GAPS_S))
                 if time.monotonic() >= gaps_due:
                     gaps_due = time.monotonic() + GAPS_S
-                    self._intake.ask_for_gaps()
+                    self._ingest.ask_for_gaps()
             except Exception:
                 # A forecast that fails must not end the journal's acknowledgements.
                 logger.exception("a forecast could not be made")
@@ -143,29 +143,29 @@ class ForecastService:
         messages = to_messages([device], self._settings.discovery)
         self._announcer.announce(messages, states=self._worker.topics)
 
-    def _deliver(self, entry: Entry) -> None:
+    def _deliver(self, entry: JournalEntry) -> None:
         self._due.put(partial(self._worker.take_event, entry))
 
-    def _node_said(self, topic: str, payload: bytes) -> None:
+    def _take_availability(self, topic: str, payload: bytes) -> None:
         """A node that comes back may have missed what was asked of it."""
         if payload.decode(errors="replace") == ONLINE:
-            self._intake.ask_node(self._topics.split(topic)[0])
+            self._ingest.ask_node(self._topics.split(topic)[0])
 
-    def _state_said(self, topic: str, payload: bytes) -> None:
+    def _take_state(self, topic: str, payload: bytes) -> None:
         if not payload:  # somebody removed the retained state
             return
         node, camera, _ = self._topics.split(topic)
         state = ActivityState.decode(payload)
-        self._intake.meet((node, camera))
+        self._ingest.meet((node, camera))
         self._due.put(partial(self._worker.take_state, (node, camera), state))
 
-    def _context_said(self, topic: str, payload: bytes) -> None:
+    def _take_context(self, topic: str, payload: bytes) -> None:
         name = self._topics.split(topic)[3]
         if not is_id(name):
             raise MessageError(f"context {name!r:.40}: a name of a-z, 0-9, _ and - expected")
         self._due.put(partial(self._worker.take_context, name, read_value(payload)))
 
-    def _birth_said(self, _topic: str, payload: bytes) -> None:
+    def _take_birth(self, _topic: str, payload: bytes) -> None:
         if payload.decode(errors="replace") == ONLINE:
             delay_s = random.uniform(0.0, MAX_BIRTH_DELAY_S)  # noqa: S311 -- spreads load only
             self._due.put(partial(self._worker.greet_after, delay_s))

@@ -19,10 +19,10 @@ from support.repository import ROOT
 
 from har_stream.core.log_once import Once
 from har_stream.mqtt.messages import ActivityEvent, RuleState
-from predictor.journal.records import Entry
+from predictor.journal.records import JournalEntry
 from predictor.logs.event_file import write_events
 from predictor.models import store
-from predictor.service.home_forecast import LiveForecast
+from predictor.service.home_forecast import HomeForecast
 
 FORECAST, ATTRIBUTES = "har/home/h1/forecast", "har/home/h1/forecast/attributes"
 
@@ -191,10 +191,10 @@ def test_a_corrupt_model_falls_back_to_the_last_good_one(
     forecaster: Callable[..., HarForecast], make_node: Callable[..., Node], tmp_path: Path
 ) -> None:
     forecasting = store.create("hmm")
-    live = LiveForecast(forecasting, Once())
+    live = HomeForecast(forecasting, Once())
     events = list(living(days=9))
     for event in events:
-        live.take(Entry(event, event.started_at))
+        live.take_event(JournalEntry(event, event.started_at))
     store.save(forecasting, tmp_path / "model")
     newest = store.save(forecasting, tmp_path / "model")
     (newest / "arrays.npz").write_bytes(b"torn by a power cut")

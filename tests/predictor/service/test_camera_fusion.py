@@ -9,7 +9,7 @@ from support.event_builder import event
 
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.outlook import Observation
-from predictor.service.camera_fusion import Ended, Home
+from predictor.service.camera_fusion import CameraFusion, Ended
 
 Story = Iterable[tuple[str, str, str]]
 
@@ -18,12 +18,12 @@ def _event(camera: str, kind: str, activity: str, room: str | None = None) -> Ac
     return event(camera=camera, event_type=f"activity_{kind}", activity=activity, room=room)
 
 
-def _tell(story: Story) -> tuple[Home, list[str | None]]:
+def _tell(story: Story) -> tuple[CameraFusion, list[str | None]]:
     """Tell a home what its cameras see; returns what each event meant for it."""
-    home, meanings = Home(), []
+    home, meanings = CameraFusion(), []
     for camera, kind, activity in story:
         one = _event(camera, kind, activity)
-        meaning = home.change(one, at=one.started_at)
+        meaning = home.take_event(one, at=one.started_at)
         assert meaning is None or isinstance(meaning, Observation | Ended)
         if isinstance(meaning, Observation):
             meanings.append(meaning.activity)
@@ -69,29 +69,29 @@ def test_what_events_mean(story: Story, meanings: list[str | None], activity: st
 
 
 def test_another_room_is_news_though_the_activity_is_the_same() -> None:
-    home = Home()
+    home = CameraFusion()
     kitchen, lounge = (_event(room, "started", "eating", room) for room in ("kitchen", "lounge"))
-    home.change(kitchen, at=kitchen.started_at)
-    seen = home.change(lounge, at=lounge.started_at)
+    home.take_event(kitchen, at=kitchen.started_at)
+    seen = home.take_event(lounge, at=lounge.started_at)
     assert isinstance(seen, Observation)
     assert seen.room == "lounge"
 
 
 def test_soft_probabilities_reach_the_filter() -> None:
     soft = event(activity="eating", probabilities={"eating": 0.6, "cooking": 0.4})
-    seen = Home().change(soft, at=soft.started_at)
+    seen = CameraFusion().take_event(soft, at=soft.started_at)
     assert isinstance(seen, Observation)
     assert seen.probabilities == {"eating": 0.6, "cooking": 0.4}
 
 
 def test_unknown_counts_only_while_no_camera_sees_an_activity() -> None:
     home, _ = _tell([("a", "started", "cooking")])
-    home.hear(("n1", "b"), "unknown")
+    home.note_state(("n1", "b"), "unknown")
     assert home.activity == "cooking"
     ended = _event("a", "ended", "cooking")
-    home.change(ended, at=ended.started_at)
+    home.take_event(ended, at=ended.started_at)
     assert home.activity == "unknown"
-    home.hear(("n1", "b"), "idle")
+    home.note_state(("n1", "b"), "idle")
     assert home.activity == "idle"
 
 

@@ -13,9 +13,9 @@ from har_stream.config.settings import Settings
 from har_stream.mqtt.messages import ActivityEvent, ActivityState
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
-from predictor.journal.records import Entry
+from predictor.journal.records import JournalEntry
 from predictor.models import store
-from predictor.service.forecast_worker import MAX_CONTEXTS, REBUILD_AFTER_S, Worker
+from predictor.service.forecast_worker import MAX_CONTEXTS, REBUILD_AFTER_S, ForecastWorker
 
 FORECAST = "har/home/h1/forecast"
 HEATING = "home/bedroom/heating/set"
@@ -39,7 +39,7 @@ class Bench:
         self.seconds = 0.0
         options: dict[str, Any] = {"dry_run": False, "make": lambda: store.create("hmm")}
         options |= {key: forecast.pop(key) for key in list(forecast) if key in options}
-        self.worker = Worker(
+        self.worker = ForecastWorker(
             Settings.model_validate({"home": "h1", "forecast": forecast}),
             journal,
             self.said,
@@ -54,7 +54,7 @@ class Bench:
         """Events are kept and taken in, each with a forecast of its own."""
         for one in events:
             self.journal.record(one, received_at=self.wall)
-            self.worker.take_event(Entry(one, self.wall))
+            self.worker.take_event(JournalEntry(one, self.wall))
             self.worker.work()
 
     def forecasts(self) -> list[Any]:
@@ -134,7 +134,7 @@ def test_what_was_replayed_is_not_taken_in_again(make_bench: Callable[..., Bench
     again.worker.work()
     before = again.forecasts()[-1]
     for one in events:  # they were still waiting when the journal was read
-        again.worker.take_event(Entry(one, again.wall))
+        again.worker.take_event(JournalEntry(one, again.wall))
     again.seconds += REBUILD_AFTER_S
     again.worker.work()
     assert again.forecasts()[-1] == before

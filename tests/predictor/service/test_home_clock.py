@@ -19,7 +19,7 @@ def clock() -> HomeClock:
     """A live home at nine o'clock, where camera 1 spoke at eight and at nine."""
     clock = HomeClock()
     for seq, minute in ((1, 0), (2, 60)):
-        clock.take(CAM1, minutes(minute), seq=seq, wall=minutes(minute))
+        clock.advance(CAM1, minutes(minute), seq=seq, wall=minutes(minute))
     return clock
 
 
@@ -47,7 +47,7 @@ def test_timing(
     wall: float,
     expected: Timing,
 ) -> None:
-    assert clock.judge(camera, minutes(minute), seq=seq, wall=minutes(wall)) is expected
+    assert clock.timing_of(camera, minutes(minute), seq=seq, wall=minutes(wall)) is expected
     assert clock.newest == minutes(60), "judging changes nothing"
 
 
@@ -55,8 +55,8 @@ def test_the_first_event_sets_the_time_whatever_it_is() -> None:
     clock = HomeClock()
     assert clock.now(minutes(0)) is None
     long_ago = minutes(-600_000)
-    assert clock.judge(CAM1, long_ago, seq=9, wall=minutes(0)) is Timing.TIMELY
-    clock.take(CAM1, long_ago, seq=9, wall=minutes(0))
+    assert clock.timing_of(CAM1, long_ago, seq=9, wall=minutes(0)) is Timing.TIMELY
+    clock.advance(CAM1, long_ago, seq=9, wall=minutes(0))
     assert clock.now(minutes(5)) == long_ago
 
 
@@ -66,30 +66,30 @@ def test_a_live_home_follows_the_wall_clock_between_events(clock: HomeClock) -> 
 
 
 def test_a_fast_stream_has_its_own_time(clock: HomeClock) -> None:
-    clock.take(CAM1, minutes(300), seq=3, wall=minutes(61))
+    clock.advance(CAM1, minutes(300), seq=3, wall=minutes(61))
     assert clock.now(minutes(90)) == minutes(300)
 
 
 def test_a_heartbeat_moves_the_time_unless_its_clock_is_wrong(clock: HomeClock) -> None:
-    clock.hear(minutes(70), wall=minutes(70))
+    clock.note_heartbeat(minutes(70), wall=minutes(70))
     assert clock.newest == minutes(70)
-    clock.hear(minutes(400 * 24 * 60), wall=minutes(71))
+    clock.note_heartbeat(minutes(400 * 24 * 60), wall=minutes(71))
     assert clock.newest == minutes(70)
 
 
 def test_an_event_that_a_heartbeat_overtook_is_timely_and_keeps_its_instant(
     clock: HomeClock,
 ) -> None:
-    clock.hear(minutes(90), wall=minutes(90))
-    assert clock.judge(CAM2, minutes(75), seq=1, wall=minutes(90)) is Timing.TIMELY
-    assert clock.take(CAM2, minutes(75), seq=1, wall=minutes(90)) == minutes(75)
+    clock.note_heartbeat(minutes(90), wall=minutes(90))
+    assert clock.timing_of(CAM2, minutes(75), seq=1, wall=minutes(90)) is Timing.TIMELY
+    assert clock.advance(CAM2, minutes(75), seq=1, wall=minutes(90)) == minutes(75)
     assert clock.newest == minutes(90), "the home's time does not go back"
-    assert clock.judge(CAM1, minutes(70), seq=3, wall=minutes(90)) is Timing.LATE
+    assert clock.timing_of(CAM1, minutes(70), seq=3, wall=minutes(90)) is Timing.LATE
 
 
 def test_a_heartbeat_alone_sets_no_time() -> None:
     clock = HomeClock()
-    clock.hear(minutes(0), wall=minutes(0))
+    clock.note_heartbeat(minutes(0), wall=minutes(0))
     assert clock.now(minutes(1)) is None
 
 
@@ -98,7 +98,7 @@ def test_time_goes_on_evenly_when_summer_time_ends() -> None:
     clock = HomeClock()
     before = datetime(2026, 10, 25, 2, 50, tzinfo=summer)
     after = datetime(2026, 10, 25, 2, 10, tzinfo=winter)  # twenty minutes later
-    clock.take(CAM1, before, seq=1, wall=before)
-    assert clock.judge(CAM1, after, seq=2, wall=after) is Timing.TIMELY
-    assert clock.take(CAM1, after, seq=2, wall=after) == after
+    clock.advance(CAM1, before, seq=1, wall=before)
+    assert clock.timing_of(CAM1, after, seq=2, wall=after) is Timing.TIMELY
+    assert clock.advance(CAM1, after, seq=2, wall=after) == after
     assert after - before == timedelta(minutes=20)

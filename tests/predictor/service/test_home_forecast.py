@@ -11,23 +11,23 @@ from support.event_builder import EIGHT, event, living, started
 
 from har_stream.core.log_once import Once
 from har_stream.mqtt.messages import ActivityEvent, ActivityState
-from predictor.journal.records import Context, Entry
+from predictor.journal.records import Context, JournalEntry
 from predictor.models import store
 from predictor.outlook import Forecaster
 from predictor.service.home_clock import Timing
-from predictor.service.home_forecast import MAX_ACTIVITIES, LiveForecast
+from predictor.service.home_forecast import MAX_ACTIVITIES, HomeForecast
 
 WALL = EIGHT + timedelta(days=300)
 
 
-def _live(forecaster: Forecaster | None = None) -> LiveForecast:
-    return LiveForecast(forecaster or store.create("hmm"), Once())
+def _live(forecaster: Forecaster | None = None) -> HomeForecast:
+    return HomeForecast(forecaster or store.create("hmm"), Once())
 
 
-def _taken(events: Iterable[ActivityEvent], live: LiveForecast | None = None) -> LiveForecast:
+def _taken(events: Iterable[ActivityEvent], live: HomeForecast | None = None) -> HomeForecast:
     live = live or _live()
     for one in events:
-        live.take(Entry(one, WALL))
+        live.take_event(JournalEntry(one, WALL))
     return live
 
 
@@ -35,7 +35,7 @@ def test_replaying_the_journal_gives_what_living_gave() -> None:
     events = list(living(days=4))
     lived = _taken(events)
     replayed = _live()
-    assert replayed.replay(Entry(one, WALL) for one in events) == len(events)
+    assert replayed.replay(JournalEntry(one, WALL) for one in events) == len(events)
     assert replayed.messages(WALL) == lived.messages(WALL)
 
 
@@ -43,7 +43,7 @@ def test_deleting_the_future_changes_nothing() -> None:
     events = list(living(days=3))
     whole = _live()
     for number, one in enumerate(events):
-        whole.take(Entry(one, WALL))
+        whole.take_event(JournalEntry(one, WALL))
         if number == 20:
             then = whole.messages(WALL)
     assert _taken(events[:21]).messages(WALL) == then
@@ -72,7 +72,7 @@ def test_events_that_do_not_fit_change_nothing_and_are_said_once(
     future = event(activity="eating", seq=500, started_at=WALL + timedelta(days=4000))
     late = event(activity="eating", seq=1, minute=3)
     with caplog.at_level(logging.WARNING):
-        timings = [live.take(Entry(one, WALL)) for one in (future, future, late, late)]
+        timings = [live.take_event(JournalEntry(one, WALL)) for one in (future, future, late, late)]
     assert timings == [Timing.FUTURE, Timing.FUTURE, Timing.LATE, Timing.LATE]
     assert live.messages(WALL) == before
     assert [record.message for record in caplog.records] == [
@@ -85,28 +85,31 @@ def test_a_corrected_clock_does_not_stop_the_home(caplog: pytest.LogCaptureFixtu
     live = _taken([started("cooking", minute=0, seq=1), started("eating", minute=60, seq=2)])
     told = [("walking", 10), ("relaxing", 11), ("cooking", 59), ("relaxing", 61), ("eating", 70)]
     for seq, (activity, minute) in enumerate(told[:2], 3):
-        timing = live.take(Entry(started(activity, minute=minute, seq=seq), WALL))
+        timing = live.take_event(JournalEntry(started(activity, minute=minute, seq=seq), WALL))
         assert timing is Timing.STEPPED_BACK
     forecast, _ = live.messages(WALL)
     assert forecast.activity.label == "relaxing"
     assert forecast.at == EIGHT + timedelta(minutes=60)
     assert len(caplog.records) == 1
     for seq, (activity, minute) in enumerate(told[2:], 5):  # it catches up
-        assert live.take(Entry(started(activity, minute=minute, seq=seq), WALL)) is not Timing.LATE
+        assert (
+            live.take_event(JournalEntry(started(activity, minute=minute, seq=seq), WALL))
+            is not Timing.LATE
+        )
         assert live.messages(WALL)[0].activity.label == activity
     assert live.messages(WALL)[0].at == EIGHT + timedelta(minutes=70)
 
 
 def test_a_live_forecast_moves_with_time_and_with_heartbeats() -> None:
     live = _live()
-    live.take(Entry(started("cooking", minute=0, seq=1), EIGHT + timedelta(seconds=8)))
+    live.take_event(JournalEntry(started("cooking", minute=0, seq=1), EIGHT + timedelta(seconds=8)))
     first, _ = live.messages(EIGHT + timedelta(seconds=10))
     later, _ = live.messages(EIGHT + timedelta(minutes=20))
     assert first.at == EIGHT + timedelta(seconds=10)
     assert later.at == EIGHT + timedelta(minutes=20)
     beat = EIGHT + timedelta(hours=9)
     state = ActivityState(activity="unknown", confidence=0.3, since=beat, at=beat)
-    live.hear(("n1", "cam1"), state, wall=beat)
+    live.take_state(("n1", "cam1"), state, wall=beat)
     assert live.now(beat) == beat
 
 
@@ -119,11 +122,11 @@ def test_somebody_unknown_is_no_target() -> None:
         started_at=EIGHT + timedelta(days=3),
         ended_at=EIGHT + timedelta(days=3, hours=1),
     )
-    live.take(Entry(ended, WALL))
+    live.take_event(JournalEntry(ended, WALL))
     state = ActivityState(
         activity="unknown", confidence=0.3, since=EIGHT, at=EIGHT + timedelta(days=3, hours=2)
     )
-    live.hear(("n1", "cam1"), state, wall=WALL)
+    live.take_state(("n1", "cam1"), state, wall=WALL)
     forecast, _ = live.messages(WALL)
     assert forecast.activity.label == "unknown"
     assert "unknown" not in live.forecaster.labels[:-1]
@@ -147,7 +150,7 @@ def test_labels_new_to_a_fitted_model_are_learnt_and_said_once(
     live = _live(fitted)
     for seq in range(300, 306):
         activity = "juggling" if seq % 2 else "sleeping"
-        live.take(Entry(started(activity, minute=60 * seq, seq=seq), WALL))
+        live.take_event(JournalEntry(started(activity, minute=60 * seq, seq=seq), WALL))
     assert "juggling" in live.messages(WALL)[1].next
     assert [record.message for record in caplog.records] == [
         "'juggling' is new to the model; it learns it"
@@ -157,7 +160,7 @@ def test_labels_new_to_a_fitted_model_are_learnt_and_said_once(
 def test_memory_is_bounded_whatever_is_told() -> None:
     live = _live()
     for seq in range(1, MAX_ACTIVITIES + 20):
-        live.take(Entry(started(f"activity{seq}", minute=seq, seq=seq), WALL))
+        live.take_event(JournalEntry(started(f"activity{seq}", minute=seq, seq=seq), WALL))
     assert len(live.forecaster.labels) == MAX_ACTIVITIES + 1
     assert live.messages(WALL)[0].activity.label == "unknown"
 
@@ -181,7 +184,7 @@ def test_context_newer_than_an_event_does_not_confuse_the_order() -> None:
     live = _taken([started("cooking", minute=0, seq=1)])
     live.replay([Context("temperature", 21.5, EIGHT + timedelta(minutes=10.1))])
     # The next activity began before the sensor spoke, and was reported after it.
-    assert live.take(Entry(started("eating", minute=10, seq=2), WALL)) is Timing.TIMELY
+    assert live.take_event(JournalEntry(started("eating", minute=10, seq=2), WALL)) is Timing.TIMELY
     assert live.messages(WALL)[0].activity.label == "eating"
 
 
@@ -201,5 +204,5 @@ def test_a_night_with_a_change_of_clocks(day: datetime, offset_h: int) -> None:
         local = at.replace(tzinfo=None)
         fixed = datetime.fromisoformat(local.isoformat() + at.strftime("%z"))
         one = event(activity=("sleeping", "walking")[seq % 2], seq=seq, started_at=fixed)
-        assert live.take(Entry(one, WALL)) is Timing.TIMELY
+        assert live.take_event(JournalEntry(one, WALL)) is Timing.TIMELY
         assert live.messages(WALL)[0].at.timestamp() == at.timestamp()

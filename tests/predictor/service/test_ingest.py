@@ -16,21 +16,21 @@ from har_stream.mqtt.topics import Topics
 from har_stream.publishing.outbox import Outbox
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
-from predictor.journal.records import Entry
-from predictor.service.ingest import MAX_CAMERAS, Intake
+from predictor.journal.records import JournalEntry
+from predictor.service.ingest import MAX_CAMERAS, EventIngest
 
 TOPIC, ANSWER = "har/n1/cam1/event", "har/n1/bridge/response/replay"
 ACK, REQUEST = "har/n1/cam1/event/ack", "har/n1/bridge/request/replay"
 
 
 class Desk:
-    """An intake on a journal of its own, and everything that came out of it."""
+    """The ingest of events on a journal of its own, and everything that came out of it."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         self.said = RecordingPublisher()
-        self.delivered: list[Entry] = []
-        self.intake = Intake(
+        self.delivered: list[JournalEntry] = []
+        self.ingest = EventIngest(
             journal,
             self.said,
             topics=Topics(),
@@ -41,13 +41,13 @@ class Desk:
     def tell(self, *events: ActivityEvent) -> None:
         """Events arrive from the broker."""
         for one in events:
-            self.intake.take_event(f"har/{one.node}/{one.camera}/event", one.encode())
+            self.ingest.take_event(f"har/{one.node}/{one.camera}/event", one.encode())
 
     def answer(self, *events: ActivityEvent, first: int, last: int) -> None:
         """The node answers a request for a replay."""
         replay = Replay(camera="cam1", first_seq=first, last_seq=last, events=list(events))
         data = replay.model_dump(mode="json")
-        self.intake.take_replay(ANSWER, BridgeResponse(status="ok", data=data).encode())
+        self.ingest.take_replay(ANSWER, BridgeResponse(status="ok", data=data).encode())
 
     def acknowledged(self) -> list[int]:
         """The numbers that were acknowledged, in order."""
@@ -95,39 +95,39 @@ def test_a_gap_is_asked_for_once_and_acknowledged_only_up_to(desk: Desk) -> None
 
 def test_an_answer_that_got_lost_is_asked_for_again(desk: Desk) -> None:
     desk.tell(*_events(1, 3))
-    desk.intake.ask_for_gaps()
-    desk.intake.ask_for_gaps()
+    desk.ingest.ask_for_gaps()
+    desk.ingest.ask_for_gaps()
     assert desk.asked() == [2, 2, 2]
     desk.answer(*_events(2), first=1, last=3)
-    desk.intake.ask_for_gaps()
+    desk.ingest.ask_for_gaps()
     assert desk.asked() == [2, 2, 2]
 
 
 def test_on_every_connection_it_asks_for_what_follows(desk: Desk, journal: Journal) -> None:
     desk.tell(*_events(1, 2))
     again = Desk(journal)  # after a restart
-    again.intake.ask_again()
+    again.ingest.ask_again()
     assert again.asked() == [3]
-    again.intake.ask_node("n2")
+    again.ingest.ask_node("n2")
     assert again.asked() == [3]
-    again.intake.ask_node("n1")
+    again.ingest.ask_node("n1")
     assert again.asked() == [3, 3]
 
 
 def test_a_camera_never_heard_of_is_asked_for_all_that_it_has(desk: Desk) -> None:
-    desk.intake.meet(("n1", "cam1"))
-    desk.intake.meet(("n1", "cam1"))
+    desk.ingest.meet(("n1", "cam1"))
+    desk.ingest.meet(("n1", "cam1"))
     assert desk.asked() == [1]
 
 
 def test_a_node_that_comes_is_asked_what_it_has_and_then_for_all_of_it(desk: Desk) -> None:
     """Of a camera that left the configuration while nobody listened, nothing else tells."""
-    desk.intake.ask_node("n1")
+    desk.ingest.ask_node("n1")
     assert desk.said.on("har/n1/bridge/request/info")
     answer = BridgeResponse(status="ok", data={"last_seq": {"cam1": 7}})
-    desk.intake.take_info("har/n1/bridge/response/info", answer.encode())
+    desk.ingest.take_info("har/n1/bridge/response/info", answer.encode())
     assert desk.asked() == [1]
-    desk.intake.take_info("har/n1/bridge/response/info", answer.encode())
+    desk.ingest.take_info("har/n1/bridge/response/info", answer.encode())
     assert desk.asked() == [1], "once"
 
 
@@ -135,16 +135,16 @@ def test_a_node_that_comes_is_asked_what_it_has_and_then_for_all_of_it(desk: Des
 def test_what_is_no_info_is_refused(desk: Desk, last_seq: object) -> None:
     answer = BridgeResponse(status="ok", data={"last_seq": last_seq})
     with pytest.raises(MessageError):
-        desk.intake.take_info("har/n1/bridge/response/info", answer.encode())
+        desk.ingest.take_info("har/n1/bridge/response/info", answer.encode())
     assert desk.asked() == []
 
 
 def test_a_request_without_a_connection_is_made_later(desk: Desk) -> None:
     desk.said.is_connected = False
-    desk.intake.meet(("n1", "cam1"))
+    desk.ingest.meet(("n1", "cam1"))
     assert desk.asked() == []
     desk.said.is_connected = True
-    desk.intake.ask_again()
+    desk.ingest.ask_again()
     assert desk.asked() == [1]
 
 
@@ -159,7 +159,7 @@ def test_what_a_node_has_lost_is_given_up_and_said(
 
 def test_a_node_that_lost_its_state_is_read_from_its_new_beginning(desk: Desk) -> None:
     desk.tell(*_events(1, 2, 3, 4, 5))
-    desk.intake.ask_again()
+    desk.ingest.ask_again()
     anew = [event(activity="new", seq=seq, minute=100 + seq) for seq in (1, 2)]
     desk.answer(first=1, last=2)
     assert desk.asked() == [6, 1]
@@ -184,8 +184,8 @@ def test_with_the_real_outbox_nothing_is_ever_missing(
             change = Change("cam1", "activity_started", "a", None, {}, 0.9, start, None)
             made.append(outbox.append(change, node="n1", camera="cam1", room=None))
             desk.tell(*[made[-1]] * {"arrives": 1, "lost": 0, "twice": 2}[happens])
-        desk.intake.meet(("n1", "cam1"))
-        desk.intake.ask_again()
+        desk.ingest.meet(("n1", "cam1"))
+        desk.ingest.ask_again()
         answered = 0
         while answered < len(desk.asked()):
             replay = outbox.replay("cam1", desk.asked()[answered])
@@ -209,7 +209,7 @@ def test_with_the_real_outbox_nothing_is_ever_missing(
 )
 def test_what_is_no_event_of_its_topic_is_refused(desk: Desk, topic: str, payload: bytes) -> None:
     with pytest.raises(MessageError):
-        desk.intake.take_event(topic, payload)
+        desk.ingest.take_event(topic, payload)
     assert desk.journal.count() == 0
     assert desk.said.messages == []
 
@@ -230,17 +230,17 @@ def test_what_is_no_replay_is_refused(
     data = replay.model_dump(mode="json")
     change(data)
     with pytest.raises(MessageError):
-        desk.intake.take_replay(ANSWER, BridgeResponse(status="ok", data=data).encode())
+        desk.ingest.take_replay(ANSWER, BridgeResponse(status="ok", data=data).encode())
     assert desk.journal.count() == 0
 
 
 def test_a_node_that_refuses_is_said_once_an_unknown_one_not_at_all(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.intake.meet(("n1", "cam1"))
+    desk.ingest.meet(("n1", "cam1"))
     refusal = BridgeResponse(status="error", error="no such camera\n" + 300 * "!").encode()
     for node in ("n1", "n1", "invented"):
-        desk.intake.take_replay(f"har/{node}/bridge/response/replay", refusal)
+        desk.ingest.take_replay(f"har/{node}/bridge/response/replay", refusal)
     assert [record.message for record in caplog.records] == [
         "n1 gives no events out again: 'no such camera\\n" + 185 * "!" + "'"
     ]
@@ -260,7 +260,7 @@ def test_a_journal_that_cannot_be_written_is_said_once_and_caught_up(
     assert [entry.event for entry in desk.delivered] == [first]
     with journal._engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE hidden RENAME TO events")
-    desk.intake.ask_for_gaps()
+    desk.ingest.ask_for_gaps()
     assert desk.asked() == [2]
     desk.answer(second, third, first=1, last=3)
     assert desk.acknowledged()[-1] == 3
@@ -269,5 +269,5 @@ def test_a_journal_that_cannot_be_written_is_said_once_and_caught_up(
 
 def test_invented_cameras_do_not_fill_the_memory(desk: Desk) -> None:
     for number in range(MAX_CAMERAS + 50):
-        desk.intake.meet(("n1", f"cam{number}"))
+        desk.ingest.meet(("n1", f"cam{number}"))
     assert len(desk.asked()) == MAX_CAMERAS
