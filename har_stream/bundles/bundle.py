@@ -127,6 +127,21 @@ class Manifest(_Part):
             raise ValueError(f"deciding.urgent: no such label: {', '.join(sorted(foreign))}")
         return self
 
+    def confusion_by_label(self) -> dict[str, dict[str, float]]:
+        """Return P(label recognised | label true), by true, then by recognised label.
+
+        Raises:
+            InputError: None was measured.
+        """
+        if self.confusion is None:
+            raise InputError(
+                f"bundle {self.name} holds no confusion matrix; train-har fit measures one"
+            )
+        return {
+            true: dict(zip(self.labels, row, strict=True))
+            for true, row in zip(self.labels, self.confusion, strict=True)
+        }
+
 
 class Bundle:
     """A checked bundle folder.
@@ -170,6 +185,15 @@ def load_named(name_or_path: str, *, state_dir: Path) -> Bundle:
     return load(find(name_or_path, own=bundles_dir(state_dir)))
 
 
+def read_named_manifest(name_or_path: str, *, state_dir: Path) -> Manifest:
+    """Read what a bundle says of itself, found as by `load_named`; its networks are not looked at.
+
+    Raises:
+        InputError: There is none, or it cannot be read.
+    """
+    return _read_manifest(find(name_or_path, own=bundles_dir(state_dir)))[0]
+
+
 def find(name_or_path: str, *, own: Path | None = None) -> Path:
     """Find a bundle by path, by name among a person's own, or by name in the package.
 
@@ -196,22 +220,13 @@ def load(path: Path) -> Bundle:
         InputError: The manifest is missing or wrong, or a file is missing or altered; a backbone
             from outside that is missing is told with the command that brings it.
     """
-    manifest_path = path / MANIFEST
-    try:
-        text = manifest_path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{manifest_path}: cannot be read: {error.strerror}") from error
-    try:
-        manifest = Manifest.model_validate_json(text)
-    except ValidationError as error:
-        said = problems(error, Manifest)[0]
-        raise InputError(f"{manifest_path}: {said}; export the bundle anew") from error
+    manifest, manifest_hash = _read_manifest(path)
     for files in manifest.networks.values():
         for name in files.values():
             if name not in manifest.outside:
                 _check_file(path / name, manifest.sha256.get(name))
     brought = {name: _bring(path, name, of) for name, of in manifest.outside.items()}
-    return Bundle(path, manifest, hashlib.sha256(text).hexdigest(), brought=brought)
+    return Bundle(path, manifest, manifest_hash, brought=brought)
 
 
 def save(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
@@ -229,6 +244,20 @@ def save(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
             path.rename(Path(made) / "old")
         new.rename(path)
     return load(path)
+
+
+def _read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """Return the manifest and the SHA-256 of its file."""
+    path = folder / MANIFEST
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return Manifest.model_validate_json(text), hashlib.sha256(text).hexdigest()
+    except ValidationError as error:
+        said = problems(error, Manifest)[0]
+        raise InputError(f"{path}: {said}; export the bundle anew") from error
 
 
 def _to_json(manifest: Manifest) -> str:

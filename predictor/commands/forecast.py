@@ -168,8 +168,8 @@ def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal"
 
 
 def _make_forecaster(settings: "Settings") -> "Forecaster":
+    from har_stream.bundles.bundle import read_named_manifest
     from predictor.models import store
-    from predictor.service.confusion import read_confusion
 
     asked = settings.forecast
     forecaster = store.create(asked.model) if asked.path is None else store.load(asked.path)
@@ -179,7 +179,8 @@ def _make_forecaster(settings: "Settings") -> "Forecaster":
             f"kind out, or make such a model with train-hmm LOG --model {asked.model}"
         )
     if asked.bundle:
-        forecaster.confusion = read_confusion(asked.bundle)
+        manifest = read_named_manifest(asked.bundle, state_dir=settings.state_dir)
+        forecaster.confusion = manifest.confusion_by_label()
     return forecaster
 
 

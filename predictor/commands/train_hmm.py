@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from har_stream.config.state_dir import default_state_dir
 from har_stream.core.atomic_file import writing
 from har_stream.core.errors import InputError
 from predictor.commands.train_hmm_arguments import COMMANDS, MODELS, make_parser
@@ -39,15 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fit(options: argparse.Namespace) -> None:
+    from har_stream.bundles.bundle import read_named_manifest
     from predictor.models import hmmlearn_em
     from predictor.models.replay import replay
     from predictor.models.store import create, save
-    from predictor.service.confusion import read_confusion
     from predictor.sessions import merge
 
     log = _read(options.logs)
     sessions = log.sessions if options.raw else merge(log.sessions)
-    confusion = read_confusion(options.bundle) if options.bundle else None
+    confusion = None
+    if options.bundle:
+        manifest = read_named_manifest(options.bundle, state_dir=default_state_dir())
+        confusion = manifest.confusion_by_label()
     forecaster = create(options.model, repeats=options.raw, confusion=confusion)
     for _ in _watch("fitting", replay(forecaster, sessions), len(sessions)):
         pass

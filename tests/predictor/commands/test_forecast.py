@@ -13,12 +13,17 @@ from typing import Any
 import jsonschema
 import pytest
 from support.broker.real_broker import Mosquitto, free_port
+from support.bundles.manifest_builder import manifest
 from support.event_builder import living
 from support.processes.forecast_process import HarForecast, Node, har_forecast
 from support.repository import ROOT
 
+from har_stream.bundles import bundle
+from har_stream.config.settings import Settings
+from har_stream.config.state_dir import bundles_dir
 from har_stream.core.log_once import Once
 from har_stream.mqtt.messages import ActivityEvent, RuleState
+from predictor.commands.forecast import _make_forecaster
 from predictor.journal.records import JournalEntry
 from predictor.logs.event_file import write_events
 from predictor.models import store
@@ -288,11 +293,22 @@ def test_export_and_import_are_one_command_each(tmp_path: Path) -> None:
     assert (tmp_path / "c.jsonl").read_bytes() == (tmp_path / "a.jsonl").read_bytes()
 
 
+def test_a_persons_own_bundle_is_found_by_the_name_that_har_stream_finds_it_by(
+    tmp_path: Path,
+) -> None:
+    mine = manifest(confusion=((0.8, 0.1, 0.1), (0.2, 0.7, 0.1), (0.0, 0.0, 1.0)))
+    bundle.save(bundles_dir(tmp_path) / "mine", mine, {})
+    assert bundle.load_named("mine", state_dir=tmp_path).manifest.confusion == mine.confusion
+    settings = Settings(state_dir=tmp_path, forecast={"bundle": "mine"})  # type: ignore[arg-type]
+    assert _make_forecaster(settings).confusion == mine.confusion_by_label()
+
+
 def test_the_predictor_loads_neither_tensorflow_nor_opencv() -> None:
     script = """
 import importlib, pkgutil, sys, predictor
-for module in pkgutil.iter_modules(predictor.__path__):
-    importlib.import_module(f"predictor.{module.name}")
+import har_stream.bundles.bundle  # which is imported where it is used
+for module in pkgutil.walk_packages(predictor.__path__, "predictor."):
+    importlib.import_module(module.name)
 print({"tensorflow", "keras", "cv2"} & set(sys.modules))
 """
     ended = subprocess.run(
