@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable
 logger = logging.getLogger(__name__)
 
 
-class Once:
+class LogOnce:
     """Remembers which kinds of news have been said."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from paho.mqtt.properties import Properties
 from har_stream.config.broker import BrokerSettings, password
 from har_stream.core.backoff import backoff_s
 from har_stream.core.errors import InputError
-from har_stream.core.log_once import Once
+from har_stream.core.log_once import LogOnce
 from har_stream.mqtt import connection_errors
 from har_stream.mqtt.broker_address import read_address, tls_context
 from har_stream.mqtt.connection_attempt import OnSent, Session
@@ -84,7 +84,7 @@ class Connection:
         self._hooks: list[Callable[[], object]] = []
         self._session: Session | None = None
         self._announced = False
-        self._once = Once()
+        self._once = LogOnce()
         self._closing = threading.Event()
         self._answered = threading.Event()
         self._first_problem: Problem | None = None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import paho.mqtt.client as paho
 
-from har_stream.core.log_once import Once
+from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import MessageError
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ class Receiver:
         n_malformed: How many messages were skipped.
     """
 
-    def __init__(self, topic_filter: str, handler: Handler, once: Once) -> None:
+    def __init__(self, topic_filter: str, handler: Handler, once: LogOnce) -> None:
         self.n_malformed = 0
         self._topic_filter = topic_filter
         self._handler = handler

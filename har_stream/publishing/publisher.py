@@ -15,7 +15,7 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import node_announcements, node_client
 from har_stream.core.activity import CameraState, CameraStatus, Change, Recognition
-from har_stream.core.log_once import Once
+from har_stream.core.log_once import LogOnce
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, camera_device, to_messages
 from har_stream.mqtt.claim import claim_node
 from har_stream.mqtt.connection import ONLINE, Connection
@@ -103,7 +103,7 @@ class Publisher:
         self._announcer = Announcer(
             node_announcements(settings.state_dir, settings.node), connection
         )
-        self._once = Once()
+        self._once = LogOnce()
         self._commands = Commands(outbox, self._describe)
         self._wake = threading.Event()
         self._mail = EventMail(outbox, connection, topic=self._event_topic, answered=self._wake.set)

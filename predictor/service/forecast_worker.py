@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.exc import DBAPIError
 
 from har_stream.config.settings import Settings
-from har_stream.core.log_once import Once
+from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
@@ -76,7 +76,7 @@ class ForecastWorker:
         self._monotonic = monotonic
         self._topics = Topics(settings.base_topic)
         self._rules = RuleRunner(settings, journal, publisher, dry_run=dry_run)
-        self._once = Once()
+        self._once = LogOnce()
         self._contexts: dict[str, float | str] = {}
         self._new_contexts: dict[str, float | str] = {}
         self._refresh_s = settings.forecast.refresh_s

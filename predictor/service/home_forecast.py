@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from har_stream.core.activity import UNKNOWN
-from har_stream.core.log_once import Once
+from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, ActivityState, Forecast, ForecastAttributes
 from predictor.journal.records import Context, JournalEntry
 from predictor.outlook import Forecaster, Observation
@@ -39,7 +39,7 @@ class HomeForecast:
         once: Says what has not been said before.
     """
 
-    def __init__(self, forecaster: Forecaster, once: Once) -> None:
+    def __init__(self, forecaster: Forecaster, once: LogOnce) -> None:
         self.forecaster = forecaster
         self.clock = HomeClock()
         self._fusion = CameraFusion()

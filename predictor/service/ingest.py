@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DataError, DBAPIError
 
 from har_stream.config.ids import is_id
-from har_stream.core.log_once import Once
+from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import (
     ActivityEvent,
     BridgeRequest,
@@ -61,7 +61,7 @@ class EventIngest:
         self._progress: dict[CameraKey, Recorded] = journal.progress()
         self._asked: dict[CameraKey, int] = {}
         self._failing = False
-        self._once = Once()
+        self._once = LogOnce()
 
     def take_event(self, topic: str, payload: bytes) -> None:
         """Take in a message on ``<node>/<cam>/event``.

@@ -17,7 +17,7 @@ from support.broker.real_broker import free_port, listening
 from har_stream.config.broker import BrokerSettings
 from har_stream.core.backoff import backoff_s
 from har_stream.core.errors import InputError
-from har_stream.core.log_once import Once
+from har_stream.core.log_once import LogOnce
 from har_stream.mqtt import connection as mqtt_connection
 from har_stream.mqtt import connection_errors
 from har_stream.mqtt.broker_address import read_address
@@ -226,7 +226,7 @@ def test_a_handler_that_fails_costs_its_message_alone(mosquitto, connect, caplog
 def test_a_payload_that_is_too_big_is_not_even_looked_at(caplog) -> None:
     """MQTT 5 brokers keep it from us, as we ask them to; others cannot be asked."""
     seen: list[bytes] = []
-    receiver = Receiver("t/#", lambda _, payload: seen.append(payload), Once())
+    receiver = Receiver("t/#", lambda _, payload: seen.append(payload), LogOnce())
     for size in (MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES + 1):
         message = paho.MQTTMessage(topic=b"t/a")
         message.payload = b"x" * size

@@ -21,7 +21,7 @@ from support.repository import ROOT
 from har_stream.bundles import bundle
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import bundles_dir
-from har_stream.core.log_once import Once
+from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, RuleState
 from predictor.commands.forecast import _make_forecaster
 from predictor.journal.records import JournalEntry
@@ -196,7 +196,7 @@ def test_a_corrupt_model_falls_back_to_the_last_good_one(
     forecaster: Callable[..., HarForecast], make_node: Callable[..., Node], tmp_path: Path
 ) -> None:
     forecasting = store.create("hmm")
-    live = HomeForecast(forecasting, Once())
+    live = HomeForecast(forecasting, LogOnce())
     events = list(living(days=9))
     for event in events:
         live.take_event(JournalEntry(event, event.started_at))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from support.event_builder import EIGHT, event, living, started
 
-from har_stream.core.log_once import Once
+from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, ActivityState
 from predictor.journal.records import Context, JournalEntry
 from predictor.models import store
@@ -21,7 +21,7 @@ WALL = EIGHT + timedelta(days=300)
 
 
 def _live(forecaster: Forecaster | None = None) -> HomeForecast:
-    return HomeForecast(forecaster or store.create("hmm"), Once())
+    return HomeForecast(forecaster or store.create("hmm"), LogOnce())
 
 
 def _taken(events: Iterable[ActivityEvent], live: HomeForecast | None = None) -> HomeForecast:
