@@ -25,6 +25,7 @@ from rich.live import Live
 from har_stream.commands.demo_view import LiveView
 from har_stream.config.broker import BrokerSettings
 from har_stream.core.activity import IDLE
+from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 from har_stream.mqtt.broker import DEFAULT_HOST, DEFAULT_PORT, answers, started_broker
 from har_stream.mqtt.connection import Connection
@@ -47,15 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A closed terminal leaves no process behind; a script in the background has SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    try:
-        with tempfile.TemporaryDirectory(prefix="har-demo-") as state_dir:
-            _run(options, Path(state_dir))
-    except KeyboardInterrupt:
-        return 0
-    except InputError as error:
-        print(f"har-demo: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command("har-demo", lambda: _run(options), is_service=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,7 +105,12 @@ def _is_reported(stay: Stay) -> bool:
     return stay.activity != IDLE and stay.ended_at - stay.started_at >= timedelta(minutes=1)
 
 
-def _run(options: argparse.Namespace, state_dir: Path) -> None:
+def _run(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="har-demo-") as state_dir:
+        _show(options, Path(state_dir))
+
+
+def _show(options: argparse.Namespace, state_dir: Path) -> None:
     scene = _scene(options, state_dir)
     port = 0 if answers(DEFAULT_HOST, DEFAULT_PORT) else DEFAULT_PORT
     with contextlib.ExitStack() as processes:
@@ -122,17 +120,7 @@ def _run(options: argparse.Namespace, state_dir: Path) -> None:
         with reading or contextlib.nullcontext() as reader:
             url = processes.enter_context(started_broker(port))
             process = processes.enter_context(
-                start(
-                    *(
-                        "har_stream.commands.stream",
-                        "--camera",
-                        scene.source,
-                        "--bundle",
-                        scene.bundle,
-                    ),
-                    *("--realtime", "--fail-fast", "--node", "demo", "--home", "demo"),
-                    *("--state-dir", str(state_dir), "--broker", url, *scene.flags),
-                )
+                start("har_stream.commands.stream", *_stream_flags(scene, state_dir, url))
             )
             if reader:
                 reader.wait()
@@ -142,6 +130,19 @@ def _run(options: argparse.Namespace, state_dir: Path) -> None:
             footer=f"broker {url}; listen in: mosquitto_sub -p {url.rsplit(':')[-1]} -t 'har/#' -v",
         )
         _watch(view, url, process, duration_s=options.duration)
+
+
+def _stream_flags(scene: Scene, state_dir: Path, url: str) -> list[str]:
+    named = {
+        "--camera": scene.source,
+        "--bundle": scene.bundle,
+        "--node": "demo",
+        "--home": "demo",
+        "--state-dir": str(state_dir),
+        "--broker": url,
+    }
+    flags = [word for flag in named.items() for word in flag]
+    return [*flags, "--realtime", "--fail-fast", *scene.flags]
 
 
 @contextlib.contextmanager

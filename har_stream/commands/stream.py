@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from har_stream.commands.stream_arguments import make_parser, read_settings
 from har_stream.config.state_dir import bundles_dir, outbox_file
 from har_stream.core.activity import CameraStatus, Change, News, Recognition
+from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,13 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-stream`; returns the exit status."""
     options = make_parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return _run(options)
-    except InputError as error:
-        print(f"har-stream: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 0
+    return run_command("har-stream", lambda: _run(options), is_service=True)
 
 
 def _run(options: argparse.Namespace) -> int:

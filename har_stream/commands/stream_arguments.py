@@ -6,6 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from har_stream.core.command import names, positive
+
 if TYPE_CHECKING:
     from har_stream.config.settings import Settings
 
@@ -82,12 +84,12 @@ def make_parser() -> argparse.ArgumentParser:
         "--record", metavar="DIR", type=Path, help="keep short annotated clips of activities here"
     )
     watch.add_argument(
-        "--record-labels", metavar="A,B", type=_names, default=(), help="only of these activities"
+        "--record-labels", metavar="A,B", type=names, default=(), help="only of these activities"
     )
     watch.add_argument(
         "--record-max-mb",
         metavar="MB",
-        type=_positive,
+        type=positive,
         default=500.0,
         help="all clips together take no more; the oldest go first (default %(default)g)",
     )
@@ -121,8 +123,8 @@ def read_settings(options: argparse.Namespace) -> "Settings":
 
     path = options.check_config or options.config
     loaded = settings.load(path) if path else settings.Settings()
-    names = ("bundle", "engine", "node", "home", "state_dir", "metrics_port", "log_level")
-    flags: dict[str, Any] = {name: getattr(options, name) for name in names}
+    plain = ("bundle", "engine", "node", "home", "state_dir", "metrics_port", "log_level")
+    flags: dict[str, Any] = {name: getattr(options, name) for name in plain}
     cameras = [{"source": source} for source in options.camera or ()]
     if options.room:
         cameras = cameras or [each.model_dump(exclude_unset=True) for each in loaded.cameras]
@@ -141,17 +143,3 @@ def _instant(text: str) -> datetime:
             f"{text!r} is no time; 2026-11-22T18:00 or 2026-11-22T18:00+01:00 expected"
         ) from error
     return instant if instant.tzinfo else instant.astimezone()
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
-    return value
