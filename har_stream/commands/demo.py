@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class WatchedSource:
     """What the demo watches.
 
     Attributes:
@@ -84,15 +84,15 @@ class Scene:
     history: Path | None = None
 
 
-def _scene(options: argparse.Namespace, folder: Path) -> Scene:
+def _choose_source(options: argparse.Namespace, folder: Path) -> WatchedSource:
     if options.camera:
-        return Scene(options.camera, options.bundle or "lrcn-ucf")
+        return WatchedSource(options.camera, options.bundle or "lrcn-ucf")
     begins_at = datetime.combine(datetime.now(), BEGINS_AT).astimezone()
     midnight = begins_at.replace(hour=0, minute=0)
     lived = timedelta(days=PAST_DAYS) + (begins_at - midnight)
     past = truth(options.seed, start_at=begins_at - lived, days=lived / timedelta(days=1))
     write_log(folder / "past.csv", filter(_is_reported, past))
-    return Scene(
+    return WatchedSource(
         f"sim:{options.seed}?past={PAST_DAYS}&pace={options.pace:g}",
         options.bundle or "sim-home",
         ("--start-at", begins_at.isoformat()),
@@ -111,38 +111,38 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace, state_dir: Path) -> None:
-    scene = _scene(options, state_dir)
+    watched = _choose_source(options, state_dir)
     port = 0 if answers(DEFAULT_HOST, DEFAULT_PORT) else DEFAULT_PORT
     with contextlib.ExitStack() as processes:
         start = functools.partial(_child, state_dir)
         remember = ("predictor.commands.forecast", "--state-dir", str(state_dir), "--home", "demo")
-        reading = start(*remember, "--import", str(scene.history)) if scene.history else None
+        reading = start(*remember, "--import", str(watched.history)) if watched.history else None
         with reading or contextlib.nullcontext() as reader:
             url = processes.enter_context(started_broker(port))
             process = processes.enter_context(
-                start("har_stream.commands.stream", *_stream_flags(scene, state_dir, url))
+                start("har_stream.commands.stream", *_stream_flags(watched, state_dir, url))
             )
             if reader:
                 reader.wait()
         processes.enter_context(start(*remember, "--broker", url))
         view = LiveView(
-            title=f"har-stream watches {scene.source} with {scene.bundle}",
+            title=f"har-stream watches {watched.source} with {watched.bundle}",
             footer=f"broker {url}; listen in: mosquitto_sub -p {url.rsplit(':')[-1]} -t 'har/#' -v",
         )
         _watch(view, url, process, duration_s=options.duration)
 
 
-def _stream_flags(scene: Scene, state_dir: Path, url: str) -> list[str]:
+def _stream_flags(watched: WatchedSource, state_dir: Path, url: str) -> list[str]:
     named = {
-        "--camera": scene.source,
-        "--bundle": scene.bundle,
+        "--camera": watched.source,
+        "--bundle": watched.bundle,
         "--node": "demo",
         "--home": "demo",
         "--state-dir": str(state_dir),
         "--broker": url,
     }
     flags = [word for flag in named.items() for word in flag]
-    return [*flags, "--realtime", "--fail-fast", *scene.flags]
+    return [*flags, "--realtime", "--fail-fast", *watched.flags]
 
 
 @contextlib.contextmanager

@@ -10,12 +10,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from har_stream.simulation.exercises import EXERCISES, PACE, WITH_WEIGHTS, angles
 from har_stream.simulation.figure import INDEX, Body
-from har_stream.simulation.flat import Home, pastel
+from har_stream.simulation.flat import Flat, pastel
 from har_stream.simulation.paths import walked
-from har_stream.simulation.poses import Act, posed, seated, smooth, standing, wobble
-from har_stream.simulation.routine import Segment
+from har_stream.simulation.poses import (
+    EXERCISES,
+    PACE,
+    WITH_WEIGHTS,
+    Act,
+    exercise_angles,
+    posed,
+    seated,
+    smooth,
+    standing,
+    wobble,
+)
+from har_stream.simulation.routine import PlannedActivity
 from har_stream.simulation.view import Array, xyz
 
 Rng = np.random.Generator
@@ -30,17 +40,17 @@ _BLANKET = (
 """Joints that a blanket lies between; thrown back it leaves the last one bare."""
 
 
-def act(segment: Segment, at_s: Array, home: Home, body: Body) -> Act:
+def act(segment: PlannedActivity, at_s: Array, flat: Flat, body: Body) -> Act:
     """Let the resident do what the segment says at these instants (s, as the segment counts them).
 
     Args:
         segment: Not ``idle``: nobody cannot act.
         at_s: Instants, shape (T,), normally within the segment.
-        home: Where the places are.
+        flat: Where the places are.
         body: Whose body.
     """
     rng = np.random.Generator(np.random.PCG64([segment.seed, 2]))
-    return _ACTS[segment.activity](segment, at_s - segment.start_s, home, body, rng)
+    return _ACTS[segment.activity](segment, at_s - segment.start_s, flat, body, rng)
 
 
 def settle(now: Act, before: Act, since_s: Array) -> None:
@@ -57,8 +67,8 @@ def settle(now: Act, before: Act, since_s: Array) -> None:
     now.points[:, :n_joints] = old + share * (now.points[:, :n_joints] - old)
 
 
-def _walk(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
-    track = walked(segment, home, rng)
+def _walk(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    track = walked(segment, flat, rng)
     went, speed = track.distance_m(t), track.speed_mps
     brisk = min(1.0, speed / 1.1)
     stride = body.height * (0.3 + 0.45 * brisk)
@@ -79,8 +89,8 @@ def _walk(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
     return Act(pose, body, stands=True)
 
 
-def _cook(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
-    place = home.places[segment.place]
+def _cook(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[segment.place]
     variant = rng.choice(["stir", "chop", "stir", "reach"])
     pace, steps = rng.uniform(0.7, 1.3), wobble(rng, t, 0.12, 9.0)
     pace = rng.uniform(1.6, 2.2) if variant == "chop" else pace
@@ -119,8 +129,8 @@ def _cook(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
     return made
 
 
-def _eat(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
-    place = home.places[segment.place]
+def _eat(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[segment.place]
     period = rng.uniform(2.6, 4.5)
     cycle = (t / period + rng.uniform()) % 1.0
     to_mouth = smooth(np.clip(np.minimum(cycle / 0.25, (0.7 - cycle) / 0.25), 0, 1))
@@ -142,8 +152,8 @@ def _eat(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
     return made
 
 
-def _sit(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
-    place = home.places[segment.place]
+def _sit(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[segment.place]
     variant = rng.choice(["watch", "read", "phone"])
     shoulders, elbows = np.full((len(t), 2), 0.25), np.full((len(t), 2), 0.75)
     nod = 0.05 + wobble(rng, t, 0.08, 11.0)
@@ -171,8 +181,8 @@ def _sit(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
     return made
 
 
-def _sleep(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
-    place = home.places[segment.place]
+def _sleep(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[segment.place]
     postures = rng.choice([0.0, 1.3, -1.3], size=64)
     stays_s = rng.uniform(600, 1800)
     index = np.floor(t / stays_s).astype(int) % 63
@@ -203,8 +213,8 @@ def _sleep(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
     return made
 
 
-def _fall(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
-    place = home.places[segment.place]
+def _fall(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[segment.place]
     stirs = rng.choice([0.0, 0.0, 0.25, 0.5])
     lies_on = rng.choice([1.0, -1.0])
     shoulders = rng.uniform(-0.2, 0.5, size=2) + stirs * np.stack(
@@ -227,15 +237,17 @@ def _fall(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
     return Act(pose, body)
 
 
-def _exercise(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> Act:
-    place = home.places[segment.place]
+def _exercise(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[segment.place]
     order, lasts_s = rng.permutation(len(EXERCISES)), rng.uniform(60, 150)
     pace = rng.uniform(0.38, 0.62)
     heading = np.full_like(t, place.heading)
     index = order[np.floor(t / lasts_s).astype(int) % len(EXERCISES)]
     name = EXERCISES[index[0]]  # a burst is short against an exercise
     phase = 2 * math.pi * pace * PACE[name] * t + rng.uniform(0, 6)
-    made = Act(standing(body, place.spot, heading, **angles(name, phase)), body, stands=True)
+    made = Act(
+        standing(body, place.spot, heading, **exercise_angles(name, phase)), body, stands=True
+    )
     if name in WITH_WEIGHTS:
         bar = xyz(0.09 * math.cos(place.heading), 0.0, 0.09 * math.sin(place.heading))
         for side in ("far", "near"):
@@ -244,7 +256,7 @@ def _exercise(segment: Segment, t: Array, home: Home, body: Body, rng: Rng) -> A
     return made
 
 
-_ACTS: dict[str, Callable[[Segment, Array, Home, Body, Rng], Act]] = {
+_ACTS: dict[str, Callable[[PlannedActivity, Array, Flat, Body, Rng], Act]] = {
     "walking": _walk,
     "cooking": _cook,
     "eating": _eat,

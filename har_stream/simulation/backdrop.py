@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_stream.core.frame import Image
-from har_stream.simulation.flat import BACK_Z, FRONT_Z, SIDE_X, WALL_Y, Box, Colour, Home, shade
+from har_stream.simulation.flat import BACK_Z, FRONT_Z, SIDE_X, WALL_Y, Box, Colour, Flat, shade
 from har_stream.simulation.view import Array, View
 
 SHIFT = 4
@@ -109,38 +109,38 @@ def to_pixels(projected: Array, shape: tuple[int, ...]) -> Pixels:
     return pixels.astype(np.int32)
 
 
-def paint(canvas: Canvas, home: Home, light: Light) -> None:
+def paint(canvas: Canvas, flat: Flat, light: Light) -> None:
     """Paint floor, walls, window, door and mat."""
     across, along, high = (-SIDE_X, SIDE_X), (FRONT_Z, BACK_Z), (0.0, WALL_Y)
-    canvas.image[:] = np.rint(light.on(shade(home.floor, 0.8)))
+    canvas.image[:] = np.rint(light.on(shade(flat.floor, 0.8)))
     for x in across:
-        canvas.sideways(x, high, (FRONT_Z - 2, BACK_Z), shade(home.wall, 0.88))
-    canvas.upright(across, high, home.wall)
-    canvas.ground(across, along, home.floor)
-    for x in np.arange(-SIDE_X, SIDE_X, home.plank_m):
-        canvas.ground((x, x + 0.02), along, shade(home.floor, 0.9))
+        canvas.sideways(x, high, (FRONT_Z - 2, BACK_Z), shade(flat.wall, 0.88))
+    canvas.upright(across, high, flat.wall)
+    canvas.ground(across, along, flat.floor)
+    for x in np.arange(-SIDE_X, SIDE_X, flat.plank_m):
+        canvas.ground((x, x + 0.02), along, shade(flat.floor, 0.9))
     canvas.upright(across, (0.0, 0.09), _TRIM)
-    _door(canvas, home)
-    _window(canvas, home, light)
-    canvas.ground(home.mat[:2], home.mat[2:], home.accent)
+    _door(canvas, flat)
+    _window(canvas, flat, light)
+    canvas.ground(flat.mat[:2], flat.mat[2:], flat.accent)
 
 
-def _door(canvas: Canvas, home: Home) -> None:
-    left, right = home.door_x, home.door_x + 0.8
-    canvas.upright((left - 0.05, right + 0.05), (0.0, 2.07), shade(home.wall, 0.75))
+def _door(canvas: Canvas, flat: Flat) -> None:
+    left, right = flat.door_x, flat.door_x + 0.8
+    canvas.upright((left - 0.05, right + 0.05), (0.0, 2.07), shade(flat.wall, 0.75))
     canvas.upright((left, right), (0.0, 2.02), _DOOR)
     canvas.upright((right - 0.1, right - 0.04), (0.98, 1.04), _HANDLE)
 
 
-def _window(canvas: Canvas, home: Home, light: Light) -> None:
-    middle, left, right = home.window_x, home.window_x - 0.55, home.window_x + 0.55
+def _window(canvas: Canvas, flat: Flat, light: Light) -> None:
+    middle, left, right = flat.window_x, flat.window_x - 0.55, flat.window_x + 0.55
     # The sky shines by itself, whatever the light in the room.
     blue, green, red = (sky / gain for sky, gain in zip(light.sky, light.gain, strict=True))
     canvas.upright((left - 0.05, right + 0.05), (1.15, 2.25), _TRIM)
     for pane in ((left, middle - 0.02), (middle + 0.02, right)):
         canvas.upright(pane, (1.2, 2.2), (blue, green, red))
     for curtain in ((left - 0.28, left), (right, right + 0.28)):
-        canvas.upright(curtain, (1.0, 2.35), home.accent)
+        canvas.upright(curtain, (1.0, 2.35), flat.accent)
 
 
 def _ramp(value: float, begins: float, ends: float) -> float:

@@ -52,7 +52,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class Flat:
     """One furnished flat and the camera in it."""
 
     view: View
@@ -67,7 +67,7 @@ class Home:
     plank_m: float
 
 
-def furnish(rng: np.random.Generator) -> Home:
+def furnish(rng: np.random.Generator) -> Flat:
     """Draw a home: the arrangement, sizes and colours of its furniture, and its camera."""
     boxes: list[Box] = []
     places: dict[str, Place] = {}
@@ -88,7 +88,7 @@ def furnish(rng: np.random.Generator) -> Home:
     door = xyz(door_x + 0.4, 0.0, 3.0)
     places["door"] = Place(door, door, math.pi / 2, 3.0)
     boxes.sort(key=lambda box: -box.depth)
-    return Home(
+    return Flat(
         view=draw_view(rng),
         boxes=tuple(boxes),
         places=places,

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from har_stream.simulation.flat import Home
-from har_stream.simulation.routine import Segment
+from har_stream.simulation.flat import Flat
+from har_stream.simulation.routine import PlannedActivity
 from har_stream.simulation.view import Array, xyz
 
 _LOOK_S = 0.25
 """Headings are taken over this much time to both sides, so corners are rounded."""
 _WALKABLE_X, _WALKABLE_Z = (-1.5, 1.3), (1.25, 2.1)
-"""Floor without furniture, in every home; metres."""
+"""Floor without furniture, in every flat; metres."""
 _LEAST_MPS, _USUAL_MPS = 0.35, (0.6, 1.2)
 
 
@@ -47,12 +47,12 @@ class Track:
         return np.arctan2(step[:, 2], step[:, 0])
 
 
-def walked(segment: Segment, home: Home, rng: np.random.Generator) -> Track:
+def walked(segment: PlannedActivity, flat: Flat, rng: np.random.Generator) -> Track:
     """Lay the path of a walking segment.
 
     A crossing goes straight, as fast as it must; whoever has more time than that wanders.
     """
-    start, goal = home.places[segment.origin], home.places[segment.place]
+    start, goal = flat.places[segment.origin], flat.places[segment.place]
     length_s = max(0.1, segment.end_s - segment.start_s)
     enough_m = 0.8 * rng.uniform(*_USUAL_MPS) * length_s
     corners, length_m = [start.access], _apart_m(start.access, goal.access)

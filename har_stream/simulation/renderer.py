@@ -14,7 +14,7 @@ from har_stream.simulation.brush import Brush
 from har_stream.simulation.figure import draw_body, dressed
 from har_stream.simulation.flat import furnish
 from har_stream.simulation.poses import Act
-from har_stream.simulation.routine import DAY_S, Segment, hour_of_day
+from har_stream.simulation.routine import DAY_S, PlannedActivity, hour_of_day
 from har_stream.simulation.view import Array
 
 SIZE = (192, 108)
@@ -55,7 +55,7 @@ class Renderer:
         sheet = (self._shape[0] + _GRAIN_PX, self._shape[1] + _GRAIN_PX, 3)
         self._grain = rng.standard_normal(sheet, dtype=np.float32)
 
-    def draw(self, at_s: Array, segments: Sequence[Segment]) -> list[Image]:
+    def draw(self, at_s: Array, segments: Sequence[PlannedActivity]) -> list[Image]:
         """Draw the home at some instants close together.
 
         Args:
@@ -72,7 +72,9 @@ class Renderer:
                 images += self._draw_one(within, segment, segments[index - 1] if index else None)
         return self._shot(images, _generator(self._seed, 4, round(1000 * at_s[0])))
 
-    def _draw_one(self, at_s: Array, segment: Segment, before: Segment | None) -> list[Image]:
+    def _draw_one(
+        self, at_s: Array, segment: PlannedActivity, before: PlannedActivity | None
+    ) -> list[Image]:
         rng = _generator(self._seed, 3, int(at_s[0] // DAY_S))  # each day its weather and clothes
         awake = segment.activity not in (IDLE, "sleeping")
         hour = hour_of_day(float(at_s[0]))

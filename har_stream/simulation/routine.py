@@ -84,7 +84,7 @@ _CROSSING_S = (4.0, 9.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PlannedActivity:
     """One activity at one place.
 
     Attributes:
@@ -109,7 +109,7 @@ class Segment:
         return ROOMS[self.place]
 
 
-def plan(seed: int, until_s: float, *, first_day: int = 0) -> list[Segment]:
+def plan(seed: int, until_s: float, *, first_day: int = 0) -> list[PlannedActivity]:
     """Draw the resident's days, from a midnight (asleep) on.
 
     The same seed and first day give the same days, whatever part of them is looked at.
@@ -123,7 +123,7 @@ def plan(seed: int, until_s: float, *, first_day: int = 0) -> list[Segment]:
         Segments without gap or overlap, in order, from 0 to at least ``until_s``.
     """
     rng = np.random.Generator(np.random.PCG64([seed, 1, first_day]))
-    segments: list[Segment] = []
+    segments: list[PlannedActivity] = []
     at_s, activity, place = 0.0, "sleeping", "bed"
     while at_s < until_s:
         origin = segments[-1].place if segments else place
@@ -132,11 +132,11 @@ def plan(seed: int, until_s: float, *, first_day: int = 0) -> list[Segment]:
         goal = PLACES.get(follower, place)
         if activity == "walking":
             place = goal
-        segments.append(Segment(activity, place, at_s, end_s, origin, _seed(rng)))
+        segments.append(PlannedActivity(activity, place, at_s, end_s, origin, _seed(rng)))
         at_s = end_s
         if goal != place and follower != "walking":
             at_s = end_s + rng.uniform(*_CROSSING_S)
-            segments.append(Segment("walking", goal, end_s, at_s, place, _seed(rng)))
+            segments.append(PlannedActivity("walking", goal, end_s, at_s, place, _seed(rng)))
         activity, place = follower, goal
     return segments
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from har_stream.core.atomic_file import replacing
-from har_stream.simulation.routine import Segment, plan
+from har_stream.simulation.routine import PlannedActivity, plan
 
 LOG_COLUMNS = ("start", "end", "activity", "room")
 
@@ -42,7 +42,7 @@ class Course:
     """
 
     midnight: datetime
-    segments: tuple[Segment, ...]
+    segments: tuple[PlannedActivity, ...]
     start_s: float
     end_s: float
 
@@ -50,7 +50,7 @@ class Course:
         """Turn seconds since midnight into an instant."""
         return self.midnight + timedelta(seconds=at_s)
 
-    def around(self, from_s: float, to_s: float) -> Sequence[Segment]:
+    def around(self, from_s: float, to_s: float) -> Sequence[PlannedActivity]:
         """Return the segments from the one before ``from_s``'s to the one of ``to_s``."""
         first, last = (bisect_right(self.segments, at, key=_end_s) for at in (from_s, to_s))
         return self.segments[max(0, first - 1) : last + 1]
@@ -105,5 +105,5 @@ def write_log(path: Path, stays: Iterable[Stay]) -> None:
             writer.writerow([*times, stay.activity, stay.room])
 
 
-def _end_s(segment: Segment) -> float:
+def _end_s(segment: PlannedActivity) -> float:
     return segment.end_s

@@ -22,7 +22,7 @@ CLASSES_TWICE: dict[str, str] = {}
 """Public class names that stand twice, each with its reason."""
 FOLDERS = sorted({path.parent for path in SOURCES})
 EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
-KNOWN_FOLDERS = {"har_stream/simulation", "predictor/service", "training"}
+KNOWN_FOLDERS = {"predictor/service", "training"}
 KNOWN_SMALL = {
     "har_stream.cameras.masks",
     "har_stream.core.backoff",
@@ -31,7 +31,6 @@ KNOWN_SMALL = {
     "har_stream.publishing.event_log",
     "har_stream.publishing.systemd",
     "har_stream.recognition.engines.engine",
-    "har_stream.simulation.exercises",
     "predictor.estimators.evidence",
     "predictor.estimators.rooms",
     "predictor.models.replay",
@@ -44,10 +43,8 @@ KNOWN_SMALL = {
 KNOWN_CLASSES = {
     "Entry",
     "EventScore",
-    "Home",
     "Network",
     "Publisher",
-    "Scene",
     "Segment",
     "Session",
 }

@@ -13,7 +13,7 @@ import numpy as np
 from har_stream.core.frame import ClipSpec, Image
 from har_stream.recognition.preprocessing import prepare
 from har_stream.simulation.renderer import Renderer
-from har_stream.simulation.routine import ACTIVITIES, DAY_S, PLACES, Segment
+from har_stream.simulation.routine import ACTIVITIES, DAY_S, PLACES, PlannedActivity
 from har_stream.simulation.simulated_camera import N_SEEDS
 from training.data.clip import Clip, Dataset
 
@@ -40,8 +40,8 @@ class SimulatedClip(Clip):
     """
 
     home: int
-    before: Segment
-    now: Segment
+    before: PlannedActivity
+    now: PlannedActivity
     ends_s: float
 
     def render(self, spec: ClipSpec) -> Image:
@@ -92,8 +92,8 @@ def draw_clip(number: int) -> SimulatedClip:
 
 def _segment(
     rng: np.random.Generator, activity: str, place: str, lasts: tuple[float, float], origin: str
-) -> Segment:
-    return Segment(activity, place, *lasts, origin, int(rng.integers(2**32)))
+) -> PlannedActivity:
+    return PlannedActivity(activity, place, *lasts, origin, int(rng.integers(2**32)))
 
 
 def _one_of(rng: np.random.Generator, choices: Sequence[str]) -> str:

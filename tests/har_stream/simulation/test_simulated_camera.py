@@ -16,7 +16,7 @@ from har_stream.cameras.sampling import Sampler
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, Frame
 from har_stream.simulation.renderer import Renderer
-from har_stream.simulation.routine import ACTIVITIES, PLACES, Segment
+from har_stream.simulation.routine import ACTIVITIES, PLACES, PlannedActivity
 from har_stream.simulation.simulated_camera import SimulatedSource, parse_source, read_frames
 from har_stream.simulation.truth import course, stay_at, truth, write_log
 
@@ -94,12 +94,12 @@ def test_every_activity_shows_somebody_in_every_home_by_day(activity: str) -> No
     for seed in range(12):
         renderer = Renderer(seed, size=(80, 60))
         start_s = (8 + 0.7 * seed) * 3600.0
-        segment = Segment(
+        segment = PlannedActivity(
             activity, PLACES.get(activity, "table"), start_s, start_s + 100, "bed", seed
         )
         images = renderer.draw(start_s + 20 + np.arange(20) / 5, [segment])
         assert [image.shape for image in images] == [(60, 80, 3)] * 20
-        empty = Segment("idle", "door", start_s, start_s + 100, "door", seed)
+        empty = PlannedActivity("idle", "door", start_s, start_s + 100, "door", seed)
         flat = renderer.draw(start_s + 20 + np.arange(20) / 5, [empty])
         different = np.abs(images[9].astype(int) - flat[9]).max(axis=2) > 40
         assert different.any() == (activity != "idle")
