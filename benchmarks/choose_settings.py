@@ -26,7 +26,7 @@ from predictor.evaluation import prequential
 from predictor.evaluation.metrics import log_losses, pinball
 from predictor.evaluation.prequential import (
     Answers,
-    Protocol,
+    Question,
     ask,
     first_test_day,
     labels_of,
@@ -43,14 +43,14 @@ WORTH_MOVING = 1e-3
 FACTOR = 2.0
 """From one value to the next."""
 MAX_ROUNDS = 2
-VIEWS = (Protocol(repeats=True), Protocol(repeats=False), Protocol(repeats=True, noise=0.2))
+VIEWS = (Question(repeats=True), Question(repeats=False), Question(repeats=True, noise=0.2))
 """How each log is looked at: raw, merged, and raw with noisy labels."""
 
 Setting = tuple[str, str]
 """A module under `predictor`, and a constant in it."""
 Values = Mapping[Setting, float]
 
-AT_MOST: Values = {("forest", "FEATURE_SHARE"): 1.0}
+AT_MOST: Values = {("estimators.forest", "FEATURE_SHARE"): 1.0}
 """Beyond it a setting means nothing."""
 
 
@@ -75,38 +75,42 @@ STAGES = (
         "hmm",
         "next",
         {
-            ("hmm", "N_CLONES"): 4,
-            ("hmm", "CLONE_AFTER"): 2,
-            ("hmm", "STATE_PRIOR"): 4.0,
-            ("hmm", "ACTIVITY_PRIOR"): 4.0,
-            ("hmm", "HOUR_STATE_PRIOR"): 4.0,
-            ("hmm", "HOUR_ACTIVITY_PRIOR"): 4.0,
-            ("hmm", "HOUR_BANDWIDTH"): 1.0,
+            ("models.hmm", "N_CLONES"): 4,
+            ("models.hmm", "CLONE_AFTER"): 2,
+            ("models.hmm", "STATE_PRIOR"): 4.0,
+            ("models.hmm", "ACTIVITY_PRIOR"): 4.0,
+            ("models.hmm", "HOUR_STATE_PRIOR"): 4.0,
+            ("models.hmm", "HOUR_ACTIVITY_PRIOR"): 4.0,
+            ("models.hmm", "HOUR_BANDWIDTH"): 1.0,
         },
     ),
-    Stage("hmm", "current", {("lengths", "PRIOR"): 1.0, ("lengths", "BANDWIDTH"): 0.4}),
+    Stage(
+        "hmm",
+        "current",
+        {("estimators.evidence", "LENGTH_PRIOR"): 1.0, ("estimators.evidence", "BANDWIDTH"): 0.4},
+    ),
     Stage(
         "hmm",
         "time",
         {
-            ("durations", "ANY_HOUR"): 0.05,
-            ("durations", "PRIOR_WEIGHT"): 0.5,
-            ("durations", "HALF_LIFE_DAYS"): 60.0,
-            ("durations", "LEARNING_RATE"): 0.3,
-            ("durations", "SHARE"): 0.02,
+            ("estimators.durations", "ANY_HOUR"): 0.05,
+            ("estimators.durations", "PRIOR_WEIGHT"): 0.5,
+            ("estimators.durations", "HALF_LIFE_DAYS"): 60.0,
+            ("estimators.durations", "LEARNING_RATE"): 0.3,
+            ("estimators.durations", "SHARE"): 0.02,
         },
     ),
     Stage(
         "dbn",
         "next",
         {
-            ("dbn", "HALF_LIFE_DAYS"): 60.0,
-            ("dbn", "BLEND"): 0.02,
-            ("softmax", "PENALTY"): 1.0,
-            ("forest", "MIN_LEAF_CASES"): 2,
-            ("forest", "FEATURE_SHARE"): 0.3,
-            ("mixing", "LEARNING_RATE"): 0.3,
-            ("mixing", "SHARE"): 0.05,
+            ("models.dbn", "HALF_LIFE_DAYS"): 60.0,
+            ("models.dbn", "BLEND"): 0.02,
+            ("estimators.softmax", "PENALTY"): 1.0,
+            ("estimators.forest", "MIN_LEAF_CASES"): 2,
+            ("estimators.forest", "FEATURE_SHARE"): 0.3,
+            ("estimators.mixing", "LEARNING_RATE"): 0.3,
+            ("estimators.mixing", "SHARE"): 0.05,
         },
     ),
 )
@@ -118,16 +122,16 @@ def days_before_test(log: Sequence[Session]) -> list[Session]:
     return [session for session in log if session.started_at.date() < first]
 
 
-def loss_of(stage: Stage, values: Values, log: Sequence[Session], view: Protocol) -> float:
+def loss_of(stage: Stage, values: Values, log: Sequence[Session], view: Question) -> float:
     """Return a model's mean loss on the inner test days of one log."""
     for (module, name), value in values.items():
         setattr(importlib.import_module(f"predictor.{module}"), name, value)
     prequential.TRAIN_SHARE = INNER_TRAIN_SHARE
     lived = log if view.repeats else merge(log)
-    protocol = replace(view, at="start" if stage.loss == "time" else "end")
-    truth = true_answers(lived, protocol)
+    question = replace(view, at="start" if stage.loss == "time" else "end")
+    truth = true_answers(lived, question)
     answers = Answers(labels_of(lived))
-    for _ in ask(create(stage.model, repeats=view.repeats), lived, protocol, answers):
+    for _ in ask(create(stage.model, repeats=view.repeats), lived, question, answers):
         pass
     if stage.loss == "next":
         return float(log_losses(np.array(answers.probabilities), truth.outcomes).mean())

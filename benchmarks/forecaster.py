@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from predictor.estimators.filtering import gather
 from predictor.models import hmmlearn_em
 from predictor.models.hmm import HmmForecaster
 from predictor.models.online import hour_of
@@ -46,7 +47,8 @@ def filter_and_forecast(forecaster: HmmForecaster, at: datetime) -> Callable[[],
     likelihood[2] = 0.8
 
     def step() -> object:
-        forecaster.step(likelihood, hour_of(at))
+        states, joint = forecaster.joint(likelihood, hour_of(at))
+        gather(joint, forecaster.tables().successors[states], forecaster.n_states)
         return forecaster.next_activity(at, 60.0)
 
     return step

@@ -1,9 +1,8 @@
-"""What every forecaster takes in and gives out; the service and the evaluation know only this."""
+"""What goes into a forecaster, and what comes out: observations, and the outlook."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 HORIZONS_S: Mapping[str, float] = {"15min": 900.0, "60min": 3600.0, "180min": 10800.0}
 """Horizons of the forecast message, in seconds."""
@@ -48,63 +47,3 @@ class Outlook:
     next_start_s: tuple[float, float, float]
     within: Mapping[str, Mapping[str, float]]
     sequence: tuple[str, ...]
-
-
-class Forecaster(Protocol):
-    """A causal model of one home: it sees observations in order and never the future.
-
-    `observe` both filters and learns; deleting what comes later changes nothing. Instants are
-    timezone-aware, in the home's zone, and never go back.
-    """
-
-    @property
-    def name(self) -> str:
-        """``hmm`` or ``dbn``."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Activities known so far, ``unknown`` last."""
-
-    @property
-    def n_days(self) -> int:
-        """Days of data that it has learnt from."""
-
-    @property
-    def n_starts(self) -> int:
-        """Activity starts that it has learnt from."""
-
-    @property
-    def seen_until(self) -> datetime | None:
-        """The newest instant that it was told of; an older one is refused."""
-
-    def observe(self, observation: Observation) -> None:
-        """Take in the start of an activity.
-
-        Raises:
-            ValueError: It lies before `seen_until`.
-        """
-
-    def end(self, at: datetime) -> None:
-        """Take in that the running activity ended and nothing has followed yet.
-
-        Raises:
-            ValueError: It lies before `seen_until`.
-        """
-
-    def set_context(self, name: str, value: float | str, at: datetime) -> None:
-        """Take in a context topic's value (temperature, presence, ...)."""
-
-    def refit(self) -> None:
-        """Do the heavy learning, if any; meant for quiet hours, safe to leave out.
-
-        It may run in another thread while the others are called.
-        """
-
-    def next_activity(self, at: datetime, start_s: float) -> Mapping[str, float]:
-        """Return p(next activity), should it start `start_s` after `at`; with ``unknown``.
-
-        To be asked once something was observed.
-        """
-
-    def outlook(self, at: datetime) -> Outlook:
-        """Forecast, without changing any state."""

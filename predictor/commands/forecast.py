@@ -17,7 +17,7 @@ from har_stream.core.errors import InputError
 if TYPE_CHECKING:
     from har_stream.config.settings import Settings
     from predictor.journal.journal import Journal
-    from predictor.outlook import Forecaster
+    from predictor.models.online import Forecaster
 
 # What takes long to import is imported where it is used, so that --help and --version are instant.
 

@@ -14,7 +14,7 @@ from har_stream.core.errors import InputError
 from predictor.commands.train_hmm_arguments import COMMANDS, MODELS, make_parser
 
 if TYPE_CHECKING:
-    from predictor.evaluation.prequential import Protocol
+    from predictor.evaluation.prequential import Question
     from predictor.logs.csv_log import Log
 
 # What takes long to import is imported where it is used, so that --help and --version are instant.
@@ -72,7 +72,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     log = _read(options.logs)
     figures = evaluate(
-        options.model, log.sessions, _protocol(options), boosting=options.boosting, watch=_watch
+        options.model, log.sessions, _question(options), boosting=options.boosting, watch=_watch
     )
     figures["skipped"] = list(log.skipped)
     _print_table([figures])
@@ -85,9 +85,9 @@ def _compare(options: argparse.Namespace) -> None:
     from predictor.evaluation.figures import evaluate
 
     log = _read(options.logs)
-    protocol = _protocol(options)
+    question = _question(options)
     every = [
-        evaluate(model, log.sessions, protocol, boosting=model == MODELS[-1], watch=_watch)
+        evaluate(model, log.sessions, question, boosting=model == MODELS[-1], watch=_watch)
         for model in MODELS
     ]
     _print_table(every)
@@ -128,10 +128,10 @@ def _say_skipped(log: "Log") -> None:
         print(f"left out {len(log.skipped)} rows in all", file=sys.stderr)
 
 
-def _protocol(options: argparse.Namespace) -> "Protocol":
-    from predictor.evaluation.prequential import Protocol
+def _question(options: argparse.Namespace) -> "Question":
+    from predictor.evaluation.prequential import Question
 
-    return Protocol(options.at, repeats=options.raw, noise=options.noise, seed=options.seed)
+    return Question(options.at, repeats=options.raw, noise=options.noise, seed=options.seed)
 
 
 def _watch(description: str, steps: Iterable[int], n_steps: int) -> Iterator[int]:

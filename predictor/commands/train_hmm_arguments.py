@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="how well a model would have forecast a log")
     _add_logs(evaluate)
     evaluate.add_argument("--model", choices=MODELS, default="dbn", help="which model (dbn)")
-    _add_protocol(evaluate)
+    _add_question(evaluate)
     evaluate.add_argument(
         "--boosting", action="store_true", help="also against gradient boosting refitted nightly"
     )
@@ -70,7 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     compare = commands.add_parser("compare", help="hmm, dbn and every baseline side by side")
     _add_logs(compare)
-    _add_protocol(compare)
+    _add_question(compare)
 
     show = commands.add_parser("show", help="draw what a model has learnt")
     show.add_argument("model_folder", metavar="DIR", type=Path, help="made by train-hmm fit")
@@ -95,7 +95,7 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_protocol(parser: argparse.ArgumentParser) -> None:
+def _add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at",
         choices=("end", "start"),

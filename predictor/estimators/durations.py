@@ -12,7 +12,7 @@ import numpy as np
 
 from predictor.estimators.filtering import Array, Index
 from predictor.estimators.mixing import shared
-from predictor.estimators.quantiles import Spread, pinball_losses, spread_of
+from predictor.estimators.quantiles import TimeDistribution, distribution_of, pinball_losses
 
 N_KEPT = 128
 """Newest samples kept per activity, so that memory stays flat."""
@@ -98,7 +98,7 @@ class Durations:
 
     def add(self, begun: Begun, seconds: float) -> None:
         """Take in one finished duration."""
-        self._judge(begun, seconds)
+        self._trust_by(begun, seconds)
         slot = int(self.n_seen[begun.activity]) % N_KEPT
         self.seconds[begun.activity, slot] = seconds
         self.hours[begun.activity, slot] = begun.hour
@@ -108,7 +108,7 @@ class Durations:
         log = np.log1p(seconds)
         self.log_moments += (1.0, log, log * log)
 
-    def remaining(self, begun: Begun, *, day: float, elapsed_s: float) -> Spread:
+    def remaining(self, begun: Begun, *, day: float, elapsed_s: float) -> TimeDistribution:
         """Return the distribution of the time that is left, given the time that has passed.
 
         Args:
@@ -125,7 +125,7 @@ class Durations:
         typical = np.expm1(self.log_moments[1] / self.log_moments[0])
         return np.where(n_kept > 0, drawn, typical)
 
-    def _judge(self, begun: Begun, seconds: float) -> None:
+    def _trust_by(self, begun: Begun, seconds: float) -> None:
         """Let what happened say how much to trust each view, and how wide to make the spread."""
         views = self._views(begun, begun.day)
         is_outside = not self._mixed(begun.activity, views, 0.0).covers(seconds)
@@ -138,7 +138,9 @@ class Durations:
         likely = np.exp(-LEARNING_RATE * losses / losses.mean())
         self.trust[begun.activity] = shared(self.trust[begun.activity] * likely, SHARE)
 
-    def _mixed(self, activity: int, views: tuple[Array, Array, Array], elapsed_s: float) -> Spread:
+    def _mixed(
+        self, activity: int, views: tuple[Array, Array, Array], elapsed_s: float
+    ) -> TimeDistribution:
         """Return the distribution of what is left by all views together."""
         lengths, ends, weights = views
         trust = self.trust[activity]
@@ -151,9 +153,9 @@ class Durations:
         seconds = np.concatenate((lengths, ends))
         left = (seconds > elapsed_s) & (mass > 0.0)
         if left.any():
-            spread = spread_of(seconds[left] - elapsed_s, mass[left])
+            spread = distribution_of(seconds[left] - elapsed_s, mass[left])
         else:
-            spread = spread_of(_TAIL * (elapsed_s + 1.0) - elapsed_s, np.ones(len(_TAIL)))
+            spread = distribution_of(_TAIL * (elapsed_s + 1.0) - elapsed_s, np.ones(len(_TAIL)))
         return spread.widened(np.exp(self.widening))
 
     def _views(self, begun: Begun, day: float) -> tuple[Array, Array, Array]:
@@ -162,19 +164,23 @@ class Durations:
         Shapes are (samples,), (samples,) and (N_VIEWS, samples), whose rows sum to one. The prior,
         samples of a typical activity, comes last.
         """
+        # What each sample says: it lasts as long again, or until the same o'clock again.
         kept = slice(0, min(int(self.n_seen[begun.activity]), N_KEPT))
         lengths = self.seconds[begun.activity, kept]
         later_h = (self.hours[begun.activity, kept] - begun.hour + 12.0) % 24.0 - 12.0
         ends = lengths + 3600.0 * later_h
+        # How like now a sample's beginning was, view by view: time of day, activity before, age.
         near = np.exp(-0.5 * (later_h / _BANDWIDTHS_H[:, None]) ** 2) + ANY_HOUR
-        near[_N_BY_LENGTH:] *= ends >= 0.0
+        near[_N_BY_LENGTH:] *= ends >= 0.0  # an o'clock that was over when this began says nothing
         same = self.befores[begun.activity, kept] == begun.before
         fresh = 0.5 ** ((day - self.days[begun.activity, kept]) / HALF_LIFE_DAYS)
         likeness = near * fresh * np.where(same, _SAME_BEFORE[:, None], 1.0)
+        # The prior: ten slices of a log-normal distribution over all activities, for every view.
         n, total, squares = self.log_moments
         mean, spread = total / n, np.sqrt(max(squares / n - (total / n) ** 2, 1e-4))
         typical = np.expm1(mean + spread * _PRIOR_POINTS)
         prior = np.full((N_VIEWS, len(typical)), PRIOR_WEIGHT / len(typical))
+        # Samples first, prior last; each view's weights sum to one.
         weights = np.concatenate((likeness, prior), axis=1)
         return (
             np.concatenate((lengths, typical)),

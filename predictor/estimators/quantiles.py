@@ -11,8 +11,13 @@ _SHARES = np.array(QUANTILES)
 
 
 @dataclass(slots=True)
-class Spread:
-    """Ascending values and their cumulative weights."""
+class TimeDistribution:
+    """A discrete distribution of a time.
+
+    Attributes:
+        values_s: Ascending, in seconds, shape (values,).
+        cumulative: Weight up to each value, its own by half, shape (values,).
+    """
 
     values_s: Array
     cumulative: Array
@@ -25,21 +30,21 @@ class Spread:
         """Tell whether a time lies between P10 and P90."""
         return self.quantile(0.1) <= seconds <= self.quantile(0.9)
 
-    def widened(self, power: float) -> "Spread":
+    def widened(self, power: float) -> "TimeDistribution":
         """Return the distribution with all distances from the median, in logarithms, scaled.
 
         They are whole milliseconds: what always takes a minute takes not a hair more or less.
         """
         median = self.quantile(0.5) + 1.0
         values = np.expm1(np.log(median) + power * np.log((self.values_s + 1.0) / median))
-        return Spread(np.round(np.maximum(values, 0.0), 3), self.cumulative)
+        return TimeDistribution(np.round(np.maximum(values, 0.0), 3), self.cumulative)
 
 
-def spread_of(values_s: Array, weights: Array) -> Spread:
+def distribution_of(values_s: Array, weights: Array) -> TimeDistribution:
     """Return the distribution of weighted values in any order; some weight must be positive."""
     order = np.argsort(values_s)
     mass = weights[order]
-    return Spread(values_s[order], (np.cumsum(mass) - 0.5 * mass) / mass.sum())
+    return TimeDistribution(values_s[order], (np.cumsum(mass) - 0.5 * mass) / mass.sum())
 
 
 def pinball_losses(values_s: Array, weights: Array, seconds: float) -> Array:

@@ -9,10 +9,10 @@ import numpy as np
 from predictor.estimators.durations import N_KEPT
 from predictor.estimators.filtering import Array
 from predictor.estimators.forest import few_cases
-from predictor.estimators.quantiles import Spread
+from predictor.estimators.quantiles import TimeDistribution
 from predictor.models.dbn import BLEND, MIN_CASES, DbnForecaster
 from predictor.models.hmm import spread_over_hours
-from predictor.models.online import OnlineForecaster, hour_of
+from predictor.models.online import Forecaster, hour_of
 from predictor.models.rollout import Rhythm
 
 PRIOR = 1.0
@@ -20,7 +20,7 @@ PRIOR = 1.0
 
 
 @dataclass(kw_only=True)
-class Counting(OnlineForecaster):
+class Counting(Forecaster):
     """Counts over labels as they are reported; no hidden state.
 
     Attributes:
@@ -33,7 +33,7 @@ class Counting(OnlineForecaster):
     began: Array = field(default_factory=lambda: np.zeros((0, 24)))
     reported: Array = field(default_factory=lambda: np.zeros(0))
 
-    def next_start(self, at: datetime) -> Spread:
+    def next_start(self, at: datetime) -> TimeDistribution:
         """Return the quantiles of this activity's past times to the next, whatever the hour."""
         n_kept = min(int(self.dwells.n_seen[self.last]), N_KEPT)
         if n_kept == 0 or self.since is None:
@@ -41,7 +41,7 @@ class Counting(OnlineForecaster):
         seconds = np.sort(self.dwells.seconds[self.last, :n_kept])
         elapsed_s = (at - self.since).total_seconds()
         shares = (np.arange(n_kept) + 0.5) / n_kept
-        return Spread(np.maximum(seconds - elapsed_s, 0.0), shares)
+        return TimeDistribution(np.maximum(seconds - elapsed_s, 0.0), shares)
 
     def _frequencies(self) -> Array:
         counts = self.began.sum(axis=1) + PRIOR / len(self.began)
@@ -56,17 +56,19 @@ class Counting(OnlineForecaster):
         possible: Array = shares / shares.sum()
         return possible
 
-    def _advance(self, likelihood: Array, at: datetime) -> None:
+    def predict_and_condition(self, likelihood: Array, at: datetime) -> None:
+        """Count the label as it is reported."""
         reported = int(likelihood.argmax())
         if self.last >= 0:
             self.pairs[self.last, reported] += 1.0
         self.began[reported] += spread_over_hours(hour_of(at))
         self.reported = likelihood / likelihood.sum()
 
-    def _reweigh(self, likelihood: Array) -> None:
+    def condition(self, likelihood: Array) -> None:
         """A report stands as it was made."""
 
-    def _believed(self) -> Array:
+    def activity_probabilities(self) -> Array:
+        """Return p(z_t | y_t): the newest report alone."""
         return self.reported
 
     def _grow(self) -> None:
@@ -88,7 +90,8 @@ class MostFrequent(Counting):
         """The baseline's name."""
         return "most_frequent"
 
-    def _onward(self, at: datetime) -> Array:
+    def next_activity_probabilities(self, at: datetime) -> Array:
+        """Return p(z) by how often each activity began."""
         return self._possible(self._frequencies())
 
 
@@ -100,7 +103,8 @@ class TimeOfDay(Counting):
         """The baseline's name."""
         return "time_of_day"
 
-    def _onward(self, at: datetime) -> Array:
+    def next_activity_probabilities(self, at: datetime) -> Array:
+        """Return p(z | hour) by how often each began around this hour."""
         counts = self.began[:, int(hour_of(at))]
         return self._possible(counts + PRIOR * self._frequencies())
 
@@ -113,7 +117,8 @@ class Markov(Counting):
         """The baseline's name."""
         return "markov1"
 
-    def _onward(self, at: datetime) -> Array:
+    def next_activity_probabilities(self, at: datetime) -> Array:
+        """Return p(z | z_t) by how often each followed the reported one."""
         return self._possible(self.pairs[self.last] + PRIOR * self._frequencies())
 
 
@@ -146,7 +151,8 @@ class GradientBoosting(DbnForecaster):
             self.boosted = boosting.fit(cases.cuttable(cases.features()), outcomes)
         self.boosted_shape = (cases.now.shape[1], cases.extra.shape[1])
 
-    def _onward(self, at: datetime) -> Array:
+    def next_activity_probabilities(self, at: datetime) -> Array:
+        """Return the boosted trees' p(z_t+1 | context), blended with a share of the counts."""
         _, _, context, opinions = self._expected(at)
         counts: Array = opinions[0]
         if self.boosted is None:
@@ -161,7 +167,7 @@ class GradientBoosting(DbnForecaster):
         return blended
 
 
-SIMPLE: dict[str, type[OnlineForecaster]] = {
+SIMPLE: dict[str, type[Forecaster]] = {
     "most_frequent": MostFrequent,
     "time_of_day": TimeOfDay,
     "markov1": Markov,

@@ -12,7 +12,7 @@ from predictor.evaluation import metrics
 from predictor.evaluation.baselines import BOOSTING, SIMPLE, GradientBoosting
 from predictor.evaluation.prequential import (
     Answers,
-    Protocol,
+    Question,
     Truth,
     ask,
     cases,
@@ -20,7 +20,7 @@ from predictor.evaluation.prequential import (
     test_cases,
     true_answers,
 )
-from predictor.models.online import OnlineForecaster
+from predictor.models.online import Forecaster
 from predictor.models.store import create
 from predictor.outlook import HORIZONS_S
 from predictor.sessions import Session, merge
@@ -39,7 +39,7 @@ def unwatched(description: str, steps: Iterable[int], n_steps: int) -> Iterable[
 def evaluate(
     model: str,
     sessions: Sequence[Session],
-    protocol: Protocol,
+    question: Question,
     *,
     boosting: bool = False,
     watch: Watch = unwatched,
@@ -48,8 +48,8 @@ def evaluate(
 
     Args:
         model: ``hmm`` or ``dbn``.
-        sessions: The log as it stands; it is merged unless the protocol has repeats.
-        protocol: How the question is put.
+        sessions: The log as it stands; it is merged unless the question has repeats.
+        question: How the question is put.
         boosting: Whether gradient boosting, refitted nightly, is among the baselines.
         watch: Shows progress.
 
@@ -57,33 +57,33 @@ def evaluate(
         The figures of the model and, under ``baselines``, those of each baseline with the paired
         difference to it. Times are in minutes, losses in nats.
     """
-    lived = sessions if protocol.repeats else merge(sessions)
-    if not protocol.repeats and len({session.activity for session in lived}) < 2:
+    lived = sessions if question.repeats else merge(sessions)
+    if not question.repeats and len({session.activity for session in lived}) < 2:
         raise InputError(
             "one activity only: none follows that differs; --raw asks when it comes again"
         )
-    tested, every = (find(lived, repeats=protocol.repeats) for find in (test_cases, cases))
+    tested, every = (find(lived, repeats=question.repeats) for find in (test_cases, cases))
     if not 0 < len(tested) < len(every):
         raise InputError(
             f"too little to evaluate: {len(every)} changes of activity, {len(tested)} of them on "
             "test days; a log of several days is needed"
         )
-    truth = true_answers(lived, protocol)
-    rivals: dict[str, OnlineForecaster] = {
-        name: baseline(repeats=protocol.repeats) for name, baseline in SIMPLE.items()
+    truth = true_answers(lived, question)
+    rivals: dict[str, Forecaster] = {
+        name: baseline(repeats=question.repeats) for name, baseline in SIMPLE.items()
     }
     if boosting:
-        rivals[BOOSTING] = GradientBoosting(repeats=protocol.repeats)
+        rivals[BOOSTING] = GradientBoosting(repeats=question.repeats)
 
-    def live(name: str, forecaster: OnlineForecaster) -> Answers:
+    def live(name: str, forecaster: Forecaster) -> Answers:
         answers = Answers(labels_of(lived))
         is_model = name == model
-        steps = ask(forecaster, lived, protocol, answers, horizons=is_model)
+        steps = ask(forecaster, lived, question, answers, horizons=is_model)
         for _ in watch(name, steps, len(lived)):
             pass
         return answers
 
-    answers = live(model, create(model, repeats=protocol.repeats))
+    answers = live(model, create(model, repeats=question.repeats))
     found: Figures = {"model": model, **_figures(answers, truth)}
     found["horizons"] = _horizons(answers, truth)
     found["calibration"] = metrics.reliability(np.array(answers.probabilities), truth.outcomes)
@@ -92,9 +92,9 @@ def evaluate(
         name: _beside(live(name, rival), answers, truth) for name, rival in rivals.items()
     }
     found["protocol"] = {
-        "at": protocol.at,
-        "view": "raw" if protocol.repeats else "merged",
-        "noise": protocol.noise,
+        "at": question.at,
+        "view": "raw" if question.repeats else "merged",
+        "noise": question.noise,
         "n_train": truth.first,
         "n_labels": len(labels_of(lived)) - 1,
     }

@@ -13,7 +13,7 @@ import numpy as np
 from har_stream.core.activity import UNKNOWN
 from predictor.estimators.filtering import Array
 from predictor.estimators.quantiles import QUANTILES
-from predictor.models.online import OnlineForecaster
+from predictor.models.online import Forecaster
 from predictor.outlook import HORIZONS_S, Observation
 from predictor.sessions import Session
 
@@ -23,7 +23,7 @@ Moment = Literal["end", "start"]
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
+class Question:
     """How the question is put.
 
     Attributes:
@@ -138,11 +138,11 @@ def test_cases(sessions: Sequence[Session], *, repeats: bool) -> list[Case]:
     ]
 
 
-def true_answers(sessions: Sequence[Session], protocol: Protocol) -> Truth:
+def true_answers(sessions: Sequence[Session], question: Question) -> Truth:
     """Return what happened."""
     labels = labels_of(sessions)
-    every = cases(sessions, repeats=protocol.repeats)
-    tested = test_cases(sessions, repeats=protocol.repeats)
+    every = cases(sessions, repeats=question.repeats)
+    tested = test_cases(sessions, repeats=question.repeats)
     seen: set[str] = set()
     seen_before = []
     for session in sessions:
@@ -161,15 +161,15 @@ def true_answers(sessions: Sequence[Session], protocol: Protocol) -> Truth:
         np.array(outcomes, np.intp),
         np.array(waits),
         np.array([sessions[case.target].started_at.toordinal() for case in tested], np.int64),
-        np.array([_started_within(sessions, case, protocol, labels) for case in every]),
+        np.array([_started_within(sessions, case, question, labels) for case in every]),
         len(every) - len(tested),
     )
 
 
 def ask(
-    forecaster: OnlineForecaster,
+    forecaster: Forecaster,
     sessions: Sequence[Session],
-    protocol: Protocol,
+    question: Question,
     answers: Answers,
     *,
     horizons: bool = False,
@@ -178,15 +178,15 @@ def ask(
 
     Args:
         forecaster: Empty; it learns as it lives.
-        sessions: The log, merged or raw as the protocol wants it.
-        protocol: How the question is put.
+        sessions: The log, merged or raw as the question wants it.
+        question: How the question is put.
         answers: Where the answers go.
         horizons: Whether to ask for the horizons as well, which takes longer.
     """
-    tested = {case.current: case for case in test_cases(sessions, repeats=protocol.repeats)}
+    tested = {case.current: case for case in test_cases(sessions, repeats=question.repeats)}
     day = None
     for number, (session, told) in enumerate(
-        zip(sessions, observations(sessions, protocol), strict=True)
+        zip(sessions, observations(sessions, question), strict=True)
     ):
         if session.started_at.date() != day:
             forecaster.refit()
@@ -195,8 +195,8 @@ def ask(
         start = forecaster.next_start(session.started_at)
         waits_s = tuple(start.quantile(share) for share in QUANTILES)
         case = Case(number, number + 1) if number + 1 < len(sessions) else None
-        asked = asked_at(sessions, case, at=protocol.at) if case else session.ended_at
-        if protocol.at == "end":
+        asked = asked_at(sessions, case, at=question.at) if case else session.ended_at
+        if question.at == "end":
             forecaster.end(asked)
         if number in tested:
             answers.waits_s.append(waits_s)
@@ -216,34 +216,34 @@ def ask(
                         ]
                     )
                 )
-        if protocol.at == "start" and case:
+        if question.at == "start" and case:
             forecaster.end(asked_at(sessions, case, at="end"))
         yield number + 1
 
 
-def observations(sessions: Sequence[Session], protocol: Protocol) -> Iterator[Observation]:
+def observations(sessions: Sequence[Session], question: Question) -> Iterator[Observation]:
     """Yield what the recogniser reports of each session: the truth, or with noise."""
     labels = labels_of(sessions)[:-1]
-    random = np.random.default_rng(protocol.seed)
+    random = np.random.default_rng(question.seed)
     first_day = first_test_day(sessions)
     for session in sessions:
         label, probabilities = session.activity, None
         is_tested = session.started_at.date() >= first_day
-        if protocol.noise > 0 and is_tested and len(labels) > 1:
+        if question.noise > 0 and is_tested and len(labels) > 1:
             others = [each for each in labels if each != session.activity]
-            if random.random() < protocol.noise:
+            if random.random() < question.noise:
                 label = others[int(random.integers(len(others)))]
-            share = protocol.noise / len(others)
+            share = question.noise / len(others)
             probabilities = {
-                each: 1.0 - protocol.noise if each == label else share for each in labels
+                each: 1.0 - question.noise if each == label else share for each in labels
             }
         yield Observation(label, session.started_at, session.room, probabilities)
 
 
 def _started_within(
-    sessions: Sequence[Session], case: Case, protocol: Protocol, labels: Sequence[str]
+    sessions: Sequence[Session], case: Case, question: Question, labels: Sequence[str]
 ) -> Array:
-    asked = asked_at(sessions, case, at=protocol.at)
+    asked = asked_at(sessions, case, at=question.at)
     started: Mapping[str, int] = {label: index for index, label in enumerate(labels[:-1])}
     reached = np.zeros((len(HORIZONS_S), len(labels) - 1))
     for session in sessions[case.current + 1 :]:

@@ -113,10 +113,15 @@ class DbnForecaster(HmmForecaster):
         self.fitted = Fitted(softmax, forest, cases.now.shape[1], cases.extra.shape[1])
         self.n_fitted = n_seen
 
-    def _advance(self, likelihood: Array, at: datetime) -> None:
+    def predict_and_condition(self, likelihood: Array, at: datetime) -> None:
+        """Filter and learn with the HMM's joint, corrected by what the experts expect.
+
+        p(s_t-1, z_t | y_1:t) ~ p(y_t | z_t) joint(s_t-1, z_t) mixed(z_t) / counts(z_t), where joint
+        is the HMM's prediction, counts its sum over s_t-1, and mixed the mean of the experts.
+        """
         self._fade(at)
         if self.since is None:
-            super()._advance(likelihood, at)
+            super().predict_and_condition(likelihood, at)
         else:
             left_at = self.ended_at or at
             states, counted, context, opinions = self._expected(left_at)
@@ -128,11 +133,12 @@ class DbnForecaster(HmmForecaster):
             context.target[0] = followed
             with self._lock:
                 self.book.add(context)
-            self.history.leave(self._believed(), left_at)
+            self.history.leave(self.activity_probabilities(), left_at)
             self._enter(states, joint, left_at=left_at, at=at)
-        self.history.enter(self._believed(), at)
+        self.history.enter(self.activity_probabilities(), at)
 
-    def _onward(self, at: datetime) -> Array:
+    def next_activity_probabilities(self, at: datetime) -> Array:
+        """Return the weighted mean of the experts' p(z_t+1 | context)."""
         *_, opinions = self._expected(at)
         return self.mixture.mix(opinions)
 
@@ -144,7 +150,7 @@ class DbnForecaster(HmmForecaster):
         states, joint = self.joint(np.ones(n_activities), hour_of(at))
         elapsed_s = ((self.ended_at or at) - self.since).total_seconds()
         context = self.history.context(
-            self._believed(), joint.sum(axis=0), at=at, elapsed_s=elapsed_s
+            self.activity_probabilities(), joint.sum(axis=0), at=at, elapsed_s=elapsed_s
         )
         return states, joint, context, self.fitted.opinions(context)
 

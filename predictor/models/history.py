@@ -7,6 +7,7 @@ import numpy as np
 
 from predictor.estimators.filtering import Array
 from predictor.models.context import LONG_AGO_H, Contexts
+from predictor.models.online import hour_of
 
 DAY_BEGINS = timedelta(hours=4)
 """A person's day begins at four in the morning: what was done "today" counts from then."""
@@ -87,8 +88,7 @@ class History:
         """
         since_h = np.clip(_hours(at) - self.ended_h, 0.0, LONG_AGO_H) * (1.0 - now)
         today = self.today if _day(at) == self.day else np.zeros_like(self.today)
-        hour = at.hour + at.minute / 60.0 + at.second / 3600.0
-        moment = (hour, np.log1p(elapsed_s / 60.0), float(at.weekday() >= 5), at.toordinal())
+        moment = (hour_of(at), np.log1p(elapsed_s / 60.0), float(at.weekday() >= 5), at.toordinal())
         return Contexts(
             now=now[None],
             before=self.before[None],

@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 
 from predictor.estimators.filtering import Array, Index, gather, predict, update
-from predictor.models.online import OnlineForecaster, hour_of
+from predictor.models.online import Forecaster, hour_of
 from predictor.models.rollout import Rhythm
 
 N_CLONES = 8
@@ -59,7 +59,7 @@ class Tables:
 
 
 @dataclass(kw_only=True)
-class HmmForecaster(OnlineForecaster):
+class HmmForecaster(Forecaster):
     """The `hmm` model.
 
     Attributes:
@@ -124,6 +124,9 @@ class HmmForecaster(OnlineForecaster):
     def joint(self, likelihood: Array, hour: float) -> tuple[Index, Array]:
         """Filter one step: a session ended at `hour`, and another began.
 
+        p(s_t-1, z_t | y_1:t) ~ p(y_t | z_t) p(hour | s_t) p(z_t | s_t-1) p(s_t-1 | y_1:t-1), where
+        the state s_t is that of activity z_t after s_t-1.
+
         Args:
             likelihood: p(observation | activity), shape (activities,).
             hour: Time of day; the hour of the question, too, where nothing has begun yet.
@@ -140,12 +143,8 @@ class HmmForecaster(OnlineForecaster):
         joint, _ = update(predicted, likelihood * at_hour)
         return states, joint
 
-    def step(self, likelihood: Array, hour: float) -> Array:
-        """Return the belief after one more observation, shape (states,), without learning."""
-        states, joint = self.joint(likelihood, hour)
-        return gather(joint, self.tables().successors[states], self.n_states)
-
-    def _advance(self, likelihood: Array, at: datetime) -> None:
+    def predict_and_condition(self, likelihood: Array, at: datetime) -> None:
+        """Filter and learn by `joint`; of the first session only the label is known."""
         if self.belief.any():
             left_at = self.ended_at or at
             states, joint = self.joint(likelihood, hour_of(left_at))
@@ -162,7 +161,7 @@ class HmmForecaster(OnlineForecaster):
         self.left_for[entered] += self.belief[entered][:, None] * spread_over_hours(
             hour_of(left_at)
         )
-        self.began += self._believed()[:, None] * spread_over_hours(hour_of(at))
+        self.began += self.activity_probabilities()[:, None] * spread_over_hours(hour_of(at))
         self.forget_tables()
 
     def _learn(self, states: Index, joint: Array) -> None:
@@ -179,14 +178,17 @@ class HmmForecaster(OnlineForecaster):
             self.clones[before, after] = self.n_clones[after]
             self.n_clones[after] += 1
 
-    def _reweigh(self, likelihood: Array) -> None:
+    def condition(self, likelihood: Array) -> None:
+        """Weigh every state by the likelihood of its activity."""
         self.belief, _ = update(self.belief, likelihood[:, None])
 
-    def _believed(self) -> Array:
+    def activity_probabilities(self) -> Array:
+        """Return p(z_t | y_1:t): the sum of the belief over the clones."""
         believed: Array = self.belief.sum(axis=1)
         return believed
 
-    def _onward(self, at: datetime) -> Array:
+    def next_activity_probabilities(self, at: datetime) -> Array:
+        """Return p(z_t+1 | y_1:t, hour): the sum of `joint` over the states."""
         _, joint = self.joint(np.ones(len(self.activities)), hour_of(at))
         onward: Array = joint.sum(axis=0)
         return onward

@@ -1,4 +1,8 @@
-"""What both forecasters share: the running session, time, rooms, and the outlook's assembly."""
+"""The forecaster: what every model shares, from the running session to the outlook.
+
+z_t is the activity of session t, y_t what was observed of it. A model says how one activity follows
+another; all else is here.
+"""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -8,10 +12,9 @@ import numpy as np
 
 from har_stream.core.activity import UNKNOWN
 from predictor.estimators.durations import Begun, Durations
-from predictor.estimators.evidence import Lengths
+from predictor.estimators.evidence import Lengths, Rooms
 from predictor.estimators.filtering import Array
-from predictor.estimators.quantiles import QUANTILES, Spread
-from predictor.estimators.rooms import Rooms
+from predictor.estimators.quantiles import QUANTILES, TimeDistribution
 from predictor.models.rollout import Rhythm, roll_out, sequence, within
 from predictor.outlook import HORIZONS_S, Observation, Outlook
 from predictor.sessions import MERGE_GAP_S
@@ -30,8 +33,12 @@ def hour_of(at: datetime) -> float:
 
 
 @dataclass(kw_only=True)
-class OnlineForecaster(ABC):
-    """A forecaster that learns from an empty start; everything it knows is a field of its own.
+class Forecaster(ABC):
+    """A causal model of one home: it sees observations in order, and never the future.
+
+    It learns from an empty start, and everything that it knows is a field of its own. `observe`
+    both filters and learns; deleting what comes later changes nothing. Instants are timezone-aware,
+    in the home's zone, and never go back.
 
     Attributes:
         repeats: Whether an activity may follow itself. Otherwise its coming again is the same
@@ -76,27 +83,38 @@ class OnlineForecaster(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The model's name."""
+        """The model's name: ``hmm``, ``dbn``, or that of a baseline."""
 
     @abstractmethod
     def _grow(self) -> None:
         """Make room for the newest activity."""
 
     @abstractmethod
-    def _advance(self, likelihood: Array, at: datetime) -> None:
-        """Filter and learn: a new session began, observed with p(observation | activity)."""
+    def predict_and_condition(self, likelihood: Array, at: datetime) -> None:
+        """Filter one transition, then learn from it: a new session began.
+
+        p(z_t | y_1:t) ~ p(y_t | z_t) sum_z' p(z_t | z_t-1 = z', context) p(z_t-1 = z' | y_1:t-1)
+
+        Args:
+            likelihood: p(y_t | z_t) up to a factor, shape (activities,).
+            at: When it began.
+        """
 
     @abstractmethod
-    def _reweigh(self, likelihood: Array) -> None:
-        """Filter: there is more evidence on the running session."""
+    def condition(self, likelihood: Array) -> None:
+        """Filter without a transition: p(z_t | y_1:t, e) ~ p(e | z_t) p(z_t | y_1:t).
+
+        Args:
+            likelihood: p(e | z_t) of further evidence e, shape (activities,).
+        """
 
     @abstractmethod
-    def _believed(self) -> Array:
-        """Return p(running activity), shape (activities,)."""
+    def activity_probabilities(self) -> Array:
+        """Return p(z_t | y_1:t), the running activity, shape (activities,)."""
 
     @abstractmethod
-    def _onward(self, at: datetime) -> Array:
-        """Return p(next activity), should the running one end at `at`; shape (activities,)."""
+    def next_activity_probabilities(self, at: datetime) -> Array:
+        """Return p(z_t+1 | y_1:t, session t ends at `at`), shape (activities,)."""
 
     @abstractmethod
     def rhythm(self) -> Rhythm:
@@ -119,51 +137,67 @@ class OnlineForecaster(ABC):
 
     @property
     def seen_until(self) -> datetime | None:
-        """The newest instant that it was told of."""
+        """The newest instant that it was told of; an older one is refused."""
         return self.newest
 
     def observe(self, observation: Observation) -> None:
-        """Take in the start of an activity."""
+        """Filter and learn from the start of an activity.
+
+        Raises:
+            ValueError: It lies before `seen_until`.
+        """
         at = observation.started_at
-        self._move_to(at)
+        self._advance_clock(at)
         self.starts += 1
         index = self._index_of(observation.activity)
-        likelihood = self._likelihood(index, observation)
+        likelihood = self.emission_likelihood(observation)
         if index == self.last and not self.repeats:
-            self._resume(likelihood, at)
+            # The running session goes on, or begins anew: more evidence on it, but no transition.
+            self.condition(likelihood)
+            if self.ended_at is not None and (at - self.ended_at).total_seconds() >= MERGE_GAP_S:
+                self.since = at
         else:
-            self._leave(at)
+            # The running session is over: how long it lasted is learnt, and what it was by that.
+            self._close_session(at)
+            # The pause before a session is evidence, too, where the label leaves a doubt.
             pause_s = (at - self.ended_at).total_seconds() if self.ended_at else 0.0
             if np.count_nonzero(likelihood) > 1:
                 likelihood = likelihood * self.gaps.likelihood(pause_s)
-            self._advance(likelihood, at)
-            self.gaps.add(self._believed(), pause_s)
+            # One step of the filter; the model's own counts follow.
+            self.predict_and_condition(likelihood, at)
+            self.gaps.add(self.activity_probabilities(), pause_s)
             self.since, self.last = at, index
         self.ended_at = None
         if observation.room is not None:
-            self.rooms.add(self._believed(), observation.room)
+            self.rooms.add(self.activity_probabilities(), observation.room)
 
     def end(self, at: datetime) -> None:
-        """Take in that the running activity ended and nothing has followed yet."""
-        self._move_to(at)
+        """Take in that the running activity ended and nothing has followed yet.
+
+        Raises:
+            ValueError: It lies before `seen_until`.
+        """
+        self._advance_clock(at)
         if self.since is not None and self.ended_at is None:
-            self._weigh_length(at)
+            self._learn_length(at)
             self.ended_at = at
 
     def set_context(self, name: str, value: float | str, at: datetime) -> None:
         """Take in a context topic's value."""
-        self._move_to(at)
+        self._advance_clock(at)
         self.context[name] = value
 
-    def refit(self) -> None:
-        """Do the heavy learning; a model without any has nothing to do."""
-        return
+    def refit(self) -> None:  # noqa: B027 -- most models have nothing to do
+        """Do the heavy learning, if any; meant for quiet hours, safe to leave out.
 
-    def next_start(self, at: datetime) -> Spread:
+        It may run in another thread while the others are called.
+        """
+
+    def next_start(self, at: datetime) -> TimeDistribution:
         """Return the distribution of the time until the next activity starts."""
         if self.since is None:
-            return Spread(np.array([0.0, 86400.0]), np.array([0.0, 1.0]))
-        activity = int(self._believed().argmax())
+            return TimeDistribution(np.array([0.0, 86400.0]), np.array([0.0, 1.0]))
+        activity = int(self.activity_probabilities().argmax())
         durations, begun = (
             (self.dwells, self.since) if self.ended_at is None else (self.pauses, self.ended_at)
         )
@@ -180,7 +214,7 @@ class OnlineForecaster(ABC):
             nothing: dict[str, dict[str, float]] = {horizon: {} for horizon in HORIZONS_S}
             current = self.current()
             return Outlook(at, current, {UNKNOWN: 1.0}, {}, (p10_s, p50_s, p90_s), nothing, ())
-        known = self._onward(self._asked_at(at, p50_s))
+        known = self.next_activity_probabilities(self._asked_at(at, p50_s))
         paths = roll_out(
             known, start, hour=hour_of(at), rhythm=self.rhythm(), durations=self.dwells
         )
@@ -196,14 +230,19 @@ class OnlineForecaster(ABC):
         )
 
     def next_activity(self, at: datetime, start_s: float) -> dict[str, float]:
-        """Return p(next activity), should it start `start_s` after `at`; with ``unknown``."""
+        """Return p(next activity), should it start `start_s` after `at`; with ``unknown``.
+
+        To be asked once something was observed.
+        """
         unknown = float(self.novelty[0] / self.novelty[1])
-        named = self._named((1.0 - unknown) * self._onward(self._asked_at(at, start_s)))
+        named = self._named(
+            (1.0 - unknown) * self.next_activity_probabilities(self._asked_at(at, start_s))
+        )
         return {**named, UNKNOWN: unknown}
 
     def current(self) -> dict[str, float]:
         """Return p(activity now | observations so far)."""
-        return self._named(self._believed())
+        return self._named(self.activity_probabilities())
 
     def _asked_at(self, at: datetime, start_s: float) -> datetime:
         """Take the expected start while an activity runs; once it has ended, when it did.
@@ -215,7 +254,7 @@ class OnlineForecaster(ABC):
     def _named(self, values: Array) -> dict[str, float]:
         return dict(zip(self.activities, values.tolist(), strict=True))
 
-    def _move_to(self, at: datetime) -> None:
+    def _advance_clock(self, at: datetime) -> None:
         if self.newest is not None and at < self.newest:
             raise ValueError(f"told of {at} after {self.newest}; tell of instants in their order")
         if self.newest is None or at.date() != self.newest.date():
@@ -232,8 +271,8 @@ class OnlineForecaster(ABC):
             self._grow()
         return self.activities.index(label)
 
-    def _likelihood(self, index: int, observation: Observation) -> Array:
-        """Return p(observation | activity) up to a factor, shape (activities,)."""
+    def emission_likelihood(self, observation: Observation) -> Array:
+        """Return p(y_t | z_t) up to a factor, shape (activities,): of label and room."""
         label = observation.activity
         if observation.probabilities:
             # Under a uniform prior, as recognisers are calibrated, p(y | z) ~ p(z | y).
@@ -248,39 +287,33 @@ class OnlineForecaster(ABC):
             )
         else:
             certain = np.zeros(len(self.activities))
-            certain[index] = 1.0
+            certain[self.activities.index(label)] = 1.0
             return certain
         if observation.room is not None:
             given = given * self.rooms.likelihood(observation.room)
         likelihood: Array = np.maximum(given, LIKELIHOOD_FLOOR)
         return likelihood
 
-    def _resume(self, likelihood: Array, at: datetime) -> None:
-        """The same activity again: the session goes on, or a new one of it begins."""
-        self._reweigh(likelihood)
-        if self.ended_at is not None and (at - self.ended_at).total_seconds() >= MERGE_GAP_S:
-            self.since = at
-
-    def _leave(self, at: datetime) -> None:
+    def _close_session(self, at: datetime) -> None:
         """Learn how long the running session and the pause after it lasted."""
         if self.since is None:
             return
         if self.ended_at is None:
-            self._weigh_length(at)
-        activity = int(self._believed().argmax())
+            self._learn_length(at)
+        activity = int(self.activity_probabilities().argmax())
         for durations, begun in ((self.dwells, self.since), (self.pauses, self.ended_at)):
             if begun is not None:
                 durations.add(self._begun(activity, begun), (at - begun).total_seconds())
         self.before = activity
 
-    def _weigh_length(self, ended_at: datetime) -> None:
+    def _learn_length(self, ended_at: datetime) -> None:
         """Let the length of the running session say what it was; then learn from it."""
         if self.since is None:
             return
         seconds = (ended_at - self.since).total_seconds()
-        if self._believed().max() < CERTAIN:
-            self._reweigh(self.lengths.likelihood(seconds))
-        self.lengths.add(self._believed(), seconds)
+        if self.activity_probabilities().max() < CERTAIN:
+            self.condition(self.lengths.likelihood(seconds))
+        self.lengths.add(self.activity_probabilities(), seconds)
 
     def _begun(self, activity: int, at: datetime) -> Begun:
         return Begun(activity, self.before, hour_of(at), float(at.toordinal()))

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from predictor.outlook import Forecaster, Observation
+from predictor.models.online import Forecaster
+from predictor.outlook import Observation
 from predictor.sessions import Session
 
 

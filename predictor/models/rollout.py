@@ -6,7 +6,7 @@ import numpy as np
 
 from predictor.estimators.durations import Durations
 from predictor.estimators.filtering import Array, Index
-from predictor.estimators.quantiles import Spread
+from predictor.estimators.quantiles import TimeDistribution
 from predictor.outlook import HORIZONS_S
 
 N_PATHS = 128
@@ -51,7 +51,7 @@ class Paths:
 
 
 def roll_out(
-    onward: Array, start: Spread, *, hour: float, rhythm: Rhythm, durations: Durations
+    onward: Array, start: TimeDistribution, *, hour: float, rhythm: Rhythm, durations: Durations
 ) -> Paths:
     """Walk on from now, until every path is past the longest horizon.
 

@@ -19,7 +19,7 @@ import numpy as np
 from har_stream.core.errors import InputError
 from predictor.models.dbn import DbnForecaster
 from predictor.models.hmm import HmmForecaster
-from predictor.outlook import Forecaster
+from predictor.models.online import Forecaster
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import Context, JournalEntry
-from predictor.outlook import Forecaster
+from predictor.models.online import Forecaster
 from predictor.service.home_clock import CameraKey, Timing
 from predictor.service.home_forecast import HomeForecast
 from predictor.service.publisher import Publisher

@@ -12,7 +12,8 @@ from har_stream.core.activity import UNKNOWN
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, ActivityState, Forecast, ForecastAttributes
 from predictor.journal.records import Context, JournalEntry
-from predictor.outlook import Forecaster, Observation
+from predictor.models.online import Forecaster
+from predictor.outlook import Observation
 from predictor.service.camera_fusion import CameraFusion, Ended
 from predictor.service.forecast_message import attributes_of, forecast_of, has_enough
 from predictor.service.home_clock import CameraKey, HomeClock, Timing

@@ -18,7 +18,7 @@ from har_stream.mqtt.messages import ActivityState, MessageError
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry
-from predictor.outlook import Forecaster
+from predictor.models.online import Forecaster
 from predictor.service.context_value import read_value
 from predictor.service.forecast_worker import ForecastWorker
 from predictor.service.ingest import EventIngest

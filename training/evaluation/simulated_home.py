@@ -19,7 +19,8 @@ from har_stream.recognition.segmenter import Segmenter
 from har_stream.simulation.simulated_camera import SimulatedSource
 from har_stream.simulation.truth import Stay, stay_at, truth
 from predictor.models.hmm import HmmForecaster
-from predictor.outlook import Forecaster, Observation
+from predictor.models.online import Forecaster
+from predictor.outlook import Observation
 from predictor.service.running_scores import RunningScores
 
 _CAMERA = "sim"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from predictor.estimators.durations import N_KEPT, WIDEST, Begun, Durations
 from predictor.estimators.evidence import Lengths
-from predictor.estimators.quantiles import Spread
+from predictor.estimators.quantiles import TimeDistribution
 
 
 def _durations(samples: list[float], *, hour: float = 8.0) -> Durations:
@@ -77,7 +77,7 @@ def test_memory_stays_flat() -> None:
 
 
 def test_widening_keeps_the_median() -> None:
-    spread = Spread(np.array([10.0, 100.0, 1000.0]), np.array([0.1, 0.5, 0.9]))
+    spread = TimeDistribution(np.array([10.0, 100.0, 1000.0]), np.array([0.1, 0.5, 0.9]))
     wider = spread.widened(1.5)
     assert wider.quantile(0.5) == pytest.approx(100.0)
     assert wider.quantile(0.1) < 10.0 < 1000.0 < wider.quantile(0.9)

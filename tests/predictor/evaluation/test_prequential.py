@@ -14,7 +14,7 @@ from predictor.evaluation.baselines import GradientBoosting, Markov
 from predictor.evaluation.figures import evaluate
 from predictor.evaluation.prequential import (
     Answers,
-    Protocol,
+    Question,
     ask,
     first_test_day,
     labels_of,
@@ -98,7 +98,7 @@ def test_cases_belong_to_the_day_of_their_target() -> None:
 
 def test_noise_spares_the_labelled_days_and_is_the_same_each_time() -> None:
     sessions = home(20)
-    noisy = Protocol(repeats=True, noise=0.3)
+    noisy = Question(repeats=True, noise=0.3)
     told = list(observations(sessions, noisy))
     assert told == list(observations(sessions, noisy))
     first_day = first_test_day(sessions)
@@ -111,7 +111,7 @@ def test_noise_spares_the_labelled_days_and_is_the_same_each_time() -> None:
 
 @pytest.mark.parametrize("model", ["hmm", "dbn"])
 def test_figures_of_a_regular_home(model: str) -> None:
-    figures = evaluate(model, home(7), Protocol(), boosting=True)
+    figures = evaluate(model, home(7), Question(), boosting=True)
     assert figures.keys() >= KEYS | {"model", "baselines", "horizons", "time_pinball_min"}
     assert figures["baselines"].keys() == {
         "most_frequent",
@@ -133,7 +133,7 @@ def test_asked_at_the_start_it_is_not_told_the_end() -> None:
     answers = {}
     for name, lived in (("whole", sessions), ("cut", late[:-1])):
         answers[name] = Answers(labels_of(sessions))
-        for _ in ask(create("hmm"), lived, Protocol(at="start"), answers[name]):
+        for _ in ask(create("hmm"), lived, Question(at="start"), answers[name]):
             pass
     n_common = len(answers["cut"].probabilities)
     assert n_common > 0
@@ -145,20 +145,20 @@ def test_asked_at_the_start_it_is_not_told_the_end() -> None:
 def test_baselines_forecast_what_they_say() -> None:
     sessions = home(4)
     markov = Markov(repeats=True)
-    for _ in ask(markov, sessions, Protocol(repeats=True), Answers(labels_of(sessions))):
+    for _ in ask(markov, sessions, Question(repeats=True), Answers(labels_of(sessions))):
         pass
     likely = markov.next_activity(sessions[-1].ended_at, 0.0)
     assert max(likely, key=likely.__getitem__) == "wake"
     assert sum(likely.values()) == pytest.approx(1.0)
     boosting = GradientBoosting()
-    for _ in ask(boosting, sessions, Protocol(), Answers(labels_of(sessions))):
+    for _ in ask(boosting, sessions, Question(), Answers(labels_of(sessions))):
         pass
     likely = boosting.next_activity(sessions[-1].ended_at, 0.0)
     assert max(likely, key=likely.__getitem__) == "wake"
 
 
 def test_a_baseline_believes_the_label_as_it_is_reported() -> None:
-    noisy = Protocol(repeats=True, noise=0.3)
+    noisy = Question(repeats=True, noise=0.3)
     sessions = home(20)
     answers = Answers(labels_of(sessions))
     for _ in ask(Markov(repeats=True), sessions, noisy, answers):
@@ -193,14 +193,14 @@ def _odd_home(name: str) -> list[Session]:
 @pytest.mark.filterwarnings("error")
 def test_a_log_of_another_shape_is_evaluated_all_the_same(name: str) -> None:
     for model in ("hmm", "dbn"):
-        figures = evaluate(model, _odd_home(name), Protocol(repeats=True, noise=0.1))
+        figures = evaluate(model, _odd_home(name), Question(repeats=True, noise=0.1))
         assert all(np.isfinite(figures[key]) for key in KEYS), figures
         assert 0.0 <= figures["coverage80"] <= 1.0
 
 
 def test_a_single_activity_has_no_next_different_one() -> None:
     with pytest.raises(InputError, match="one activity only"):
-        evaluate("dbn", _odd_home("alone"), Protocol())
+        evaluate("dbn", _odd_home("alone"), Question())
 
 
 BARS = {
@@ -215,7 +215,7 @@ BARS = {
 @pytest.mark.parametrize("name", BARS)
 def test_hmm_merged_on_a_real_log(name: str, shared: Path) -> None:
     log = read_logs([str(shared / "data" / "logs" / f"{name}.csv")])
-    figures = evaluate("hmm", log.sessions, Protocol())
+    figures = evaluate("hmm", log.sessions, Question())
     markov = figures["baselines"]["markov1"]
     assert figures["log_loss"] < markov["log_loss"]
     assert figures["time_mae_min"] <= 0.9 * markov["time_mae_min"]
@@ -225,7 +225,7 @@ def test_hmm_merged_on_a_real_log(name: str, shared: Path) -> None:
 @pytest.mark.parametrize("name", BARS)
 def test_hmm_on_a_real_log(name: str, shared: Path) -> None:
     log = read_logs([str(shared / "data" / "logs" / f"{name}.csv")])
-    figures = evaluate("hmm", log.sessions, Protocol(repeats=True))
+    figures = evaluate("hmm", log.sessions, Question(repeats=True))
     n_test, log_loss, top1 = BARS[name]
     assert figures["n_test"] == n_test
     assert figures["log_loss"] <= log_loss
@@ -239,7 +239,7 @@ def test_hmm_on_a_real_log(name: str, shared: Path) -> None:
 def test_dbn_on_a_real_log(shared: Path) -> None:
     log = read_logs([str(shared / "data" / "logs" / "ordonezA.csv")])
     assert len(log.skipped) == 3
-    figures = evaluate("dbn", log.sessions, Protocol(repeats=True))
+    figures = evaluate("dbn", log.sessions, Question(repeats=True))
     assert figures["log_loss"] <= 1.0
     assert figures["top1"] >= 0.65
 
@@ -259,7 +259,7 @@ def test_dbn_is_ahead_of_boosting_on_every_log(
     name: str, log_loss: float, top1: float, repeats: bool, shared: Path
 ) -> None:
     log = read_logs([str(shared / "data" / "logs" / f"{name}.csv")])
-    figures = evaluate("dbn", log.sessions, Protocol(repeats=repeats), boosting=True)
+    figures = evaluate("dbn", log.sessions, Question(repeats=repeats), boosting=True)
     boosting, markov = (figures["baselines"][each] for each in ("gradient_boosting", "markov1"))
     print(name, {key: round(figures[key], 3) for key in sorted(KEYS)})
     if repeats:
@@ -276,7 +276,7 @@ def test_a_wrong_label_is_seen_through(shared: Path) -> None:
     log = read_logs([str(shared / "data" / "logs" / "casas_al_hh.csv")])
     known, guessed = [], []
     for seed in range(3):
-        noisy = Protocol(repeats=True, noise=0.2, seed=seed)
+        noisy = Question(repeats=True, noise=0.2, seed=seed)
         answers = Answers(labels_of(log.sessions))
         for _ in ask(create("hmm", repeats=True), log.sessions, noisy, answers):
             pass

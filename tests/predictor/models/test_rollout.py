@@ -3,13 +3,13 @@
 import numpy as np
 
 from predictor.estimators.durations import Begun, Durations
-from predictor.estimators.quantiles import Spread
+from predictor.estimators.quantiles import TimeDistribution
 from predictor.models.rollout import SEQUENCE_LENGTH, Rhythm, roll_out, sequence, within
 from predictor.outlook import HORIZONS_S
 
 CIRCLE = np.roll(np.eye(4), 1, axis=1)
 """0 leads to 1, 1 to 2, 2 to 3, and 3 to 0."""
-AT_ONCE = Spread(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+AT_ONCE = TimeDistribution(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
 
 
 def _durations(*seconds: float) -> Durations:

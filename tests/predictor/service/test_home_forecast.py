@@ -13,7 +13,7 @@ from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, ActivityState
 from predictor.journal.records import Context, JournalEntry
 from predictor.models import store
-from predictor.outlook import Forecaster
+from predictor.models.online import Forecaster
 from predictor.service.home_clock import Timing
 from predictor.service.home_forecast import MAX_ACTIVITIES, HomeForecast
 
