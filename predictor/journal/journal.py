@@ -4,18 +4,27 @@ What `record` returned from is on disk: SQLite runs in WAL mode with a sync at e
 """
 
 import heapq
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import text
+from sqlalchemy import Row, Select, delete, func, insert, select
 
 from har_stream.mqtt.messages import ActivityEvent, RuleState
 from predictor.journal import sequence
 from predictor.journal.database import connect
-from predictor.journal.event_rows import event_of, from_ms, offset_s, to_ms
-from predictor.journal.records import Bout, Context, JournalEntry, Recorded
+from predictor.journal.records import Bout, Context, JournalEntry, Progress
+from predictor.journal.tables import (
+    CAMERAS,
+    CONTEXTS,
+    EVENTS,
+    RULES,
+    event_of,
+    from_ms,
+    offset_s,
+    to_ms,
+    upsert,
+)
 
 
 class Journal:
@@ -43,25 +52,27 @@ class Journal:
         """Let go of the database."""
         self._engine.dispose()
 
-    def record(self, event: ActivityEvent, *, received_at: datetime) -> Recorded:
+    def record(self, event: ActivityEvent, *, received_at: datetime) -> Progress:
         """Keep an event, once; when this returns it is on disk.
 
         Raises:
             sqlalchemy.exc.DBAPIError: The database refused; nothing was kept.
         """
         with self._engine.begin() as connection:
-            return sequence.record(connection, event, received_at)
+            return sequence.record_event(connection, event, received_at)
 
     def record_all(self, events: Iterable[ActivityEvent], *, received_at: datetime) -> int:
         """Keep many events in one transaction; returns how many were new."""
         with self._engine.begin() as connection:
-            return sum(sequence.record(connection, event, received_at).is_new for event in events)
+            return sum(
+                sequence.record_event(connection, event, received_at).is_new for event in events
+            )
 
-    def progress(self) -> dict[tuple[str, str], Recorded]:
+    def progress(self) -> dict[tuple[str, str], Progress]:
         """How far each (node, camera) is known without a gap."""
         with self._reading.connect() as connection:
-            rows = connection.execute(text("SELECT * FROM cameras ORDER BY node, camera"))
-            return {(row.node, row.camera): sequence.recorded(row, is_new=False) for row in rows}
+            rows = connection.execute(select(CAMERAS).order_by(CAMERAS.c.node, CAMERAS.c.camera))
+            return {(row.node, row.camera): sequence.progress_of(row) for row in rows}
 
     def give_up_before(self, node: str, camera: str, first_seq: int) -> int:
         """Stop waiting for events before ``first_seq``; returns the new contiguous ``seq``.
@@ -73,39 +84,36 @@ class Journal:
 
     def entries(self, *, since: datetime | None = None) -> Iterator[JournalEntry]:
         """Every event from an instant on, in the order in which they happened."""
-        query = text(
-            "SELECT * FROM events WHERE happened_ms >= :since"
-            " ORDER BY happened_ms, node, camera, epoch, seq"
-        ).execution_options(yield_per=1000)
-        with self._reading.connect() as connection:
-            for row in connection.execute(query, {"since": to_ms(since) if since else 0}):
-                yield JournalEntry(event_of(row), from_ms(row.received_ms, 0))
+        columns = EVENTS.c
+        query = (
+            select(EVENTS)
+            .where(columns.happened_ms >= (to_ms(since) if since else 0))
+            .order_by(columns.happened_ms, columns.node, columns.camera, columns.epoch, columns.seq)
+        )
+        for row in self._rows(query):
+            yield JournalEntry(event_of(row), from_ms(row.received_ms, 0))
 
     def record_context(self, context: Context) -> None:
         """Keep a context topic's new value."""
         with self._engine.begin() as connection:
             connection.execute(
-                text(
-                    "INSERT INTO contexts (name, value, happened_ms, utc_offset_s)"
-                    " VALUES (:name, :value, :happened_ms, :utc_offset_s)"
-                ),
-                {
-                    "name": context.name,
-                    "value": json.dumps(context.value),
-                    "happened_ms": to_ms(context.happened_at),
-                    "utc_offset_s": offset_s(context.happened_at),
-                },
+                insert(CONTEXTS).values(
+                    name=context.name,
+                    value=context.value,
+                    happened_ms=to_ms(context.happened_at),
+                    utc_offset_s=offset_s(context.happened_at),
+                )
             )
 
     def contexts(self, *, since: datetime | None = None) -> Iterator[Context]:
         """Every context value from an instant on, in order."""
-        query = text(
-            "SELECT * FROM contexts WHERE happened_ms >= :since ORDER BY happened_ms, name"
-        ).execution_options(yield_per=1000)
-        with self._reading.connect() as connection:
-            for row in connection.execute(query, {"since": to_ms(since) if since else 0}):
-                happened_at = from_ms(row.happened_ms, row.utc_offset_s)
-                yield Context(row.name, json.loads(row.value), happened_at)
+        query = (
+            select(CONTEXTS)
+            .where(CONTEXTS.c.happened_ms >= (to_ms(since) if since else 0))
+            .order_by(CONTEXTS.c.happened_ms, CONTEXTS.c.name)
+        )
+        for row in self._rows(query):
+            yield Context(row.name, row.value, from_ms(row.happened_ms, row.utc_offset_s))
 
     def memories(self, *, since: datetime | None = None) -> Iterator[JournalEntry | Context]:
         """Events and context values from an instant on, in the order in which they happened."""
@@ -117,63 +125,64 @@ class Journal:
 
     def instant_of(self, n_newest: int) -> datetime | None:
         """Since when there are so many events; ``None`` where there are fewer."""
-        query = text("SELECT happened_ms FROM events ORDER BY happened_ms DESC LIMIT 1 OFFSET :n")
+        newest = EVENTS.c.happened_ms.desc()
+        query = select(EVENTS.c.happened_ms).order_by(newest).limit(1).offset(n_newest - 1)
         with self._reading.connect() as connection:
-            happened_ms = connection.execute(query, {"n": n_newest - 1}).scalar()
+            happened_ms = connection.execute(query).scalar()
         return None if happened_ms is None else from_ms(happened_ms, 0)
 
     def rule_states(self) -> Mapping[str, RuleState]:
         """The state of every rule that ever changed, by its name."""
         with self._reading.connect() as connection:
-            rows = connection.execute(text("SELECT name, state FROM rules"))
+            rows = connection.execute(select(RULES))
             return {row.name: RuleState.decode(row.state) for row in rows}
 
     def keep_rule_state(self, name: str, state: RuleState) -> None:
         """Keep a rule's new state."""
         with self._engine.begin() as connection:
-            connection.execute(
-                text(
-                    "INSERT INTO rules (name, state) VALUES (:name, :state)"
-                    " ON CONFLICT (name) DO UPDATE SET state = excluded.state"
-                ),
-                {"name": name, "state": state.encode().decode()},
-            )
+            upsert(connection, RULES, {"name": name, "state": state.encode().decode()})
 
     def bouts(self) -> Iterator[Bout]:
-        """Every stretch of an activity as it was seen, ordered by its start."""
-        return self._stretches(
-            "SELECT activity, room, utc_offset_s, started_ms, ended_ms, 1 AS n_bouts FROM bouts"
-            " ORDER BY started_ms, node, camera, seq"
+        """Every stretch of an activity as it was seen, ordered by its start.
+
+        It ends where its camera's next change happens.
+        """
+        columns = EVENTS.c
+        next_change = func.lead(columns.happened_ms).over(
+            partition_by=(columns.node, columns.camera),
+            order_by=(columns.happened_ms, columns.epoch, columns.seq),
         )
-
-    def sessions(self) -> Iterator[Bout]:
-        """Bouts with consecutive ones of an activity merged where less than 30 min lie between."""
-        return self._stretches("SELECT * FROM sessions ORDER BY started_ms")
-
-    def _stretches(self, query: str) -> Iterator[Bout]:
-        with self._reading.connect() as connection:
-            for row in connection.execute(text(query).execution_options(yield_per=1000)):
-                yield Bout(
-                    activity=row.activity,
-                    room=row.room,
-                    started_at=from_ms(row.started_ms, row.utc_offset_s),
-                    ended_at=None
-                    if row.ended_ms is None
-                    else from_ms(row.ended_ms, row.utc_offset_s),
-                    n_bouts=row.n_bouts,
-                )
+        change = select(EVENTS, next_change.label("next_ms")).subquery().c
+        query = (
+            select(
+                change.activity, change.room, change.utc_offset_s, change.started_ms, change.next_ms
+            )
+            .where(change.event_type != "activity_ended")
+            .order_by(change.started_ms, change.node, change.camera, change.seq)
+        )
+        for row in self._rows(query):
+            yield Bout(
+                activity=row.activity,
+                room=row.room,
+                started_at=from_ms(row.started_ms, row.utc_offset_s),
+                ended_at=None if row.next_ms is None else from_ms(row.next_ms, row.utc_offset_s),
+            )
 
     def count(self) -> int:
         """How many events it holds."""
         with self._reading.connect() as connection:
-            return int(connection.execute(text("SELECT COUNT(*) FROM events")).scalar_one())
+            return int(connection.execute(select(func.count()).select_from(EVENTS)).scalar_one())
 
     def forget_before(self, instant: datetime) -> int:
         """Delete what happened before an instant; returns how many events that were."""
-        before = {"before": to_ms(instant)}
+        before_ms = to_ms(instant)
         with self._engine.begin() as connection:
-            connection.execute(text("DELETE FROM contexts WHERE happened_ms < :before"), before)
-            deleted = connection.execute(
-                text("DELETE FROM events WHERE happened_ms < :before"), before
-            )
-            return deleted.rowcount
+            connection.execute(delete(CONTEXTS).where(CONTEXTS.c.happened_ms < before_ms))
+            return connection.execute(
+                delete(EVENTS).where(EVENTS.c.happened_ms < before_ms)
+            ).rowcount
+
+    def _rows(self, query: Select[Any]) -> Iterator[Row[Any]]:
+        """Read row by row, however many there are."""
+        with self._reading.connect() as connection:
+            yield from connection.execute(query.execution_options(yield_per=1000))

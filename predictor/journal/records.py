@@ -7,11 +7,11 @@ from har_stream.mqtt.messages import ActivityEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of one event.
+class Progress:
+    """How far a camera's events are known.
 
     Attributes:
-        is_new: False for a duplicate, which changed nothing.
+        is_new: Whether the event at hand was new; False for a duplicate, which changed nothing.
         contiguous_seq: The journal holds every event of this camera up to this one.
         has_gap: It also holds later ones: events between are missing.
     """
@@ -45,18 +45,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Bout:
-    """One stretch of an activity; a session counts the bouts that it merges.
+    """One stretch of an activity as it was seen.
 
     Attributes:
         activity: Its label.
         room: Where it began; ``None`` where nobody said.
         started_at: Its start.
         ended_at: Its end; ``None`` while it runs.
-        n_bouts: How many rows it is made of, 1 unless it is a session.
     """
 
     activity: str
     room: str | None
     started_at: datetime
     ended_at: datetime | None
-    n_bouts: int = 1

@@ -1,121 +1,186 @@
-"""The journal's tables and views, as numbered steps in SQL that SQLite and PostgreSQL both speak.
+"""The journal's tables, the rows of events, and how an older journal is brought up to date.
 
-A step is never edited once released; a change is a further step. Instants are whole milliseconds
-since 1970 UTC, with the offset of the zone that they were said in beside them.
+Instants are whole milliseconds since 1970 UTC, with the offset of the zone that they were said in
+beside them.
 """
 
+import json
 import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    TypeDecorator,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 from har_stream.core.errors import InputError
+from har_stream.mqtt.messages import ActivityEvent
 
-STEPS: tuple[tuple[str, ...], ...] = (
-    (
-        """
-        CREATE TABLE events (
-            id TEXT PRIMARY KEY,
-            node TEXT NOT NULL,
-            camera TEXT NOT NULL,
-            epoch INTEGER NOT NULL,
-            seq BIGINT NOT NULL,
-            event_type TEXT NOT NULL,
-            activity TEXT NOT NULL,
-            previous TEXT,
-            room TEXT,
-            confidence DOUBLE PRECISION NOT NULL,
-            probabilities TEXT NOT NULL,
-            started_ms BIGINT NOT NULL,
-            ended_ms BIGINT,
-            happened_ms BIGINT NOT NULL,
-            utc_offset_s INTEGER NOT NULL,
-            received_ms BIGINT NOT NULL
-        )
-        """,
-        "CREATE INDEX events_by_seq ON events (node, camera, epoch, seq)",
-        "CREATE INDEX events_by_time ON events (happened_ms)",
-        """
-        CREATE TABLE cameras (
-            node TEXT NOT NULL,
-            camera TEXT NOT NULL,
-            epoch INTEGER NOT NULL,
-            contiguous_seq BIGINT NOT NULL,
-            highest_seq BIGINT NOT NULL,
-            PRIMARY KEY (node, camera)
-        )
-        """,
-        """
-        CREATE TABLE contexts (
-            name TEXT NOT NULL,
-            value TEXT NOT NULL,
-            happened_ms BIGINT NOT NULL,
-            utc_offset_s INTEGER NOT NULL
-        )
-        """,
-        "CREATE INDEX contexts_by_time ON contexts (happened_ms)",
-        "CREATE TABLE rules (name TEXT PRIMARY KEY, state TEXT NOT NULL)",
-    ),
-    (
-        """
-        CREATE VIEW bouts AS
-        SELECT * FROM (
-            SELECT event_type, activity, room, node, camera, seq, utc_offset_s, started_ms,
-                LEAD(happened_ms) OVER (
-                    PARTITION BY node, camera ORDER BY happened_ms, epoch, seq
-                ) AS ended_ms
-            FROM events
-        ) AS changes
-        WHERE event_type <> 'activity_ended'
-        """,
-        """
-        CREATE VIEW sessions AS
-        WITH marked AS (
-            SELECT bouts.*,
-                CASE WHEN activity = LAG(activity) OVER in_order
-                    AND started_ms - LAG(ended_ms) OVER in_order < 1800000
-                THEN 0 ELSE 1 END AS opens
-            FROM bouts
-            WINDOW in_order AS (ORDER BY started_ms, node, camera, seq)
-        ),
-        numbered AS (
-            SELECT marked.*,
-                SUM(opens) OVER (ORDER BY started_ms, node, camera, seq) AS session
-            FROM marked
-        )
-        SELECT MIN(activity) AS activity,
-            MAX(CASE WHEN opens = 1 THEN room END) AS room,
-            MAX(CASE WHEN opens = 1 THEN utc_offset_s END) AS utc_offset_s,
-            MIN(started_ms) AS started_ms,
-            CASE WHEN COUNT(*) = COUNT(ended_ms) THEN MAX(ended_ms) END AS ended_ms,
-            COUNT(*) AS n_bouts
-        FROM numbered
-        GROUP BY session
-        """,
-    ),
+VERSION = 3
+"""Of the tables below."""
+_STEPS: Mapping[int, tuple[str, ...]] = {
+    3: ("DROP VIEW IF EXISTS sessions", "DROP VIEW IF EXISTS bouts"),  # views of version 2
+}
+"""What else than new tables brings a journal to a version; never edited once released."""
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+class Json(TypeDecorator[Any]):
+    """A value as JSON text, the same in every database."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: object) -> str:
+        """Write it."""
+        return json.dumps(value)
+
+    def process_result_value(self, value: Any, _dialect: object) -> Any:
+        """Read it."""
+        return json.loads(value)
+
+
+METADATA = MetaData()
+JOURNAL = Table(
+    "journal",
+    METADATA,
+    Column("id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
 )
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("camera", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),  # how often the camera began to count anew
+    Column("seq", BigInteger, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("activity", Text, nullable=False),
+    Column("previous", Text),
+    Column("room", Text),
+    Column("confidence", Double, nullable=False),
+    Column("probabilities", Json, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("happened_ms", BigInteger, nullable=False),  # its end if it reports one, or its start
+    Column("utc_offset_s", Integer, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Index("events_by_seq", "node", "camera", "epoch", "seq"),
+    Index("events_by_time", "happened_ms"),
+)
+CAMERAS = Table(
+    "cameras",
+    METADATA,
+    Column("node", Text, primary_key=True),
+    Column("camera", Text, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("contiguous_seq", BigInteger, nullable=False),
+    Column("highest_seq", BigInteger, nullable=False),
+)
+CONTEXTS = Table(
+    "contexts",
+    METADATA,
+    Column("name", Text, nullable=False),
+    Column("value", Json, nullable=False),
+    Column("happened_ms", BigInteger, nullable=False),
+    Column("utc_offset_s", Integer, nullable=False),
+    Index("contexts_by_time", "happened_ms"),
+)
+RULES = Table(
+    "rules",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+)
+_AS_ON_THE_WIRE = [name for name in EVENTS.columns.keys() if name in ActivityEvent.model_fields]  # noqa: SIM118 -- columns iterate as columns
+_INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def migrate(connection: Connection, *, steps: tuple[tuple[str, ...], ...] = STEPS) -> str:
+def migrate(connection: Connection) -> str:
     """Bring a journal, empty or of an earlier version, to the newest; returns its id.
 
     Raises:
         InputError: A newer version of this program has made it.
     """
-    if not inspect(connection).has_table("journal"):
-        connection.execute(
-            text("CREATE TABLE journal (id TEXT NOT NULL, version INTEGER NOT NULL)")
-        )
-        connection.execute(
-            text("INSERT INTO journal (id, version) VALUES (:id, 0)"), {"id": uuid.uuid4().hex}
-        )
-    name, version = connection.execute(text("SELECT id, version FROM journal")).one()
-    if version > len(steps):
+    if not inspect(connection).has_table(JOURNAL.name):
+        METADATA.create_all(connection)
+        name = uuid.uuid4().hex
+        connection.execute(insert(JOURNAL).values(id=name, version=VERSION))
+        return name
+    name, version = connection.execute(select(JOURNAL)).one()
+    if version > VERSION:
         raise InputError(
-            f"the journal has version {version}, this har-stream knows up to {len(steps)}; "
+            f"the journal has version {version}, this har-stream knows up to {VERSION}; "
             "update har-stream or give another --journal"
         )
-    for step in steps[version:]:
-        for statement in step:
+    METADATA.create_all(connection)  # only those that are absent
+    for step in range(version + 1, VERSION + 1):
+        for statement in _STEPS.get(step, ()):
             connection.execute(text(statement))
-    connection.execute(text("UPDATE journal SET version = :version"), {"version": len(steps)})
+    connection.execute(update(JOURNAL).values(version=VERSION))
     return str(name)
+
+
+def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row, or change the one that has the same primary key."""
+    statement = _INSERT[connection.dialect.name](table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: statement.excluded[name] for name in values if name not in keys}
+    statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    connection.execute(statement, values)
+
+
+def row_of(event: ActivityEvent, *, epoch: int, received_at: datetime) -> dict[str, Any]:
+    """Return the columns of an event; ``epoch`` counts how often its camera began anew."""
+    return {name: getattr(event, name) for name in _AS_ON_THE_WIRE} | {
+        "epoch": epoch,
+        "started_ms": to_ms(event.started_at),
+        "ended_ms": event.ended_at and to_ms(event.ended_at),
+        "happened_ms": to_ms(event.ended_at or event.started_at),
+        "utc_offset_s": offset_s(event.started_at),
+        "received_ms": to_ms(received_at),
+    }
+
+
+def event_of(row: Row[Any]) -> ActivityEvent:
+    """Return the event that a row of ``events`` keeps."""
+    return ActivityEvent(
+        **{name: getattr(row, name) for name in _AS_ON_THE_WIRE},
+        started_at=from_ms(row.started_ms, row.utc_offset_s),
+        ended_at=None if row.ended_ms is None else from_ms(row.ended_ms, row.utc_offset_s),
+    )
+
+
+def offset_s(instant: datetime) -> int:
+    """Return the seconds that an instant's zone is ahead of UTC."""
+    return int((instant.utcoffset() or timedelta(0)).total_seconds())
+
+
+def to_ms(instant: datetime) -> int:
+    """Return whole milliseconds since 1970 UTC."""
+    return (instant - _1970) // _MS
+
+
+def from_ms(milliseconds: int, utc_offset_s: int) -> datetime:
+    """Return the instant again, with the offset from UTC that it was said in."""
+    zone = timezone(timedelta(seconds=utc_offset_s))
+    return (_1970 + milliseconds * _MS).astimezone(zone)

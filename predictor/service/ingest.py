@@ -23,7 +23,7 @@ from har_stream.mqtt.messages import (
 )
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
-from predictor.journal.records import JournalEntry, Recorded
+from predictor.journal.records import JournalEntry, Progress
 from predictor.service.home_clock import CameraKey
 from predictor.service.publisher import Publisher
 
@@ -58,7 +58,7 @@ class EventIngest:
         self._topics = topics
         self._deliver = deliver
         self._wall = wall
-        self._progress: dict[CameraKey, Recorded] = journal.progress()
+        self._progress: dict[CameraKey, Progress] = journal.progress()
         self._asked: dict[CameraKey, int] = {}
         self._failing = False
         self._once = LogOnce()
@@ -121,7 +121,7 @@ class EventIngest:
     def meet(self, camera: CameraKey) -> None:
         """Take in that a camera exists; one that is new is asked for all that it has."""
         if camera not in self._progress and len(self._progress) < MAX_CAMERAS:
-            self._progress[camera] = Recorded(is_new=False, contiguous_seq=0, has_gap=False)
+            self._progress[camera] = Progress(is_new=False, contiguous_seq=0, has_gap=False)
             self._ask(camera)
 
     def ask_again(self) -> None:
@@ -170,7 +170,7 @@ class EventIngest:
                 "the journal cannot be written (%s); events wait at their node", error.orig
             )
         before = self._progress.get(camera)
-        self._progress[camera] = Recorded(
+        self._progress[camera] = Progress(
             is_new=False, contiguous_seq=before.contiguous_seq if before else 0, has_gap=True
         )
 

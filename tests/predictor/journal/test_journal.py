@@ -123,36 +123,6 @@ def test_bouts_end_where_the_next_change_happens(journal: Journal) -> None:
     assert bouts[0].room == "kitchen"
 
 
-def test_sessions_merge_bouts_less_than_half_an_hour_apart(journal: Journal) -> None:
-    bouts = [
-        ("sleeping", 0, 60),
-        ("sleeping", 89, 100),
-        ("sleeping", 130, 140),
-        ("eating", 141, 150),
-    ]
-    seq = 0
-    for activity, start, end in bouts:
-        seq += 2
-        journal.record(started(activity, minute=start, seq=seq - 1), received_at=NOW)
-        journal.record(
-            event(
-                seq=seq,
-                event_type="activity_ended",
-                activity=activity,
-                minute=start,
-                ended_minute=end,
-            ),
-            received_at=NOW,
-        )
-    merged = [(session.activity, session.n_bouts) for session in journal.sessions()]
-    assert merged == [("sleeping", 2), ("sleeping", 1), ("eating", 1)]
-    first = next(journal.sessions())
-    assert first.ended_at is not None
-    assert first.ended_at - first.started_at == timedelta(minutes=100)
-    assert len(list(journal.bouts())) == 4
-    assert journal.count() == 8
-
-
 def test_retention_forgets_old_events_but_not_the_numbering(journal: Journal) -> None:
     for seq in range(1, 11):
         journal.record(started("a", minute=seq, seq=seq), received_at=NOW)
