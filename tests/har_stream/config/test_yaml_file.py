@@ -1,0 +1,79 @@
+"""No YAML, however hostile, takes long or much memory, or more than a line to refuse."""
+
+from pathlib import Path
+
+import pytest
+from support.processes.measured import run_python
+
+_NINE = [("abcdefgh"[n], "bcdefghi"[n]) for n in range(8)]
+LAUGHS = "".join(f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in _NINE)
+MERGES = "".join(f"{new}: &{new} {{<<: [{','.join([f'*{old}'] * 9)}]}}\n" for old, new in _NINE)
+HOSTILE = {
+    "a billion laughs": "a: &a [x]\n" + LAUGHS,
+    "a billion merges": "a: &a {x: 1}\n" + MERGES,
+    "a list in itself": "a: &a [*a]\n",
+    "a mapping in itself": "a: &a {b: *a}\n",
+    "a mapping as its key": "&a {*a : 1}\n",
+    "a mapping merged with itself": "a: &a\n  <<: *a\n",
+    "deep lists": "[" * 100_000,
+    "deep mappings": "{a: " * 20_000,
+    "deep blocks": "".join(" " * n + "a:\n" for n in range(600)),
+    "deep dashes": "- " * 50_000,
+    "a huge file": "a: 1\n" * 500_000,
+    "many cameras": f"cameras: [{','.join(['{source: 0}'] * 4000)}]",
+    "many unknown keys": "".join(f"k{n}: 1\n" for n in range(2400)),
+    "a long number": "metrics_port: " + "9" * 150_000,
+    "a number of base 60": "metrics_port: " + ":".join(["1"] * 90_000),
+    "no date": "node: 2026-13-45",
+    "no number": "node: !!int x",
+    "no truth": "node: !!bool x",
+    "no time": "node: !!timestamp x",
+    "an odd key": ".nan: 1",
+    "a list as key": "? [1]\n: 2",
+    "a character that is none": "node: \0",
+    "many anchors": "node: " + "&x " * 50_000,
+}
+READ = """
+import pathlib, sys, time
+from har_stream.config import settings
+from har_stream.core.errors import InputError
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()) + [pathlib.Path("/dev/zero")]:
+    began_s = time.monotonic()
+    try:
+        settings.load(path)
+    except InputError as error:
+        print(f"{time.monotonic() - began_s:.1f} s: {error}".splitlines()[0])
+"""
+
+
+def test_hostile_yaml_is_refused_in_a_line(tmp_path: Path) -> None:
+    for name, text in HOSTILE.items():
+        (tmp_path / name).write_text(text)
+    run = run_python(READ, str(tmp_path))
+    assert run.status == 0, run.output
+    assert "Traceback" not in run.output
+    lines = run.output.splitlines()
+    assert len(lines) == len(HOSTILE) + 1, run.output
+    assert max(float(line.split(" s: ")[0]) for line in lines) < 2.0, run.output
+    assert run.peak_mb < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("node: x\nhome: 2026-13-45\n", ":2: not valid YAML: '2026-13-45' is no timestamp"),
+        ("node: x\na: &a [*a]\n", ":2: not valid YAML: more than 5000 values or 32 levels"),
+    ],
+)
+def test_the_line_is_named(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "har.yaml"
+    path.write_text(text)
+    run = run_python(READ, str(tmp_path))
+    assert says in run.output
+
+
+def test_anchors_are_no_offence(tmp_path: Path) -> None:
+    rule = "{name: a, activity: b, within: 15min, probability: 0.5, topic: t}"
+    text = f"forecast:\n  rules:\n  - &a {rule}\n  - {{<<: *a, name: c}}\n"
+    (tmp_path / "har.yaml").write_text(text)
+    assert run_python(READ, str(tmp_path)).output.count("\n") == 1  # /dev/zero's
