@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from har_stream.cameras import capture
 from har_stream.cameras.capture import SourceCounts
-from har_stream.cameras.live_source import LiveSource, LiveTiming
+from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.masks import visible
+from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.video_file import read_file, read_folder
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
@@ -25,11 +26,6 @@ VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 """An http address whose path ends so is a file; any other is a live stream."""
 
 
-def now() -> datetime:
-    """Wall clock with the local zone: what a live frame is captured at."""
-    return datetime.now().astimezone()
-
-
 def is_live(source: str) -> bool:
     """Tell whether a source runs on by itself, so that only its newest frame counts."""
     if source.isdigit():
@@ -40,31 +36,18 @@ def is_live(source: str) -> bool:
 
 def read_camera(
     camera: CameraSettings,
+    options: ReadOptions,
     *,
-    sample_hz: float,
-    start_at: datetime | None = None,
-    realtime: bool = False,
     stop: threading.Event | None = None,
-    fail_fast: bool = False,
-    timing: LiveTiming | None = None,
-    clock: Callable[[], datetime] = now,
     counts: SourceCounts | None = None,
-    n_threads: int = 1,
 ) -> Iterator[Frame | CameraStatus]:
     """Read a camera's sampled frames, its region and masks applied, and its changes of state.
 
     Args:
         camera: What to read: device index, file, folder, rtsp:// or http:// address or sim:SEED.
-        sample_hz: Sampled frames per second of stream time.
-        start_at: Capture time of the first frame of a source that is not live; none: now.
-        realtime: Whether such a source plays at its own speed instead of as fast as it is read.
+        options: How to read it.
         stop: Ends the reading soon after it is set.
-        fail_fast: Whether a live source that cannot be opened at first is an error; otherwise it is
-            said once and tried again for ever.
-        timing: When a live source is late and how it is tried again.
-        clock: Says now.
         counts: Counted up while reading.
-        n_threads: Decoding threads of a file.
 
     Yields:
         First the state `online`, then frames and further changes of state. The first frame, and the
@@ -76,21 +59,13 @@ def read_camera(
     stop = stop or threading.Event()
     counts = counts or SourceCounts()
     if is_live(camera.source):
-        live = LiveSource(
-            *(camera.source, sample_hz, clock, stop, counts, timing or LiveTiming(), fail_fast)
-        )
-        return _live(live, camera)
-    start_at = start_at or clock()
+        return LiveSource(camera, options, stop=stop, counts=counts).read()
+    start_at = options.start_at or options.clock()
     if camera.source.startswith("sim:"):
-        # Imported here: a real camera should not wait for the renderer.
-        from har_stream.simulation.simulated_camera import parse_source, read_frames
-
-        home = parse_source(camera.source, realtime=realtime)
-        drawn = read_frames(home, sample_hz=sample_hz, start_at=start_at, stop=stop)
-        frames = _counted(drawn, counts)
+        frames = _open_simulated(camera.source, options, start_at, stop=stop, counts=counts)
     else:
-        frames = _open_recorded(camera.source, sample_hz, start_at, counts, n_threads)
-        if realtime:
+        frames = _open_recorded(camera.source, options, start_at, counts=counts)
+        if options.realtime:
             frames = _at_own_speed(frames, stop)
     online = CameraStatus(camera.id, CameraState.ONLINE, start_at, "opened")
     return chain([online], _until(stop, (visible(frame, camera) for frame in frames)))
@@ -123,24 +98,34 @@ def list_cameras(sysfs: Path = Path("/sys/class/video4linux")) -> list[FoundCame
     return found
 
 
-def _live(live: LiveSource, camera: CameraSettings) -> Iterator[Frame | CameraStatus]:
-    for item in live.read():
-        if isinstance(item, Frame):
-            yield visible(item, camera)
-        else:
-            yield CameraStatus(camera.id, item.state, item.at, item.reason)
-
-
 def _open_recorded(
-    source: str, sample_hz: float, start_at: datetime, counts: SourceCounts, n_threads: int
+    source: str, options: ReadOptions, start_at: datetime, *, counts: SourceCounts
 ) -> Iterator[Frame]:
-    if parse_url(source).scheme:
-        return read_file(
-            source, sample_hz=sample_hz, start_at=start_at, counts=counts, n_threads=n_threads
-        )
-    path = Path(source).expanduser()
-    read = read_folder if path.is_dir() else read_file
-    return read(path, sample_hz=sample_hz, start_at=start_at, counts=counts, n_threads=n_threads)
+    path = source if parse_url(source).scheme else Path(source).expanduser()
+    read = read_folder if isinstance(path, Path) and path.is_dir() else read_file
+    return read(
+        path,  # type: ignore[arg-type] # a folder is no address
+        sample_hz=options.sample_hz,
+        start_at=start_at,
+        counts=counts,
+        n_threads=options.n_threads,
+    )
+
+
+def _open_simulated(
+    source: str,
+    options: ReadOptions,
+    start_at: datetime,
+    *,
+    stop: threading.Event,
+    counts: SourceCounts,
+) -> Iterator[Frame]:
+    # Imported here: a real camera should not wait for the renderer.
+    from har_stream.simulation.simulated_camera import parse_source, read_frames
+
+    home = parse_source(source, realtime=options.realtime)
+    frames = read_frames(home, sample_hz=options.sample_hz, start_at=start_at, stop=stop)
+    return _counted(frames, counts)
 
 
 def _counted(frames: Iterable[Frame], counts: SourceCounts) -> Iterator[Frame]:

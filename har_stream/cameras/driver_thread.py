@@ -1,17 +1,17 @@
-"""One opening of a live source: frames from a driver whose calls may hang, watched from outside."""
+"""The thread in which one opening of a live source calls a driver that may hang."""
 
 import threading
 import time
-from collections.abc import Callable
-from datetime import datetime
 
 import cv2
 
 from har_stream.cameras import capture
 from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.newest_frame import NewestFrame
+from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.sampling import Sampler
 from har_stream.core.activity import CameraState
-from har_stream.core.frame import Frame, supersede
+from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
 
 MISS_PAUSE_S, N_MISSES_ALLOWED = 0.02, 25
@@ -33,38 +33,23 @@ class LostError(Exception):
         self.state = state
 
 
-class Opening(threading.Thread):
+class DriverThread(threading.Thread):
     """One opening of a source, in a daemon thread that starts at once and may hang without harm.
 
     Args:
         source: Device index or URL.
-        sample_hz: Sampled frames per second.
-        open_s: Opening may take this long.
-        stall_s: No frame for this long is a stall.
-        clock: Says now; a frame is captured when it arrives.
+        options: How it is read; a frame is captured when it arrives, by their clock.
         counts: Counted up while reading.
     """
 
-    def __init__(
-        self,
-        source: str,
-        *,
-        sample_hz: float,
-        open_s: float,
-        stall_s: float,
-        clock: Callable[[], datetime],
-        counts: SourceCounts,
-    ) -> None:
+    def __init__(self, source: str, options: ReadOptions, *, counts: SourceCounts) -> None:
         super().__init__(name=f"camera {redact(source)}", daemon=True)
         self._source = source
-        self._sample_hz = sample_hz
-        self._open_s = open_s
-        self._stall_s = stall_s
-        self._clock = clock
+        self._options = options
+        self._open_s, self._stall_s = options.timing.open_s, options.timing.stall_s
         self._counts = counts
         self._changed = threading.Condition()
-        self._newest: Frame | None = None
-        self._error: str | None = None
+        self._read_so_far = NewestFrame[LostError](counts)
         self._left = threading.Event()
         self._opened_s: float | None = None
         self._grabbed_s = time.monotonic()
@@ -74,7 +59,7 @@ class Opening(threading.Thread):
         """Have the thread end after its present driver call, without waiting for it."""
         self._left.set()
 
-    def take(self) -> Frame | None:
+    def next_frame(self) -> Frame | None:
         """Wait for the next sampled frame; `None` where none is due yet.
 
         Raises:
@@ -83,13 +68,13 @@ class Opening(threading.Thread):
         with self._changed:
             allowed_s = self._open_s if self._opened_s is None else self._stall_s
             left_s = self._grabbed_s + allowed_s - time.monotonic()
-            if self._newest is None and self._error is None:
+            if not self._read_so_far:
                 self._changed.wait(min(max(left_s, 0), 0.25))  # short, for the stop event's sake
-            frame, self._newest = self._newest, None
-            if frame is not None:
-                return frame
-            if self._error is not None:
-                raise LostError(CameraState.OFFLINE, self._error)
+            if self._read_so_far:
+                item, _ = self._read_so_far.popleft()
+                if isinstance(item, LostError):
+                    raise item
+                return item
             if time.monotonic() - self._grabbed_s < allowed_s:
                 return None
         if self._opened_s is None:
@@ -111,19 +96,19 @@ class Opening(threading.Thread):
             opened.release()
 
     def _fail(self, reason: str) -> None:
-        with self._changed:
-            self._error = reason
-            self._changed.notify()
+        self._hand_over(LostError(CameraState.OFFLINE, reason))
 
     def _read(self, opened: cv2.VideoCapture) -> None:
-        sampler = Sampler(self._sample_hz)
+        sampler = Sampler(self._options.sample_hz)
         interval_s = 1 / capture.fps(opened)
+        # 1. While the driver opened the stream, frames queued up: so many may be old.
         began_s, self._grabbed_s = self._grabbed_s, time.monotonic()
         n_backlog = (self._grabbed_s - began_s + 1) / interval_s
         self._opened_s = self._grabbed_s
         n_misses = 0
         while not self._left.is_set() and n_misses <= N_MISSES_ALLOWED:
             asked_s = time.monotonic()
+            # 2. A frame that cannot be grabbed is a broken packet, many in a row are the end.
             if not opened.grab():
                 n_misses += 1
                 self._left.wait(MISS_PAUSE_S)
@@ -131,22 +116,21 @@ class Opening(threading.Thread):
             n_misses = 0
             self._grabbed_s = time.monotonic()
             self._counts.n_in += 1
+            # 3. One that was there at once was queued: old, so not shown; one waited for is live.
             waited_s = self._grabbed_s - asked_s
             n_backlog = n_backlog - 1 if waited_s < LIVE_WAIT_FRAMES * interval_s else 0
             if n_backlog > 0:
                 continue
-            captured_at = self._clock()
-            take = sampler.take(captured_at)
-            if take.n_ticks:
+            # 4. Only what the sampler needs is converted, which costs more than grabbing.
+            captured_at = self._options.clock()
+            sample = sampler.sample(captured_at)
+            if sample.n_ticks:
                 image = capture.convert(opened)
-                self._offer(Frame(image, captured_at, take.n_ticks, take.resets))
+                self._hand_over(Frame(image, captured_at, sample.n_ticks, sample.resets))
 
-    def _offer(self, frame: Frame) -> None:
+    def _hand_over(self, item: Frame | LostError) -> None:
         with self._changed:
-            if self._newest is not None:
-                self._counts.n_dropped += 1
-                frame = supersede(self._newest, frame)
-            self._newest = frame
+            self._read_so_far.append((item, time.monotonic()))
             self._changed.notify()
 
 

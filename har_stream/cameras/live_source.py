@@ -5,19 +5,19 @@ outside, and abandoned for a new one as soon as it is late; it ends by itself on
 """
 
 import logging
-import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime
 
 import numpy as np
 
 from har_stream.cameras.capture import SourceCounts
-from har_stream.cameras.driver_thread import LostError, Opening
-from har_stream.core.activity import CameraState
-from har_stream.core.backoff import backoff_s
+from har_stream.cameras.driver_thread import DriverThread, LostError
+from har_stream.cameras.masks import visible
+from har_stream.cameras.read_options import ReadOptions
+from har_stream.config.camera import CameraSettings
+from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
 from har_stream.core.redact import redact
@@ -31,69 +31,35 @@ LEAVE_S = 2.5
 is left behind."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveTiming:
-    """When a live source counts as late, and how it is tried again.
-
-    Attributes:
-        stall_s: No frame for this long is a stall.
-        frozen_s: Images without one changed pixel for this long are a frozen camera.
-        open_s: Opening may take this long.
-        retry_first_s: Longest wait before the first attempt to reopen; it doubles ...
-        retry_cap_s: ... up to this. Each wait lies between half of it and all of it.
-    """
-
-    stall_s: float = 2.0
-    frozen_s: float = 30.0
-    open_s: float = 10.0
-    retry_first_s: float = 2.0
-    retry_cap_s: float = 9.0
-
-    def retry_s(self, n_failed: int) -> float:
-        """Wait from one attempt's start to the next one's, after so many failed ones."""
-        jitter = random.random()  # noqa: S311 -- it spreads retries; no secret hangs on it
-        return backoff_s(
-            n_failed, jitter=jitter, first_s=self.retry_first_s, longest_s=self.retry_cap_s
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """The source's state changed."""
-
-    state: CameraState
-    at: datetime
-    reason: str
-
-
 class _FrozenError(LostError):
     pass
 
 
-@dataclass(slots=True)
 class LiveSource:
     """A device or network camera that is kept open for as long as somebody reads it.
 
-    Attributes:
-        source: Device index or URL.
-        sample_hz: Sampled frames per second.
-        clock: Says now; a frame is captured when it arrives.
+    Args:
+        camera: Its settings; its region and masks are applied to what is read.
+        options: How it is read.
         stop: Ends the reading.
         counts: Counted up while reading.
-        timing: When it is late.
-        fail_fast: Whether a first opening that fails is an error.
     """
 
-    source: str
-    sample_hz: float
-    clock: Callable[[], datetime]
-    stop: threading.Event
-    counts: SourceCounts
-    timing: LiveTiming = LiveTiming()
-    fail_fast: bool = False
-    _abandoned: list[Opening] = field(default_factory=list)
+    def __init__(
+        self,
+        camera: CameraSettings,
+        options: ReadOptions,
+        *,
+        stop: threading.Event,
+        counts: SourceCounts,
+    ) -> None:
+        self._camera = camera
+        self._options = options
+        self._stop = stop
+        self._counts = counts
+        self._abandoned: list[DriverThread] = []
 
-    def read(self) -> Iterator[Frame | StateChange]:
+    def read(self) -> Iterator[Frame | CameraStatus]:
         """Yield the newest sampled frames and every change of state, until stopped.
 
         The first frame after any interruption resets, and none of before it is seen again.
@@ -105,75 +71,69 @@ class LiveSource:
             yield from self._read()
         finally:
             left_at_s = time.monotonic() + LEAVE_S
-            for opening in self._abandoned:
-                opening.join(max(left_at_s - time.monotonic(), 0))
+            for driver in self._abandoned:
+                driver.join(max(left_at_s - time.monotonic(), 0))
 
-    def _read(self) -> Iterator[Frame | StateChange]:
+    def _read(self) -> Iterator[Frame | CameraStatus]:
         state: CameraState | None = None
-        freeze = FreezeWatch(self.timing.frozen_s)
+        freeze = FreezeWatch(self._options.timing.frozen_s)
         n_failed = 0
-        while not self.stop.is_set():
+        while not self._stop.is_set():
             began_s = time.monotonic()
-            try:
+            try:  # one opening, from its first frame until it is lost
                 for frame in self._frames():
                     if freeze.is_frozen(frame.image, frame.captured_at):
                         reason = f"image frozen for {freeze.frozen_s:g} s"
                         raise _FrozenError(CameraState.STALLED, reason)
                     if state is not CameraState.ONLINE:
-                        self.counts.n_reconnects += state is not None
+                        self._counts.n_reconnects += state is not None
                         state = CameraState.ONLINE
                         yield self._change(state, "frames arrive")
-                    yield frame
+                    yield visible(frame, self._camera)
             except LostError as lost:
-                if state is None and self.fail_fast:
+                if state is None and self._options.fail_fast:
                     raise InputError(f"{self._name}: {lost}; {self._remedy()}") from lost
-                if state is CameraState.ONLINE:
+                if state is CameraState.ONLINE:  # it worked, so the waits begin anew
                     n_failed = 0
                 if not isinstance(lost, _FrozenError):  # time that nobody saw is no freeze
-                    freeze = FreezeWatch(self.timing.frozen_s)
+                    freeze = FreezeWatch(self._options.timing.frozen_s)
                 if lost.state is not state:
                     remedy = f"; {self._remedy()}" if state is None else ""
                     state = lost.state
-                    self.counts.n_stalls += state is CameraState.STALLED
+                    self._counts.n_stalls += state is CameraState.STALLED
                     yield self._change(state, f"{lost}{remedy}; trying again")
             waited_s = time.monotonic() - began_s
-            self.stop.wait(max(self.timing.retry_s(n_failed) - waited_s, 0))
+            self._stop.wait(max(self._options.timing.retry_s(n_failed) - waited_s, 0))
             n_failed += 1
 
     @property
     def _name(self) -> str:
-        return f"camera {self.source}" if self.source.isdigit() else redact(self.source)
+        source = self._camera.source
+        return f"camera {source}" if source.isdigit() else redact(source)
 
     def _remedy(self) -> str:
-        if self.source.isdigit():
+        if self._camera.source.isdigit():
             return "har-stream --list-cameras shows what is there"
         return "see that it streams, and that address and login are right"
 
-    def _change(self, state: CameraState, reason: str) -> StateChange:
+    def _change(self, state: CameraState, reason: str) -> CameraStatus:
         level = logging.INFO if state is CameraState.ONLINE else logging.WARNING
         logger.log(level, "%s: %s: %s", self._name, state, reason)
-        return StateChange(state, self.clock(), reason)
+        return CameraStatus(self._camera.id, state, self._options.clock(), reason)
 
     def _frames(self) -> Iterator[Frame]:
         self._abandoned = [left for left in self._abandoned if left.is_alive()]
         if len(self._abandoned) >= N_HUNG_ALLOWED:
             raise LostError(CameraState.OFFLINE, "the driver hangs")
-        opening = Opening(
-            self.source,
-            sample_hz=self.sample_hz,
-            open_s=self.timing.open_s,
-            stall_s=self.timing.stall_s,
-            clock=self.clock,
-            counts=self.counts,
-        )
+        driver = DriverThread(self._camera.source, self._options, counts=self._counts)
         try:
-            while not self.stop.is_set():
-                frame = opening.take()
+            while not self._stop.is_set():
+                frame = driver.next_frame()
                 if frame is not None:
                     yield frame
         finally:
-            opening.abandon()
-            self._abandoned.append(opening)
+            driver.abandon()
+            self._abandoned.append(driver)
 
 
 class FreezeWatch:

@@ -4,16 +4,17 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple, Self
 
-from har_stream.cameras.camera import is_live, now, read_camera
+from har_stream.cameras.camera import is_live, read_camera
 from har_stream.cameras.capture import SourceCounts
-from har_stream.cameras.live_source import LiveTiming
+from har_stream.cameras.newest_frame import NewestFrame
+from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraStatus
-from har_stream.core.frame import Frame, supersede
+from har_stream.core.frame import Frame
 
 N_AHEAD = 2
 """Sampled frames that a file's reader may be ahead of their use."""
@@ -28,6 +29,9 @@ class EndOfSource(NamedTuple):
     error: Exception | None = None
 
 
+_Item = Frame | CameraStatus | EndOfSource
+
+
 class Arrival(NamedTuple):
     """What one camera delivered.
 
@@ -38,7 +42,7 @@ class Arrival(NamedTuple):
     """
 
     camera: str
-    item: Frame | CameraStatus | EndOfSource
+    item: _Item
     arrived_s: float
 
 
@@ -50,12 +54,7 @@ class Readers:
 
     Args:
         cameras: Whom to read; those not enabled are left out.
-        sample_hz: Sampled frames per second of stream time.
-        start_at: Capture time of the first frame of files; none: now.
-        realtime: Whether files play at their own speed.
-        fail_fast: Whether a live camera that cannot be opened at first is an error.
-        timing: When a live source is late and how it is tried again.
-        clock: Says now.
+        options: How they are read; a file that has the machine to itself gets more threads.
 
     Attributes:
         counts: Per camera id, counted up while reading.
@@ -64,41 +63,25 @@ class Readers:
         InputError: A file or folder cannot be read.
     """
 
-    def __init__(
-        self,
-        cameras: Iterable[CameraSettings],
-        *,
-        sample_hz: float,
-        start_at: datetime | None = None,
-        realtime: bool = False,
-        fail_fast: bool = False,
-        timing: LiveTiming | None = None,
-        clock: Callable[[], datetime] = now,
-    ) -> None:
+    def __init__(self, cameras: Iterable[CameraSettings], options: ReadOptions) -> None:
         self.counts: dict[str, SourceCounts] = {}
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
         self._readers: list[_Reader] = []
-        start_at = start_at or clock()
         enabled = [camera for camera in cameras if camera.enabled]
-        alone = len(enabled) == 1 and not realtime
+        alone = len(enabled) == 1 and not options.realtime
+        options = replace(
+            options,
+            start_at=options.start_at or options.clock(),  # the same for all
+            n_threads=N_THREADS_ALONE if alone else options.n_threads,
+        )
         for camera in enabled:
             counts = self.counts[camera.id] = SourceCounts()
-            items = read_camera(
-                camera,
-                sample_hz=sample_hz,
-                start_at=start_at,
-                realtime=realtime,
-                stop=self._stop,
-                fail_fast=fail_fast,
-                timing=timing,
-                clock=clock,
-                counts=counts,
-                n_threads=N_THREADS_ALONE if alone else 1,
-            )
             reader = _Reader(
-                *(camera, items, counts),
+                camera,
+                read_camera(camera, options, stop=self._stop, counts=counts),
+                counts=counts,
                 stop=self._stop,
                 lock=self._lock,
                 arrived=self._arrived,
@@ -153,52 +136,44 @@ class _Reader(threading.Thread):
         self,
         camera: CameraSettings,
         source: Iterator[Frame | CameraStatus],
-        counts: SourceCounts,
         *,
+        counts: SourceCounts,
         stop: threading.Event,
         lock: threading.Lock,
         arrived: threading.Condition,
     ) -> None:
         super().__init__(name=f"reader {camera.id}", daemon=True)
         self.camera = camera
-        self.items: deque[Arrival] = deque()
+        self._is_live = is_live(camera.source)
+        self.items: deque[tuple[_Item, float]] = deque()
+        if self._is_live:
+            self.items = NewestFrame[CameraStatus | EndOfSource](counts)
         self.has_room = threading.Condition(lock)
         self._arrived = arrived
         self._source = source
-        self._counts = counts
         self._stop_asked = stop
-        self._put = self._replace if is_live(camera.source) else self._append
 
     def run(self) -> None:
         """Read until the source ends, which it does soon after the stop event is set."""
         error: Exception | None = None
         try:
             for item in self._source:
-                self._put(Arrival(self.camera.id, item, time.monotonic()))
+                self._put(item)
         except Exception as raised:
             error = raised
-        self._append(Arrival(self.camera.id, EndOfSource(error), time.monotonic()))
+        self._put(EndOfSource(error))
 
     def pop(self) -> Arrival:
         """Hand the oldest item over; the lock is held."""
         self.has_room.notify()
-        return self.items.popleft()
+        return Arrival(self.camera.id, *self.items.popleft())
 
-    def _append(self, arrival: Arrival) -> None:
-        """For files: wait until there is room."""
+    def _put(self, item: _Item) -> None:
+        """Put an item where the taker finds it; a file waits until there is room."""
+        arrived_s = time.monotonic()
         with self.has_room:
-            self.has_room.wait_for(lambda: len(self.items) < N_AHEAD or self._stop_asked.is_set())
-            self.items.append(arrival)
-            self._arrived.notify()
-
-    def _replace(self, arrival: Arrival) -> None:
-        """For live cameras: a frame that nobody took yet makes room for what is newer."""
-        with self.has_room:
-            waiting = self.items[-1].item if self.items else None
-            if isinstance(waiting, Frame):
-                self.items.pop()
-                self._counts.n_dropped += 1
-                if isinstance(arrival.item, Frame):
-                    arrival = arrival._replace(item=supersede(waiting, arrival.item))
-            self.items.append(arrival)
+            self.has_room.wait_for(
+                lambda: self._is_live or len(self.items) < N_AHEAD or self._stop_asked.is_set()
+            )
+            self.items.append((item, arrived_s))
             self._arrived.notify()

@@ -8,14 +8,19 @@ TICK_TOLERANCE = timedelta(microseconds=500)
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
-    """The sampler's answer for one captured frame; ``n_ticks`` 0 means: not needed."""
+class Sample:
+    """The sampler's answer for one captured frame.
+
+    Attributes:
+        n_ticks: Sampling instants that it answers; 0: it is not needed.
+        resets: Whether it is the first one, or the first after a gap.
+    """
 
     n_ticks: int
     resets: bool
 
 
-NOT_NEEDED = Take(n_ticks=0, resets=False)
+NOT_NEEDED = Sample(n_ticks=0, resets=False)
 
 
 class Sampler:
@@ -33,7 +38,7 @@ class Sampler:
         self._tick = 0
         self._idle_until: datetime | None = None
 
-    def take(self, captured_at: datetime) -> Take:
+    def sample(self, captured_at: datetime) -> Sample:
         """Say whether the frame captured at this time is needed, and for how many ticks."""
         last, self._last = self._last, captured_at
         flows = last is not None and timedelta(0) <= captured_at - last <= self._gap
@@ -46,4 +51,4 @@ class Sampler:
         n_ticks, self._tick = due - self._tick, due
         # Most frames of a file lie between two ticks, and reading must cost little beside decoding.
         self._idle_until = self._t0 + timedelta(seconds=due / self._sample_hz) - 2 * TICK_TOLERANCE
-        return Take(n_ticks, not flows)
+        return Sample(n_ticks, not flows)

@@ -75,7 +75,8 @@ def read_folder(
     if not paths:
         raise InputError(f"{path}: this folder is empty; give a folder of video files")
     return _back_to_back(
-        *(path, paths),
+        path,
+        paths,
         sample_hz=sample_hz,
         start_at=start_at,
         counts=counts or SourceCounts(),
@@ -136,7 +137,10 @@ class VideoFile:
             missing_s = (times.gaps_ms + max(cut_ms, 0)) / 1000
             logger.warning(
                 "%s: damaged or cut off: %d frames read, %d unreadable, %.1f s without any",
-                *(self.name, n_grabbed, n_missed, missing_s),
+                self.name,
+                n_grabbed,
+                n_missed,
+                missing_s,
             )
 
     def image(self) -> Image:
@@ -213,9 +217,9 @@ def _sampled(video: VideoFile, *, sample_hz: float, start_at: datetime) -> Itera
     try:
         for offset in video.grab_all():
             captured_at = start_at + offset
-            take = sampler.take(captured_at)
-            if take.n_ticks:
-                yield Frame(video.image(), captured_at, take.n_ticks, take.resets)
+            sample = sampler.sample(captured_at)
+            if sample.n_ticks:
+                yield Frame(video.image(), captured_at, sample.n_ticks, sample.resets)
     finally:
         video.close()
 

@@ -18,6 +18,7 @@ from har_stream.bundles import bundle
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.read_options import ReadOptions
 from har_stream.commands.broker_check import check_broker
 from har_stream.commands.finding import Finding
 from har_stream.config.camera import CameraSettings
@@ -125,7 +126,9 @@ def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> Finding:
     first: Frame | None = None
     n_before, n_watched, elapsed_s = 0, 0, 0.0
     stop = threading.Event()
-    items = read_camera(whole, sample_hz=sample_hz, stop=stop, fail_fast=True, counts=counts)
+    items = read_camera(
+        whole, ReadOptions(sample_hz=sample_hz, fail_fast=True), stop=stop, counts=counts
+    )
     for item in items:
         if isinstance(item, CameraStatus):
             if item.state is not CameraState.ONLINE:

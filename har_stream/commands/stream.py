@@ -57,6 +57,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _stream(options: argparse.Namespace, settings: "Settings") -> None:
+    from har_stream.cameras.read_options import ReadOptions
     from har_stream.cameras.readers import Readers
     from har_stream.mqtt.broker import ensure_broker
     from har_stream.pipeline import Pipeline
@@ -82,10 +83,12 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     # Cameras without recognition are read as well: it may be switched on over MQTT.
     readers = Readers(
         [camera.model_copy(update={"enabled": True}) for camera in settings.cameras],
-        sample_hz=bundle.manifest.clip.sample_hz,
-        start_at=options.start_at or _now(),
-        realtime=options.realtime,
-        fail_fast=options.fail_fast,
+        ReadOptions(
+            sample_hz=bundle.manifest.clip.sample_hz,
+            start_at=options.start_at or _now(),
+            realtime=options.realtime,
+            fail_fast=options.fail_fast,
+        ),
     )
     with ExitStack() as stack:
         if preview:

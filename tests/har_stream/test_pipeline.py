@@ -21,6 +21,7 @@ from support.video.brightness import (
     status,
 )
 
+from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.readers import Arrival, EndOfSource, Readers
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, News, Recognition
@@ -205,7 +206,7 @@ def test_two_runs_on_real_files_say_the_same(video: Path) -> None:
     cameras = [CameraSettings(source=str(video), name=name) for name in "ab"]
 
     def once() -> list[tuple[str, str, float]]:
-        with Readers(cameras, sample_hz=HZ, start_at=START) as readers:
+        with Readers(cameras, ReadOptions(sample_hz=HZ, start_at=START)) as readers:
             said = run(readers, *cameras)
         assert changes(said, "a") == changes(said, "b")
         return changes(said)

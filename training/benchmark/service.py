@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from har_stream.bundles.bundle import Bundle
-from har_stream.cameras.camera import now
+from har_stream.cameras.read_options import ReadOptions, now
 from har_stream.cameras.readers import Readers
 from har_stream.config.broker import BrokerSettings
 from har_stream.config.camera import CameraSettings
@@ -90,7 +90,7 @@ def measure_messages(film: Path, bundle: Bundle, *, url: str) -> dict[str, float
     pipeline = Pipeline(Recogniser(bundle, hop_frames=1), [camera])
     sample_hz = bundle.manifest.clip.sample_hz
     with listener, _connection(url, "speaker") as speaker:
-        with Readers([camera], sample_hz=sample_hz, realtime=True) as readers:
+        with Readers([camera], ReadOptions(sample_hz=sample_hz, realtime=True)) as readers:
             for news in pipeline.run(readers):
                 if isinstance(news, Recognition):
                     speaker.publish(topic, news.at.isoformat())

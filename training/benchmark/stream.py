@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from har_stream.bundles.bundle import Bundle
-from har_stream.cameras.camera import now
+from har_stream.cameras.read_options import ReadOptions, now
 from har_stream.cameras.readers import Readers
 from har_stream.cameras.video_file import read_file
 from har_stream.config.camera import CameraSettings
@@ -86,7 +86,7 @@ def _sample(film: Path, bundle: Bundle) -> None:
 def _recognise(film: Path, recogniser: Recogniser) -> None:
     camera = CameraSettings(source=str(film), name="bench")
     sample_hz = recogniser.bundle.manifest.clip.sample_hz
-    with Readers([camera], sample_hz=sample_hz, start_at=START) as readers:
+    with Readers([camera], ReadOptions(sample_hz=sample_hz, start_at=START)) as readers:
         for _ in Pipeline(recogniser, [camera]).run(readers):
             pass
 
@@ -112,7 +112,7 @@ def measure_cameras(film: Path, bundle: Bundle, *, n_cameras: int, fps: int) -> 
 
     manifest = bundle.manifest
     pipeline = Pipeline(Recogniser(bundle), cameras, on_frame=seen)
-    with Readers(cameras, sample_hz=manifest.clip.sample_hz, realtime=True) as readers:
+    with Readers(cameras, ReadOptions(sample_hz=manifest.clip.sample_hz, realtime=True)) as readers:
         for news in pipeline.run(readers):
             if isinstance(news, Recognition):
                 lateness[news.camera].append((now() - news.at).total_seconds())

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from har_stream.cameras.camera import read_camera
+from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.camera import CameraSettings
 from har_stream.config.yaml_file import problems
 from har_stream.core.activity import CameraStatus
@@ -82,7 +83,7 @@ def record_clips(wanted: Wanted, *, session: str, on_clip: Callable[[Path], obje
         camera = CameraSettings(source=wanted.source)
     except ValidationError as error:
         raise InputError("; ".join(problems(error))) from error
-    items = read_camera(camera, sample_hz=RECORD_HZ, stop=stop, fail_fast=True)
+    items = read_camera(camera, ReadOptions(sample_hz=RECORD_HZ, fail_fast=True), stop=stop)
     n_clips = 0
     try:
         for path in islice(_clips(items, wanted, session), wanted.n_clips):

@@ -10,6 +10,7 @@ from support.video.video_source import write_clock_clip
 
 from har_stream.cameras.camera import FoundCamera, is_live, list_cameras, read_camera
 from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.video_file import read_file
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
@@ -42,7 +43,9 @@ def test_what_runs_on_by_itself(source: str, live: bool) -> None:
 
 
 def test_a_file_is_online_and_then_delivers_what_it_holds(clip: Path) -> None:
-    items = list(read_camera(CameraSettings(source=str(clip)), sample_hz=5, start_at=START))
+    items = list(
+        read_camera(CameraSettings(source=str(clip)), ReadOptions(sample_hz=5, start_at=START))
+    )
     assert items[0] == CameraStatus("clip", CameraState.ONLINE, START, "opened")
     frames = [item for item in items[1:] if isinstance(item, Frame)]
     times = [frame.captured_at for frame in read_file(clip, sample_hz=5, start_at=START)]
@@ -52,14 +55,14 @@ def test_a_file_is_online_and_then_delivers_what_it_holds(clip: Path) -> None:
 
 def test_a_file_begins_now_unless_told_otherwise(clip: Path) -> None:
     camera = CameraSettings(source=str(clip))
-    assert next(read_camera(camera, sample_hz=5, clock=lambda: START)).at == START  # type: ignore[union-attr]
+    assert next(read_camera(camera, ReadOptions(sample_hz=5, clock=lambda: START))).at == START  # type: ignore[union-attr]
 
 
 def test_region_and_masks_are_applied_before_anybody_sees_a_frame(clip: Path) -> None:
     camera = CameraSettings(
         source=str(clip), region=(0, 0, 0.5, 1), masks=((0, 0, 1, 0.5),), name="hall"
     )
-    *_, last = read_camera(camera, sample_hz=5, start_at=START)
+    *_, last = read_camera(camera, ReadOptions(sample_hz=5, start_at=START))
     assert isinstance(last, Frame)
     assert last.image.shape == (48, 32, 3)
     assert not last.image[:24].any()
@@ -68,7 +71,7 @@ def test_region_and_masks_are_applied_before_anybody_sees_a_frame(clip: Path) ->
 
 def test_in_real_time_a_file_takes_as_long_as_it_lasts(clip: Path) -> None:
     camera, began_s = CameraSettings(source=str(clip)), time.monotonic()
-    for item in read_camera(camera, sample_hz=5, start_at=START, realtime=True):
+    for item in read_camera(camera, ReadOptions(sample_hz=5, start_at=START, realtime=True)):
         due_s = (item.captured_at - START).total_seconds() if isinstance(item, Frame) else 0
         assert time.monotonic() - began_s >= due_s
     assert time.monotonic() - began_s == pytest.approx(1.8, abs=0.7)
@@ -77,7 +80,9 @@ def test_in_real_time_a_file_takes_as_long_as_it_lasts(clip: Path) -> None:
 def test_a_stop_ends_a_file_in_real_time_at_once(clip: Path) -> None:
     stop = threading.Event()
     camera = CameraSettings(source=str(clip))
-    items = read_camera(camera, sample_hz=0.5, start_at=START, realtime=True, stop=stop)
+    items = read_camera(
+        camera, ReadOptions(sample_hz=0.5, start_at=START, realtime=True), stop=stop
+    )
     assert len([next(items), next(items)]) == 2
     threading.Timer(0.1, stop.set).start()
     began_s = time.monotonic()
@@ -88,7 +93,7 @@ def test_a_stop_ends_a_file_in_real_time_at_once(clip: Path) -> None:
 @pytest.mark.parametrize("source", ["missing.mp4", "http://127.0.0.1:9/film.mp4", "sim:x"])
 def test_what_cannot_be_read_is_refused_before_anything_starts(source: str) -> None:
     with pytest.raises(InputError, match=source.split("/")[0]):
-        read_camera(CameraSettings(source=source, name="x"), sample_hz=5)
+        read_camera(CameraSettings(source=source, name="x"), ReadOptions(sample_hz=5))
 
 
 def test_local_cameras_are_listed_by_number(tmp_path: Path) -> None:
@@ -105,7 +110,9 @@ def test_local_cameras_are_listed_by_number(tmp_path: Path) -> None:
 def test_frames_of_a_folder_and_of_its_clips_are_the_same(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         write_clock_clip(tmp_path / name, seconds=1)
-    items = list(read_camera(CameraSettings(source=str(tmp_path)), sample_hz=5, start_at=START))
+    items = list(
+        read_camera(CameraSettings(source=str(tmp_path)), ReadOptions(sample_hz=5, start_at=START))
+    )
     frames = [item for item in items if isinstance(item, Frame)]
     assert frames[5].resets
     assert frames[5].captured_at == START + timedelta(seconds=1)
@@ -114,7 +121,7 @@ def test_frames_of_a_folder_and_of_its_clips_are_the_same(tmp_path: Path) -> Non
 def test_a_simulated_home_is_a_camera_too() -> None:
     counts, stop = SourceCounts(), threading.Event()
     camera = CameraSettings(source="sim:7", region=(0, 0, 0.5, 1))
-    items = read_camera(camera, sample_hz=5, start_at=START, stop=stop, counts=counts)
+    items = read_camera(camera, ReadOptions(sample_hz=5, start_at=START), stop=stop, counts=counts)
     online, first, second = (next(items) for _ in range(3))
     assert isinstance(online, CameraStatus)
     assert isinstance(first, Frame)

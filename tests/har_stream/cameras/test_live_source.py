@@ -19,7 +19,8 @@ from support.video.video_source import MjpegServer, grey
 
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
-from har_stream.cameras.live_source import N_HUNG_ALLOWED, FreezeWatch, LiveTiming
+from har_stream.cameras.live_source import N_HUNG_ALLOWED, FreezeWatch
+from har_stream.cameras.read_options import LiveTiming, ReadOptions
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
@@ -43,7 +44,7 @@ def reading(
     alarm.start()
     try:
         camera = CameraSettings.model_construct(source=source)  # any address, file:// as well
-        yield read_camera(camera, sample_hz=5, stop=stop, timing=timing)
+        yield read_camera(camera, ReadOptions(sample_hz=5, timing=timing), stop=stop)
     finally:
         stop.set()
         alarm.cancel()
@@ -132,7 +133,7 @@ def test_a_camera_that_says_nothing_is_offline_and_said_so_once(
 def test_fail_fast_makes_a_missing_camera_an_error() -> None:
     camera = CameraSettings(source=f"rtsp://me:secret@127.0.0.1:{free_port()}/live")
     with pytest.raises(InputError, match=r"rtsp://\*\*\*@127.0.0.1:.*: cannot be opened"):
-        next(read_camera(camera, sample_hz=5, fail_fast=True, timing=HASTY))
+        next(read_camera(camera, ReadOptions(sample_hz=5, fail_fast=True, timing=HASTY)))
 
 
 def test_a_device_that_is_not_there_is_offline(caplog: pytest.LogCaptureFixture) -> None:
@@ -171,10 +172,11 @@ def test_a_hung_driver_is_abandoned_a_few_times_and_never_waited_for(hanging: st
 def test_a_hung_driver_does_not_keep_the_process(hanging: str) -> None:
     script = (
         "import sys, time\n"
+        "from har_stream.cameras.read_options import ReadOptions\n"
         "from har_stream.cameras.readers import Readers\n"
         "from har_stream.config.settings import CameraSettings\n"
         "camera = CameraSettings.model_construct(source=sys.argv[1])\n"
-        "with Readers([camera], sample_hz=5) as readers:\n"
+        "with Readers([camera], ReadOptions(sample_hz=5)) as readers:\n"
         "    assert readers.next_arrivals(0.3) == []\n"
         "    began_s = time.monotonic()\n"
         "print(time.monotonic() - began_s)\n"
@@ -203,7 +205,10 @@ def test_a_stream_counts_what_happens_to_it() -> None:
     counts, stop = SourceCounts(), threading.Event()
     with MjpegServer(grey) as server:
         items = read_camera(
-            CameraSettings(source=server.url), sample_hz=5, stop=stop, timing=HASTY, counts=counts
+            CameraSettings(source=server.url),
+            ReadOptions(sample_hz=5, timing=HASTY),
+            stop=stop,
+            counts=counts,
         )
         states(items, 1)
         next(items)

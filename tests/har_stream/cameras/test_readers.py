@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.video.video_source import MjpegServer, grey, write_clock_clip
 
+from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.readers import N_AHEAD, Arrival, EndOfSource, Readers
 from har_stream.cameras.video_file import read_file
 from har_stream.config.camera import CameraSettings
@@ -38,7 +39,7 @@ def take_all(readers: Readers) -> list[list[Arrival]]:
 
 
 def test_each_file_arrives_whole_in_order_and_then_ends(clips: list[Path]) -> None:
-    with Readers(cameras(clips), sample_hz=5, start_at=START) as readers:
+    with Readers(cameras(clips), ReadOptions(sample_hz=5, start_at=START)) as readers:
         arrivals = [arrival for taken in take_all(readers) for arrival in taken]
         assert readers.next_arrivals(5.0) == []  # at once
     for clip in clips:
@@ -57,13 +58,13 @@ def test_each_file_arrives_whole_in_order_and_then_ends(clips: list[Path]) -> No
 
 
 def test_nobody_gets_two_turns_in_one(clips: list[Path]) -> None:
-    with Readers(cameras(clips), sample_hz=5, start_at=START) as readers:
+    with Readers(cameras(clips), ReadOptions(sample_hz=5, start_at=START)) as readers:
         for taken in take_all(readers):
             assert max(Counter(arrival.camera for arrival in taken).values()) == 1
 
 
 def test_a_file_is_read_only_a_little_ahead_of_its_taker(clips: list[Path]) -> None:
-    with Readers(cameras(clips), sample_hz=5, start_at=START) as readers:
+    with Readers(cameras(clips), ReadOptions(sample_hz=5, start_at=START)) as readers:
         n_taken = 0
         while not readers.ended:
             n_taken += sum(arrival.camera == "8s" for arrival in readers.next_arrivals(5.0))
@@ -73,7 +74,9 @@ def test_a_file_is_read_only_a_little_ahead_of_its_taker(clips: list[Path]) -> N
 def test_a_live_camera_keeps_its_newest_frame_for_a_slow_taker() -> None:
     with (
         MjpegServer(lambda n: grey(n % 250)) as server,
-        Readers([CameraSettings(source=server.url, name="hall")], sample_hz=5) as readers,
+        Readers(
+            [CameraSettings(source=server.url, name="hall")], ReadOptions(sample_hz=5)
+        ) as readers,
     ):
         frames: list[Frame] = []
         while len(frames) < 3:
@@ -93,7 +96,7 @@ def test_a_live_camera_and_a_file_do_not_hold_each_other_up(clips: list[Path]) -
     n_frames: Counter[str] = Counter()
     with MjpegServer(grey) as server:
         both = [CameraSettings(source=server.url, name="live"), *cameras(clips[2:])]
-        with Readers(both, sample_hz=5, start_at=START) as readers:
+        with Readers(both, ReadOptions(sample_hz=5, start_at=START)) as readers:
             while n_frames["live"] < 5:
                 for arrival in readers.next_arrivals(5.0):
                     n_frames[arrival.camera] += isinstance(arrival.item, Frame)
@@ -102,7 +105,7 @@ def test_a_live_camera_and_a_file_do_not_hold_each_other_up(clips: list[Path]) -
 
 
 def test_leaving_is_prompt_and_leaves_no_thread(clips: list[Path]) -> None:
-    with Readers(cameras(clips), sample_hz=5, realtime=True) as readers:
+    with Readers(cameras(clips), ReadOptions(sample_hz=5, realtime=True)) as readers:
         assert readers.next_arrivals(5.0)
         began_s = time.monotonic()
     assert time.monotonic() - began_s < 1.0
@@ -111,19 +114,21 @@ def test_leaving_is_prompt_and_leaves_no_thread(clips: list[Path]) -> None:
 
 def test_cameras_that_are_switched_off_are_left_out(clips: list[Path]) -> None:
     off = CameraSettings(source="rtsp://127.0.0.1:9/live", name="off", enabled=False)
-    with Readers([off, *cameras(clips[:1])], sample_hz=5) as readers:
+    with Readers([off, *cameras(clips[:1])], ReadOptions(sample_hz=5)) as readers:
         assert {a.camera for taken in take_all(readers) for a in taken} == {"1s"}
 
 
 def test_a_missing_file_is_refused_before_anything_starts(clips: list[Path]) -> None:
     with pytest.raises(InputError, match=r"gone\.mp4"):
-        Readers([*cameras(clips), CameraSettings(source="gone.mp4")], sample_hz=5)
+        Readers([*cameras(clips), CameraSettings(source="gone.mp4")], ReadOptions(sample_hz=5))
 
 
 def test_what_turns_out_to_be_unusable_is_raised_by_take(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no video")
     with (
-        Readers([CameraSettings(source=str(tmp_path), name="x")], sample_hz=5) as readers,
+        Readers(
+            [CameraSettings(source=str(tmp_path), name="x")], ReadOptions(sample_hz=5)
+        ) as readers,
         pytest.raises(InputError, match="none of its 1 files"),
     ):
         take_all(readers)

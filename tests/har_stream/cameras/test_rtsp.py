@@ -22,7 +22,7 @@ from support.video.video_source import (
     write_clock_clip,
 )
 
-from har_stream.cameras.live_source import LiveTiming
+from har_stream.cameras.read_options import LiveTiming, ReadOptions
 from har_stream.cameras.readers import Readers
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
@@ -109,7 +109,7 @@ class Watch:
 def watching(source: str, timing: LiveTiming = HASTY) -> Iterator[Watch]:
     """A camera and its pipeline for the length of a block."""
     camera = CameraSettings(source=source, name="hall")
-    with Readers([camera], sample_hz=5, timing=timing) as readers:
+    with Readers([camera], ReadOptions(sample_hz=5, timing=timing)) as readers:
         watch = Watch(readers, camera)
         watch.start()
         try:

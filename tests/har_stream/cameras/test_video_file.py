@@ -98,7 +98,7 @@ def test_a_variable_frame_rate_is_honoured(
     ffmpeg("-i", clip, "-vf", "select='lt(n,40)+not(mod(n,9))'", "-fps_mode", "vfr", varied)
     frames = read(varied)
     sampler = Sampler(5.0)
-    takes = [(at, sampler.take(at)) for at in probed_times(varied)]
+    takes = [(at, sampler.sample(at)) for at in probed_times(varied)]
     expected = [(at, take.n_ticks) for at, take in takes if take.n_ticks]
     assert [frame.n_ticks for frame in frames] == [n_ticks for _, n_ticks in expected]
     for frame, (at, _) in zip(frames, expected, strict=True):

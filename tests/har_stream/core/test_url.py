@@ -5,7 +5,6 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts, open_url
 from har_stream.cameras.live_source import LiveSource
+from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.broker import BrokerSettings
 from har_stream.config.camera import CameraSettings
 from har_stream.core.errors import InputError
@@ -110,10 +110,18 @@ def test_nor_in_a_log_line_of_a_camera_that_is_away(password: str) -> None:
     logger.addHandler(handler)
     try:
         source = f"http://user:{password}@127.0.0.1:9/live"
-        away = LiveSource(source, 5.0, lambda: datetime.now(UTC), threading.Event(), SourceCounts())
+        away = LiveSource(
+            CameraSettings.model_construct(source=source),
+            ReadOptions(sample_hz=5.0),
+            stop=threading.Event(),
+            counts=SourceCounts(),
+        )
         change = next(away.read())
         with pytest.raises(InputError) as missing:
-            read_camera(CameraSettings.model_construct(source=f"u:{password}@cam"), sample_hz=5.0)
+            read_camera(
+                CameraSettings.model_construct(source=f"u:{password}@cam"),
+                ReadOptions(sample_hz=5.0),
+            )
     finally:
         logger.removeHandler(handler)
     told = "cannot be opened; see that it streams, and that address and login are right"
@@ -146,7 +154,7 @@ def test_a_file_with_an_odd_name_is_no_traceback(tmp_path: Path) -> None:
     assert BrokerSettings().url is None
     for name in ("a\0b", f"{tmp_path}/none"):
         with pytest.raises(InputError):
-            read_camera(CameraSettings(source=name), sample_hz=5.0)
+            read_camera(CameraSettings(source=name), ReadOptions(sample_hz=5.0))
 
 
 @contextmanager
