@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from har_stream.config.state_dir import journal_file
+from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+EXTRAS = {
+    "hmmlearn": "forecast",
+    "jinja2": "forecast",
+    "matplotlib": "train",
+    "scipy": "forecast",
+    "sklearn": "forecast",
+    "sqlalchemy": "forecast",
+    "threadpoolctl": "forecast",
+}
+"""Packages that may be missing, and the extra that brings them."""
 EXAMPLES = """
 examples:
   har-forecast                                         learn and forecast from the local broker
@@ -45,13 +56,7 @@ password of the broker comes from broker.password_file or from HAR_MQTT_PASSWORD
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-forecast`; returns the exit status."""
     options = _parser().parse_args(argv)
-    try:
-        return _run(options)
-    except InputError as error:
-        print(f"har-forecast: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 0
+    return run_command("har-forecast", lambda: _run(options), is_service=True, extras=EXTRAS)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,17 +106,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> None:
     settings = _settings(options)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
     if options.print_acl:
         _print_acl(settings)
-        return 0
+        return
     if options.forget:
         _forget(settings)
-        return 0
+        return
     from predictor.journal.database import sqlite_url
     from predictor.journal.journal import Journal
 
@@ -123,7 +128,6 @@ def _run(options: argparse.Namespace) -> int:
             _import(journal, options.import_)
         else:
             _serve(options, settings, journal)
-    return 0
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
@@ -194,7 +198,7 @@ def _export(journal: "Journal", path: Path) -> None:
 def _import(journal: "Journal", path: Path) -> None:
     from rich.progress import track
 
-    from predictor.logs.event_file import read_events
+    from predictor.logs.read_logs import read_events
 
     events = track(read_events(path), description=f"reading {path.name}")
     n_new = journal.record_all(events, received_at=datetime.now(UTC))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from har_stream.config.state_dir import default_state_dir
 from har_stream.core.atomic_file import writing
-from har_stream.core.errors import InputError
+from har_stream.core.command import run_command
+from predictor.commands.forecast import EXTRAS
 from predictor.commands.train_hmm_arguments import COMMANDS, MODELS, make_parser
 
 if TYPE_CHECKING:
@@ -29,14 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     # It warns that a model starts with many parameters, whatever they are initialised with.
     logging.getLogger("hmmlearn").setLevel(logging.ERROR)
-    try:
-        _RUN[options.command](options)
-    except InputError as error:
-        print(f"train-hmm: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return run_command("train-hmm", lambda: _RUN[options.command](options), extras=EXTRAS)
 
 
 def _fit(options: argparse.Namespace) -> None:
@@ -95,18 +89,18 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _show(options: argparse.Namespace) -> None:
-    from predictor.evaluation.plots import draw
+    from predictor.evaluation.plots import draw_model
     from predictor.models.store import load
 
-    draw(load(options.model_folder), options.out)
+    draw_model(load(options.model_folder), options.out)
     print(options.out)
 
 
 def _import(options: argparse.Namespace) -> None:
     from predictor.logs.csv_log import write_log
-    from predictor.logs.other_formats import read_foreign
+    from predictor.logs.other_formats import read_other_format
 
-    log = read_foreign(options.file, options.format)
+    log = read_other_format(options.file, options.format)
     path = options.out or options.file.with_suffix(".log.csv")
     n_rows = write_log(path, log.sessions)
     _say_skipped(log)
@@ -167,7 +161,7 @@ def _print_table(evaluations: Sequence[dict[str, Any]]) -> None:
     for figures in evaluations:
         shown |= {name: found for name, found in rows(figures) if name not in shown}
     for name, found in shown.items():
-        table.add_row(name, *(format_figure(key, found[key]) for key in COLUMNS))
+        table.add_row(name, *(format_figure(found[key], key) for key in COLUMNS))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

@@ -4,9 +4,11 @@ import argparse
 from importlib.metadata import version
 from pathlib import Path
 
+from har_stream.core.command import seed, share
+from predictor.logs.other_formats import KINDS
+
 COMMANDS = ("fit", "evaluate", "compare", "show", "import")
 MODELS = ("hmm", "dbn")
-FORMATS = ("casas", "kasteren", "ordonez", "home-assistant")
 EXAMPLES = """
 examples:
   train-hmm log.csv                          fit the dbn model to a log; it goes to ./forecaster
@@ -54,7 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--em",
         metavar="N",
-        type=_count,
+        type=seed,
         default=0,
         help="at most N iterations of EM on the transitions afterwards (0)",
     )
@@ -83,7 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     import_ = commands.add_parser("import", help="make a log of another format")
-    import_.add_argument("format", choices=FORMATS, help="where it comes from")
+    import_.add_argument("format", choices=tuple(KINDS), help="where it comes from")
     import_.add_argument("file", metavar="FILE", type=Path)
     import_.add_argument("--out", metavar="LOG", type=Path, help="the CSV (FILE with .log.csv)")
     return parser
@@ -106,26 +108,9 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--noise",
         metavar="P",
-        type=_share,
+        type=share,
         default=0.0,
         help="share of wrong labels that the recogniser reports on the test days (0)",
     )
-    parser.add_argument("--seed", type=_count, default=0, help="of the noise (0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the noise (0)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="all figures")
-
-
-def _count(text: str) -> int:
-    number = int(text) if text.isdigit() else -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
-    return number
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0.0 <= share < 1.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 up to 1")
-    return share

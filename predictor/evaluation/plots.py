@@ -8,7 +8,7 @@ import numpy as np
 from har_stream.core.atomic_file import replacing, replacing_file, writing
 from har_stream.core.errors import InputError
 from predictor.estimators.filtering import Array
-from predictor.evaluation.report import image, new_figure, page
+from predictor.evaluation.report import new_figure, png_address, render
 from predictor.models.hmm import HmmForecaster
 from predictor.models.rollout import Rhythm
 
@@ -19,11 +19,11 @@ MIN_SHARE = 0.08
 """Transitions less probable than this are not drawn."""
 
 
-def draw(forecaster: HmmForecaster, path: Path) -> None:
+def draw_model(forecaster: HmmForecaster, path: Path) -> None:
     """Draw the transition graph and the daily rhythm into a PNG or HTML file.
 
     Raises:
-        InputError: The name ends in neither, there is nothing to draw, or matplotlib is absent.
+        InputError: The name ends in neither, or there is nothing to draw.
     """
     if path.suffix not in {".png", ".html"}:
         raise InputError(f"{path}: give a name that ends in .png or .html")
@@ -34,14 +34,12 @@ def draw(forecaster: HmmForecaster, path: Path) -> None:
         graph, day = new_figure(9, 9), new_figure(9, 0.3 * len(labels) + 1.5)
         _draw_graph(graph.add_subplot(), labels, rhythm)
         _draw_day(day.add_subplot(), labels, rhythm)
-        text = page(
-            f"What the {forecaster.name} model has learnt in {forecaster.n_days} days",
-            image(
-                graph,
-                "What follows what: an arrow for each transition of at least "
-                f"{100 * MIN_SHARE:.0f} %, the thicker the more probable",
-            ),
-            image(day, "When each activity begins, by hour of the day"),
+        text = render(
+            "model.html",
+            title=f"What the {forecaster.name} model has learnt in {forecaster.n_days} days",
+            graph=png_address(graph),
+            day=png_address(day),
+            min_share=MIN_SHARE,
         )
         with writing(path), replacing(path) as file:
             file.write(text)

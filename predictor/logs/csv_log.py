@@ -13,11 +13,7 @@ from har_stream.core.errors import InputError
 from predictor.sessions import Session
 
 COLUMNS = ("start", "end", "activity", "room")
-
-
 _NEEDED = set(COLUMNS[:3])
-
-
 _NOBODY = frozenset({IDLE, UNKNOWN})
 
 
@@ -57,6 +53,41 @@ def write_log(path: Path, sessions: Iterable[Session]) -> int:
     return len(rows)
 
 
+def parse_log(text: str, source: str) -> Log:
+    """Read the text of a log; rows that end before they start, or of nobody, are left out.
+
+    Raises:
+        InputError: A column is missing, or a row makes no sense; its line is named.
+    """
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    missing = _NEEDED - set(rows.fieldnames)
+    if missing:
+        raise InputError(
+            f"{source}:1: no column {', '.join(sorted(missing))}; a log has the columns "
+            "start,end,activity[,room] (train-hmm import makes one of other formats)"
+        )
+    sessions, skipped = [], []
+    try:
+        for row in rows:
+            where = f"{source}:{rows.line_num}"
+            started_at, ended_at = instant(row["start"], where), instant(row["end"], where)
+            activity = (row["activity"] or "").strip()
+            if not activity:
+                raise InputError(f"{where}: no activity")
+            if ended_at < started_at:
+                skipped.append(f"{where}: ends before it starts ({row['start']} to {row['end']})")
+                continue
+            if activity in _NOBODY:
+                skipped.append(f"{where}: {activity!r} is no activity")
+                continue
+            room = (row.get("room") or "").strip() or None
+            sessions.append(Session(activity, started_at, ended_at, room))
+    except csv.Error as error:
+        raise InputError(f"{source}:{rows.line_num}: {error}") from error
+    return Log(source, sessions, skipped)
+
+
 def read_text(path: Path) -> str:
     """Read a text file.
 
@@ -87,33 +118,3 @@ def _clock(at: datetime) -> str:
     """Write local time; with its offset only in the hour that comes twice when summer time ends."""
     local = at.astimezone().replace(tzinfo=None)
     return (local if local.astimezone() == at else at.astimezone()).isoformat(" ")
-
-
-def _read_csv(text: str, source: str) -> Log:
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
-    missing = _NEEDED - set(rows.fieldnames)
-    if missing:
-        raise InputError(
-            f"{source}:1: no column {', '.join(sorted(missing))}; a log has the columns "
-            "start,end,activity[,room] (train-hmm import makes one of other formats)"
-        )
-    sessions, skipped = [], []
-    try:
-        for row in rows:
-            where = f"{source}:{rows.line_num}"
-            started_at, ended_at = instant(row["start"], where), instant(row["end"], where)
-            activity = (row["activity"] or "").strip()
-            if not activity:
-                raise InputError(f"{where}: no activity")
-            if ended_at < started_at:
-                skipped.append(f"{where}: ends before it starts ({row['start']} to {row['end']})")
-                continue
-            if activity in _NOBODY:
-                skipped.append(f"{where}: {activity!r} is no activity")
-                continue
-            room = (row.get("room") or "").strip() or None
-            sessions.append(Session(activity, started_at, ended_at, room))
-    except csv.Error as error:
-        raise InputError(f"{source}:{rows.line_num}: {error}") from error
-    return Log(source, sessions, skipped)

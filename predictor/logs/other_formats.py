@@ -16,7 +16,7 @@ _NOBODY = frozenset({"", "unknown", "unavailable", "idle", "none", "off"})
 """States of an entity that are no activity."""
 
 
-def read_foreign(path: Path, kind: str) -> Log:
+def read_other_format(path: Path, kind: str) -> Log:
     """Read a log of another format.
 
     Args:

@@ -1,13 +1,25 @@
-"""Activity logs: CSV files, recorded events and journals, read into sessions."""
+"""Activity logs in any format: read into sessions, to learn from, or into events, to be kept."""
 
+import logging
 import tempfile
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from har_stream.config.ids import as_id
+from har_stream.core.activity import EventType
 from har_stream.core.errors import InputError
-from predictor.logs.csv_log import Log, _read_csv, read_text
+from har_stream.mqtt.messages import ActivityEvent
+from predictor.journal.journal import Journal
+from predictor.logs.csv_log import Log, parse_log, read_text
+from predictor.logs.event_file import holds_events, parse_events
 from predictor.sessions import Session
+
+logger = logging.getLogger(__name__)
+
+LOG_NODE = "log"
+"""The node of events made of a log's rows."""
 
 
 def read_logs(sources: Iterable[str]) -> Log:
@@ -20,7 +32,7 @@ def read_logs(sources: Iterable[str]) -> Log:
     Raises:
         InputError: A log cannot be read, a line of it makes no sense, or there is no session.
     """
-    logs = [_read(source) for source in sources]
+    logs = [_read_log(source) for source in sources]
     sessions = sorted(
         (session for log in logs for session in log.sessions),
         key=lambda session: session.started_at,
@@ -32,32 +44,44 @@ def read_logs(sources: Iterable[str]) -> Log:
     return Log(source, sessions, skipped)
 
 
-def _read(source: str) -> Log:
+def read_events(path: Path) -> Iterator[ActivityEvent]:
+    """Read events from a file of them, or from an activity log as a camera would have sent them.
+
+    Rows of a log that end before they start are named and skipped.
+
+    Raises:
+        InputError: The file cannot be read, or a line of it makes no sense; it is named.
+    """
+    text = read_text(path)
+    if holds_events(path, text):
+        yield from parse_events(text, path)
+        return
+    log = read_logs([str(path)])
+    for line in log.skipped:
+        logger.warning("%s; skipped", line)
+    yield from _events_of(log.sessions, camera=as_id(path.stem))
+
+
+def _read_log(source: str) -> Log:
     if "://" in source:
         return Log(source, _sessions_of_journal(source), ())
     path = Path(source)
     text = read_text(path)
-    header = set(text.splitlines()[0].lower().split(",")) if text else set()
-    if path.suffix.lower() == ".jsonl" or {"event_type", "seq"} <= header:
-        return Log(source, _sessions_of_events(path), ())
-    return _read_csv(text, source)
+    if holds_events(path, text):
+        return Log(source, _sessions_of_events(parse_events(text, path)), ())
+    return parse_log(text, source)
 
 
-def _sessions_of_events(path: Path) -> list[Session]:
+def _sessions_of_events(events: Iterable[ActivityEvent]) -> list[Session]:
     """Let a journal of its own make sense of the events: it knows duplicates and order."""
-    from predictor.journal.journal import Journal
-    from predictor.logs.event_file import read_events  # needs SQLAlchemy, which a CSV log does not
-
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/journal.db"
         with Journal(url) as journal:
-            journal.record_all(read_events(path), received_at=datetime.now(UTC))
+            journal.record_all(events, received_at=datetime.now(UTC))
         return _sessions_of_journal(url)
 
 
 def _sessions_of_journal(url: str) -> list[Session]:
-    from predictor.journal.journal import Journal
-
     prefix = "sqlite:///"
     if url.startswith(prefix) and not Path(url[len(prefix) :].split("?")[0]).is_file():
         raise InputError(f"{url}: there is no such journal")
@@ -66,3 +90,40 @@ def _sessions_of_journal(url: str) -> list[Session]:
             Session(bout.activity, bout.started_at, bout.ended_at or bout.started_at, bout.room)
             for bout in journal.bouts()
         ]
+
+
+def _events_of(sessions: Iterable[Session], *, camera: str) -> Iterator[ActivityEvent]:
+    """Turn the rows of a log into the events that a camera would have sent of them."""
+    seq = 0
+
+    def event(kind: EventType, session: Session, previous: str | None) -> ActivityEvent:
+        told = f"{camera} {kind} {session.activity} {session.started_at} {session.ended_at}"
+        return ActivityEvent(
+            id=str(uuid.uuid5(uuid.NAMESPACE_OID, told)),
+            seq=seq,
+            event_type=kind,
+            activity=session.activity,
+            previous=previous,
+            room=session.room,
+            confidence=1.0,
+            started_at=session.started_at,
+            ended_at=session.ended_at if kind == "activity_ended" else None,
+            camera=camera,
+            node=LOG_NODE,
+        )
+
+    previous: Session | None = None
+    for session in sessions:
+        if previous is not None and previous.ended_at < session.started_at:
+            seq += 1
+            yield event("activity_ended", previous, None)
+            previous = None
+        seq += 1
+        if previous is None:
+            yield event("activity_started", session, None)
+        else:
+            yield event("activity_changed", session, previous.activity)
+        previous = session
+    if previous is not None:
+        seq += 1
+        yield event("activity_ended", previous, None)

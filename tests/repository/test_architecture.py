@@ -48,7 +48,7 @@ KNOWN = {
     "training.run_folder -> training.fitting.fit_network",
 }
 """Until `_check_memory` and `write_figures` are where they belong."""
-KNOWN_CYCLES = {"predictor.logs.event_file", "training.encoders.frozen", "training.run_folder"}
+KNOWN_CYCLES = {"training.encoders.frozen", "training.run_folder"}
 KNOWN_STAGES = {("training", "saving")}
 IMPORTS = imported_modules()
 PLACE = {

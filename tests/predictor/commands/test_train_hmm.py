@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,32 @@ def test_a_log_of_one_activity_is_too_little_to_evaluate(
     assert "one activity only: none follows that differs; --raw" in capsys.readouterr().err
     assert main(["evaluate", str(path), "--raw"]) == 2
     assert "too little to evaluate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("package", "extra"), [("jinja2", "forecast"), ("matplotlib", "train")])
+def test_a_missing_package_is_one_line_that_names_its_extra(
+    package: str,
+    extra: str,
+    log: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "predictor.evaluation.report", raising=False)
+    monkeypatch.delitem(sys.modules, f"{package}.figure", raising=False)
+    assert main(["evaluate", str(log), "--model", "hmm", "--html", str(log.parent / "a.html")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == f"train-hmm: {package} is not installed: pip install 'har-stream[{extra}]'"
+
+
+def test_what_a_log_says_is_escaped_in_the_report(log: Path) -> None:
+    named = log.with_name("a&b.csv")
+    log.rename(named)
+    report = log.parent / "report.html"
+    assert main(["evaluate", str(named), "--model", "hmm", "--html", str(report)]) == 0
+    page = report.read_text()
+    assert "a&amp;b.csv" in page
+    assert "a&b.csv" not in page
 
 
 def test_help_shows_how(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,8 @@ from support.event_builder import event, living
 from har_stream.core.errors import InputError
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
-from predictor.logs.event_file import read_events, write_events
+from predictor.logs.event_file import write_events
+from predictor.logs.read_logs import read_events
 
 EVENTS = [
     *living(days=2),

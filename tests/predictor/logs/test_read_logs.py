@@ -13,7 +13,7 @@ from har_stream.mqtt.messages import ActivityEvent
 from predictor.evaluation.prequential import cases, first_test_day
 from predictor.journal.journal import Journal
 from predictor.logs.csv_log import write_log
-from predictor.logs.other_formats import KINDS, read_foreign
+from predictor.logs.other_formats import KINDS, read_other_format
 from predictor.logs.read_logs import read_logs
 from predictor.sessions import Session, merge
 
@@ -216,14 +216,14 @@ FOREIGN = {
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_a_foreign_log_becomes_ours(kind: str, tmp_path: Path) -> None:
     text, activities, left_out = FOREIGN[kind]
-    log = read_foreign(Path(_write(tmp_path / "theirs.txt", text)), kind)
+    log = read_other_format(Path(_write(tmp_path / "theirs.txt", text)), kind)
     assert [session.activity for session in log.sessions] == activities
     assert any(left_out in line for line in log.skipped), log.skipped
 
 
 def test_kasteren_comes_as_a_table_too(tmp_path: Path) -> None:
     text = "start_time,end_time,activity\n2008-02-25 00:22:46,2008-02-25 09:34:12,go to bed\n"
-    log = read_foreign(Path(_write(tmp_path / "theirs.csv", text)), "kasteren")
+    log = read_other_format(Path(_write(tmp_path / "theirs.csv", text)), "kasteren")
     assert [session.activity for session in log.sessions] == ["go_to_bed"]
 
 
@@ -234,5 +234,5 @@ def test_any_text_is_read_or_refused_in_one_line(
     path = tmp_path_factory.getbasetemp() / "anything.txt"
     path.write_text(text)
     with pytest.raises(InputError) as raised:
-        read_foreign(path, kind)
+        read_other_format(path, kind)
     assert "\n" not in str(raised.value)
