@@ -1,1 +1,1 @@
-"""commands."""
+"""What a person starts: `har-stream`, its check, and `har-demo`."""

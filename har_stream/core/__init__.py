@@ -1,1 +1,1 @@
-"""core."""
+"""Words and tools of all stages: frame, activity, thresholds, files, errors."""

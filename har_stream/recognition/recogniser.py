@@ -12,7 +12,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
 from har_stream.recognition.engines import EngineName, open_engine
 from har_stream.recognition.preprocessing import normalise, prepare
-from har_stream.recognition.window_rows import NONE, Rolling
+from har_stream.recognition.window_rows import NONE, WindowRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Recogniser:
         self.bundle = bundle
         self._spec = bundle.manifest.clip
         self._temperature = bundle.manifest.calibration.temperature
-        self._rolling = Rolling.of(bundle.manifest, hop_frames=hop_frames)
-        self._engine = open_engine(bundle, self._rolling, name=engine)
+        self._window_rows = WindowRows.from_manifest(bundle.manifest, hop_frames=hop_frames)
+        self._engine = open_engine(bundle, self._window_rows, name=engine)
         self._streams: dict[str, _Stream] = {}
         self._check_networks()
 
@@ -121,7 +121,7 @@ class Recogniser:
         labels = self.bundle.manifest.labels
         try:
             logits = self._engine.step(
-                blank, slots=slots, ages=self._rolling.ages(slots), rows=slots
+                blank, slots=slots, ages=self._window_rows.ages(slots), rows=slots
             )
         except Exception as error:  # every runtime has its own
             raise InputError(
@@ -151,11 +151,11 @@ class Recogniser:
     def _tick(self, cameras: Sequence[str]) -> list[Decision]:
         streams = [self._streams[camera] for camera in cameras]
         ticks = np.array([stream.ticks for stream in streams])
-        rows = self._rolling.ending(ticks)
+        rows = self._window_rows.ending(ticks)
         logits = self._engine.step(
             self._seen(streams),
             slots=np.array([stream.slot for stream in streams]),
-            ages=self._rolling.ages(ticks),
+            ages=self._window_rows.ages(ticks),
             rows=rows,
         )
         decisions = []

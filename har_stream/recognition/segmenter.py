@@ -73,6 +73,7 @@ class Segmenter:
         decision = self._remember(at, probabilities)
         self._watch_motion(decision, moving)
         target = self._target()
+        # Dwell: another state has to be called for in a row, from where its evidence begins.
         if target == self._state:
             self._evidence.clear()
             return None
@@ -131,12 +132,16 @@ class Segmenter:
 
     def _target(self) -> str:
         """The state that the averaged probabilities, and nobody's stillness, call for."""
+        # Still room: where nobody was seen and nothing has moved since, nothing begins.
         if self._nobody and not self._is_running():
             return IDLE
+        # Reject rule and entering: the average's label, if it is sure enough to begin.
         averaged = _mean(self._recent)
         verdict = apply_reject_rule(averaged, self._deciding)
         entering = verdict.label if verdict.confidence > self._deciding.enter_above else UNKNOWN
+        # Hysteresis: what runs goes on down to a lower threshold than the one it began at.
         holds = averaged.get(self._state, -1.0) >= self._deciding.leave_below
+        # Urgency: a fall takes over from whatever still holds.
         return self._state if holds and entering not in self._deciding.urgent else entering
 
     def _evidence_of(self, target: str) -> list[_Decision]:

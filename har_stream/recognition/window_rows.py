@@ -17,7 +17,7 @@ NONE = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Rolling:
+class WindowRows:
     """The rows of one camera.
 
     Attributes:
@@ -33,8 +33,8 @@ class Rolling:
     reset_frames: int | None = None
 
     @classmethod
-    def of(cls, manifest: Manifest, *, hop_frames: int | None = None) -> "Rolling":
-        """Take a bundle's windows; another hop may be asked for."""
+    def from_manifest(cls, manifest: Manifest, *, hop_frames: int | None = None) -> "WindowRows":
+        """Return the rows for a bundle's windows; another hop may be asked for."""
         hop = hop_frames or manifest.hop_frames
         return cls(manifest.memory, manifest.clip.n_frames, hop, manifest.reset_frames)
 

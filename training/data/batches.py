@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from har_stream.core.frame import Image
 from har_stream.recognition.preprocessing import normalise
-from har_stream.recognition.window_rows import NONE, Rolling
+from har_stream.recognition.window_rows import NONE, WindowRows
 from training.config import RunConfig
 from training.data.augment import choose_times, vary
 from training.data.cache import Sampling, is_image
@@ -191,7 +191,7 @@ def _starts(frames: Footage, config: RunConfig) -> list[int]:
     if config.sampling == "spread":
         return [0]
     n_frames, n_sampled = config.clip.n_frames, -(-len(frames) // config.augment.ticks)
-    one_row = Rolling("running", n_frames, config.hop_frames, config.reset_frames)
+    one_row = WindowRows("running", n_frames, config.hop_frames, config.reset_frames)
     ends = np.flatnonzero(one_row.ending(np.arange(n_sampled)) != NONE)
     return (ends - n_frames + 1).tolist() or [0]
 

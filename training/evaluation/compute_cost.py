@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from har_stream.bundles.bundle import Bundle, Role
 from har_stream.recognition.engines.litert import file_of
-from har_stream.recognition.window_rows import Rolling
+from har_stream.recognition.window_rows import WindowRows
 
 Shape = list[int]
 
@@ -36,12 +36,12 @@ class Work:
 
 def work_of(bundle: Bundle) -> Work:
     """Count what a bundle computes, deciding as often as its manifest says."""
-    rolling = Rolling.of(bundle.manifest)
+    window_rows = WindowRows.from_manifest(bundle.manifest)
     encoder, head = _of_role(bundle, "encoder"), _of_role(bundle, "head")
-    rows = _of_role(bundle, "advance", n_rows=rolling.n_rows)
+    rows = _of_role(bundle, "advance", n_rows=window_rows.n_rows)
     return Work(
-        step=encoder + rows + round(head / rolling.hop_frames),
-        window=rolling.n_frames * (encoder + _of_role(bundle, "advance")) + head,
+        step=encoder + rows + round(head / window_rows.hop_frames),
+        window=window_rows.n_frames * (encoder + _of_role(bundle, "advance")) + head,
     )
 
 

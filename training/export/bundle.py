@@ -16,7 +16,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.recognition.engines.litert import LiteRtEngine
 from har_stream.recognition.preprocessing import normalise
-from har_stream.recognition.window_rows import Rolling
+from har_stream.recognition.window_rows import WindowRows
 from training.encoders.litert import FORMATS, Weights, check_backend, to_litert
 from training.networks import registry
 
@@ -122,12 +122,12 @@ def check_parity(candidate: Bundle, *, expected: NDArray[Any], clips: NDArray[np
 def _stream(candidate: Bundle, clips: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits of windows that are streamed frame by frame, each as if from a camera of its own."""
     spec = candidate.manifest.clip
-    rolling = Rolling.of(candidate.manifest, hop_frames=spec.n_frames)
-    engine = LiteRtEngine(candidate, rolling)
+    window_rows = WindowRows.from_manifest(candidate.manifest, hop_frames=spec.n_frames)
+    engine = LiteRtEngine(candidate, window_rows)
     slots = np.arange(len(clips))
     for tick in range(spec.n_frames):
         ticks = np.full(len(clips), tick)
-        ages, rows = rolling.ages(ticks), rolling.ending(ticks)
+        ages, rows = window_rows.ages(ticks), window_rows.ending(ticks)
         logits = engine.step(clips[:, tick], slots=slots, ages=ages, rows=rows)
     return logits
 

@@ -10,7 +10,7 @@ from har_stream.core.errors import InputError
 from har_stream.recognition.engines.engine import Engine
 from har_stream.recognition.engines.keras import KerasEngine
 from har_stream.recognition.engines.litert import FORMATS, LiteRtEngine
-from har_stream.recognition.window_rows import Rolling
+from har_stream.recognition.window_rows import WindowRows
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 """What an NVIDIA or an AMD driver leaves in the file system; no library is loaded to find out."""
 
 
-def open_engine(bundle: Bundle, rolling: Rolling, *, name: EngineName = "auto") -> Engine:
+def open_engine(bundle: Bundle, window_rows: WindowRows, *, name: EngineName = "auto") -> Engine:
     """Start the engine that was asked for; `auto` takes Keras where there is a GPU for it.
 
     Raises:
@@ -31,9 +31,9 @@ def open_engine(bundle: Bundle, rolling: Rolling, *, name: EngineName = "auto") 
     logger.info("engine: %s", name)
     if name == "litert":
         _require(bundle, name, *FORMATS)
-        return LiteRtEngine(bundle, rolling)
+        return LiteRtEngine(bundle, window_rows)
     _require(bundle, name, "keras")
-    return KerasEngine(bundle, rolling)
+    return KerasEngine(bundle, window_rows)
 
 
 def _keras_pays(bundle: Bundle) -> bool:

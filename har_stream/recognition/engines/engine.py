@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 class Engine(Protocol):
     """Runs a bundle's networks and keeps their states, for many cameras.
 
-    A camera is a slot, a small number; it has `Rolling.n_rows` rows, each with a state. Nothing
+    A camera is a slot, a small number; it has `WindowRows.n_rows` rows, each with a state. Nothing
     needs resetting from outside: a row of age 0 begins anew.
     """
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from har_stream.bundles.bundle import Bundle, Role
 from har_stream.core.errors import InputError
-from har_stream.recognition.window_rows import Rolling
+from har_stream.recognition.window_rows import WindowRows
 
 Tensor = Any
 States = dict[str, Tensor]
@@ -25,13 +25,13 @@ class KerasEngine:
     to one slot more than there are cameras.
     """
 
-    def __init__(self, bundle: Bundle, rolling: Rolling) -> None:
+    def __init__(self, bundle: Bundle, window_rows: WindowRows) -> None:
         networks = {role: _load(bundle, role) for role in bundle.manifest.networks}
         self._encoder = networks.get("encoder")
         self._advance = networks.get("advance")
         self._head: Any = networks.get("head")
-        self._n_frames = rolling.n_frames
-        self._n_rows = rolling.n_rows
+        self._n_frames = window_rows.n_frames
+        self._n_rows = window_rows.n_rows
         self._states = {
             name: _ops().zeros((2, *shape)) for name, shape in self._state_shapes().items()
         }

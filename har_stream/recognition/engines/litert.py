@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from har_stream.bundles.bundle import Bundle, Format, Role
 from har_stream.recognition.engines.litert_rows import Rows
 from har_stream.recognition.engines.tflite import Array, Network
-from har_stream.recognition.window_rows import NONE, Rolling
+from har_stream.recognition.window_rows import NONE, WindowRows
 
 FORMATS: tuple[Format, ...] = ("litert", "litert_float16", "litert_int8")
 
@@ -20,16 +20,16 @@ FORMATS: tuple[Format, ...] = ("litert", "litert_float16", "litert_int8")
 class LiteRtEngine:
     """Runs a bundle's `.tflite` files, of any number format; see `engine.Engine`."""
 
-    def __init__(self, bundle: Bundle, rolling: Rolling) -> None:
+    def __init__(self, bundle: Bundle, window_rows: WindowRows) -> None:
         self._n_labels = len(bundle.manifest.labels)
         self._encoder = self._rows = self._head = None
         if path := file_of(bundle, "encoder"):
             self._encoder = FrameEncoder(Network(path, outside=bundle.outside("encoder")))
         if path := file_of(bundle, "advance"):
-            self._rows = Rows(path, n_rows=rolling.n_rows, n_labels=self._n_labels)
+            self._rows = Rows(path, n_rows=window_rows.n_rows, n_labels=self._n_labels)
         if path := file_of(bundle, "head"):
             self._head = Network(path)
-        self._n_frames = rolling.n_frames
+        self._n_frames = window_rows.n_frames
         self._rings: dict[int, Array] = {}
 
     @property

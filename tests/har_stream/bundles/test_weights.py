@@ -17,7 +17,7 @@ from har_stream.core.frame import ClipSpec
 from har_stream.recognition.engines.litert import FrameEncoder, LiteRtEngine
 from har_stream.recognition.engines.tflite import Network
 from har_stream.recognition.preprocessing import normalise, prepare
-from har_stream.recognition.window_rows import Rolling
+from har_stream.recognition.window_rows import WindowRows
 from training.encoders.litert import to_litert
 
 TINY = ClipSpec(n_frames=2, height_px=4, width_px=4, sample_hz=5.0)
@@ -58,14 +58,14 @@ def test_every_camera_has_the_backbones_states_and_they_begin_anew_as_trained(
     made: Bundle,
 ) -> None:
     assert not (made.path / "summing.tflite").exists()
-    rolling = Rolling.of(made.manifest, hop_frames=1)
-    engine = LiteRtEngine(made, rolling)
+    window_rows = WindowRows.from_manifest(made.manifest, hop_frames=1)
+    engine = LiteRtEngine(made, window_rows)
     frames = np.random.default_rng(2).random((11, 2, 4, 4, 3), dtype=np.float32)
     means = frames.mean(axis=(2, 3))
     slots = np.arange(2)
     for tick, now in enumerate(frames):
         ticks = np.full(2, tick)
-        ages, rows = rolling.ages(ticks), rolling.ending(ticks)
+        ages, rows = window_rows.ages(ticks), window_rows.ending(ticks)
         logits = engine.step(now, slots=slots, ages=ages, rows=rows)
         if tick % 4:  # the first frame after a reset fills no window
             begin = tick - tick % 4

@@ -17,7 +17,7 @@ from har_stream.bundles.bundle import Bundle, Memory, Role
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.recognition.engines import EngineName, open_engine
-from har_stream.recognition.window_rows import NONE, Rolling
+from har_stream.recognition.window_rows import NONE, WindowRows
 from training.encoders.litert import to_litert
 
 TINY = ClipSpec(n_frames=3, height_px=4, width_px=4, sample_hz=5.0)
@@ -29,17 +29,17 @@ from pathlib import Path
 import numpy as np
 from har_stream.bundles.bundle import load
 from har_stream.recognition.engines import open_engine
-from har_stream.recognition.window_rows import Rolling
+from har_stream.recognition.window_rows import WindowRows
 folder = Path(sys.argv[1])
 given = np.load(folder / "given.npz")
 loaded = load(Path(sys.argv[2]))
-rolling = Rolling.of(loaded.manifest, hop_frames=int(sys.argv[3]))
-engine = open_engine(loaded, rolling, name="keras")
+window_rows = WindowRows.from_manifest(loaded.manifest, hop_frames=int(sys.argv[3]))
+engine = open_engine(loaded, window_rows, name="keras")
 logits = []
 for tick, frames in enumerate(given["frames"]):
     ticks = np.full(len(frames), tick)
     slots = np.arange(len(frames))
-    step = {"slots": slots, "ages": rolling.ages(ticks), "rows": rolling.ending(ticks)}
+    step = {"slots": slots, "ages": window_rows.ages(ticks), "rows": window_rows.ending(ticks)}
     logits.append(engine.step(frames, **step))
 np.savez(folder / "found.npz", logits=np.stack(logits))
 """
@@ -49,13 +49,13 @@ def _run(
     made: Bundle, frames: NDArray[np.float32], *, name: EngineName, hop_frames: int
 ) -> NDArray[np.float32]:
     """Logits of every tick and camera; frames of shape (ticks, cameras, height, width, 3)."""
-    rolling = Rolling.of(made.manifest, hop_frames=hop_frames)
-    engine = open_engine(made, rolling, name=name)
+    window_rows = WindowRows.from_manifest(made.manifest, hop_frames=hop_frames)
+    engine = open_engine(made, window_rows, name=name)
     slots = np.arange(frames.shape[1])
     logits = []
     for tick, now in enumerate(frames):
         ticks = np.full(len(slots), tick)
-        ages, rows = rolling.ages(ticks), rolling.ending(ticks)
+        ages, rows = window_rows.ages(ticks), window_rows.ending(ticks)
         logits.append(engine.step(now, slots=slots, ages=ages, rows=rows))
     return np.stack(logits)
 
@@ -158,21 +158,21 @@ def test_an_engine_says_how_many_threads_it_takes(
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: n_cores)
     made = bundle.load(bundle.find(name))
-    assert open_engine(made, Rolling.of(made.manifest), name="litert").runs_on == said
+    assert open_engine(made, WindowRows.from_manifest(made.manifest), name="litert").runs_on == said
 
 
 def test_cameras_may_join_and_pause(ring: tuple[Bundle, keras.Model, keras.Model]) -> None:
     recurrent, _ = random_bundle("lrcn", SHORT)
     for any_bundle, clip in ((ring[0], TINY), (recurrent, SHORT)):
         frames = _random_frames(12, 5, clip)
-        rolling = Rolling.of(any_bundle.manifest, hop_frames=1)
-        engines = [open_engine(any_bundle, rolling, name=name) for name in ("litert", "keras")]
+        window_rows = WindowRows.from_manifest(any_bundle.manifest, hop_frames=1)
+        engines = [open_engine(any_bundle, window_rows, name=name) for name in ("litert", "keras")]
         counts = np.zeros(5, int)
         for tick in range(12):
             present = np.flatnonzero(np.random.default_rng(tick).random(5) < (tick + 1) / 12)
             if not present.size:
                 continue
-            ages, rows = rolling.ages(counts[present]), rolling.ending(counts[present])
+            ages, rows = window_rows.ages(counts[present]), window_rows.ending(counts[present])
             one, other = (
                 engine.step(frames[tick, present], slots=present, ages=ages, rows=rows)
                 for engine in engines
@@ -195,11 +195,11 @@ def test_the_keras_engine_on_jax_equals_litert(tmp_path: Path) -> None:
 
 def test_auto_takes_litert_without_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     made, _ = random_bundle("lrcn", SHORT)
-    rolling = Rolling.of(made.manifest)
+    window_rows = WindowRows.from_manifest(made.manifest)
     monkeypatch.setattr("har_stream.recognition.engines.GPU_DEVICES", (tmp_path / "none",))
-    assert type(open_engine(made, rolling)).__name__ == "LiteRtEngine"
+    assert type(open_engine(made, window_rows)).__name__ == "LiteRtEngine"
     monkeypatch.setattr("har_stream.recognition.engines.GPU_DEVICES", (tmp_path,))
-    assert type(open_engine(made, rolling)).__name__ == "KerasEngine"
+    assert type(open_engine(made, window_rows)).__name__ == "KerasEngine"
 
 
 def test_a_bundle_without_the_engines_files_is_refused(tmp_path: Path) -> None:
@@ -208,20 +208,20 @@ def test_a_bundle_without_the_engines_files_is_refused(tmp_path: Path) -> None:
     files = {f"{role}.keras": (made.path / f"{role}.keras").read_bytes() for role in networks}
     manifest = made.manifest.model_copy(update={"networks": networks})
     only_keras = bundle.save(tmp_path / "only-keras", manifest, files)
-    rolling = Rolling.of(manifest)
+    window_rows = WindowRows.from_manifest(manifest)
     with pytest.raises(InputError, match="no files for the litert engine; take --engine keras"):
-        open_engine(only_keras, rolling, name="litert")
-    assert type(open_engine(only_keras, rolling)).__name__ == "KerasEngine"
+        open_engine(only_keras, window_rows, name="litert")
+    assert type(open_engine(only_keras, window_rows)).__name__ == "KerasEngine"
 
 
 def test_a_missing_package_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     made, _ = random_bundle("lrcn", SHORT)
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(InputError, match=r"pip install 'har-stream\[litert\]'"):
-        open_engine(made, Rolling.of(made.manifest), name="litert")
+        open_engine(made, WindowRows.from_manifest(made.manifest), name="litert")
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(InputError, match=r"pip install 'har-stream\[train\]'"):
-        open_engine(made, Rolling.of(made.manifest), name="keras")
+        open_engine(made, WindowRows.from_manifest(made.manifest), name="keras")
 
 
 @pytest.mark.parametrize("name", ["litert", "keras"])
@@ -230,4 +230,4 @@ def test_an_unreadable_network_is_named(tmp_path: Path, name: EngineName) -> Non
     names = [file for formats in made.manifest.networks.values() for file in formats.values()]
     broken = bundle.save(tmp_path / "b", made.manifest, dict.fromkeys(names, b"no network"))
     with pytest.raises(InputError, match=r"(encoder|advance)\.(tflite|keras): "):
-        open_engine(broken, Rolling.of(made.manifest), name=name)
+        open_engine(broken, WindowRows.from_manifest(made.manifest), name=name)

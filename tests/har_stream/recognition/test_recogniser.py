@@ -103,6 +103,21 @@ def test_a_real_clip_with_a_gap_and_a_repeated_frame_is_decided_as_by_any_window
     _assert_equal(decisions, _expected(model, frames, spec=clip, hop_frames=1))
 
 
+def test_a_primed_window_is_one_of_the_same_image_but_for_its_last_frame() -> None:
+    bundle, model = random_bundle("lrcn", SHORT)
+    rng = np.random.default_rng(7)
+    before, still, moving = (
+        Frame(rng.integers(0, 256, (48, 80, 3), dtype=np.uint8), START + timedelta(seconds=n))
+        for n in range(3)
+    )
+    recogniser = Recogniser(bundle, engine="litert", hop_frames=1)
+    recogniser.step([("hall", before)])
+    recogniser.prime("hall", still)
+    decisions = recogniser.step([("hall", moving)])
+    window = [replace(still, resets=True), *[still] * (SHORT.n_frames - 2), moving]
+    _assert_equal(decisions, _expected(model, window, spec=SHORT, hop_frames=1))
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     hop_frames=st.integers(1, 6),

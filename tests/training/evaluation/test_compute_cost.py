@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from har_stream.bundles import bundle
-from har_stream.recognition.window_rows import Rolling
+from har_stream.recognition.window_rows import WindowRows
 from training.evaluation.compute_cost import multiply_adds, work_of
 
 LRCN_FRAME = {
@@ -29,7 +29,7 @@ CONVLSTM_WINDOW = (
 
 def test_lrcn_by_hand() -> None:
     loaded = bundle.load(bundle.find("lrcn-ucf"))
-    n_windows = Rolling.of(loaded.manifest).n_rows
+    n_windows = WindowRows.from_manifest(loaded.manifest).n_rows
     frame = sum(LRCN_FRAME.values())
     assert (frame, n_windows) == (3_391_488, 4)
     work = work_of(loaded)
