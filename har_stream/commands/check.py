@@ -1,6 +1,6 @@
 """`har-stream --check`: tries everything that it needs, once, and says what is wrong with it.
 
-Every finding is one line with its remedy. What has a remedy though it is no fault (a broker that
+Every result is one line with its remedy. What has a remedy though it is no fault (a broker that
 cannot tell who listens, a clock that nothing keeps right) is a hint and fails nothing.
 """
 
@@ -9,8 +9,12 @@ import subprocess
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 import numpy as np
 
@@ -19,14 +23,19 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
-from har_stream.commands.broker_check import check_broker
-from har_stream.commands.finding import Finding
 from har_stream.config.camera import CameraSettings
 from har_stream.config.settings import Settings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
+from har_stream.homeassistant.discovery import BIRTH_TOPIC
+from har_stream.mqtt import broker
+from har_stream.mqtt.broker_address import default_address
+from har_stream.mqtt.connection import ONLINE
+from har_stream.mqtt.connection_attempt import REFUSED
+from har_stream.mqtt.probe import open_probe
+from har_stream.mqtt.topics import Topics
 from har_stream.recognition.camera_track import deciding_for
 from har_stream.recognition.recogniser import Recogniser
 
@@ -43,8 +52,36 @@ JUMP_S = 1.0
 """The wall clock may part so far from the steady one during a check; beyond, it was set."""
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Check everything, one finding after the other; a live camera takes `LOOK_S` and more."""
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check found; `str` gives its line.
+
+    Attributes:
+        name: What was looked at.
+        ok: Whether `har-stream` can work so.
+        text: What was found.
+        remedy: What to do; empty where there is nothing to do.
+    """
+
+    name: str
+    ok: bool
+    text: str
+    remedy: str = ""
+
+    @classmethod
+    def from_error(cls, name: str, error: InputError, *, remedy: str) -> Self:
+        """Make the result of an error; ``remedy`` where its own line names none."""
+        text, _, own = str(error).partition("; ")
+        return cls(name, False, text, own or remedy)
+
+    def __str__(self) -> str:
+        mark = "WRONG" if not self.ok else "hint" if self.remedy else "ok"
+        said = f"{self.text}; {self.remedy}" if self.remedy else self.text
+        return f"{mark:5}  {self.name}: {said}"
+
+
+def check_all(settings: Settings) -> Iterator[CheckResult]:
+    """Check everything, one result after the other; a live camera takes `LOOK_S` and more."""
     wall_s, steady_s = time.time(), time.monotonic()
     yield check_state_dir(settings)
     loaded, findings = check_bundle(settings)
@@ -52,14 +89,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_broker(settings)
     if not settings.cameras:
         remedy = "give --camera SRC or cameras in --config FILE; --list-cameras shows what is there"
-        yield Finding("camera", False, "none given", remedy)
+        yield CheckResult("camera", False, "none given", remedy)
     for camera in settings.cameras:
         yield check_camera(camera, loaded)
     jumped_s = (time.time() - wall_s) - (time.monotonic() - steady_s)
     yield check_clock(datetime.now().astimezone(), jumped_s=jumped_s, synchronised=_synchronised())
 
 
-def check_state_dir(settings: Settings) -> Finding:
+def check_state_dir(settings: Settings) -> CheckResult:
     """Write and remove a file where the outbox will lie."""
     folder = settings.state_dir
     try:
@@ -70,27 +107,30 @@ def check_state_dir(settings: Settings) -> Finding:
         free_gb = shutil.disk_usage(folder).free / 1e9
     except OSError as error:
         remedy = "make it yours, or give another --state-dir"
-        return Finding("state", False, f"{folder}: cannot be written: {error.strerror}", remedy)
-    return Finding("state", True, f"{folder} is writable, {free_gb:.1f} GB free")
+        return CheckResult("state", False, f"{folder}: cannot be written: {error.strerror}", remedy)
+    return CheckResult("state", True, f"{folder} is writable, {free_gb:.1f} GB free")
 
 
-def check_bundle(settings: Settings) -> tuple[Bundle | None, list[Finding]]:
+def check_bundle(settings: Settings) -> tuple[Bundle | None, list[CheckResult]]:
     """Load the bundle, start its engine and have it decide on a blank window."""
     try:
         name = settings.bundle or bundle.DEFAULT
         loaded = bundle.load_named(name, state_dir=settings.state_dir)
     except InputError as error:
         remedy = "har-stream --list-bundles names those that there are"
-        return None, [Finding.of("bundle", error, remedy=remedy)]
+        return None, [CheckResult.from_error("bundle", error, remedy=remedy)]
     labels = ", ".join(loaded.manifest.labels)
-    fine = Finding("bundle", True, f"{loaded.manifest.name} knows {labels}")
+    fine = CheckResult("bundle", True, f"{loaded.manifest.name} knows {labels}")
     try:
         recogniser = Recogniser(loaded, engine=settings.engine)
         frame_ms = _recognise_blank(recogniser)
     except InputError as error:
-        return loaded, [fine, Finding.of("engine", error, remedy="try another --engine")]
+        return loaded, [
+            fine,
+            CheckResult.from_error("engine", error, remedy="try another --engine"),
+        ]
     text = f"{recogniser.runs_on} decides on a blank window, {frame_ms:.1f} ms a frame"
-    return loaded, [fine, Finding("engine", True, text)]
+    return loaded, [fine, CheckResult("engine", True, text)]
 
 
 def _recognise_blank(recogniser: Recogniser) -> float:
@@ -107,7 +147,91 @@ def _recognise_blank(recogniser: Recogniser) -> float:
     return frame_ms
 
 
-def check_camera(camera: CameraSettings, loaded: Bundle | None) -> Finding:
+def check_broker(settings: Settings) -> Iterator[CheckResult]:
+    """Publish below ``<base>/<node>/`` and hear it again; then ask who listens for discovery."""
+    prefix = settings.discovery.prefix
+    birth = f"{prefix}/{BIRTH_TOPIC}"
+    root = Topics(settings.base_topic).node(settings.node)
+    mark = f"{root}/check-{uuid.uuid4().hex}"
+    with ExitStack() as stack:
+        is_own = settings.broker.url is None and not broker.is_listening(default_address())
+        try:
+            stack.enter_context(broker.ensure_broker(settings.broker.url))
+            probe = stack.enter_context(open_probe(settings.broker, birth, mark))
+        except InputError as error:
+            yield CheckResult.from_error("mqtt", error, remedy="see the broker's log")
+            return
+        probe.publish(mark)
+        # A refusal ends the wait; that it was taken does not, for only its coming back shows that
+        # we may read there too.
+        probe.wait_until(lambda: bool(probe.payloads(mark)) or probe.is_refused(mark))
+        yield broker_result(
+            f"{'embedded ' if is_own else ''}broker {probe.address}",
+            root,
+            came_back=bool(probe.payloads(mark)),
+            refused=probe.is_refused(mark),
+            is_own=is_own,
+        )
+        if not settings.discovery.enabled:
+            yield CheckResult("discovery", True, "switched off (discovery.enabled)")
+            return
+        # Where discovery speaks; an empty payload announces and removes nothing.
+        asked = f"{prefix}/sensor/{settings.node}/check/config"
+        probe.publish(asked)
+        yield discovery_result(
+            prefix,
+            answer=probe.reason_code(asked),
+            said_online=ONLINE.encode() in probe.payloads(birth),
+        )
+
+
+def broker_result(
+    name: str, root: str, *, came_back: bool, refused: bool, is_own: bool
+) -> CheckResult:
+    """Say whether we may speak there.
+
+    Args:
+        name: The broker's.
+        root: Below which we publish.
+        came_back: Whether what we published was delivered to us.
+        refused: Whether the broker refused it.
+        is_own: Whether it is the embedded one, started for want of another.
+    """
+    if came_back:
+        remedy = "it ends with har-stream; for a home, run Mosquitto" if is_own else ""
+        text = f"{name} takes and delivers what is published below {root}/"
+        return CheckResult("mqtt", True, text, remedy)
+    remedy = f"its access list must allow this user to read and write {root.split('/')[0]}/#"
+    fault = "forbids publishing" if refused else "does not deliver to us what we publish"
+    return CheckResult("mqtt", False, f"{name} {fault} below {root}/", remedy)
+
+
+def discovery_result(prefix: str, *, answer: int | None, said_online: bool) -> CheckResult:
+    """Say whether Home Assistant would find us.
+
+    Args:
+        prefix: Below which we announce.
+        answer: The reason code for what is published there; none: the broker cannot tell.
+        said_online: Whether a retained ``online`` lies on ``<prefix>/status``; Home Assistant
+            retains it only where it is told to.
+    """
+    remedy = (
+        "point Home Assistant's MQTT integration at this broker with this discovery prefix, or "
+        "set discovery.enabled: false"
+    )
+    if answer is not None and answer >= REFUSED:
+        remedy = f"its access list must allow this user to write {prefix}/#"
+        text = f"the broker forbids publishing below {prefix}/"
+        return CheckResult("discovery", False, text, remedy)
+    if said_online or answer == 0:
+        return CheckResult("discovery", True, f"somebody listens below {prefix}/")
+    if answer is None:
+        text = f"this broker cannot tell whether anybody listens below {prefix}/ (MQTT 3.1.1)"
+        return CheckResult("discovery", True, text, "if entities do not appear, " + remedy)
+    return CheckResult("discovery", False, f"nobody listens below {prefix}/", remedy)
+
+
+def check_camera(camera: CameraSettings, loaded: Bundle | None) -> CheckResult:
     """Open a camera as streaming does, whole, and watch it for `LOOK_S` of stream time."""
     name = f"camera {camera.id}"
     try:
@@ -115,10 +239,10 @@ def check_camera(camera: CameraSettings, loaded: Bundle | None) -> Finding:
             deciding_for(camera, loaded.manifest)
         return _look(name, camera, loaded)
     except InputError as error:
-        return Finding.of(name, error, remedy=SILENT_REMEDY)
+        return CheckResult.from_error(name, error, remedy=SILENT_REMEDY)
 
 
-def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> Finding:
+def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> CheckResult:
     sample_hz = loaded.manifest.clip.sample_hz if loaded else UNTOLD_HZ
     whole = camera.model_copy(update={"region": None, "masks": ()})
     source = redact(camera.source)
@@ -133,7 +257,7 @@ def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> Finding:
         if isinstance(item, CameraStatus):
             if item.state is not CameraState.ONLINE:
                 reason = item.reason.partition("; ")[0]  # nothing is tried again here
-                return Finding(name, False, f"{source}: {reason}", SILENT_REMEDY)
+                return CheckResult(name, False, f"{source}: {reason}", SILENT_REMEDY)
             continue
         if first is None:
             first, n_before = item, counts.n_in
@@ -143,22 +267,22 @@ def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> Finding:
         if elapsed_s >= LOOK_S:
             stop.set()  # then it lets go of the camera, and the loop ends
     if first is None:
-        return Finding(name, False, f"{source}: no frame came", SILENT_REMEDY)
+        return CheckResult(name, False, f"{source}: no frame came", SILENT_REMEDY)
     height_px, width_px = first.image.shape[:2]
     seen = f"{source} opens, {width_px}x{height_px}"
     if not elapsed_s:
-        return Finding(name, True, f"{seen}, too short to tell its fps")
+        return CheckResult(name, True, f"{seen}, too short to tell its fps")
     fps = n_watched / elapsed_s
     seen = f"{seen} at {fps:.3g} fps"
     if fps < SLOW * sample_hz:
         slow = (
             f"it is slower than the {sample_hz:g} fps that the bundle wants: raise its frame rate"
         )
-        return Finding(name, True, seen, slow)
-    return Finding(name, True, seen)
+        return CheckResult(name, True, seen, slow)
+    return CheckResult(name, True, seen)
 
 
-def check_clock(at: datetime, *, jumped_s: float, synchronised: bool | None) -> Finding:
+def check_clock(at: datetime, *, jumped_s: float, synchronised: bool | None) -> CheckResult:
     """Judge the wall clock.
 
     Args:
@@ -169,12 +293,14 @@ def check_clock(at: datetime, *, jumped_s: float, synchronised: bool | None) -> 
     remedy = "let the system keep it over the network: timedatectl set-ntp true"
     said = at.isoformat(timespec="seconds")
     if at.year < OLDEST_YEAR:
-        return Finding("clock", False, f"it says {said}, which has been", remedy)
+        return CheckResult("clock", False, f"it says {said}, which has been", remedy)
     if abs(jumped_s) > JUMP_S:
-        return Finding("clock", False, f"it jumped by {jumped_s:+.1f} s during this check", remedy)
+        return CheckResult(
+            "clock", False, f"it jumped by {jumped_s:+.1f} s during this check", remedy
+        )
     if synchronised is False:
-        return Finding("clock", True, f"{said}, which nothing keeps right", remedy)
-    return Finding("clock", True, f"{said}, {'synchronised' if synchronised else 'steady'}")
+        return CheckResult("clock", True, f"{said}, which nothing keeps right", remedy)
+    return CheckResult("clock", True, f"{said}, {'synchronised' if synchronised else 'steady'}")
 
 
 def _synchronised() -> bool | None:

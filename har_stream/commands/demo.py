@@ -27,7 +27,8 @@ from har_stream.config.broker import BrokerSettings
 from har_stream.core.activity import IDLE
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
-from har_stream.mqtt.broker import DEFAULT_HOST, DEFAULT_PORT, answers, started_broker
+from har_stream.mqtt.broker import is_listening, run_broker
+from har_stream.mqtt.broker_address import default_address
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.topics import Topics
 from har_stream.simulation.truth import Stay, truth, write_log
@@ -112,13 +113,14 @@ def _run(options: argparse.Namespace) -> None:
 
 def _show(options: argparse.Namespace, state_dir: Path) -> None:
     watched = _choose_source(options, state_dir)
-    port = 0 if answers(DEFAULT_HOST, DEFAULT_PORT) else DEFAULT_PORT
+    address = default_address()
+    port = 0 if is_listening(address) else address.port
     with contextlib.ExitStack() as processes:
         start = functools.partial(_child, state_dir)
         remember = ("predictor.commands.forecast", "--state-dir", str(state_dir), "--home", "demo")
         reading = start(*remember, "--import", str(watched.history)) if watched.history else None
         with reading or contextlib.nullcontext() as reader:
-            url = processes.enter_context(started_broker(port))
+            url = processes.enter_context(run_broker(port))
             process = processes.enter_context(
                 start("har_stream.commands.stream", *_stream_flags(watched, state_dir, url))
             )

@@ -190,12 +190,12 @@ def _check(path: Path, settings: "Settings") -> None:
 
 
 def _examine(settings: "Settings") -> int:
-    from har_stream.commands.check import examine
+    from har_stream.commands.check import check_all
 
     all_well = True
-    for finding in examine(settings):
-        print(finding, flush=True)
-        all_well &= finding.ok
+    for checked in check_all(settings):
+        print(checked, flush=True)
+        all_well &= checked.ok
     return 0 if all_well else 2
 
 

@@ -1,1 +1,1 @@
-"""config."""
+"""What a person may set: one strict model per concern, and where a node keeps its files."""

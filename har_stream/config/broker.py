@@ -1,4 +1,4 @@
-"""How to reach the broker, and as whom."""
+"""Settings of the broker: where it is, how to trust it, as whom to sign in."""
 
 import os
 from typing import Literal
@@ -29,8 +29,8 @@ class BrokerSettings(Section):
     protocol: Literal["auto", "5", "3.1.1"] = "auto"
 
 
-def password(broker: BrokerSettings) -> str | None:
-    """The broker's password, from its file or from HAR_MQTT_PASSWORD.
+def read_password(broker: BrokerSettings) -> str | None:
+    """Read the broker's password from its file or from HAR_MQTT_PASSWORD.
 
     Raises:
         InputError: The file is missing, or others can read it.

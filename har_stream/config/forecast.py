@@ -14,12 +14,12 @@ def _checked_topic(topic: str) -> str:
     return topic
 
 
-def _as_payload(payload: object) -> object:
+def _as_switch_text(payload: object) -> object:
     """To YAML a bare ON or OFF is true or false; here the words themselves are meant."""
     return {True: "ON", False: "OFF"}[payload] if isinstance(payload, bool) else payload
 
 
-Payload = Annotated[str, BeforeValidator(_as_payload)]
+SwitchText = Annotated[str, BeforeValidator(_as_switch_text)]
 
 
 class RuleSettings(Section):
@@ -32,8 +32,8 @@ class RuleSettings(Section):
     release: Fraction | None = Field(None, description="off below this; none: 0.1 under it")
     cool_down_s: float = Field(600.0, ge=0, description="at least this long between two actions")
     topic: Annotated[str, AfterValidator(_checked_topic)]
-    payload_on: Payload = "ON"
-    payload_off: Payload | None = Field("OFF", description="none: say nothing")
+    payload_on: SwitchText = "ON"
+    payload_off: SwitchText | None = Field("OFF", description="none: say nothing")
     retain: bool = False
     dry_run: bool = Field(False, description="say what it would do, do nothing")
 

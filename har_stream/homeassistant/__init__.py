@@ -1,1 +1,1 @@
-"""homeassistant."""
+"""Home Assistant's MQTT discovery: entities, their announcement and their removal."""

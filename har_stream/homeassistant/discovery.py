@@ -16,7 +16,7 @@ from har_stream.config.settings import DiscoverySettings
 from har_stream.core.atomic_file import replacing
 from har_stream.homeassistant.entities import Config, Device, Entity, camera_device, home_device
 from har_stream.mqtt.connection import Connection
-from har_stream.mqtt.connection_attempt import OnSent
+from har_stream.mqtt.connection_attempt import REFUSED, OnSent
 
 __all__ = ["Announcer", "Device", "camera_device", "home_device", "to_messages"]
 
@@ -127,7 +127,7 @@ class Announcer:
                 remaining = payload["components"]
                 assert isinstance(remaining, dict)  # noqa: S101 -- `_as_device` made it
                 self._publish(topic, payload | {"components": {**leaving, **remaining}})
-            self._publish(topic, payload, on_sent=partial(self._announced, topic, now[topic]))
+            self._publish(topic, payload, on_sent=partial(self._note_announced, topic, now[topic]))
 
     def forget(self, topics: Iterable[str] = ()) -> int:
         """Remove everything that we ever announced, and ``topics``; return how many topics."""
@@ -141,18 +141,18 @@ class Announcer:
     def _publish(self, topic: str, payload: Config, on_sent: OnSent | None = None) -> None:
         self._connection.publish(topic, payload, retain=True, on_sent=on_sent)
 
-    def _announced(self, topic: str, components: dict[str, str], taken: bool) -> None:
+    def _note_announced(self, topic: str, components: dict[str, str], reason_code: int) -> None:
         with self._lock:
-            if taken and self._known.get(topic) != components:
+            if reason_code < REFUSED and self._known.get(topic) != components:
                 self._known[topic] = components
                 self._save()
 
     def _remove(self, topic: str) -> None:
-        self._connection.publish(topic, "", retain=True, on_sent=partial(self._removed, topic))
+        self._connection.publish(topic, "", retain=True, on_sent=partial(self._note_removed, topic))
 
-    def _removed(self, topic: str, taken: bool) -> None:
+    def _note_removed(self, topic: str, reason_code: int) -> None:
         with self._lock:
-            if taken and self._known.pop(topic, None) is not None:
+            if reason_code < REFUSED and self._known.pop(topic, None) is not None:
                 self._save()
 
     def _save(self) -> None:

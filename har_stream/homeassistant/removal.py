@@ -1,8 +1,6 @@
 """Leaves nothing behind on the broker: `--forget` of a node and of a home."""
 
-import threading
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from har_stream.config.settings import Settings
@@ -20,11 +18,9 @@ from har_stream.homeassistant.discovery import (
     home_device,
     to_messages,
 )
-from har_stream.mqtt.claim import claim_node
 from har_stream.mqtt.connection import ONLINE, Connection
+from har_stream.mqtt.probe import check_name_is_free, read_retained
 from har_stream.mqtt.topics import Topics
-
-ANSWER_S = 5.0
 
 
 def forget_node(settings: Settings) -> int:
@@ -33,11 +29,11 @@ def forget_node(settings: Settings) -> int:
     Raises:
         InputError: The node is at work, or the broker cannot be reached or does not answer.
     """
-    claim_node(settings)
+    check_name_is_free(settings)
     devices = [camera_device(settings, each, model="", labels=()) for each in settings.cameras]
     root = Topics(settings.base_topic).node(settings.node)
-    retained = _retained(settings, root)
-    topics = {*retained, *_announced(settings, devices)}
+    retained = read_retained(settings.broker, root)
+    topics = {*retained, *_announcement_topics(settings, devices)}
     return _forget(
         settings,
         topics,
@@ -53,14 +49,14 @@ def forget_home(settings: Settings) -> int:
         InputError: Its forecaster is at work, or the broker cannot be reached or does not answer.
     """
     root = Topics(settings.base_topic).home(settings.home)
-    retained = _retained(settings, root)
+    retained = read_retained(settings.broker, root)
     if retained.get(f"{root}/availability") == ONLINE.encode():
         raise InputError(
             f"home {settings.home!r} is online; end its har-forecast first (after a power cut: "
             "start it once and end it)"
         )
     devices = [home_device(settings, model="", labels=())]
-    topics = {*retained, *_announced(settings, devices)}
+    topics = {*retained, *_announcement_topics(settings, devices)}
     return _forget(
         settings,
         topics,
@@ -69,31 +65,7 @@ def forget_home(settings: Settings) -> int:
     )
 
 
-def _retained(settings: Settings, root: str) -> Mapping[str, bytes]:
-    """What the broker keeps below a topic."""
-    found: dict[str, bytes] = {}
-    mark = f"{root}/forget-{uuid.uuid4().hex}"
-    all_heard = threading.Event()
-
-    def hear(topic: str, payload: bytes) -> None:
-        if topic == mark:
-            all_heard.set()
-        elif payload:
-            found[topic] = payload
-
-    connection = Connection(settings.broker, client_id=f"har-forget-{uuid.uuid4().hex[:12]}")
-    connection.subscribe(f"{root}/#", hear)
-    connection.on_connected(lambda: connection.publish(mark, ""))
-    connection.start(fail_fast=True)
-    try:
-        if not all_heard.wait(ANSWER_S):
-            raise InputError(f"broker {connection.address} does not let us read {root}/#")
-    finally:
-        connection.close()
-    return found
-
-
-def _announced(settings: Settings, devices: Sequence[Device]) -> Iterator[str]:
+def _announcement_topics(settings: Settings, devices: Sequence[Device]) -> Iterator[str]:
     """Where they would be announced, in either style."""
     for style in ("single", "device"):
         discovery = settings.discovery.model_copy(update={"style": style, "enabled": True})

@@ -14,12 +14,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
+from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
+from har_stream.mqtt.broker_address import Address, default_address
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 1883
 START_S = 20.0
 END_S = 5.0
 _LISTENS = "har-broker listens on"
@@ -31,8 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="har-broker",
         description="A small MQTT broker (3.1.1) for this machine; for a home, prefer Mosquitto.",
     )
-    parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="its port (%(default)s)")
+    parser.add_argument(
+        "--host", default=default_address().host, help="address to listen on (%(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=int, default=default_address().port, help="its port (%(default)s)"
+    )
     parser.add_argument(
         "--with-parent",
         action="store_true",
@@ -43,13 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A client that vanishes or speaks MQTT 5 first is everyday life, not worth amqtt's errors.
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)
     logging.getLogger("transitions").setLevel(logging.CRITICAL)
-    try:
-        asyncio.run(_serve(options.host, options.port, with_parent=options.with_parent))
-    except InputError as error:
-        # A parent reads our standard output, and has a line of its own to say it in.
-        print(f"har-broker: {error}", file=sys.stdout if options.with_parent else sys.stderr)
-        return 2
-    return 0
+    # A parent reads our standard output, and has a line of its own to say an error in.
+    with contextlib.redirect_stderr(sys.stdout if options.with_parent else sys.stderr):
+        return run_command(
+            "har-broker",
+            lambda: asyncio.run(
+                _serve(options.host, options.port, with_parent=options.with_parent)
+            ),
+            is_service=True,
+        )
 
 
 @contextlib.contextmanager
@@ -63,27 +69,28 @@ def ensure_broker(url: str | None) -> Iterator[None]:
     Raises:
         InputError: It does not start.
     """
-    if url is not None or answers(DEFAULT_HOST, DEFAULT_PORT):
+    address = default_address()
+    if url is not None or is_listening(address):
         yield
         return
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(started_broker(DEFAULT_PORT))
+            stack.enter_context(run_broker(address.port))
         except InputError:
-            if not answers(DEFAULT_HOST, DEFAULT_PORT):
+            if not is_listening(address):
                 raise
             logger.info("another command has just started a broker, which is used")
         else:
             logger.warning(
                 "no broker answers on %s:%s, so an embedded one runs there until this command ends",
-                DEFAULT_HOST,
-                DEFAULT_PORT,
+                address.host,
+                address.port,
             )
         yield
 
 
 @contextlib.contextmanager
-def started_broker(port: int) -> Iterator[str]:
+def run_broker(port: int) -> Iterator[str]:
     """Run `har-broker` as a child on loopback (port 0: any); yields its URL once it listens.
 
     Raises:
@@ -105,10 +112,10 @@ def started_broker(port: int) -> Iterator[str]:
             process.kill()
 
 
-def answers(host: str, port: int) -> bool:
+def is_listening(address: Address) -> bool:
     """Tell whether somebody listens there."""
     try:
-        with socket.create_connection((host, port), timeout=1.0):
+        with socket.create_connection((address.host, address.port), timeout=1.0):
             return True
     except OSError:
         return False

@@ -8,7 +8,7 @@ from har_stream.config.broker import BrokerSettings, TlsSettings
 from har_stream.core.errors import InputError
 from har_stream.core.url import parse_url
 
-DEFAULT_URL = "mqtt://127.0.0.1:1883"
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 1883
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,20 @@ class Address:
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
 
 
+def default_address() -> Address:
+    """Where a broker is looked for, or an embedded one listens, unless a URL is given."""
+    return Address(DEFAULT_HOST, DEFAULT_PORT, tls=False)
+
+
 def read_address(url: str | None) -> Address:
-    """Read a broker's URL; ``None`` means `DEFAULT_URL`.
+    """Read a broker's URL; ``None`` means `default_address`.
 
     Raises:
         InputError: It is no ``mqtt://`` or ``mqtts://`` URL, or it carries credentials.
     """
-    parts = parse_url(url or DEFAULT_URL)
+    if not url:
+        return default_address()
+    parts = parse_url(url)
     if parts.scheme not in ("mqtt", "mqtts") or not parts.host:
         raise InputError("broker URL: mqtt://host:1883 or mqtts://host:8883 expected")
     if parts.login:
@@ -39,7 +46,7 @@ def read_address(url: str | None) -> Address:
             "with broker.password_file or HAR_MQTT_PASSWORD"
         )
     tls = parts.scheme == "mqtts"
-    port = parts.port or ("8883" if tls else "1883")
+    port = parts.port or ("8883" if tls else str(DEFAULT_PORT))
     if not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 2**16):
         raise InputError(f"broker URL of {parts.host}: its port is none; mqtt://host:1883 expected")
     return Address(parts.host, int(port), tls)

@@ -12,23 +12,22 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Self
+from typing import Protocol, Self
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from har_stream.config.broker import BrokerSettings, password
+from har_stream.config.broker import BrokerSettings, read_password
 from har_stream.core.backoff import backoff_s
 from har_stream.core.errors import InputError
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt import connection_errors
 from har_stream.mqtt.broker_address import read_address, tls_context
-from har_stream.mqtt.connection_attempt import OnSent, Session
+from har_stream.mqtt.connection_attempt import ConnectionAttempt, OnSent
 from har_stream.mqtt.connection_errors import Problem
-from har_stream.mqtt.messages import Message
-from har_stream.mqtt.receiving import MAX_PAYLOAD_BYTES, Handler, Receiver
+from har_stream.mqtt.messages import Message, MessageError
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +40,29 @@ SESSION_S = 7 * 24 * 3600
 """How long a broker keeps a persistent session, in seconds."""
 MAX_UNACKNOWLEDGED = 1000
 
+MAX_PAYLOAD_BYTES = 256 * 1024
+
 Payload = Message | Mapping[str, object] | str
+Handler = Callable[[str, bytes], None]
+"""Takes a topic and a payload; raises `MessageError` where the payload makes no sense."""
 V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 _VERSIONS = {"auto": (V5, V311), "5": (V5,), "3.1.1": (V311,)}
+
+
+class Publishes(Protocol):
+    """What most users need of a `Connection`; a test passes a list of messages in its place."""
+
+    def publish(
+        self,
+        topic: str,
+        payload: Payload,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        expiry_s: float | None = None,
+        on_sent: OnSent | None = None,
+    ) -> bool:
+        """Publish if there is a connection; see `Connection.publish`."""
 
 
 class Connection:
@@ -79,10 +98,10 @@ class Connection:
         self._persistent = persistent
         self._versions = _VERSIONS[broker.protocol]
         self._tls = tls_context(broker)
-        self._password = password(broker)
+        self._password = read_password(broker)
         self._receivers: dict[str, Receiver] = {}
         self._hooks: list[Callable[[], object]] = []
-        self._session: Session | None = None
+        self._attempt: ConnectionAttempt | None = None
         self._announced = False
         self._once = LogOnce()
         self._closing = threading.Event()
@@ -100,13 +119,13 @@ class Connection:
     @property
     def is_connected(self) -> bool:
         """Whether the broker knows that we are there, and has not been lost since."""
-        session = self._session
-        return session is not None and session.accepted and self._announced
+        attempt = self._attempt
+        return attempt is not None and attempt.accepted and self._announced
 
     @property
-    def refuses_aloud(self) -> bool:
+    def reports_refusals(self) -> bool:
         """Whether a broker can tell us that it forbids what we publish: not in MQTT 3.1.1."""
-        return self._session is not None and self._session.version == V5
+        return self._attempt is not None and self._attempt.version == V5
 
     @property
     def n_malformed(self) -> int:
@@ -134,7 +153,7 @@ class Connection:
         self._thread.start()
         if not self._answered.wait(FIRST_ANSWER_S):
             silence = TimeoutError(f"no answer within {FIRST_ANSWER_S:g} s")
-            self._first_problem = connection_errors.from_error(self.address, silence)
+            self._first_problem = connection_errors.explain_error(self.address, silence)
         problem = self._first_problem
         if problem is None:
             return
@@ -161,26 +180,27 @@ class Connection:
             qos: 0 or 1.
             retain: Whether the broker keeps it for later subscribers.
             expiry_s: After so many seconds the broker forgets it (MQTT 5 only).
-            on_sent: Called once with whether the broker took it, in the network thread, where it
-                must not publish; never called where the connection is lost before the answer.
+            on_sent: Called once with the reason code of the broker's answer (`REFUSED` and more: it
+                did not take it), in the network thread, where it must not publish; never called
+                where the connection is lost before the answer.
 
         Returns:
             Whether it is on its way; if not, the caller keeps what must not be lost.
         """
-        session = self._session
-        if session is None or not session.accepted:
+        attempt = self._attempt
+        if attempt is None or not attempt.accepted:
             return False
         fields: dict[str, object] = {}
         if expiry_s is not None:
             fields["MessageExpiryInterval"] = max(1, round(expiry_s))
         if not isinstance(payload, str):
             fields |= {"ContentType": "application/json", "PayloadFormatIndicator": 1}
-        return session.send(
+        return attempt.send(
             topic,
             _encode(payload),
             qos=qos,
             retain=retain,
-            properties=_properties(PacketTypes.PUBLISH, fields) if session.version == V5 else None,
+            properties=_properties(PacketTypes.PUBLISH, fields) if attempt.version == V5 else None,
             on_sent=on_sent,
         )
 
@@ -188,12 +208,12 @@ class Connection:
         """Say ``offline``, let what is on its way arrive (2 s at most) and disconnect."""
         if self._availability is not None:
             self.publish(self._availability, OFFLINE, retain=True)
-        session = self._session
-        if session is not None and session.accepted:
-            session.wait_until_sent(2.0)
+        attempt = self._attempt
+        if attempt is not None and attempt.accepted:
+            attempt.wait_until_sent(2.0)
         self._closing.set()
-        if session is not None:
-            session.end()
+        if attempt is not None:
+            attempt.end()
         if self._thread.is_alive():
             self._thread.join(2.0)
 
@@ -221,15 +241,15 @@ class Connection:
         """Stay connected for as long as it lasts; return why it ended or did not begin."""
         for version in self._versions:
             self._announced = False
-            self._session = Session(
+            self._attempt = ConnectionAttempt(
                 self._make_client(version),
                 self.address,
                 version=version,
                 filters=tuple(self._receivers),
                 on_accepted=self._announce,
-                forbidden=self._forbidden,
+                on_forbidden=self._warn_forbidden,
             )
-            problem = self._session.run(self._connect_options(version))
+            problem = self._attempt.run(self._connect_options(version))
             if problem.kind not in ("version", "closed") or self._closing.is_set():
                 break
         self._versions = tuple(sorted(self._versions, key=lambda known: known != version))
@@ -276,7 +296,7 @@ class Connection:
         self._once.forget(connection_errors.KINDS)
         self._answered.set()
 
-    def _forbidden(self, doing: str, topic: str) -> None:
+    def _warn_forbidden(self, doing: str, topic: str) -> None:
         user = self._broker.username or "anonymous"
         root = topic.split("/")[0]
         self._once.warn(
@@ -284,6 +304,36 @@ class Connection:
             f"broker {self.address} forbids user {user!r} {doing} {topic} (other topics below "
             f"{root}/ are not named again); its access list must allow it",
         )
+
+
+class Receiver:
+    """Calls one handler; a message for which it raises is skipped and counted, and said once.
+
+    Attributes:
+        n_malformed: How many messages were skipped.
+    """
+
+    def __init__(self, topic_filter: str, handler: Handler, once: LogOnce) -> None:
+        self.n_malformed = 0
+        self._topic_filter = topic_filter
+        self._handler = handler
+        self._once = once
+
+    def __call__(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
+        """Take a message from paho."""
+        try:
+            if len(message.payload) > MAX_PAYLOAD_BYTES:
+                raise MessageError(f"{len(message.payload)} bytes are too many")
+            self._handler(message.topic, bytes(message.payload))
+        except MessageError as error:
+            self.n_malformed += 1
+            # Quoted and cut: a stranger wrote it.
+            text = f"skipped a malformed message on {message.topic[:100]!r}: {str(error)[:200]!r}"
+            self._once.warn((self._topic_filter, MessageError), f"{text}; the next ones silently")
+        except Exception as error:
+            self.n_malformed += 1
+            if self._once.is_news((self._topic_filter, type(error))):
+                logger.exception("a message on %.100r could not be handled", message.topic)
 
 
 def _retry_s(n_failed: int) -> float:

@@ -1,4 +1,4 @@
-"""One MQTT connection from CONNECT to its end; `mqtt.Connection` makes a new one each time."""
+"""One MQTT connection from CONNECT to its end; `Connection` makes a new one each time."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,13 @@ from har_stream.mqtt.connection_errors import Problem
 KEEPALIVE_S = 30
 ANSWER_S = 5.0
 """A broker that has not answered CONNECT by then does not understand it."""
-OnSent = Callable[[bool], None]
+REFUSED = 128
+"""Reason codes of a PUBACK from here on are failures (MQTT 5, 3.4.2.1); 3.1.1 knows none."""
+OnSent = Callable[[int], None]
+"""Takes the reason code with which the broker answered for a message."""
 
 
-class Session:
+class ConnectionAttempt:
     """A paho client and what is on its way through it.
 
     Args:
@@ -28,7 +31,7 @@ class Session:
         version: The MQTT version that the client speaks.
         filters: Topic filters to subscribe to (QoS 1) as soon as the broker accepts.
         on_accepted: Called then, in the network thread, after subscribing.
-        forbidden: Called with what the broker forbids us ("publishing to") and the topic.
+        on_forbidden: Called with what the broker forbids us ("publishing to") and the topic.
 
     Attributes:
         accepted: Whether the broker has accepted the connection, and it has not ended.
@@ -42,7 +45,7 @@ class Session:
         version: MQTTProtocolVersion,
         filters: Sequence[str],
         on_accepted: Callable[[], None],
-        forbidden: Callable[[str, str], None],
+        on_forbidden: Callable[[str, str], None],
     ) -> None:
         self.accepted = False
         self.version = version
@@ -50,17 +53,17 @@ class Session:
         self._address = address
         self._filters = filters
         self._on_accepted = on_accepted
-        self._forbidden = forbidden
+        self._on_forbidden = on_forbidden
         self._problem: Problem | None = None
         self._answered = threading.Event()
         self._ended = threading.Event()
         self._unanswered = threading.Condition()
         self._sent: dict[int, tuple[str, OnSent | None]] = {}
-        self._answered_early: dict[int, bool] = {}
-        client.on_connect = self._connected
-        client.on_disconnect = self._disconnected
-        client.on_publish = self._published
-        client.on_subscribe = self._subscribed
+        self._answered_early: dict[int, int] = {}
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
 
     def run(self, options: Mapping[str, Any]) -> Problem:
         """Connect and stay until the connection ends; return why it did or did not come about."""
@@ -69,10 +72,10 @@ class Session:
             self._client.connect(host, port, KEEPALIVE_S, **options)
         except OSError as error:
             self._ended.set()
-            return connection_errors.from_error(self._address, error)
+            return connection_errors.explain_error(self._address, error)
         self._client.loop_start()  # this thread ends by itself with the connection
         if not self._answered.wait(ANSWER_S):
-            self._problem = connection_errors.from_silence(self._address, ANSWER_S)
+            self._problem = connection_errors.explain_silence(self._address, ANSWER_S)
             self.end()
         self._ended.wait()
         self.accepted = False
@@ -104,7 +107,7 @@ class Session:
             if early is None:
                 self._sent[info.mid] = (topic, on_sent)
         if early is not None:
-            self._settle(topic, on_sent, taken=early)
+            self._note_answer(topic, on_sent, early)
         return True
 
     def wait_until_sent(self, timeout_s: float) -> None:
@@ -112,13 +115,13 @@ class Session:
         with self._unanswered:
             self._unanswered.wait_for(lambda: not self._sent, timeout_s)
 
-    def _settle(self, topic: str, on_sent: OnSent | None, *, taken: bool) -> None:
-        if not taken:
-            self._forbidden("publishing to", topic)
+    def _note_answer(self, topic: str, on_sent: OnSent | None, reason_code: int) -> None:
+        if reason_code >= REFUSED:
+            self._on_forbidden("publishing to", topic)
         if on_sent is not None:
-            on_sent(taken)
+            on_sent(reason_code)
 
-    def _connected(
+    def _on_connect(
         self,
         _client: paho.Client,
         _userdata: object,
@@ -127,7 +130,7 @@ class Session:
         _properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self._problem = connection_errors.from_reason(
+            self._problem = connection_errors.explain_refusal(
                 self._address, reason.value, reason.getName()
             )
             self._answered.set()
@@ -138,7 +141,7 @@ class Session:
             self._client.subscribe([(topic_filter, 1) for topic_filter in self._filters])
         self._on_accepted()
 
-    def _disconnected(
+    def _on_disconnect(
         self,
         _client: paho.Client,
         _userdata: object,
@@ -147,14 +150,14 @@ class Session:
         _properties: Properties | None,
     ) -> None:
         if self._problem is None:
-            self._problem = connection_errors.from_end(
+            self._problem = connection_errors.explain_end(
                 self._address, accepted=self.accepted, code=reason.value, name=reason.getName()
             )
         self.accepted = False
         self._answered.set()
         self._ended.set()
 
-    def _published(
+    def _on_publish(
         self,
         _client: paho.Client,
         _userdata: object,
@@ -162,17 +165,16 @@ class Session:
         reason: ReasonCode,
         _properties: Properties,
     ) -> None:
-        taken = not reason.is_failure
         with self._unanswered:
             noted = self._sent.pop(mid, None)
             if noted is None:
-                self._answered_early[mid] = taken
+                self._answered_early[mid] = reason.value
             self._unanswered.notify_all()
         if noted is not None:
             topic, on_sent = noted
-            self._settle(topic, on_sent, taken=taken)
+            self._note_answer(topic, on_sent, reason.value)
 
-    def _subscribed(
+    def _on_subscribe(
         self,
         _client: paho.Client,
         _userdata: object,
@@ -182,4 +184,4 @@ class Session:
     ) -> None:
         for topic_filter, reason in zip(self._filters, reasons, strict=False):
             if reason.is_failure:
-                self._forbidden("subscribing to", topic_filter)
+                self._on_forbidden("subscribing to", topic_filter)

@@ -31,7 +31,7 @@ class Problem:
     by_credentials: bool = False
 
 
-def from_error(address: Address, error: OSError) -> Problem:
+def explain_error(address: Address, error: OSError) -> Problem:
     """Explain an exception raised while connecting."""
     if isinstance(error, ssl.SSLCertVerificationError):
         remedy = _certificate_remedy(error.verify_code)
@@ -51,7 +51,7 @@ def from_error(address: Address, error: OSError) -> Problem:
     )
 
 
-def from_reason(address: Address, code: int, name: str) -> Problem:
+def explain_refusal(address: Address, code: int, name: str) -> Problem:
     """Explain the reason code of a refusing CONNACK (MQTT 5, 3.2.2.2)."""
     if code == UNSUPPORTED_VERSION:
         return Problem("version", f"broker {address} does not speak the MQTT version asked for")
@@ -64,13 +64,13 @@ def from_reason(address: Address, code: int, name: str) -> Problem:
     return Problem("refused", f"broker {address} refuses us: {name}; its log says why")
 
 
-def from_silence(address: Address, waited_s: float) -> Problem:
+def explain_silence(address: Address, waited_s: float) -> Problem:
     """Explain that the broker took the connection and then said nothing."""
     text = f"broker {address} takes the connection but does not answer within {waited_s:g} s"
     return Problem("closed", f"{text}; perhaps it is no MQTT broker")
 
 
-def from_end(address: Address, *, accepted: bool, code: int, name: str) -> Problem:
+def explain_end(address: Address, *, accepted: bool, code: int, name: str) -> Problem:
     """Explain the end of a connection, before or after the broker had accepted it."""
     if code == TAKEN_OVER:
         text = (

@@ -65,8 +65,8 @@ _FORECAST = Forecast(
 
 
 @dataclass(frozen=True, slots=True)
-class Payload:
-    """One kind of payload.
+class TopicDescription:
+    """What travels on one kind of topic.
 
     Attributes:
         topic: Where it travels, below the base topic ``har``.
@@ -82,7 +82,7 @@ class Payload:
 
 
 PAYLOADS = {
-    "activity": Payload(
+    "activity": TopicDescription(
         "<node>/<cam>/activity",
         1,
         True,
@@ -94,7 +94,7 @@ PAYLOADS = {
             room="kitchen",
         ),
     ),
-    "activity_attributes": Payload(
+    "activity_attributes": TopicDescription(
         "<node>/<cam>/activity/attributes",
         0,
         True,
@@ -106,9 +106,11 @@ PAYLOADS = {
             latency_ms=12.1,
         ),
     ),
-    "event": Payload("<node>/<cam>/event", 1, False, _EVENT),
-    "event_ack": Payload("<node>/<cam>/event/ack", 1, False, EventAck(journal="3f6c", seq=184)),
-    "stats": Payload(
+    "event": TopicDescription("<node>/<cam>/event", 1, False, _EVENT),
+    "event_ack": TopicDescription(
+        "<node>/<cam>/event/ack", 1, False, EventAck(journal="3f6c", seq=184)
+    ),
+    "stats": TopicDescription(
         "<node>/stats",
         0,
         False,
@@ -123,26 +125,26 @@ PAYLOADS = {
             outbox_depth=0,
         ),
     ),
-    "bridge_request": Payload(
+    "bridge_request": TopicDescription(
         "<node>/bridge/request/<x>",
         1,
         False,
         BridgeRequest(transaction="7", camera="cam1", from_seq=184),
     ),
-    "bridge_response": Payload(
+    "bridge_response": TopicDescription(
         "<node>/bridge/response/<x>",
         1,
         False,
         BridgeResponse(status="ok", transaction="7", data={"healthy": True}),
     ),
-    "replay": Payload(
+    "replay": TopicDescription(
         "<node>/bridge/response/replay, in data",
         1,
         False,
         Replay(camera="cam1", first_seq=1, last_seq=184, events=[_EVENT]),
     ),
-    "forecast": Payload("home/<home>/forecast", 1, True, _FORECAST),
-    "forecast_attributes": Payload(
+    "forecast": TopicDescription("home/<home>/forecast", 1, True, _FORECAST),
+    "forecast_attributes": TopicDescription(
         "home/<home>/forecast/attributes",
         0,
         True,
@@ -157,7 +159,7 @@ PAYLOADS = {
             },
         ),
     ),
-    "rule": Payload(
+    "rule": TopicDescription(
         "home/<home>/rule/<name>",
         1,
         True,
@@ -166,7 +168,7 @@ PAYLOADS = {
 }
 
 
-def describe(payload: Payload) -> dict[str, Any]:
+def describe(payload: TopicDescription) -> dict[str, Any]:
     """Return the JSON schema of a payload, with its topic and its example."""
     model = type(payload.example)
     # A request is written by others, who may leave out what it does not need.
@@ -183,7 +185,7 @@ def describe(payload: Payload) -> dict[str, Any]:
     }
 
 
-def files() -> dict[str, str]:
+def schema_files() -> dict[str, str]:
     """Return the text of every file by its name."""
     return {
         f"{name}.json": json.dumps(describe(payload), indent=2, ensure_ascii=False) + "\n"
@@ -199,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     folder = Path(arguments[0])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files().items():
+    for name, text in schema_files().items():
         (folder / name).write_text(text)
     return 0
 

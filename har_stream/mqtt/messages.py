@@ -4,6 +4,8 @@ Readers skip fields they do not know; writers emit exactly the fields below. Ins
 zone and milliseconds. `docs/schema` holds the JSON schema and an example of each.
 """
 
+import json
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -33,6 +35,7 @@ Instant = Annotated[
 """Bounded, so that arithmetic on an instant that somebody sent cannot overflow."""
 Probability = Annotated[float, Field(ge=0, le=1)]
 _SCHEMA_ALIAS = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+MAX_CONTEXT_LENGTH = 64
 Ranked = list[tuple[str, Probability]]
 
 
@@ -216,3 +219,28 @@ class RuleState(Message):
     changed_at: Instant
     dry_run: bool
     cause: Forecast | None = None
+
+
+def read_context_value(payload: bytes) -> float | str:
+    """Read a context value: a number, ``true`` or ``false``, or a word.
+
+    Raises:
+        MessageError: It is none of these, or too long.
+    """
+    try:
+        text = payload.decode().strip()
+    except UnicodeDecodeError as error:
+        raise MessageError("context: not UTF-8") from error
+    if not 0 < len(text) <= MAX_CONTEXT_LENGTH or not text.isprintable():
+        raise MessageError(
+            f"context: a number or a word of 1 to {MAX_CONTEXT_LENGTH} characters expected"
+        )
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and math.isfinite(value):
+        return float(value)
+    raise MessageError("context: a number or a word expected")

@@ -1,1 +1,1 @@
-"""publishing."""
+"""Recognitions and changes become MQTT messages; an event is kept until the broker has it."""

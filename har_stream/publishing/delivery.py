@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from har_stream.mqtt.connection import Connection
+from har_stream.mqtt.connection_attempt import REFUSED
 from har_stream.mqtt.messages import ActivityEvent
 from har_stream.publishing.echo import Echo
 from har_stream.publishing.outbox import Outbox, Pending
@@ -85,8 +86,8 @@ class EventMail:
         self._echo.heard(event.id)
         self._deaf = False
 
-    def _note(self, n_connection: int, waiting: Pending, taken: bool) -> None:
-        self._answers.put((n_connection, waiting, taken))
+    def _note(self, n_connection: int, waiting: Pending, reason_code: int) -> None:
+        self._answers.put((n_connection, waiting, reason_code < REFUSED))
         self._answered()
 
     def _note_answers(self, now_s: float) -> None:
@@ -97,7 +98,7 @@ class EventMail:
                 self._n_on_way -= 1
             if taken:
                 self._outbox.mark_sent(waiting.position)
-                if is_of_now and not self._connection.refuses_aloud:
+                if is_of_now and not self._connection.reports_refusals:
                     self._echo.taken(waiting.event.id, now_s)
             elif self._retry_s is None:
                 self._retry_s = now_s + REFUSED_RETRY_S

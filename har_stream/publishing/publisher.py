@@ -17,9 +17,9 @@ from har_stream.config.state_dir import node_announcements, node_client
 from har_stream.core.activity import CameraState, CameraStatus, Change, Recognition
 from har_stream.core.log_once import LogOnce
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, camera_device, to_messages
-from har_stream.mqtt.claim import claim_node
 from har_stream.mqtt.connection import ONLINE, Connection
 from har_stream.mqtt.messages import ActivityEvent, EventAck, MessageError
+from har_stream.mqtt.probe import check_name_is_free
 from har_stream.mqtt.topics import Topics
 from har_stream.publishing import systemd
 from har_stream.publishing.camera_topics import CameraReport
@@ -120,7 +120,7 @@ class Publisher:
             InputError: The node's name is taken, the broker refuses our credentials or, with
                 ``fail_fast``, does not answer.
         """
-        claim_node(self._settings)
+        check_name_is_free(self._settings)
         node = self._settings.node
         subscribe = self._connection.subscribe
         subscribe(self._topics.camera(node, "+", "event"), self._came_back)

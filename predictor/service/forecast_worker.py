@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from har_stream.config.settings import Settings
 from har_stream.core.log_once import LogOnce
+from har_stream.mqtt.connection import Publishes
 from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
@@ -22,7 +23,6 @@ from predictor.journal.records import Context, JournalEntry
 from predictor.models.online import Forecaster
 from predictor.service.home_clock import CameraKey, Timing
 from predictor.service.home_forecast import HomeForecast
-from predictor.service.publisher import Publisher
 from predictor.service.rules import RuleRunner
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class ForecastWorker:
         self,
         settings: Settings,
         journal: Journal,
-        publisher: Publisher,
+        publisher: Publishes,
         *,
         make_forecaster: Callable[[], Forecaster],
         announce: Callable[[str, tuple[str, ...]], None],

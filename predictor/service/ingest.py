@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 
 from har_stream.config.ids import is_id
 from har_stream.core.log_once import LogOnce
+from har_stream.mqtt.connection import Publishes
 from har_stream.mqtt.messages import (
     ActivityEvent,
     BridgeRequest,
@@ -25,7 +26,6 @@ from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry, Progress
 from predictor.service.home_clock import CameraKey
-from predictor.service.publisher import Publisher
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class EventIngest:
     def __init__(
         self,
         journal: Journal,
-        publisher: Publisher,
+        publisher: Publishes,
         *,
         topics: Topics,
         deliver: Callable[[JournalEntry], None],

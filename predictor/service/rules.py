@@ -11,10 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from har_stream.config.forecast import RuleSettings
 from har_stream.config.settings import Settings
+from har_stream.mqtt.connection import Publishes
 from har_stream.mqtt.messages import Forecast, RuleState
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
-from predictor.service.publisher import Publisher
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class RuleRunner:
     """
 
     def __init__(
-        self, settings: Settings, journal: Journal, publisher: Publisher, *, dry_run: bool
+        self, settings: Settings, journal: Journal, publisher: Publishes, *, dry_run: bool
     ) -> None:
         self._rules = [
             rule.model_copy(update={"dry_run": rule.dry_run or dry_run})
@@ -137,7 +137,7 @@ class RuleRunner:
             del self._unsent[rule.name]
             return
 
-        def strike_out(_taken: bool) -> None:
+        def strike_out(_reason_code: int) -> None:
             if self._unsent.get(rule.name) is state:
                 del self._unsent[rule.name]
 

@@ -14,12 +14,11 @@ from har_stream.config.settings import Settings
 from har_stream.config.state_dir import home_announcements, home_client
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
 from har_stream.mqtt.connection import ONLINE, Connection
-from har_stream.mqtt.messages import ActivityState, MessageError
+from har_stream.mqtt.messages import ActivityState, MessageError, read_context_value
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry
 from predictor.models.online import Forecaster
-from predictor.service.context_value import read_value
 from predictor.service.forecast_worker import ForecastWorker
 from predictor.service.ingest import EventIngest
 
@@ -163,7 +162,7 @@ class ForecastService:
         name = self._topics.split(topic)[3]
         if not is_id(name):
             raise MessageError(f"context {name!r:.40}: a name of a-z, 0-9, _ and - expected")
-        self._due.put(partial(self._worker.take_context, name, read_value(payload)))
+        self._due.put(partial(self._worker.take_context, name, read_context_value(payload)))
 
     def _take_birth(self, _topic: str, payload: bytes) -> None:
         if payload.decode(errors="replace") == ONLINE:

@@ -25,8 +25,6 @@ EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
 KNOWN_FOLDERS = {"predictor/service", "training"}
 KNOWN_SMALL = {
     "har_stream.cameras.masks",
-    "har_stream.core.backoff",
-    "har_stream.mqtt.receiving",
     "har_stream.publishing.echo",
     "har_stream.publishing.event_log",
     "har_stream.publishing.systemd",
@@ -34,7 +32,6 @@ KNOWN_SMALL = {
     "predictor.estimators.evidence",
     "predictor.estimators.rooms",
     "predictor.models.replay",
-    "predictor.service.context_value",
     "training.data.official_lists",
     "training.fitting.precision",
     "training.fitting.warm_up",
@@ -44,9 +41,7 @@ KNOWN_CLASSES = {
     "Entry",
     "EventScore",
     "Network",
-    "Publisher",
     "Segment",
-    "Session",
 }
 KNOWN_MAPS = {module_name(folder) for folder in FOLDERS}
 

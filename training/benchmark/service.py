@@ -23,7 +23,8 @@ from har_stream.config.broker import BrokerSettings
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import Recognition
 from har_stream.core.errors import InputError
-from har_stream.mqtt.broker import answers, started_broker
+from har_stream.mqtt.broker import is_listening, run_broker
+from har_stream.mqtt.broker_address import Address
 from har_stream.mqtt.connection import Connection
 from har_stream.pipeline import Pipeline
 from har_stream.recognition.recogniser import Recogniser
@@ -103,7 +104,7 @@ def local_broker() -> Iterator[str]:
     """Run Mosquitto on loopback where it is installed, otherwise our own broker; yields its URL."""
     mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if mosquitto is None:
-        with started_broker(0) as url:
+        with run_broker(0) as url:
             yield url
         return
     with socket.socket() as probe:
@@ -113,7 +114,7 @@ def local_broker() -> Iterator[str]:
     with subprocess.Popen([mosquitto, "-p", str(port)], **quiet) as process:  # noqa: S603
         try:
             give_up = time.monotonic() + LISTEN_S
-            while not answers("127.0.0.1", port):
+            while not is_listening(Address("127.0.0.1", port, tls=False)):
                 if time.monotonic() > give_up or process.poll() is not None:
                     raise InputError(f"{mosquitto} does not start on port {port}")
                 time.sleep(0.02)

@@ -12,15 +12,14 @@ from support.processes.stream_process import eager_copy, shipped_bundle, write_v
 from support.video.video_source import MjpegServer, grey
 
 from har_stream.bundles.bundle import MANIFEST
-from har_stream.commands import broker_check, stream
-from har_stream.commands.check import check_camera, check_clock
-from har_stream.commands.finding import Finding
+from har_stream.commands import stream
+from har_stream.commands.check import CheckResult, check_camera, check_clock, discovery_result
 from har_stream.config.broker import BrokerSettings
 from har_stream.config.camera import CameraSettings
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
-from har_stream.mqtt import broker
-from har_stream.mqtt import probe as audience
+from har_stream.mqtt import broker_address, probe
+from har_stream.mqtt.probe import open_probe
 
 WHEN = datetime(2026, 11, 22, 18, tzinfo=UTC)
 
@@ -160,7 +159,7 @@ def test_a_broker_that_does_not_let_us_write(
     check, make_mosquitto, tmp_path: Path, video: Path, monkeypatch, protocol: str
 ) -> None:
     """With MQTT 3.1.1 a refusal looks like success; that nothing comes back betrays it."""
-    monkeypatch.setattr(broker_check, "ANSWER_S", 1.0)
+    monkeypatch.setattr(probe, "ANSWER_S", 1.0)
     acl = tmp_path / "acl"
     acl.write_text("topic read har/#\ntopic readwrite homeassistant/#\n")
     forbidding = make_mosquitto(f"acl_file {acl}")
@@ -196,8 +195,8 @@ def test_nobody_listening_is_a_fault_where_discovery_is_on(
         ended, lines = check("--config", config)
         assert ended == status
         assert lines["discovery"].startswith(says)
-        (probe,) = listener.wait_for(len)
-        assert re.fullmatch("har/n1/check-[0-9a-f]{32}", probe.topic)
+        (marked,) = listener.wait_for(len)
+        assert re.fullmatch("har/n1/check-[0-9a-f]{32}", marked.topic)
     with listening(mosquitto.port, "#") as late:
         late.publish("end", "")
         came = late.wait_for(lambda messages: late.on("end"))
@@ -209,25 +208,22 @@ def test_forbidden_discovery_is_told(make_mosquitto, tmp_path: Path) -> None:
     acl = tmp_path / "acl"
     acl.write_text("topic readwrite har/#\n")
     settings = BrokerSettings(url=make_mosquitto(f"acl_file {acl}").url)
-    answer = audience.ask(settings, "homeassistant/sensor/n1/check/config")
-    found = broker_check.judge_discovery("homeassistant", answer=answer, said_online=False)
+    topic = "homeassistant/sensor/n1/check/config"
+    with open_probe(settings) as asking:
+        asking.publish(topic)
+        answer = asking.reason_code(topic)
+    found = discovery_result("homeassistant", answer=answer, said_online=False)
     assert not found.ok
     assert found.remedy == "its access list must allow this user to write homeassistant/#"
 
 
 def test_without_a_broker_the_embedded_one_is_tried(check, monkeypatch) -> None:
     port = free_port()
-    monkeypatch.setattr(broker, "DEFAULT_PORT", port)
-    monkeypatch.setattr("har_stream.mqtt.broker_address.DEFAULT_URL", f"mqtt://127.0.0.1:{port}")
+    monkeypatch.setattr(broker_address, "DEFAULT_PORT", port)
     status, lines = check()
     assert status == 0
     assert lines["mqtt"].startswith("hint   mqtt: embedded broker mqtt://127.0.0.1:")
     assert "cannot tell whether anybody listens" in lines["discovery"]
-
-
-def test_an_unreachable_or_refusing_broker_gives_no_answer(make_mosquitto) -> None:
-    assert audience.ask(BrokerSettings(url=f"mqtt://127.0.0.1:{free_port()}"), "t") is None
-    assert audience.ask(BrokerSettings(url=make_mosquitto(anonymous=False).url), "t") is None
 
 
 @pytest.mark.parametrize(
@@ -246,6 +242,11 @@ def test_the_clock_is_judged(at, jumped_s, synchronised, says: str) -> None:
 
 
 def test_an_errors_own_remedy_wins() -> None:
-    own = Finding.of("camera", InputError("it burns; call the fire brigade"), remedy="buy one")
+    own = CheckResult.from_error(
+        "camera", InputError("it burns; call the fire brigade"), remedy="buy one"
+    )
     assert (own.text, own.remedy) == ("it burns", "call the fire brigade")
-    assert Finding.of("camera", InputError("it burns"), remedy="buy one").remedy == "buy one"
+    assert (
+        CheckResult.from_error("camera", InputError("it burns"), remedy="buy one").remedy
+        == "buy one"
+    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.repository import ROOT
 
 from har_stream.config import settings, yaml_file
-from har_stream.config.broker import BrokerSettings, password
+from har_stream.config.broker import BrokerSettings, read_password
 from har_stream.config.camera import CameraSettings
 from har_stream.core.errors import InputError
 
@@ -117,14 +117,14 @@ def test_a_password_comes_from_a_private_file_or_the_environment(
     broker = BrokerSettings(password_file=secret)
     secret.chmod(0o644)
     with pytest.raises(InputError, match="chmod 600"):
-        password(broker)
+        read_password(broker)
     secret.chmod(0o600)
-    assert password(broker) == "from file"
+    assert read_password(broker) == "from file"
     secret.unlink()
     with pytest.raises(InputError, match="cannot be read"):
-        password(broker)
+        read_password(broker)
     monkeypatch.setenv("HAR_MQTT_PASSWORD", "from environment")
-    assert password(BrokerSettings()) == "from environment"
+    assert read_password(BrokerSettings()) == "from environment"
 
 
 def test_the_example_loads_as_it_stands_and_with_every_key_set(config: Path) -> None:

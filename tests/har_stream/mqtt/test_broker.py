@@ -13,8 +13,9 @@ from support.processes.node import Node, change
 
 from har_stream.config.broker import BrokerSettings
 from har_stream.core.errors import InputError
-from har_stream.mqtt import broker
-from har_stream.mqtt.broker import answers, ensure_broker, started_broker
+from har_stream.mqtt import broker, broker_address
+from har_stream.mqtt.broker import ensure_broker, is_listening, run_broker
+from har_stream.mqtt.broker_address import default_address, read_address
 from har_stream.mqtt.connection import Connection
 
 
@@ -34,7 +35,7 @@ def test_it_says_where_it_listens_and_ends_on_a_signal(sign: signal.Signals) -> 
     assert process.stdout is not None
     said = process.stdout.readline()
     assert said.startswith("har-broker listens on mqtt://127.0.0.1:")
-    assert answers("127.0.0.1", int(said.rsplit(":", 1)[1]))
+    assert is_listening(read_address(said.split()[-1]))
     process.send_signal(sign)
     assert process.wait(10) == 0
 
@@ -52,7 +53,7 @@ def test_a_taken_port_is_one_line_and_status_2() -> None:
 
 
 def test_our_client_falls_back_to_3_1_1_at_once_and_everything_works() -> None:
-    with started_broker(0) as url:
+    with run_broker(0) as url:
         got = threading.Event()
         connection = Connection(
             BrokerSettings(url=url), client_id="c", availability="har/n1/availability"
@@ -71,14 +72,14 @@ def test_our_client_falls_back_to_3_1_1_at_once_and_everything_works() -> None:
 
 
 def test_only_mqtt_5_asked_for_is_refused_in_one_line() -> None:
-    with started_broker(0) as url:
+    with run_broker(0) as url:
         connection = Connection(BrokerSettings(url=url, protocol="5"), client_id="c")
         with pytest.raises(InputError, match="does not speak the MQTT version"):
             connection.start(fail_fast=True)
 
 
 def test_a_whole_node_works_on_it(tmp_path) -> None:
-    with started_broker(0) as url:
+    with run_broker(0) as url:
         node = Node(url, tmp_path)
         listener = Listener(node.connection.address.port, "har/#", protocol=paho.MQTTv311)
         node.publisher.start()
@@ -92,8 +93,8 @@ def test_a_whole_node_works_on_it(tmp_path) -> None:
 def test_it_ends_with_the_process_that_started_it_even_after_kill_9() -> None:
     program = (
         "import time\n"
-        "from har_stream.mqtt.broker import started_broker\n"
-        "with started_broker(0) as url:\n"
+        "from har_stream.mqtt.broker import run_broker\n"
+        "with run_broker(0) as url:\n"
         "    print(url, flush=True)\n"
         "    time.sleep(60)\n"
     )
@@ -109,32 +110,32 @@ def test_it_ends_with_the_process_that_started_it_even_after_kill_9() -> None:
 
 def test_a_broker_is_started_only_where_none_answers(monkeypatch, caplog) -> None:
     port = free_port()
-    monkeypatch.setattr(broker, "DEFAULT_PORT", port)
+    monkeypatch.setattr(broker_address, "DEFAULT_PORT", port)
     with ensure_broker("mqtt://elsewhere:1883"):
-        assert not answers("127.0.0.1", port)
+        assert not is_listening(default_address())
     with ensure_broker(None):
-        assert answers("127.0.0.1", port)
+        assert is_listening(default_address())
         assert "an embedded one runs there until this command ends" in caplog.text
         caplog.clear()
         with ensure_broker(None):
             assert not caplog.records
-        assert answers("127.0.0.1", port), "whoever found it does not end it"
-    assert not answers("127.0.0.1", port)
+        assert is_listening(default_address()), "whoever found it does not end it"
+    assert not is_listening(default_address())
 
 
 def test_a_broker_that_cannot_start_is_one_line_of_the_command(capfd) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"127.0.0.1:{port}: cannot listen"):
-            started_broker(port).__enter__()
+            run_broker(port).__enter__()
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_command_that_loses_the_race_uses_the_others_broker(monkeypatch, caplog) -> None:
-    with started_broker(0) as url:
-        monkeypatch.setattr(broker, "DEFAULT_PORT", int(url.rsplit(":", 1)[1]))
+    with run_broker(0) as url:
+        monkeypatch.setattr(broker_address, "DEFAULT_PORT", int(url.rsplit(":", 1)[1]))
         looked = iter([False, True])  # the other one began to listen in between
-        monkeypatch.setattr(broker, "answers", lambda *_: next(looked))
+        monkeypatch.setattr(broker, "is_listening", lambda *_: next(looked))
         with caplog.at_level("INFO"), ensure_broker(None):
             assert "another command has just started a broker" in caplog.text
             assert "embedded" not in caplog.text
@@ -145,7 +146,7 @@ def test_a_command_that_loses_the_race_uses_the_others_broker(monkeypatch, caplo
     [b"", b"\x10", b"\x10\xff\xff\xff\xff\xff", b"\x30\x05hello", b"GET / HTTP/1.1\r\n\r\n"],
 )
 def test_strangers_do_not_disturb_it(knock: bytes) -> None:
-    with started_broker(0) as url:
+    with run_broker(0) as url:
         port = int(url.rsplit(":", 1)[1])
         with socket.create_connection(("127.0.0.1", port), timeout=10) as stranger:
             stranger.sendall(knock)

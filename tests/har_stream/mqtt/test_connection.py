@@ -22,13 +22,15 @@ from har_stream.mqtt import connection as mqtt_connection
 from har_stream.mqtt import connection_errors
 from har_stream.mqtt.broker_address import read_address
 from har_stream.mqtt.connection import (
+    MAX_PAYLOAD_BYTES,
     MAX_UNACKNOWLEDGED,
     RETRY_FIRST_S,
     RETRY_LONGEST_S,
     Connection,
+    Receiver,
 )
+from har_stream.mqtt.connection_attempt import REFUSED
 from har_stream.mqtt.messages import EventAck, MessageError
-from har_stream.mqtt.receiving import MAX_PAYLOAD_BYTES, Receiver
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def test_the_back_off_lies_within_its_bounds_and_grows(n: int, jitter: float) ->
 def test_a_broker_that_says_so_tells_that_another_client_has_our_id() -> None:
     """MQTT 5 has a reason for it, 142; Mosquitto 2.0.11 just hangs up."""
     address = read_address("mqtt://broker")
-    problem = connection_errors.from_end(
+    problem = connection_errors.explain_end(
         address, accepted=True, code=142, name="Session taken over"
     )
     assert problem.kind == "taken"
@@ -185,8 +187,8 @@ def test_an_answer_is_reported_whether_it_comes_before_or_after_publish_returns(
     taken: list[int] = []
     all_taken = threading.Event()
 
-    def note(number: int, was_taken: bool) -> None:
-        assert was_taken
+    def note(number: int, reason_code: int) -> None:
+        assert reason_code < REFUSED
         taken.append(number)
         if len(taken) == 500:
             all_taken.set()

@@ -17,12 +17,12 @@ class Connection:
     """Takes everything; ``answers`` holds what to call once the broker has it."""
 
     address = "mqtt://broker"
-    refuses_aloud = False
+    reports_refusals = False
 
     def __init__(self) -> None:
-        self.answers: list[Callable[[bool], None]] = []
+        self.answers: list[Callable[[int], None]] = []
 
-    def publish(self, _topic: str, _payload: object, *, on_sent: Callable[[bool], None]) -> bool:
+    def publish(self, _topic: str, _payload: object, *, on_sent: Callable[[int], None]) -> bool:
         """Hand over; the broker answers when the test says so."""
         self.answers.append(on_sent)
         return True
@@ -51,7 +51,7 @@ def _warnings(caplog: pytest.LogCaptureFixture) -> int:
 
 def test_an_echo_that_stays_away_is_said_once(mail, connection, outbox, caplog) -> None:
     mail.step(0.0)
-    connection.answers[0](True)
+    connection.answers[0](0)
     for now_s in (0.0, ECHO_S + 1, 2 * ECHO_S):
         mail.step(now_s)
     assert outbox.depth() == 0
@@ -62,7 +62,7 @@ def test_no_echo_is_expected_of_a_connection_that_has_ended(
     mail, connection, outbox, caplog
 ) -> None:
     mail.step(0.0)
-    connection.answers[0](True)  # the last that it said
+    connection.answers[0](0)  # the last that it said
     mail.reconnected()
     for now_s in (0.0, ECHO_S + 1):
         mail.step(now_s)
@@ -71,9 +71,9 @@ def test_no_echo_is_expected_of_a_connection_that_has_ended(
 
 
 def test_no_echo_is_expected_where_a_refusal_is_said_aloud(mail, connection, caplog) -> None:
-    connection.refuses_aloud = True
+    connection.reports_refusals = True
     mail.step(0.0)
-    connection.answers[0](True)
+    connection.answers[0](0)
     for now_s in (0.0, ECHO_S + 1):
         mail.step(now_s)
     assert _warnings(caplog) == 0

@@ -40,7 +40,7 @@ class RecordingPublisher:
         qos: int = 1,
         retain: bool = False,
         expiry_s: float | None = None,
-        on_sent: Callable[[bool], None] | None = None,
+        on_sent: Callable[[int], None] | None = None,
     ) -> bool:
         """Keep a message."""
         assert qos in (0, 1)
@@ -49,7 +49,7 @@ class RecordingPublisher:
         text = payload.encode().decode() if isinstance(payload, Message) else payload
         self.messages.append(Said(topic, str(text), retain, expiry_s))
         if on_sent is not None and self.answers:
-            on_sent(True)
+            on_sent(0)
         return True
 
     def on(self, topic: str) -> list[Any]:

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.mqtt.messages import MessageError
-from predictor.service.context_value import MAX_LENGTH, read_value
+from har_stream.mqtt.messages import MAX_CONTEXT_LENGTH, MessageError, read_context_value
 
 
 @pytest.mark.parametrize(
@@ -20,7 +19,7 @@ from predictor.service.context_value import MAX_LENGTH, read_value
     ],
 )
 def test_values(payload: bytes, value: float | str) -> None:
-    assert read_value(payload) == value
+    assert read_context_value(payload) == value
 
 
 @pytest.mark.parametrize(
@@ -29,13 +28,13 @@ def test_values(payload: bytes, value: float | str) -> None:
 )
 def test_what_is_none(payload: bytes) -> None:
     with pytest.raises(MessageError, match="context"):
-        read_value(payload)
+        read_context_value(payload)
 
 
 @given(st.binary(max_size=200))
 def test_anything_is_a_bounded_value_or_refused(payload: bytes) -> None:
     try:
-        value = read_value(payload)
+        value = read_context_value(payload)
     except MessageError:
         return
-    assert isinstance(value, float) or len(value) <= MAX_LENGTH
+    assert isinstance(value, float) or len(value) <= MAX_CONTEXT_LENGTH
