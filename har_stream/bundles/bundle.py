@@ -266,7 +266,7 @@ def _to_json(manifest: Manifest) -> str:
 
 
 def _bring(path: Path, name: str, outside: Outside) -> Path:
-    found = weights.of_hash(outside.sha256, suffix=Path(name).suffix)
+    found = weights.find_by_hash(outside.sha256, suffix=Path(name).suffix)
     if found is None:
         raise InputError(f"{path}: it needs {name}, which is not its own; bring it: {outside.how}")
     return found

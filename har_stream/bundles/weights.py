@@ -25,7 +25,7 @@ def folder() -> Path:
     return weights_cache()
 
 
-def named(name_or_path: str, *, suffixes: tuple[str, ...], known: Collection[str]) -> Path:
+def find_by_name(name_or_path: str, *, suffixes: tuple[str, ...], known: Collection[str]) -> Path:
     """Find a file of weights by its path, or by the name that it is downloaded under.
 
     Args:
@@ -55,7 +55,7 @@ def how_to_bring(name: str) -> str:
     return f"train-har download weights {name}"
 
 
-def keep(path: Path) -> Path:
+def keep_copy(path: Path) -> Path:
     """Copy a file of weights to where bundles look for theirs, unless it is there already.
 
     Returns:
@@ -65,7 +65,7 @@ def keep(path: Path) -> Path:
         InputError: It cannot be copied.
     """
     sha256 = hash_of(path)
-    if found := of_hash(sha256, suffix=path.suffix):
+    if found := find_by_hash(sha256, suffix=path.suffix):
         return found
     kept = folder() / f"{path.stem}-{sha256[:8]}" / path.name
     with writing(kept):
@@ -78,7 +78,7 @@ def keep(path: Path) -> Path:
     return kept
 
 
-def of_hash(sha256: str, *, suffix: str) -> Path | None:
+def find_by_hash(sha256: str, *, suffix: str) -> Path | None:
     """Find a file of weights by the hash of its content."""
     files = (path for place in _places() for path in _files(place) if path.suffix == suffix)
     return next((path for path in files if hash_of(path) == sha256), None)

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,17 +37,20 @@ class SourceCounts:
     n_stalls: int = 0
 
 
-def open_url(url: str, *parameters: int, n_threads: int = 1) -> cv2.VideoCapture | None:
+def open_url(
+    url: str, parameters: Mapping[int, int] | None = None, *, n_threads: int = 1
+) -> cv2.VideoCapture | None:
     """Open a file or a network stream with FFmpeg; `None` where that fails.
 
     Args:
         url: Path or URL.
-        parameters: OpenCV's open parameters: key, value, key, value.
+        parameters: OpenCV's, for opening.
         n_threads: Decoding threads. More than one hold live frames back, and cost 40 % more CPU
             time at 320x240; they pay for one file that has the machine to itself.
     """
-    threads = (cv2.CAP_PROP_N_THREADS, n_threads)
-    opened = cv2.VideoCapture(openable(url), cv2.CAP_FFMPEG, [*threads, *parameters])
+    parameters = {cv2.CAP_PROP_N_THREADS: n_threads, **(parameters or {})}
+    flat = [number for item in parameters.items() for number in item]
+    opened = cv2.VideoCapture(openable(url), cv2.CAP_FFMPEG, flat)
     return opened if opened.isOpened() else None
 
 

@@ -140,6 +140,8 @@ def _open(source: str, *, open_s: float, stall_s: float) -> cv2.VideoCapture | N
         return capture.open_device(int(source))
     return capture.open_url(
         source,
-        *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(open_s * 1000)),
-        *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(stall_s * 1000)),
+        {
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: int(open_s * 1000),
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(stall_s * 1000),
+        },
     )

@@ -36,7 +36,7 @@ from har_stream.mqtt.connection import ONLINE
 from har_stream.mqtt.connection_attempt import REFUSED
 from har_stream.mqtt.probe import open_probe
 from har_stream.mqtt.topics import Topics
-from har_stream.recognition.camera_track import deciding_for
+from har_stream.recognition.camera_track import thresholds_for
 from har_stream.recognition.recogniser import Recogniser
 
 LOOK_S = 2.0
@@ -236,7 +236,7 @@ def check_camera(camera: CameraSettings, loaded: Bundle | None) -> CheckResult:
     name = f"camera {camera.id}"
     try:
         if loaded is not None:
-            deciding_for(camera, loaded.manifest)
+            thresholds_for(camera, loaded.manifest)
         return _look(name, camera, loaded)
     except InputError as error:
         return CheckResult.from_error(name, error, remedy=SILENT_REMEDY)

@@ -180,14 +180,14 @@ def _watch(
     topics = Topics()
     lock = threading.Lock()
 
-    def take(topic: str, payload: bytes) -> None:
+    def receive(topic: str, payload: bytes) -> None:
         with lock:
-            line = view.take(topics, topic, payload)
+            line = view.add_message(topics, topic, payload)
         if line and not console.is_terminal:
             console.print(line, highlight=False, soft_wrap=True)
 
     connection = Connection(BrokerSettings(url=url), client_id="har-demo-view")
-    connection.subscribe(f"{topics.base}/#", take)
+    connection.subscribe(f"{topics.base}/#", receive)
     console.print(view.title, view.footer, sep="\n", highlight=False, soft_wrap=True)
     drawing = (
         Live(console=console, screen=True, auto_refresh=False)

@@ -47,8 +47,8 @@ class LiveView:
     n_forecasts: int = 0
     is_away: bool = False
 
-    def take(self, topics: Topics, topic: str, payload: bytes) -> str | None:
-        """Take in one MQTT message.
+    def add_message(self, topics: Topics, topic: str, payload: bytes) -> str | None:
+        """Show what one MQTT message says from here on.
 
         Returns:
             One line for a terminal that cannot draw; only events, and forecasts that expect

@@ -179,12 +179,12 @@ def _load_bundle(settings: "Settings") -> "Bundle":
 
 def _check(path: Path, settings: "Settings") -> None:
     from har_stream.publishing.publisher import open_connection
-    from har_stream.recognition.camera_track import deciding_for
+    from har_stream.recognition.camera_track import thresholds_for
 
     open_connection(settings)  # reads its files; connects only when started
     loaded = _load_bundle(settings)
     for camera in settings.cameras:
-        deciding_for(camera, loaded.manifest)
+        thresholds_for(camera, loaded.manifest)
     names = ", ".join(camera.id for camera in settings.cameras) or "none"
     print(f"{path}: fine; bundle {loaded.manifest.name}, cameras: {names}")
 

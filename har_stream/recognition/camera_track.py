@@ -54,7 +54,7 @@ class CameraTrack:
         self._newest_at: datetime | None = None  # none before the first frame, and once lost
         self._away_s: float | None = None
         self._arrived_s = 0.0
-        self._thresholds = deciding_for(settings, manifest)
+        self._thresholds = thresholds_for(settings, manifest)
         self._segmenter = Segmenter(self.camera, self._thresholds, span_s=manifest.clip.span_s)
         self._hop_frames = manifest.hop_frames
         rests_after_s = (manifest.clip.n_frames + self._hop_frames) / manifest.clip.sample_hz
@@ -162,7 +162,7 @@ def _log(*changes: Change | None) -> Iterator[Change]:
             yield change
 
 
-def deciding_for(camera: CameraSettings, manifest: Manifest) -> Thresholds:
+def thresholds_for(camera: CameraSettings, manifest: Manifest) -> Thresholds:
     """Lay a camera's own settings over what the bundle says.
 
     Raises:

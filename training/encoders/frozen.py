@@ -108,7 +108,8 @@ def _from_outside(encoder: EncoderConfig, config: RunConfig) -> Frozen:
     _check_memory(config.network, encoder)
     pretrained.check_pixels(config.clip, pretrained.BACKBONE_PIXELS)
     _check_size(config, backbone)
-    path = weights.keep(weights.named(encoder.weights, suffixes=(".tflite",), known=WEIGHTS))
+    found = weights.find_by_name(encoder.weights, suffixes=(".tflite",), known=WEIGHTS)
+    path = weights.keep_copy(found)
     sha256 = weights.hash_of(path)
     outside = Outside(
         sha256=sha256,

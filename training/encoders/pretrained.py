@@ -128,7 +128,7 @@ def trunk(model: keras.Model, cnn: Cnn) -> keras.Model:
 
 def _load(model: keras.Model, encoder: EncoderConfig) -> None:
     """Load a trunk's `.weights.h5`, or the `.h5` that the library publishes for the whole."""
-    path = weights.named(encoder.weights, suffixes=(".h5",), known=WEIGHTS)
+    path = weights.find_by_name(encoder.weights, suffixes=(".h5",), known=WEIGHTS)
     try:
         if path.name.endswith(".weights.h5"):
             model.load_weights(path)

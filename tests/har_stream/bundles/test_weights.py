@@ -86,11 +86,11 @@ def test_weights_are_found_by_path_and_by_name_and_never_made_up(
     file = tmp_path / "weights/summing/any-name.tflite"
     known = ("other", "third")
     for given in ("summing", str(file), str(file.parent)):
-        assert weights.named(given, suffixes=(".tflite",), known=known) == file
+        assert weights.find_by_name(given, suffixes=(".tflite",), known=known) == file
     with pytest.raises(InputError, match="train-har download weights other, or give a path"):
-        weights.named("/gone/other", suffixes=(".tflite",), known=known)
+        weights.find_by_name("/gone/other", suffixes=(".tflite",), known=known)
     with pytest.raises(InputError, match=r"no weights 'summing'.*: give a path, .*: other, third$"):
-        weights.named("summing", suffixes=(".h5",), known=known)
+        weights.find_by_name("summing", suffixes=(".h5",), known=known)
 
 
 def test_weights_from_anywhere_are_kept_where_bundles_find_them(
@@ -98,19 +98,19 @@ def test_weights_from_anywhere_are_kept_where_bundles_find_them(
 ) -> None:
     monkeypatch.setattr(weights, "folder", lambda: tmp_path / "kept")
     there = tmp_path / "weights/summing/any-name.tflite"
-    assert weights.keep(there) == there
+    assert weights.keep_copy(there) == there
     assert not (tmp_path / "kept").exists()
     elsewhere = tmp_path / "elsewhere.tflite"
     elsewhere.write_bytes(b"of one's own")
-    kept = weights.keep(elsewhere)
-    assert kept == weights.of_hash(weights.hash_of(elsewhere), suffix=".tflite")
+    kept = weights.keep_copy(elsewhere)
+    assert kept == weights.find_by_hash(weights.hash_of(elsewhere), suffix=".tflite")
     assert kept.is_relative_to(tmp_path / "kept")
     assert [path for path in (tmp_path / "kept").rglob("*") if path.is_file()] == [kept]
-    assert weights.keep(elsewhere) == kept
+    assert weights.keep_copy(elsewhere) == kept
     monkeypatch.setattr(weights, "folder", lambda: elsewhere)
     (tmp_path / "new.tflite").write_bytes(b"a third")
     with pytest.raises(InputError, match="cannot be written: Not a directory"):
-        weights.keep(tmp_path / "new.tflite")
+        weights.keep_copy(tmp_path / "new.tflite")
 
 
 @pytest.mark.parametrize(

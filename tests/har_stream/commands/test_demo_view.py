@@ -48,7 +48,7 @@ def forecast(**fields: Any) -> Forecast:
 
 def hear(view: LiveView, topic: str, message: Message | bytes) -> str | None:
     payload = message if isinstance(message, bytes) else message.encode()
-    return view.take(TOPICS, f"har/{topic}", payload)
+    return view.add_message(TOPICS, f"har/{topic}", payload)
 
 
 def screen(view: LiveView) -> str:

@@ -16,16 +16,16 @@ from har_stream.core.activity import Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.thresholds import Thresholds
-from har_stream.recognition.camera_track import deciding_for
+from har_stream.recognition.camera_track import thresholds_for
 
 
 def test_a_cameras_own_settings_replace_the_bundles() -> None:
     own = camera("a", deciding={"min_dwell_s": 1, "urgent": ["bright"]})
-    assert deciding_for(own, MANIFEST) == Thresholds(
+    assert thresholds_for(own, MANIFEST) == Thresholds(
         min_dwell_s=1, average_s=1, idle_after_s=5, urgent=("bright",)
     )
     with pytest.raises(InputError, match="has no label fallen; it has dark, grey, bright"):
-        deciding_for(camera("a", deciding={"urgent": ["fallen"]}), MANIFEST)
+        thresholds_for(camera("a", deciding={"urgent": ["fallen"]}), MANIFEST)
 
 
 def quiet(label: str, seconds: float, *, start_s: float) -> list[Frame]:

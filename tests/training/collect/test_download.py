@@ -326,7 +326,7 @@ def test_weights_land_where_networks_look_for_them(
         command = ["download", "weights", "mobilenet_v2_035_imagenet", "--mirror", server.url]
         assert main(command) == 0
         assert "no_top.h5" in capsys.readouterr().out.replace("\n", "")
-        found = weights.named("mobilenet_v2_035_imagenet", suffixes=(".h5",), known=())
+        found = weights.find_by_name("mobilenet_v2_035_imagenet", suffixes=(".h5",), known=())
         assert found.read_bytes() == CONTENT
         record = json.loads((found.parent / "download.json").read_text())
         assert record[0]["sha256"] == SHA256
@@ -334,7 +334,7 @@ def test_weights_land_where_networks_look_for_them(
         assert main(command) == 2
         assert "not the published file, so thrown away" in capsys.readouterr().err
     with pytest.raises(InputError, match="no weights 'movinet_a0_stream_int8'"):
-        weights.named("movinet_a0_stream_int8", suffixes=(".tflite",), known=())
+        weights.find_by_name("movinet_a0_stream_int8", suffixes=(".tflite",), known=())
 
 
 def test_the_published_backbone_is_the_one_that_we_use(shared: Path) -> None:
