@@ -1,1 +1,1 @@
-"""commands."""
+"""`har-forecast` and `train-hmm`: their arguments, and the wiring of what they run."""

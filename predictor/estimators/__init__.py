@@ -1,1 +1,1 @@
-"""estimators."""
+"""Probability building blocks, each learnt online: durations, evidence, experts, a mixture."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from predictor.estimators.filtering import Array, Index
-from predictor.estimators.mixing import shared
+from predictor.estimators.mixing import share_evenly
 from predictor.estimators.quantiles import TimeDistribution, distribution_of, pinball_losses
 
 N_KEPT = 128
@@ -136,7 +136,7 @@ class Durations:
         by_clock = pinball_losses(ends, weights[_N_BY_LENGTH:], seconds)
         losses = 1.0 + np.concatenate((by_length, by_clock))
         likely = np.exp(-LEARNING_RATE * losses / losses.mean())
-        self.trust[begun.activity] = shared(self.trust[begun.activity] * likely, SHARE)
+        self.trust[begun.activity] = share_evenly(self.trust[begun.activity] * likely, SHARE)
 
     def _mixed(
         self, activity: int, views: tuple[Array, Array, Array], elapsed_s: float

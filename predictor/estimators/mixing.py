@@ -31,10 +31,10 @@ class Mixture:
             outcome: What is believed to have happened, shape (outcomes,).
         """
         expected = np.maximum(opinions @ outcome, 1e-6)
-        self.weights = shared(self.weights * expected**LEARNING_RATE, SHARE)
+        self.weights = share_evenly(self.weights * expected**LEARNING_RATE, SHARE)
 
 
-def shared(weights: Array, share: float) -> Array:
+def share_evenly(weights: Array, share: float) -> Array:
     """Return weights that sum to one, of which `share` is dealt out evenly."""
     dealt: Array = (1.0 - share) * weights / weights.sum() + share / len(weights)
     return dealt

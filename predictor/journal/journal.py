@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select, delete, func, insert, select
 from har_stream.mqtt.messages import ActivityEvent, RuleState
 from predictor.journal import sequence
 from predictor.journal.database import connect
-from predictor.journal.records import Bout, Context, JournalEntry, Progress
+from predictor.journal.records import Bout, ContextValue, JournalEntry, Progress
 from predictor.journal.tables import (
     CAMERAS,
     CONTEXTS,
@@ -93,7 +93,7 @@ class Journal:
         for row in self._rows(query):
             yield JournalEntry(event_of(row), from_ms(row.received_ms, 0))
 
-    def record_context(self, context: Context) -> None:
+    def record_context(self, context: ContextValue) -> None:
         """Keep a context topic's new value."""
         with self._engine.begin() as connection:
             connection.execute(
@@ -105,7 +105,7 @@ class Journal:
                 )
             )
 
-    def contexts(self, *, since: datetime | None = None) -> Iterator[Context]:
+    def contexts(self, *, since: datetime | None = None) -> Iterator[ContextValue]:
         """Every context value from an instant on, in order."""
         query = (
             select(CONTEXTS)
@@ -113,11 +113,11 @@ class Journal:
             .order_by(CONTEXTS.c.happened_ms, CONTEXTS.c.name)
         )
         for row in self._rows(query):
-            yield Context(row.name, row.value, from_ms(row.happened_ms, row.utc_offset_s))
+            yield ContextValue(row.name, row.value, from_ms(row.happened_ms, row.utc_offset_s))
 
-    def memories(self, *, since: datetime | None = None) -> Iterator[JournalEntry | Context]:
+    def memories(self, *, since: datetime | None = None) -> Iterator[JournalEntry | ContextValue]:
         """Events and context values from an instant on, in the order in which they happened."""
-        streams: tuple[Iterator[JournalEntry | Context], ...] = (
+        streams: tuple[Iterator[JournalEntry | ContextValue], ...] = (
             self.entries(since=since),
             self.contexts(since=since),
         )

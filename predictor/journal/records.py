@@ -35,7 +35,7 @@ class JournalEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ContextValue:
     """A context topic's value since an instant."""
 
     name: str

@@ -1,1 +1,1 @@
-"""logs."""
+"""Activity logs in files: our CSV, files of events, and what other projects write."""

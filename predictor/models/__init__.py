@@ -1,1 +1,1 @@
-"""models."""
+"""The forecasters, HMM and DBN: what they learn, how they look ahead, how they are kept."""

@@ -34,7 +34,7 @@ BLEND = 0.04
 
 
 @dataclass(slots=True)
-class Fitted:
+class FittedExperts:
     """The experts that are refitted, and how many activities and extras they know."""
 
     softmax: Softmax = field(default_factory=Softmax)
@@ -72,7 +72,7 @@ class DbnForecaster(HmmForecaster):
 
     history: History = field(default_factory=History)
     book: CaseBook = field(default_factory=CaseBook)
-    fitted: Fitted = field(default_factory=Fitted)
+    fitted: FittedExperts = field(default_factory=FittedExperts)
     mixture: Mixture = field(default_factory=lambda: Mixture(np.full(N_EXPERTS, 1.0 / N_EXPERTS)))
     n_fitted: int = 0
     faded_day: int = 0
@@ -110,7 +110,7 @@ class DbnForecaster(HmmForecaster):
             features = cases.features()
             softmax = self.fitted.softmax.fit(features, cases.prior, cases.target, importance)
             forest = grow_forest(cases.cuttable(features), cases.target.argmax(axis=1), importance)
-        self.fitted = Fitted(softmax, forest, cases.now.shape[1], cases.extra.shape[1])
+        self.fitted = FittedExperts(softmax, forest, cases.now.shape[1], cases.extra.shape[1])
         self.n_fitted = n_seen
 
     def predict_and_condition(self, likelihood: Array, at: datetime) -> None:

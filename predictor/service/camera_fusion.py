@@ -14,7 +14,7 @@ from predictor.service.home_clock import CameraKey
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ActivityEnd:
     """The home's activity ended, and no known one has followed yet."""
 
     at: datetime
@@ -35,7 +35,7 @@ class CameraFusion:
             return last.activity
         return IDLE if self._idle and UNKNOWN not in self._idle.values() else UNKNOWN
 
-    def take_event(self, event: ActivityEvent, *, at: datetime) -> Observation | Ended | None:
+    def take_event(self, event: ActivityEvent, *, at: datetime) -> Observation | ActivityEnd | None:
         """Take in a camera's change.
 
         Args:
@@ -59,7 +59,7 @@ class CameraFusion:
             )
         now = self._last()
         if before is not None and now is None:
-            return Ended(at)
+            return ActivityEnd(at)
         goes_on = before and now and (before.activity, before.room) == (now.activity, now.room)
         return None if goes_on or now is None else replace(now, started_at=at)
 

@@ -19,7 +19,7 @@ from har_stream.mqtt.connection import Publishes
 from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
-from predictor.journal.records import Context, JournalEntry
+from predictor.journal.records import ContextValue, JournalEntry
 from predictor.models.online import Forecaster
 from predictor.service.home_clock import CameraKey, Timing
 from predictor.service.home_forecast import HomeForecast
@@ -132,7 +132,7 @@ class ForecastWorker:
             return
         at = self._live.now(self._wall())
         while self._new_contexts:
-            context = Context(*self._new_contexts.popitem(), at)
+            context = ContextValue(*self._new_contexts.popitem(), at)
             self._live.set_context(context.name, context.value, at=at)
             self._has_news = True
             try:
@@ -209,7 +209,7 @@ class ForecastWorker:
         began = self._monotonic()
         remembered: deque[str] = deque(maxlen=N_REMEMBERED)
 
-        def noted() -> Iterator[JournalEntry | Context]:
+        def noted() -> Iterator[JournalEntry | ContextValue]:
             for memory in self._journal.memories(since=self._journal.instant_of(N_REPLAYED)):
                 if isinstance(memory, JournalEntry):
                     remembered.append(memory.event.id)

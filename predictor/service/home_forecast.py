@@ -11,10 +11,10 @@ from datetime import datetime
 from har_stream.core.activity import UNKNOWN
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, ActivityState, Forecast, ForecastAttributes
-from predictor.journal.records import Context, JournalEntry
+from predictor.journal.records import ContextValue, JournalEntry
 from predictor.models.online import Forecaster
 from predictor.outlook import Observation
-from predictor.service.camera_fusion import CameraFusion, Ended
+from predictor.service.camera_fusion import ActivityEnd, CameraFusion
 from predictor.service.forecast_message import attributes_of, forecast_of, has_enough
 from predictor.service.home_clock import CameraKey, HomeClock, Timing
 from predictor.service.running_scores import RunningScores
@@ -50,7 +50,7 @@ class HomeForecast:
         self._once = once
 
     def replay(
-        self, memories: Iterable[JournalEntry | Context], *, until: datetime | None = None
+        self, memories: Iterable[JournalEntry | ContextValue], *, until: datetime | None = None
     ) -> int:
         """Take in what the journal holds, in order; returns how many events counted.
 
@@ -64,7 +64,7 @@ class HomeForecast:
         for memory in memories:
             if until is not None and memory.happened_at > until:
                 break
-            if isinstance(memory, Context):
+            if isinstance(memory, ContextValue):
                 self.set_context(memory.name, memory.value, at=memory.happened_at)
             else:
                 n_events += self.take_event(memory) is Timing.TIMELY
@@ -123,7 +123,7 @@ class HomeForecast:
         change = self._fusion.take_event(event, at=at)
         if isinstance(change, Observation):
             self._observe(change)
-        elif isinstance(change, Ended) and self._is_news(at):
+        elif isinstance(change, ActivityEnd) and self._is_news(at):
             self.forecaster.end(self._not_before(at))
 
     def _observe(self, seen: Observation) -> None:

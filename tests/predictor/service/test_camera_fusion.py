@@ -9,7 +9,7 @@ from support.event_builder import event
 
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.outlook import Observation
-from predictor.service.camera_fusion import CameraFusion, Ended
+from predictor.service.camera_fusion import ActivityEnd, CameraFusion
 
 Story = Iterable[tuple[str, str, str]]
 
@@ -24,7 +24,7 @@ def _tell(story: Story) -> tuple[CameraFusion, list[str | None]]:
     for camera, kind, activity in story:
         one = _event(camera, kind, activity)
         meaning = home.take_event(one, at=one.started_at)
-        assert meaning is None or isinstance(meaning, Observation | Ended)
+        assert meaning is None or isinstance(meaning, Observation | ActivityEnd)
         if isinstance(meaning, Observation):
             meanings.append(meaning.activity)
         else:

@@ -11,7 +11,7 @@ from support.event_builder import EIGHT, event, living, started
 
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, ActivityState
-from predictor.journal.records import Context, JournalEntry
+from predictor.journal.records import ContextValue, JournalEntry
 from predictor.models import store
 from predictor.models.online import Forecaster
 from predictor.service.home_clock import Timing
@@ -182,7 +182,7 @@ def test_memory_is_flat_over_the_years(model: str, years: float) -> None:
 
 def test_context_newer_than_an_event_does_not_confuse_the_order() -> None:
     live = _taken([started("cooking", minute=0, seq=1)])
-    live.replay([Context("temperature", 21.5, EIGHT + timedelta(minutes=10.1))])
+    live.replay([ContextValue("temperature", 21.5, EIGHT + timedelta(minutes=10.1))])
     # The next activity began before the sensor spoke, and was reported after it.
     assert live.take_event(JournalEntry(started("eating", minute=10, seq=2), WALL)) is Timing.TIMELY
     assert live.messages(WALL)[0].activity.label == "eating"
