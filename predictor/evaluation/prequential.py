@@ -14,6 +14,7 @@ from har_stream.core.activity import UNKNOWN
 from predictor.estimators.filtering import Array
 from predictor.estimators.quantiles import QUANTILES
 from predictor.models.online import Forecaster
+from predictor.models.replay import refit_nightly
 from predictor.outlook import HORIZONS_S, Observation
 from predictor.sessions import Session
 
@@ -184,13 +185,10 @@ def ask(
         horizons: Whether to ask for the horizons as well, which takes longer.
     """
     tested = {case.current: case for case in test_cases(sessions, repeats=question.repeats)}
-    day = None
-    for number, (session, told) in enumerate(
-        zip(sessions, observations(sessions, question), strict=True)
-    ):
-        if session.started_at.date() != day:
-            forecaster.refit()
-            day = session.started_at.date()
+    told_of = zip(
+        refit_nightly(forecaster, sessions), observations(sessions, question), strict=True
+    )
+    for number, (session, told) in enumerate(told_of):
         forecaster.observe(told)
         start = forecaster.next_start(session.started_at)
         waits_s = tuple(start.quantile(share) for share in QUANTILES)

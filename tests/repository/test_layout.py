@@ -22,15 +22,12 @@ CLASSES_TWICE: dict[str, str] = {}
 """Public class names that stand twice, each with its reason."""
 FOLDERS = sorted({path.parent for path in SOURCES})
 EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
-KNOWN_FOLDERS = {"predictor/service", "training"}
+KNOWN_FOLDERS = {"training"}
 KNOWN_SMALL = {
     "har_stream.publishing.echo",
     "har_stream.publishing.event_log",
     "har_stream.publishing.systemd",
     "har_stream.recognition.engines.engine",
-    "predictor.estimators.evidence",
-    "predictor.estimators.rooms",
-    "predictor.models.replay",
     "training.data.official_lists",
     "training.fitting.precision",
     "training.fitting.warm_up",
