@@ -1,15 +1,11 @@
-"""The journal as CSV or JSON lines and back; logs made elsewhere become events."""
+"""The journal as CSV or JSON lines and back; what makes no sense is named."""
 
-import csv
-import logging
 from pathlib import Path
 
 import pytest
 from support.event_builder import event, living
 
 from har_stream.core.errors import InputError
-from predictor.journal.database import sqlite_url
-from predictor.journal.journal import Journal
 from predictor.logs.event_file import write_events
 from predictor.logs.read_logs import read_events
 
@@ -39,51 +35,6 @@ def test_an_interrupted_export_leaves_the_older_file(tmp_path: Path) -> None:
         write_events(torn(), path)  # type: ignore[arg-type]  # a generator of events all the same
     assert list(read_events(path)) == EVENTS
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
-
-
-LOG = """start,end,activity,room
-2011-11-28 02:27:59,2011-11-28 10:18:11,Sleeping,bedroom
-2011-11-28 10:21:24,2011-11-28 10:23:36,Toileting,bathroom
-2011-11-28 10:23:36,2011-11-28 10:33:00,Showering,bathroom
-2011-11-28 10:40:00,2011-11-28 10:39:00,Breakfast,kitchen
-2011-11-28 10:50:00,2011-11-28 11:39:00,Leaving,
-"""
-
-
-def test_a_log_becomes_events(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "ordonez.csv"
-    path.write_text(LOG)
-    with caplog.at_level(logging.WARNING):
-        events = list(read_events(path))
-    told = [(one.event_type.removeprefix("activity_"), one.activity) for one in events]
-    assert told == [
-        ("started", "Sleeping"),
-        ("ended", "Sleeping"),
-        ("started", "Toileting"),
-        ("changed", "Showering"),
-        ("ended", "Showering"),
-        ("started", "Leaving"),
-        ("ended", "Leaving"),
-    ]
-    assert [one.seq for one in events] == list(range(1, 8))
-    assert events[3].previous == "Toileting"
-    assert events[0].room == "bedroom"
-    assert events[5].room is None
-    assert [record.message for record in caplog.records] == [
-        f"{path}:5: ends before it starts (2011-11-28 10:40:00 to 2011-11-28 10:39:00); skipped"
-    ]
-
-
-def test_bouts_of_the_journal_are_the_rows_of_the_log(tmp_path: Path, shared: Path) -> None:
-    path = shared / "data" / "logs" / "casas_al_hh.csv"
-    with Journal(sqlite_url(tmp_path / "journal.db")) as journal:
-        for _ in range(2):  # the second time adds nothing
-            journal.record_all(read_events(path), received_at=EVENTS[0].started_at)
-        bouts = [(bout.started_at.isoformat(" ")[:19], bout.activity) for bout in journal.bouts()]
-    with path.open() as file:
-        rows = sorted((row["start"], row["activity"]) for row in csv.DictReader(file))
-    assert len(bouts) == len(rows)
-    assert sorted(bouts) == rows
 
 
 @pytest.mark.parametrize(
