@@ -46,10 +46,10 @@ class Verdict:
     margin: float
 
 
-def apply_reject_rule(probabilities: Mapping[str, float], deciding: Thresholds) -> Verdict:
+def apply_reject_rule(probabilities: Mapping[str, float], thresholds: Thresholds) -> Verdict:
     """Apply the reject rule (threshold and margin) to calibrated probabilities."""
     first, second = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:2]
     confidence = probabilities[first]
     margin = confidence - probabilities[second]
-    rejected = confidence < deciding.reject_below or margin < deciding.margin_below
+    rejected = confidence < thresholds.reject_below or margin < thresholds.margin_below
     return Verdict(UNKNOWN if rejected else first, confidence, margin)

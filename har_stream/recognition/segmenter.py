@@ -30,13 +30,13 @@ class Segmenter:
 
     Args:
         camera: Name of the camera; its changes carry it.
-        deciding: The thresholds.
+        thresholds: When an activity begins, goes on and counts.
         span_s: Stream time between a window's first and last frame, in seconds.
     """
 
-    def __init__(self, camera: str, deciding: Thresholds, *, span_s: float = 0.0) -> None:
+    def __init__(self, camera: str, thresholds: Thresholds, *, span_s: float = 0.0) -> None:
         self._camera = camera
-        self._deciding = deciding
+        self._thresholds = thresholds
         self._span = timedelta(seconds=span_s)
         self._recent: deque[_Decision] = deque()
         self._contender = UNKNOWN
@@ -108,10 +108,10 @@ class Segmenter:
             self._evidence.clear()
             self._moved_at = at
         evidence_from = self._evidence_from(at, newest)
-        label = apply_reject_rule(probabilities, self._deciding).label
+        label = apply_reject_rule(probabilities, self._thresholds).label
         decision = _Decision(at, evidence_from, label, probabilities)
         self._recent.append(decision)
-        while at - self._recent[0].at > timedelta(seconds=self._deciding.average_s):
+        while at - self._recent[0].at > timedelta(seconds=self._thresholds.average_s):
             self._recent.popleft()
         return decision
 
@@ -127,7 +127,7 @@ class Segmenter:
             self._nobody = IDLE not in decision.probabilities
         if moving:
             self._moved_at, self._nobody = decision.at, False
-        elif decision.at - self._moved_at >= timedelta(seconds=self._deciding.idle_after_s):
+        elif decision.at - self._moved_at >= timedelta(seconds=self._thresholds.idle_after_s):
             self._nobody = self._nobody or not self._is_running()
 
     def _target(self) -> str:
@@ -137,12 +137,12 @@ class Segmenter:
             return IDLE
         # Reject rule and entering: the average's label, if it is sure enough to begin.
         averaged = _mean(self._recent)
-        verdict = apply_reject_rule(averaged, self._deciding)
-        entering = verdict.label if verdict.confidence > self._deciding.enter_above else UNKNOWN
+        verdict = apply_reject_rule(averaged, self._thresholds)
+        entering = verdict.label if verdict.confidence > self._thresholds.enter_above else UNKNOWN
         # Hysteresis: what runs goes on down to a lower threshold than the one it began at.
-        holds = averaged.get(self._state, -1.0) >= self._deciding.leave_below
+        holds = averaged.get(self._state, -1.0) >= self._thresholds.leave_below
         # Urgency: a fall takes over from whatever still holds.
-        return self._state if holds and entering not in self._deciding.urgent else entering
+        return self._state if holds and entering not in self._thresholds.urgent else entering
 
     def _evidence_of(self, target: str) -> list[_Decision]:
         """The latest decisions in a row that say so; the average lags behind the first of them."""
@@ -151,8 +151,8 @@ class Segmenter:
 
     def _has_held(self, at: datetime) -> bool:
         held = at - self._evidence[0].evidence_from
-        urgent = self._contender in self._deciding.urgent
-        return urgent or held >= timedelta(seconds=self._deciding.min_dwell_s)
+        urgent = self._contender in self._thresholds.urgent
+        return urgent or held >= timedelta(seconds=self._thresholds.min_dwell_s)
 
     def _switch(self) -> Change | None:
         evidence, self._evidence = self._evidence, []
