@@ -1,0 +1,201 @@
+"""Keeps our SQLite files: durable, in little room, and begun anew from their rows when damaged."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from har_stream.core.sqlite_pages import StoredRow, log_of, stored_rows
+
+RESERVE_BYTES = 400_000
+"""Kept from a disk that fills, so that the log can still go into the database."""
+LOG_PAGES = 100
+"""A log of so many pages, some 400 kB, goes into the database; it grows little beyond."""
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+def set_durable(db: sqlite3.Connection) -> None:
+    """Make a connection lose nothing at a power cut, keep its log short and erase what it deletes.
+
+    Raises:
+        sqlite3.Error: The file cannot be used.
+    """
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns
+    db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+    db.execute(f"PRAGMA journal_size_limit = {LOG_PAGES * 4096}")
+    db.execute("PRAGMA secure_delete = ON")  # so that `stored_rows` meets no deleted row
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was created, moved or deleted in a folder outlast a power cut.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and what it lies in, each on disk when this returns.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def had_unclean_end(path: Path) -> bool:
+    """Tell whether a file's last user was cut short: a clean end leaves no log behind."""
+    log = log_of(path)
+    return log.exists() and log.stat().st_size > 0
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell an error of a malformed file from one of a full disk or of another process."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+def read_text(raw: bytes) -> str:
+    """Read a text value of a file that may be damaged; a connection's ``text_factory``."""
+    return raw.decode(errors="replace")
+
+
+def find_damage(
+    path: Path, *, check: str, schema_of: Callable[[int], Collection[str] | None]
+) -> str | None:
+    """Say in a few words what is wrong with a file, and change nothing; `None` where all is well.
+
+    Args:
+        path: The file; one that is absent is well, unless its log is there.
+        check: ``integrity_check`` compares indexes too; ``quick_check`` takes a tenth of the time.
+        schema_of: Gives the SQL of all tables and indexes that a file of some ``user_version``
+            must have, if it has any; `None` where there is no such version.
+
+    Raises:
+        sqlite3.Error: The file cannot be used for another reason; another process holds it.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        # SQLite would take it for a new one, and delete the log.
+        return "it is empty, its log is not" if had_unclean_end(path) else None
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, timeout=1.0)) as db:
+            db.text_factory = read_text
+            (verdict,) = db.execute(f"PRAGMA {check} (1)").fetchone()
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            present = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master") if sql}
+    except sqlite3.Error as error:
+        if is_damage(error) or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR:
+            return str(error)
+        raise
+    if verdict != "ok":
+        return " ".join(str(verdict).split())[:200]
+    if not present:
+        return None
+    with path.open("rb") as file:
+        write_version, read_version = file.read(20)[18:]
+    if write_version != read_version:  # SQLite would read it, and never write
+        return "its header is damaged"
+    schema = schema_of(version)
+    if schema is None:
+        return f"it has version {version}"
+    return None if present.issuperset(schema) else "its tables are not as they were made"
+
+
+def rebuild(path: Path, *, fill: Callable[[Path, Iterator[StoredRow]], None]) -> Path:
+    """Begin a damaged file anew with what can be read of it; returns where the old one lies now.
+
+    Nothing has happened to the old file until the new one is whole.
+
+    Args:
+        path: The damaged file, which nobody has open.
+        fill: Makes a database at a path from the old rows, newest version last, and closes it.
+
+    Raises:
+        OSError, sqlite3.Error: There is no room, or the folder cannot be written.
+    """
+    fresh = _fresh(path)
+    fill(fresh, stored_rows(path))
+    aside = _free_name(path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}"))
+    for old, new in zip((path, *_companions(path)), (aside, *_companions(aside)), strict=True):
+        if old.exists():
+            old.replace(new)
+    fresh.replace(path)
+    sync_folder(path.parent)
+    return aside
+
+
+def write_anew(db: sqlite3.Connection, path: Path) -> None:
+    """Bring back a file that was deleted while in use, and close the connection.
+
+    Raises:
+        OSError, sqlite3.Error: It cannot be written.
+    """
+    fresh = _fresh(path)
+    with closing(sqlite3.connect(fresh)) as copy:
+        db.backup(copy)
+    db.close()
+    for companion in _companions(path):
+        companion.unlink(missing_ok=True)
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def hold_reserve(path: Path) -> None:
+    """Take up some room beside a database, if there is any left."""
+    reserve = _reserve(path)
+    if reserve.exists():
+        return
+    try:
+        reserve.write_bytes(os.urandom(RESERVE_BYTES))  # zeroes may take no room
+    except OSError:
+        reserve.unlink(missing_ok=True)
+
+
+def release_reserve(path: Path) -> None:
+    """Give that room back to the disk."""
+    _reserve(path).unlink(missing_ok=True)
+
+
+def empty_log(db: sqlite3.Connection) -> None:
+    """Bring the log into the database, and give its room back to the disk.
+
+    Raises:
+        sqlite3.Error: The database has to grow for that, and cannot.
+    """
+    db.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchall()
+
+
+def _reserve(path: Path) -> Path:
+    return path.with_name(f"{path.name}.reserve")
+
+
+def _fresh(path: Path) -> Path:
+    """Where a file is made that takes another's place; nothing is left there of an earlier try."""
+    fresh = path.with_name(f".rebuilt-{path.name}")
+    for leftover in (fresh, *_companions(fresh)):
+        leftover.unlink(missing_ok=True)
+    return fresh
+
+
+def _companions(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(path.name + end) for end in _COMPANIONS)
+
+
+def _free_name(path: Path) -> Path:
+    names = (
+        path.with_name(f"{path.name}{end}") for end in ("", *(f"-{n}" for n in range(2, 1000)))
+    )
+    return next(name for name in names if not name.exists())
