@@ -317,7 +317,7 @@ def test_the_program_unpacks_all_of_an_archive_at_once(
 def test_weights_land_where_networks_look_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(weights, "state_dir", lambda: tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     remote = download_sources.WEIGHTS["mobilenet_v2_035_imagenet"]
     ours = {"mobilenet_v2_035_imagenet": replace(remote, n_bytes=None)}
     monkeypatch.setattr(download_sources, "WEIGHTS", download_sources.WEIGHTS | ours)
