@@ -30,14 +30,23 @@ Format = Literal["litert", "litert_float16", "litert_int8", "keras"]
 Memory = Literal["staggered", "ring", "running"]
 
 
+MAX_MANIFEST_BYTES = 4_000_000
+MAX_FILE_BYTES = 1 << 29
+MAX_FRAMES = 1000
+MAX_PIXELS = 20_000_000
+"""Of all frames of a window together."""
+MAX_HZ = 240.0
+MAX_WAIT_S = 86_400.0
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Calibration(_Part):
     """Temperature scaling (Guo et al. 2017): probabilities = softmax(logits / temperature)."""
 
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, ge=1e-3, le=1e3)
     ece_before: float | None = None
     ece_after: float | None = None
 
@@ -94,8 +103,8 @@ class Manifest(_Part):
     labels: tuple[str, ...]
     clip: ClipSpec
     memory: Memory
-    hop_frames: int = Field(ge=1)
-    reset_frames: int | None = None
+    hop_frames: int = Field(ge=1, le=MAX_FRAMES)
+    reset_frames: int | None = Field(default=None, ge=1)
     networks: dict[Role, dict[Format, str]]
     calibration: Calibration = Calibration()
     deciding: Thresholds = Thresholds()
@@ -108,6 +117,7 @@ class Manifest(_Part):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        allow_inf_nan=False,
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
@@ -118,6 +128,8 @@ class Manifest(_Part):
         n_labels = len(self.labels)
         if n_labels < 2 or len(set(self.labels)) != n_labels:
             raise ValueError("labels: at least two, all different")
+        if not all(label.isprintable() and label.strip() for label in self.labels):
+            raise ValueError("labels: text that can be shown")
         if self.confusion is not None and (
             len(self.confusion) != n_labels or any(len(row) != n_labels for row in self.confusion)
         ):
@@ -125,6 +137,38 @@ class Manifest(_Part):
         foreign = set(self.deciding.urgent) - set(self.labels)
         if foreign:
             raise ValueError(f"deciding.urgent: no such label: {', '.join(sorted(foreign))}")
+        return self
+
+    @model_validator(mode="after")
+    def _clip_is_sane(self) -> "Manifest":
+        clip = self.clip
+        if min(clip.n_frames, clip.height_px, clip.width_px) < 1 or clip.n_frames > MAX_FRAMES:
+            raise ValueError(f"clip: 1 to {MAX_FRAMES} frames of at least one pixel")
+        if clip.n_frames * clip.height_px * clip.width_px > MAX_PIXELS:
+            raise ValueError(f"clip: the frames of a window have {MAX_PIXELS} pixels at most")
+        if not 0 < clip.sample_hz <= MAX_HZ:
+            raise ValueError(f"clip.sample_hz: above 0, and {MAX_HZ:g} at most")
+        if not 0 < abs(clip.scale) <= 1e3 or abs(clip.offset) > 1e3:
+            raise ValueError("clip: scale and offset bring 0..255 to what a network takes in")
+        return self
+
+    @model_validator(mode="after")
+    def _thresholds_are_sane(self) -> "Manifest":
+        shares = ("reject_below", "margin_below", "enter_above", "leave_below")
+        for name in (*shares, "min_dwell_s", "average_s", "idle_after_s"):
+            most = 1.0 if name in shares else MAX_WAIT_S
+            if not 0 <= getattr(self.deciding, name) <= most:
+                raise ValueError(f"deciding.{name}: 0 to {most:g}")
+        if not all(0 <= share <= 1 for row in self.confusion or () for share in row):
+            raise ValueError("confusion: shares from 0 to 1")
+        return self
+
+    @model_validator(mode="after")
+    def _files_lie_in_the_folder(self) -> "Manifest":
+        for files in self.networks.values():
+            for name in files.values():
+                if name in ("", ".", "..") or not set(name).isdisjoint("/\\\0"):
+                    raise ValueError(f"networks: {name!r} is no name of a file in the folder")
         return self
 
     def confusion_by_label(self) -> dict[str, dict[str, float]]:
@@ -221,6 +265,8 @@ def load(path: Path) -> Bundle:
             from outside that is missing is told with the command that brings it.
     """
     manifest, manifest_hash = _read_manifest(path)
+    if not manifest.networks or not all(manifest.networks.values()):
+        raise InputError(f"{path / MANIFEST}: networks: none is named; export the bundle anew")
     for files in manifest.networks.values():
         for name in files.values():
             if name not in manifest.outside:
@@ -250,9 +296,12 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     """Return the manifest and the SHA-256 of its file."""
     path = folder / MANIFEST
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(text) > MAX_MANIFEST_BYTES:
+        raise InputError(f"{path}: more than {MAX_MANIFEST_BYTES // 1_000_000} MB; no manifest")
     try:
         return Manifest.model_validate_json(text), hashlib.sha256(text).hexdigest()
     except ValidationError as error:
@@ -274,7 +323,10 @@ def _bring(path: Path, name: str, outside: Outside) -> Path:
 
 def _check_file(path: Path, expected: str | None) -> None:
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        size = path.stat().st_size
+        if not path.is_file() or size > MAX_FILE_BYTES:  # a device or a pipe is read for ever
+            raise InputError(f"{path}: no file of a network; export the bundle anew")
+        found = weights.hash_of(path)
     except OSError as error:
         raise InputError(
             f"{path}: the bundle's manifest names it, but it cannot be read ({error.strerror}); "

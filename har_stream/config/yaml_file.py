@@ -16,8 +16,8 @@ MAX_DEPTH = 32
 MAX_NODES = 5_000
 MAX_CHARACTERS = 4_000
 """Far more than any settings need; PyYAML reads so much in about half a second."""
-MAX_SAID = 20
-"""Problems that are said of one file."""
+MAX_SAID, MAX_SHOWN = 20, 500
+"""Problems that are said of one file; characters that are shown of a key or a reason."""
 _BAD_VALUE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
 """What PyYAML raises for a date, number or tag that is none: `2026-13-01`, `!!int x`."""
 Location = tuple[str | int, ...]
@@ -137,7 +137,7 @@ def section_in(annotation: Any) -> Any:
 
 def _explain(problem: dict[str, Any], model: type[BaseModel] | None) -> str:
     location: Location = problem["loc"]
-    key = ".".join(str(part) for part in location)
+    key = " ".join(".".join(str(part) for part in location).split())[:MAX_SHOWN]
     if problem["type"] == "extra_forbidden":
         valid = _keys_at(model, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), valid, n=1)
@@ -147,7 +147,7 @@ def _explain(problem: dict[str, Any], model: type[BaseModel] | None) -> str:
         return f"{key} is missing"
     if problem["input"] is None:
         return f"{key} has no value; give one or leave the key out"
-    reason: str = problem["msg"].removeprefix("Value error, ")
+    reason = problem["msg"].removeprefix("Value error, ")[:MAX_SHOWN]
     return f"{key}: {reason}" if key else reason
 
 

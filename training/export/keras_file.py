@@ -19,6 +19,7 @@ import keras
 from keras import layers, ops
 from pydantic import BaseModel, Field, TypeAdapter
 
+from har_stream.bundles.keras_archive import read_config
 from har_stream.core.errors import InputError
 
 _KEPT: dict[str, tuple[str, ...]] = {
@@ -35,7 +36,10 @@ _KEPT: dict[str, tuple[str, ...]] = {
 _ACTIVATIONS = ("activation", "recurrent_activation")
 _UNUSUAL = ("go_backwards", "stateful")
 """Switches that no network of the family sets, and that would change what is computed."""
-_UNREADABLE = (OSError, LookupError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    *(OSError, LookupError, TypeError, ValueError, RuntimeError, RecursionError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 """What reading a file that is no model, or a damaged one, may raise."""
 _UNBUILDABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What Keras may raise where a layer's numbers are none, or do not go together."""
@@ -94,9 +98,11 @@ def read(path: Path) -> Saved:
         InputError: It is no such file.
     """
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise FileNotFoundError
         if zipfile.is_zipfile(path):
+            config = read_config(path)
             with zipfile.ZipFile(path) as archive:
-                config = json.loads(archive.read("config.json"))
                 version = str(json.loads(archive.read("metadata.json"))["keras_version"])
         else:
             with h5py.File(path) as file:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_stream.bundles.bundle import Bundle, Role
+from har_stream.bundles.keras_archive import read_config
 from har_stream.core.errors import InputError
 from har_stream.recognition.window_rows import WindowRows
 
@@ -129,17 +130,20 @@ def _ops() -> Any:
 
 
 def _load(bundle: Bundle, role: Role) -> Any:
+    path = bundle.file(role, "keras")
+    if path is not None:
+        read_config(path)  # before Keras takes long to load, and memory to unpack it
     try:
         import keras
     except ImportError as error:
         raise InputError(
             "the Keras engine is not installed: pip install 'har-stream[train]'"
         ) from error
-    path = bundle.file(role, "keras")
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: Keras cannot read it: {error}") from error
+    except Exception as error:  # a file from a stranger may fail anywhere in Keras
+        why = " ".join(str(error).split())[:300]
+        raise InputError(f"{path}: Keras cannot read it: {why}") from error
 
 
 def _compiled(step: Callable[..., Any]) -> Callable[..., Any]:

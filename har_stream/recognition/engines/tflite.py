@@ -24,16 +24,20 @@ class Network:
     """
 
     def __init__(self, path: Path, *, outside: Outside | None = None) -> None:
+        self._path = path
         self._interpreter = _open(path)
-        runner = self._interpreter.get_signature_runner()
-        inputs, outputs = runner.get_input_details(), runner.get_output_details()
-        del runner  # LiteRT refuses to run while anything else refers to its inside
+        try:
+            runner = self._interpreter.get_signature_runner()
+            inputs, outputs = runner.get_input_details(), runner.get_output_details()
+            del runner  # LiteRT refuses to run while anything else refers to its inside
+            if outside is not None:
+                inputs["frames"], outputs["features"] = (
+                    inputs.pop(outside.frames),
+                    outputs[outside.features],
+                )
+        except (ValueError, LookupError, RuntimeError) as error:
+            raise InputError(f"{path}: no network that says what it takes ({error})") from error
         self._states = inputs.keys() & outputs.keys()
-        if outside is not None:
-            inputs["frames"], outputs["features"] = (
-                inputs.pop(outside.frames),
-                outputs[outside.features],
-            )
         self._inputs = {name: tensor["index"] for name, tensor in inputs.items()}
         self._outputs = {name: tensor["index"] for name, tensor in outputs.items()}
         self._row_shapes = {name: tensor["shape"][1:].tolist() for name, tensor in inputs.items()}
@@ -47,8 +51,12 @@ class Network:
         for name, shape in self._row_shapes.items():
             n = 1 if name in ("frames", "features") else n_rows
             self._interpreter.resize_tensor_input(self._inputs[name], [n, *shape])
-        with _silenced():
-            self._interpreter.allocate_tensors()
+        try:
+            with _silenced():
+                self._interpreter.allocate_tensors()
+        except (RuntimeError, MemoryError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise InputError(f"{self._path}: LiteRT cannot run it: {why}") from error
 
     def zero_states(self, n_rows: int) -> dict[str, Array]:
         """Fresh states by name, each of shape (n_rows, ...)."""
