@@ -34,9 +34,10 @@ from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.video_file import VideoFile, read_file
 from training import config
 from training.config import RunConfig
-from training.data import cache, folders
+from training.data import cache
 from training.data.batches import QUEUED, Batch, Batches, Example, sampling_of
-from training.data.clip import Clip
+from training.data.clip import ALL_HZ, EPOCH, Clip
+from training.data.dataset import read_dataset
 from training.fitting.fold_time import fold_time
 from training.networks import registry
 
@@ -78,7 +79,7 @@ def as_ucf(clip: Clip, folder: Path) -> Clip:
     path = folder / f"{clip.path.stem}.avi"
     codec = cv2.VideoWriter.fourcc(*"XVID")
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, 25.0, (320, 240))
-    for frame in read_file(clip.path, sample_hz=cache.ALL_HZ, start_at=cache.EPOCH):
+    for frame in read_file(clip.path, sample_hz=ALL_HZ, start_at=EPOCH):
         writer.write(cv2.resize(frame.image, (320, 240)))
     writer.release()
     return replace(clip, path=path)
@@ -180,7 +181,7 @@ def main() -> None:
         augment = run.augment.model_copy(update={"ticks": options.ticks})
         run = run.model_copy(update={"augment": augment})
     data = config.DataConfig(path=options.clips)
-    every_clip = folders.read(data).clips
+    every_clip = read_dataset(data).clips
     clips = every_clip[:: max(1, len(every_clip) // options.n_clips)]
     with tempfile.TemporaryDirectory() as folder:
         if options.as_ucf:

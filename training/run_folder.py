@@ -8,7 +8,8 @@
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,16 +18,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from har_stream.bundles.bundle import Manifest
-from har_stream.core.atomic_file import replacing
+from har_stream.core.atomic_file import explaining, replacing, replacing_file
 from har_stream.core.errors import InputError
 from training.config import RunConfig
-from training.data.clip import Clip
+from training.data.clip import Clip, VideoClip
 from training.evaluation.metrics import Judged
 
 if TYPE_CHECKING:
-    from training.data.cache import Cached
-    from training.data.splits import Split
-    from training.fitting.fit_network import Learned
+    import keras
 
 BUNDLE, MODEL, RUN, DECISIONS = "bundle", "model.keras", "run.json", "decisions.json"
 FORMATS = "formats.json"
@@ -35,7 +34,7 @@ CalibratedOn = Literal["validation", "test", "folds"]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RunRecord:
     """A run as its folder tells it.
 
     Attributes:
@@ -62,7 +61,7 @@ class Record:
     tested: list[Judged]
 
 
-def read(folder: Path) -> Record:
+def read(folder: Path) -> RunRecord:
     """Read a finished run.
 
     Raises:
@@ -81,7 +80,7 @@ def read(folder: Path) -> Record:
         raise InputError(
             f"{folder}: its files are of another version of har-stream; run train-har fit again"
         ) from error
-    return Record(
+    return RunRecord(
         folder,
         config=config,
         manifest=manifest,
@@ -105,37 +104,45 @@ def read_formats(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def saving(folder: Path) -> AbstractContextManager[None]:
+    """Say what to do where a run's folder cannot be written.
+
+    Raises:
+        InputError: In place of any `OSError` of the block.
+    """
+    kept = "an older bundle in it is as it was: free some space and go on with --resume"
+    return explaining(folder, "cannot be written", remedy=kept)
+
+
+def save_model(model: "keras.Model", path: Path) -> None:
+    """Replace a `.keras` file whole or not at all."""
+    with replacing_file(path) as partial:
+        model.save(partial)
+
+
 def write_figures(
     folder: Path,
     *,
     config: RunConfig,
     manifest: Manifest,
-    scores: dict[str, Any],
-    splits: Sequence["Split"],
-    learned: Sequence["Learned"],
-    cached: "Cached",
+    scores: Mapping[str, Any],
+    splits: Sequence[Mapping[str, Any]],
+    calibrated_on: CalibratedOn,
+    unreadable: Mapping[Clip, str],
+    short: Iterable[Clip],
 ) -> None:
-    """Write `run.json`, by which a folder counts as a finished run: last of all."""
+    """Write `run.json`, by which a folder counts as a finished run: last of all.
+
+    The arguments are what `RunRecord` holds.
+    """
     content = {
         "config": config.model_dump(mode="json"),
         "manifest": manifest.model_dump(mode="json"),
         "scores": scores,
-        "splits": [
-            {
-                "name": split.name,
-                "leaks": split.leaks,
-                "n_train": len(split.train),
-                "n_validation": len(split.validation),
-                "n_test": len(split.test),
-                "n_ungrouped": split.n_ungrouped,
-                "best_epoch": network.best_epoch,
-                "history": network.history,
-            }
-            for split, network in zip(splits, learned, strict=True)
-        ],
-        "calibrated_on": _calibrated_on(splits),
-        "unreadable": {str(clip.path): reason for clip, reason in cached.unreadable.items()},
-        "short": [str(clip.path) for clip in cached.short],
+        "splits": splits,
+        "calibrated_on": calibrated_on,
+        "unreadable": {str(clip.path): reason for clip, reason in unreadable.items()},
+        "short": [str(clip.path) for clip in short],
     }
     _write(folder / RUN, content)
 
@@ -154,14 +161,8 @@ def write_decisions(folder: Path, tested: Sequence[Judged]) -> None:
     _write(folder / DECISIONS, content)
 
 
-def _calibrated_on(splits: Sequence["Split"]) -> CalibratedOn:
-    if splits[0].validation:
-        return "validation"
-    return "folds" if len(splits) > 1 else "test"
-
-
 def _judged(row: dict[str, Any], labels: Sequence[str], *, spans: bool) -> Judged:
-    clip = Clip(Path(row["path"]), row["label"], row["group"], spans)
+    clip = VideoClip(Path(row["path"]), row["label"], row["group"], spans=spans)
     return Judged(clip, labels.index(clip.label), np.array(row["probabilities"], np.float64))
 
 

@@ -42,14 +42,6 @@ STRANGERS = {
     "publishing": {"cameras", "recognition"},
 }
 """Folders of har_stream that do not know each other; pipeline.py brings them together."""
-KNOWN = {
-    "training.encoders.frozen -> training.networks",
-    "training.encoders.frozen -> training.networks.registry",
-    "training.run_folder -> training.fitting.fit_network",
-}
-"""Until `_check_memory` and `write_figures` are where they belong."""
-KNOWN_CYCLES = {"training.encoders.frozen", "training.run_folder"}
-KNOWN_STAGES = {("training", "saving")}
 IMPORTS = imported_modules()
 PLACE = {
     package: {stage: place for place, line in enumerate(lines) for stage in line.split()}
@@ -80,9 +72,7 @@ def _is_allowed(importing: str, imported: str) -> bool:
 
 def test_every_stage_has_its_place_in_the_order() -> None:
     stages = {_stage(module) for module in IMPORTS} - {(package, "") for package in PACKAGES}
-    assert stages - KNOWN_STAGES == {
-        (package, stage) for package, places in PLACE.items() for stage in places
-    }
+    assert stages == {(package, stage) for package, places in PLACE.items() for stage in places}
 
 
 def test_imports_go_one_way() -> None:
@@ -90,9 +80,9 @@ def test_imports_go_one_way() -> None:
         f"{importing} -> {imported}"
         for importing, found in IMPORTS.items()
         for imported in found
-        if _stage(imported) not in KNOWN_STAGES and not _is_allowed(importing, imported)
+        if not _is_allowed(importing, imported)
     }
-    assert not wrong - KNOWN
+    assert not wrong
 
 
 @pytest.mark.parametrize(
@@ -116,9 +106,7 @@ def test_the_rule_itself(importing: str, imported: str, is_allowed: bool) -> Non
 
 def test_the_import_graph_has_no_cycle() -> None:
     try:
-        TopologicalSorter(
-            {name: found for name, found in IMPORTS.items() if name not in KNOWN_CYCLES}
-        ).prepare()
+        TopologicalSorter(IMPORTS).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
 

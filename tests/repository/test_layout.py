@@ -29,7 +29,6 @@ KNOWN_SMALL = {
     "har_stream.publishing.systemd",
     "har_stream.recognition.engines.engine",
     "training.data.official_lists",
-    "training.fitting.precision",
     "training.fitting.warm_up",
     "training.reports.clip_strips",
 }

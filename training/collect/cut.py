@@ -14,7 +14,7 @@ from har_stream.core.errors import InputError
 from har_stream.preview.video_writer import ClipFile
 from training.collect import clip_names
 from training.collect.labels import Segment
-from training.data.cache import EPOCH
+from training.data.clip import EPOCH
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +90,9 @@ def _cut_one(recording: Path, wanted: Mapping[Path, Segment], *, fps: float) -> 
         if path not in cut:
             logger.warning(
                 "%s: no frame from %g to %g s, so no clip of %s; does it end before?",
-                *(recording, segment.start_s, segment.end_s, segment.label),
+                recording,
+                segment.start_s,
+                segment.end_s,
+                segment.label,
             )
     return [wanted[path].label for path in cut]

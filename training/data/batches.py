@@ -12,9 +12,9 @@ from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.window_rows import NONE, WindowRows
 from training.config import RunConfig
 from training.data.augment import choose_times, vary
-from training.data.cache import Sampling, is_image
+from training.data.cache import is_image
 from training.data.cache_file import Footage, Seen
-from training.data.clip import Clip
+from training.data.clip import Clip, Sampling
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Windows, targets (n, n_labels) and weights (n,)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from har_stream.core.errors import InputError
 from training.config import DataConfig
-from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset, canonical
+from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset, VideoClip, canonical
 
 logger = logging.getLogger(__name__)
 
@@ -23,16 +23,12 @@ VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".m
 _PATTERNS = {"hmdb51": HMDB_PATTERN}
 
 
-def read(config: DataConfig) -> Dataset:
-    """List a dataset's clips.
+def read_class_folders(config: DataConfig) -> Dataset:
+    """List the clips in a folder of class folders.
 
     Raises:
         InputError: The folder or a class of the config is missing, or is named where it cannot be.
     """
-    if config.kind == "simulated":
-        from training.data import simulated
-
-        return simulated.read(config.n_clips)
     root = config.path
     if root is None or not root.is_dir():
         raise InputError(f"{root or 'data'}: no folder of clips there; give one with --data")
@@ -145,8 +141,14 @@ def _list(root: Path, classes: Sequence[str], config: DataConfig) -> list[Clip]:
     """
     pattern = re.compile(config.group_pattern or _PATTERNS.get(config.kind, UCF_PATTERN))
     spans = config.groups_span_classes
-    clips = [
-        Clip(path, label, _group_of(path, pattern), spans, _named_group(path, pattern) is None)
+    clips: list[Clip] = [
+        VideoClip(
+            path,
+            label,
+            _group_of(path, pattern),
+            spans=spans,
+            ungrouped=_named_group(path, pattern) is None,
+        )
         for label in classes
         for path in sorted(_videos(root / label))
     ]
@@ -155,7 +157,9 @@ def _list(root: Path, classes: Sequence[str], config: DataConfig) -> list[Clip]:
         logger.warning(
             "%s: the names of %d of %d clips do not say which video they were cut from, so each "
             "counts as a video of its own; if that is wrong, give a group pattern",
-            *(root, n_ungrouped, len(clips)),
+            root,
+            n_ungrouped,
+            len(clips),
         )
     twins = identical(clips)
     ambiguous = {c.path for same in twins if len({c.label for c in same}) > 1 for c in same}

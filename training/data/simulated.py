@@ -7,15 +7,16 @@ has seen a home that `sim:SEED` shows, and no home lies on two sides of a split.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from har_stream.core.frame import ClipSpec, Image
+from har_stream.core.frame import Image
 from har_stream.recognition.preprocessing import prepare
 from har_stream.simulation.renderer import Renderer
 from har_stream.simulation.routine import ACTIVITIES, DAY_S, PLACES, PlannedActivity
 from har_stream.simulation.simulated_camera import N_SEEDS
-from training.data.clip import Clip, Dataset
+from training.data.clip import Clip, Dataset, Sampling
 
 N_GROUPS = 20
 """The homes are dealt to this many groups, named 0 to 19, for splits."""
@@ -44,14 +45,18 @@ class SimulatedClip(Clip):
     now: PlannedActivity
     ends_s: float
 
-    def render(self, spec: ClipSpec) -> Image:
-        """Return the prepared frames, shape (n_frames, height, width, 3), uint8."""
+    is_cached: ClassVar[bool] = False
+    """It is rendered as fast as it would be read."""
+
+    def frames(self, sampling: Sampling) -> Image:
+        """Return a window's prepared frames, shape (n_frames, height, width, 3), uint8."""
+        spec = sampling.spec
         at_s = self.ends_s - np.arange(spec.n_frames)[::-1] / spec.sample_hz
         images = Renderer(self.home).draw(at_s, [self.before, self.now])
         return np.stack([prepare(image, spec) for image in images])
 
 
-def read(n_clips: int) -> Dataset:
+def draw_dataset(n_clips: int) -> Dataset:
     """Draw clips: every activity in turn, each in a home of its own at any hour.
 
     A larger set begins with the smaller one.

@@ -23,10 +23,9 @@ from har_stream.recognition.engines.tflite import Network
 from har_stream.recognition.preprocessing import normalise
 from training.collect.sources import WEIGHTS
 from training.config import EncoderConfig, RunConfig
-from training.data.cache import Features
+from training.data.clip import Features
 from training.encoders import pretrained
 from training.encoders.litert import to_litert
-from training.networks import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,6 @@ def _of_frames(cnn: keras.Model) -> keras.Model:
 
 def _from_outside(encoder: EncoderConfig, config: RunConfig) -> Frozen:
     backbone = pretrained.BACKBONES[encoder.network]
-    _check_memory(config.network, encoder)
     pretrained.check_pixels(config.clip, pretrained.BACKBONE_PIXELS)
     _check_size(config, backbone)
     found = weights.find_by_name(encoder.weights, suffixes=(".tflite",), known=WEIGHTS)
@@ -134,15 +132,6 @@ def _how_to_bring(name: str, sha256: str) -> str:
     if sha256 == WEIGHTS[name].sha256:
         return weights.how_to_bring(name)
     return f"nobody publishes it: copy it into a folder, and name that with {weights.ENVIRONMENT}"
-
-
-def _check_memory(network: str, encoder: EncoderConfig) -> None:
-    """A backbone's one state begins anew with a stream; windows that overlap begin one by one."""
-    if registry.get(network).MEMORY == "staggered":
-        raise InputError(
-            f"network {network} begins anew with each window, which {encoder.network} cannot: take "
-            "movinet, cnn_pool or cnn_transformer, or another encoder.network"
-        )
 
 
 def _check_size(config: RunConfig, backbone: pretrained.Backbone) -> None:

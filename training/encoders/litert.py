@@ -1,20 +1,14 @@
 """Keras models become LiteRT files."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import keras
 
 from har_stream.bundles.bundle import Format
 from har_stream.core.errors import InputError
 
-if TYPE_CHECKING:
-    pass
-
-
-Weights = Literal["float32", "float16", "int8"]
-
-
-FORMATS: dict[Weights, Format] = {
+NumberFormat = Literal["float32", "float16", "int8"]
+FORMATS: dict[NumberFormat, Format] = {
     "float32": "litert",
     "float16": "litert_float16",
     "int8": "litert_int8",
@@ -31,7 +25,7 @@ def check_backend() -> None:
         raise InputError(f"KERAS_BACKEND={backend}: fit, import and export need tensorflow")
 
 
-def to_litert(part: keras.Model, *, weights: Weights = "float32") -> bytes:
+def to_litert(part: keras.Model, *, weights: NumberFormat = "float32") -> bytes:
     """Convert one network with a free batch.
 
     The weights go in as constants, so that the converter can fuse them into its operations. In 8

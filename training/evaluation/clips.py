@@ -12,9 +12,8 @@ from har_stream.core.errors import InputError
 from har_stream.core.thresholds import apply_reject_rule
 from har_stream.recognition.recogniser import Recogniser
 from training.config import DataConfig
-from training.data import folders
-from training.data.cache import EPOCH
-from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset
+from training.data.clip import EPOCH, EVERY_CLASS, LINK, Clip, Dataset
+from training.data.dataset import read_dataset
 from training.evaluation import metrics
 from training.evaluation.metrics import Judged
 
@@ -57,7 +56,7 @@ def chosen_clips(bundle: Bundle, data: DataConfig, *, groups: Sequence[str] = ()
     Raises:
         InputError: The data has labels that the bundle does not know.
     """
-    dataset = folders.read(data)
+    dataset = read_dataset(data)
     _check_labels(bundle, dataset, data)
     return [c for c in (*dataset.clips, *dataset.others) if not groups or c.is_of(groups)]
 

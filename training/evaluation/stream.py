@@ -19,8 +19,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.pipeline import Pipeline
 from har_stream.recognition.recogniser import Recogniser
-from training.data.cache import EPOCH
-from training.data.clip import Clip
+from training.data.clip import EPOCH, Clip
 from training.evaluation.clips import stream_clips
 from training.evaluation.stream_scenes import Scene, empty_room, end_of, play, still
 from training.evaluation.stream_score import majority_labels, reported, score_events, shown

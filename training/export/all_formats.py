@@ -21,23 +21,26 @@ from har_stream.core.frame import Image
 from har_stream.recognition.engines.litert import file_of
 from training import run_folder
 from training.config import RunConfig
-from training.data import cache, folders, splits
+from training.data import cache, splits
 from training.data.batches import parity_windows, sampling_of
 from training.data.cache_file import Footage
 from training.data.clip import Clip
+from training.data.dataset import read_dataset
 from training.encoders import frozen as frozen_encoder
 from training.encoders.frozen import Frozen
-from training.encoders.litert import FORMATS, Weights, check_backend
+from training.encoders.litert import FORMATS, NumberFormat, check_backend
 from training.evaluation import metrics, speed
 from training.evaluation.clips import stream_clips
 from training.evaluation.metrics import Judged
 from training.export.bundle import ParityError, export_bundle
-from training.run_folder import Record
+from training.run_folder import RunRecord
 
 Row = dict[str, Any]
 
 
-def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bundle, list[Row]]:
+def export(
+    record: RunRecord, *, weights: NumberFormat, cache_folder: Path
+) -> tuple[Bundle, list[Row]]:
     """Write a run's bundle in one number format, and set all formats side by side.
 
     Args:
@@ -59,8 +62,8 @@ def export(record: Record, *, weights: Weights, cache_folder: Path) -> tuple[Bun
     networks = _networks(record)
     with tempfile.TemporaryDirectory() as scratch:
         frozen = frozen_encoder.of(record.config, folder=Path(scratch))
-        judged: dict[Weights, list[Judged]] = {each: [] for each in FORMATS}
-        refused: dict[Weights, str] = {}
+        judged: dict[NumberFormat, list[Judged]] = {each: [] for each in FORMATS}
+        refused: dict[NumberFormat, str] = {}
         for folder, learned_from, test in networks:
             made = _every_format(
                 Path(scratch) / folder.name,
@@ -100,17 +103,17 @@ def discard(folder: Path) -> None:
             shutil.rmtree(older)
 
 
-def _place(folder: Path, weights: Weights) -> Path:
+def _place(folder: Path, weights: NumberFormat) -> Path:
     suffix = "" if weights == "float32" else f"-{weights}"
     return folder / f"{run_folder.BUNDLE}{suffix}"
 
 
-def _networks(record: Record) -> list[tuple[Path, Sequence[Clip], Sequence[Clip]]]:
+def _networks(record: RunRecord) -> list[tuple[Path, Sequence[Clip], Sequence[Clip]]]:
     """Name each network's folder, what it learned from and is tested on; the bundle's is last."""
     config = record.config
     unreadable = {Path(path): reason for path, reason in record.unreadable.items()}
     _, parts = splits.make_of_readable(
-        folders.read(config.data),
+        read_dataset(config.data),
         unreadable,
         split=config.split,
         data=config.data,
@@ -139,15 +142,15 @@ def _networks(record: Record) -> list[tuple[Path, Sequence[Clip], Sequence[Clip]
 def _every_format(
     folder: Path,
     *,
-    wanted: Weights,
-    refused: dict[Weights, str],
+    wanted: NumberFormat,
+    refused: dict[NumberFormat, str],
     model: keras.Model,
     manifest: Manifest,
     windows: Image,
     frozen: Frozen | None,
-) -> dict[Weights, Bundle]:
+) -> dict[NumberFormat, Bundle]:
     """Export a network in every format that is not refused yet; add to `refused` what is now."""
-    made: dict[Weights, Bundle] = {}
+    made: dict[NumberFormat, Bundle] = {}
     for weights in [each for each in FORMATS if each not in refused]:
         try:
             with writing(folder):
@@ -166,7 +169,7 @@ def _every_format(
     return made
 
 
-def _row(weights: Weights, made: Bundle, judged: dict[Weights, list[Judged]]) -> Row:
+def _row(weights: NumberFormat, made: Bundle, judged: dict[NumberFormat, list[Judged]]) -> Row:
     return {
         "format": weights,
         "n_bytes": litert_bytes(made),

@@ -17,7 +17,7 @@ from har_stream.core.frame import Image
 from har_stream.recognition.engines.litert import LiteRtEngine
 from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.window_rows import WindowRows
-from training.encoders.litert import FORMATS, Weights, check_backend, to_litert
+from training.encoders.litert import FORMATS, NumberFormat, check_backend, to_litert
 from training.networks import registry
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def export_bundle(
     manifest: Manifest,
     windows: Image,
     frozen: "Frozen | None" = None,
-    weights: Weights = "float32",
+    weights: NumberFormat = "float32",
 ) -> Bundle:
     """Write a bundle, or refuse to where the streamed step differs from the window model.
 

@@ -15,6 +15,7 @@ from har_stream.core.atomic_file import writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, Image
 from training.data import simulated
+from training.data.clip import Sampling
 from training.encoders.litert import check_backend
 from training.export import keras_file
 from training.export.bundle import export_bundle
@@ -166,4 +167,4 @@ def _is_spatial_pooling(layer: keras.Layer) -> bool:
 
 def _windows(clip: ClipSpec) -> Image:
     drawn = [simulated.draw_clip(number) for number in range(N_PARITY_WINDOWS)]
-    return np.stack([each.render(clip) for each in drawn])
+    return np.stack([each.frames(Sampling(clip)) for each in drawn])

@@ -16,9 +16,11 @@ from har_stream.core.errors import InputError
 from predictor.evaluation.metrics import expected_calibration_error
 from training import run_folder
 from training.config import RunConfig
-from training.data import cache, folders, splits
+from training.data import cache, splits
 from training.data.batches import sampling_of
-from training.data.clip import Dataset
+from training.data.clip import Dataset, VideoClip
+from training.data.dataset import read_dataset
+from training.data.splits import Split
 from training.encoders import frozen as frozen_encoder
 from training.encoders.litert import check_backend
 from training.evaluation import metrics
@@ -31,9 +33,10 @@ from training.evaluation.calibration import (
 from training.evaluation.metrics import Judged
 from training.export import all_formats
 from training.export.bundle import export_bundle
+from training.fitting.fit_network import Learned
 from training.fitting.fit_splits import Lessons, learn_parts
 from training.networks import registry
-from training.saving import save_model, saving
+from training.run_folder import CalibratedOn, save_model, saving
 
 CONFUSION_PRIOR = 0.5
 """Added to every count of the confusion matrix: no confusion is impossible."""
@@ -76,7 +79,7 @@ def fit(
             TensorFlow, or the loss diverged.
     """
     check_backend()
-    dataset = folders.read(config.data)
+    dataset = read_dataset(config.data)
     config.check_urgent(dataset.labels)
     split = partial(splits.make_of_readable, split=config.split, data=config.data, seed=config.seed)
     split(dataset, {})  # this and the next refuse what they can before the long reading
@@ -143,11 +146,34 @@ def fit(
             config=config,
             manifest=manifest,
             scores=scores,
-            splits=parts,
-            learned=outcome.learned,
-            cached=cached,
+            splits=[
+                _row_of_split(part, network)
+                for part, network in zip(parts, outcome.learned, strict=True)
+            ],
+            calibrated_on=_calibrated_on(parts),
+            unreadable=cached.unreadable,
+            short=cached.short,
         )
     return Run(folder, scores, manifest.provenance.leaks)
+
+
+def _row_of_split(part: Split, network: Learned) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "leaks": part.leaks,
+        "n_train": len(part.train),
+        "n_validation": len(part.validation),
+        "n_test": len(part.test),
+        "n_ungrouped": part.n_ungrouped,
+        "best_epoch": network.best_epoch,
+        "history": network.history,
+    }
+
+
+def _calibrated_on(parts: Sequence[Split]) -> CalibratedOn:
+    if parts[0].validation:
+        return "validation"
+    return "folds" if len(parts) > 1 else "test"
 
 
 def _calibrate(
@@ -190,7 +216,8 @@ def _figures(scores: Mapping[str, Any], rejecting: Rejecting) -> dict[str, float
 
 def _at_mean_rate(config: RunConfig, dataset: Dataset) -> RunConfig:
     """State the rate that evenly spread frames have at the data set's mean clip length."""
-    lengths = [length for clip in dataset.clips if (length := cache.length_s(clip.path))]
+    videos = [clip for clip in dataset.clips if isinstance(clip, VideoClip)]
+    lengths = [length for clip in videos if (length := clip.length_s())]
     if not lengths:
         raise InputError("no clip states its length, so no sampling rate can be stated either")
     rate = config.clip.n_frames / float(np.mean(lengths))

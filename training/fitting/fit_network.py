@@ -1,7 +1,8 @@
 """One network learns: `keras.Model.fit` with our batches, checkpoints and a progress bar."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +15,14 @@ from training.config import FitConfig, RunConfig
 from training.data.batches import Batches, Example, StreamedBatches
 from training.fitting.checkpoint import FILE, Checkpoint, identify
 from training.fitting.fold_time import fold_time
-from training.fitting.precision import WHOLE, choose_policy, dtype_policy
 from training.fitting.warm_up import warm_up
 from training.networks import registry
-from training.saving import saving
+from training.run_folder import saving
 
 logger = logging.getLogger(__name__)
 
+WHOLE, MIXED = "float32", "mixed_float16"
+"""Keras' dtype policies; weights and bundle stay in float32 in both."""
 LAST_RATE = 0.02
 """Where the cosine schedule ends, as a share of the learning rate."""
 
@@ -108,6 +110,29 @@ def learn(
         folded = fold_time(model)
     folded.set_weights(checkpoint.best_weights)
     return Learned(model, folded, checkpoint.history, checkpoint.best_epoch)
+
+
+def choose_policy(*, mixed: bool, gpus: Sequence[str]) -> str:
+    """Say in which of Keras' dtype policies to fit.
+
+    Args:
+        mixed: Whether the config asks for mixed precision (Micikevicius et al. 2018).
+        gpus: Of this machine; without one mixed precision is slower, and is not used.
+    """
+    if mixed and not gpus:
+        logger.warning("fit.mixed_precision: no GPU is there, so fitting goes on in float32")
+    return MIXED if mixed and gpus else WHOLE
+
+
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Build layers and models in this policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _judged(

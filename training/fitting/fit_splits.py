@@ -14,7 +14,7 @@ from training import run_folder
 from training.config import RunConfig
 from training.data import splits
 from training.data.batches import Example, StreamedBatches, parity_windows, sampling_of
-from training.data.cache import images_of, is_image
+from training.data.cache import is_image
 from training.data.cache_file import Footage
 from training.data.clip import Clip, Dataset
 from training.data.splits import Split
@@ -22,7 +22,7 @@ from training.evaluation import metrics
 from training.evaluation.metrics import Judged
 from training.fitting.fit_network import Learned, learn
 from training.fitting.pretrain import pretrain, start_from
-from training.saving import save_model, saving
+from training.run_folder import save_model, saving
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Lessons:
 
     def _images(self, clip: Clip) -> Footage:
         cached = self.frames[clip]
-        return cached if is_image(cached) else images_of(clip, sampling_of(self.config))
+        return cached if is_image(cached) else clip.frames(sampling_of(self.config))
 
     def _examples(self, clips: Iterable[Clip]) -> list[Example]:
         index = {label: n for n, label in enumerate(self.labels)}

@@ -101,6 +101,7 @@ def options(config: "RunConfig") -> dict[str, Any]:
             raise InputError(f"network {config.network} knows no {name!r}: take the key out")
     if "encoder" in known and "encoder" not in given:
         raise InputError(f"network {config.network} stands on an encoder: name it with 'encoder'")
+    _check_memory(config, network)
     needs = {"least_px": "LEAST_PX", "least_frames": "LEAST_FRAMES"}
     least = {key: getattr(network, name, 1) for key, name in needs.items()}
     check_size(config.clip, of=config.network, **least)
@@ -109,6 +110,20 @@ def options(config: "RunConfig") -> dict[str, Any]:
             f"clip: {config.network} takes 'motion: {needed}', not 'motion: {config.clip.motion}'"
         )
     return given
+
+
+def _check_memory(config: "RunConfig", network: Network) -> None:
+    """A backbone's one state begins anew with a stream; windows that overlap begin one by one."""
+    encoder = config.encoder
+    if network.MEMORY != "staggered" or encoder is None or not encoder.frozen:
+        return
+    from training.encoders.pretrained import BACKBONES
+
+    if encoder.network in BACKBONES:
+        raise InputError(
+            f"network {config.network} begins anew with each window, which {encoder.network} "
+            "cannot: take movinet, cnn_pool or cnn_transformer, or another encoder.network"
+        )
 
 
 def motion(name: str) -> Literal["none", "flow"]:

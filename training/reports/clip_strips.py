@@ -11,7 +11,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, Image
 from har_stream.simulation.simulated_camera import N_SEEDS
 from training.data import simulated
-from training.data.cache import EPOCH
+from training.data.clip import EPOCH, Sampling
 
 N_SHOWN = 4
 """Frames of a strip, evenly spread from the first to the last."""
@@ -39,7 +39,7 @@ def strip(path: Path) -> bytes | None:
 def _frames(path: Path) -> Sequence[Image]:
     home = path.name.removeprefix("sim-")
     if path == Path(f"sim-{home}") and home.isdecimal():
-        return list(simulated.draw_clip(int(home) - N_SEEDS).render(SIMULATED))
+        return list(simulated.draw_clip(int(home) - N_SEEDS).frames(Sampling(SIMULATED)))
     try:
         return [frame.image for frame in read_file(path, sample_hz=LOOK_HZ, start_at=EPOCH)]
     except InputError:

@@ -15,7 +15,7 @@ from predictor.evaluation.metrics import group_interval
 from training import run_folder
 from training.evaluation import compute_cost, metrics, speed
 from training.evaluation.metrics import Judged
-from training.run_folder import Record
+from training.run_folder import RunRecord
 
 SEEDS = "seed-*"
 """Folders of a sweep: the runs of `train-har fit --seeds`."""
@@ -31,7 +31,7 @@ class Entry:
     """
 
     name: str
-    runs: tuple[Record, ...]
+    runs: tuple[RunRecord, ...]
 
     @property
     def tested(self) -> list[Judged]:
@@ -69,7 +69,7 @@ def is_sweep(folder: Path) -> bool:
     return not (folder / run_folder.RUN).exists() and any(folder.glob(SEEDS))
 
 
-def _runs_of(folder: Path, made: Sequence[Path] = ()) -> tuple[Record, ...]:
+def _runs_of(folder: Path, made: Sequence[Path] = ()) -> tuple[RunRecord, ...]:
     folders = made or (sorted(folder.glob(SEEDS)) if is_sweep(folder) else [folder])
     runs = sorted(map(run_folder.read, folders), key=lambda run: run.config.seed)
     if len({run.manifest.labels for run in runs}) > 1:

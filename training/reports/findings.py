@@ -13,14 +13,14 @@ from training.evaluation.calibration import SHARES
 from training.evaluation.compute_cost import Work
 from training.evaluation.metrics import Judged
 from training.evaluation.speed import Speed
-from training.run_folder import Record
+from training.run_folder import RunRecord
 
 N_WORST = 6
 """Confusions that are shown with a clip."""
 
 
 def findings(
-    record: Record,
+    record: RunRecord,
     *,
     exported: Manifest,
     work: Work,
@@ -93,7 +93,7 @@ def findings(
     }
 
 
-def named(text: str, record: Record) -> str:
+def named(text: str, record: RunRecord) -> str:
     """Name clips from their data set's folder on: a report is sent to others."""
     root = record.config.data.path
     return text.removeprefix(f"{root}/") if root else text

@@ -16,7 +16,7 @@ from training.reports import clip_strips
 from training.reports import plots as report_plots
 from training.reports.findings import findings
 from training.reports.page import Picture, embed, render
-from training.run_folder import Record
+from training.run_folder import RunRecord
 
 PAGE, FIGURES, PLOTS = "report.html", "report.json", "plots"
 
@@ -63,7 +63,7 @@ def _write_plots(folder: Path, images: Mapping[str, bytes]) -> None:
             part.write_bytes(image)
 
 
-def _page(record: Record, found: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
+def _page(record: RunRecord, found: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
     root = record.config.data.path or Path()
     pictures = [clip_strips.strip(root / row["path"]) for row in found["worst"]]
     config = record.config.model_dump(

@@ -14,7 +14,7 @@ from har_stream.bundles.bundle import Provenance
 from training import run_folder
 from training.config import RunConfig
 from training.data.cache import Cached
-from training.data.clip import Clip
+from training.data.clip import Clip, VideoClip
 from training.data.splits import Split
 from training.evaluation import metrics
 from training.evaluation.metrics import Judged
@@ -51,7 +51,7 @@ def write_run(
         name: Of the bundle; the networks are always those of `lrcn-ucf`.
     """
     clips = [
-        Clip(
+        VideoClip(
             (clips_at or Path("gone")) / f"v_{label}_g{g:02}_c{c:02}.avi",
             *(label, str(g)),
             ungrouped=ungrouped,

@@ -14,8 +14,8 @@ from training.collect.cut import cut_out
 from training.collect.labels import Segment
 from training.commands.train_har import main
 from training.config import DataConfig
-from training.data import folders
-from training.data.cache import EPOCH
+from training.data.clip import EPOCH
+from training.data.dataset import read_dataset
 
 
 def _seconds(path: Path) -> tuple[float, float]:
@@ -56,7 +56,7 @@ def test_stretches_are_cut_where_the_table_says(
         shown_s = found[name]  # the codec darkens every frame by 3 levels, or 0.75 s
         assert shown_s == pytest.approx((start_s - 0.75, end_s - 0.8), abs=0.5), name
     config = DataConfig(path=tmp_path / "clips", groups_span_classes=True)
-    clips = folders.read(config).clips
+    clips = read_dataset(config).clips
     assert {clip.source for clip in clips} == {"*/monday", "*/3rd-day"}
     assert main(["cut", str(table), "--labels", "cooking", "--out", str(tmp_path / "some")]) == 0
     assert [path.name for path in (tmp_path / "some").iterdir()] == ["cooking"]

@@ -30,7 +30,8 @@ from training.collect.download_dataset import download_dataset
 from training.collect.sources import DatasetSource, Remote
 from training.commands.train_har import main
 from training.config import DataConfig, SplitConfig
-from training.data import folders, splits
+from training.data import splits
+from training.data.dataset import read_dataset
 
 CONTENT = bytes(range(256)) * 40_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -198,7 +199,7 @@ def test_a_data_set_as_ucf101_is_packed_is_ready_for_its_official_lists(tmp_path
         assert (tmp_path / "ucf" / name).read_bytes() == content
     data = DataConfig(kind="ucf101", path=tmp_path / "ucf")
     official = SplitConfig(by="official", validation=0)
-    (split,) = splits.make(folders.read(data), split=official, data=data, seed=27)
+    (split,) = splits.make(read_dataset(data), split=official, data=data, seed=27)
     assert {clip.source for clip in split.test} == {"Run/1", "Walk/1"}
     record = json.loads((tmp_path / "ucf/download.json").read_text())
     assert record[0]["sha256"] == hashlib.sha256(files["UCF.rar"]).hexdigest()

@@ -22,8 +22,9 @@ from training.collect.record import RECORD_HZ, Wanted, consent, record_clips
 from training.commands import collect
 from training.commands.train_har import main
 from training.config import DataConfig, SplitConfig, load
-from training.data import folders, splits
-from training.data.cache import EPOCH
+from training.data import splits
+from training.data.clip import EPOCH
+from training.data.dataset import read_dataset
 
 
 def _images(path: Path) -> list[Image]:
@@ -80,7 +81,7 @@ def test_sessions_are_groups_that_splits_keep_together(tmp_path: Path) -> None:
     for n, path in enumerate(sorted((tmp_path / "clips").glob("*/*.mp4"))):
         path.write_bytes(path.read_bytes() + bytes(n + 1))
     data = DataConfig(path=tmp_path / "clips", groups_span_classes=True)
-    dataset = folders.read(data)
+    dataset = read_dataset(data)
     made = splits.make(dataset, split=SplitConfig(by="folds", n_folds=3), data=data, seed=27)
     for part in made:
         assert len({clip.group for clip in part.test}) == 1, "one evening, both activities"
@@ -146,7 +147,7 @@ def test_what_is_said_to_come_next_can_work(
         "next: train-har download weights movinet_a0_stream_int8   (once)\n"
         f"      train-har fit configs/home.yaml --data {folder}\n"
     )
-    made = splits.make(folders.read(data), split=config.split, data=data, seed=config.seed)
+    made = splits.make(read_dataset(data), split=config.split, data=data, seed=config.seed)
     assert len(made) == config.split.n_folds == collect.HOME_GROUPS
 
 

@@ -21,7 +21,7 @@ from training.commands.arguments import make_parser
 from training.commands.train_har import main
 from training.config import load
 from training.data import splits
-from training.data.clip import Clip
+from training.data.clip import VideoClip
 from training.fitting import fit_network
 
 
@@ -239,7 +239,7 @@ def test_the_study_on_fewer_clips_differs_in_its_epochs_alone() -> None:
     fit = exact.fit.model_copy(update={"epochs": 52, "patience": 52})
     named = {"name": steps.name, "about": steps.about, "fit": fit}
     assert steps == exact.model_copy(update=named)
-    clips = [Clip(Path(f"{n}.avi"), "A", str(n)) for n in range(484)]
+    clips = [VideoClip(Path(f"{n}.avi"), "A", str(n)) for n in range(484)]
     n_train = [len(splits.study(clips[:n], seed=27).train) for n in (484, 277)]
     n_steps = [-(-n // fit.batch) for n in n_train]
     assert n_steps[0] * exact.fit.epochs == pytest.approx(n_steps[1] * fit.epochs, rel=0.01)

@@ -18,14 +18,13 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.recognition.preprocessing import prepare
 from training.data import cache
-from training.data.cache import Sampling
-from training.data.clip import Clip
+from training.data.clip import EPOCH, Clip, Sampling, VideoClip
 
 SPEC = ClipSpec(n_frames=8, height_px=24, width_px=32, sample_hz=5.0)
 
 
 def _clip(path: Path) -> Clip:
-    return Clip(path, "A", "1")
+    return VideoClip(path, "A", "1")
 
 
 @pytest.mark.parametrize("fps", [10.0, 12.5, 25.0, 29.97, 3.0])
@@ -35,7 +34,7 @@ def test_windows_equal_those_of_streaming(tmp_path: Path, fps: float, ticks: int
     streamed = [
         window
         for _, window in windows(
-            read_file(clip.path, sample_hz=SPEC.sample_hz, start_at=cache.EPOCH), SPEC, hop_frames=3
+            read_file(clip.path, sample_hz=SPEC.sample_hz, start_at=EPOCH), SPEC, hop_frames=3
         )
     ]
     sampling = Sampling(SPEC, ticks=ticks)
@@ -49,7 +48,7 @@ def test_real_windows_equal_those_of_streaming(shared: Path, tmp_path: Path) -> 
     clip = _clip(shared / "data/ucf/HorseRace/v_HorseRace_g08_c01.mp4")
     spec = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0, colour="rgb")
     frames = cache.read_clips([clip], Sampling(spec, ticks=3), folder=tmp_path).frames[clip][::3]
-    captured = read_file(clip.path, sample_hz=5.0, start_at=cache.EPOCH)
+    captured = read_file(clip.path, sample_hz=5.0, start_at=EPOCH)
     streamed = [window for _, window in windows(captured, spec, hop_frames=1)]
     assert len(streamed) == len(frames) - 19
     assert all(np.array_equal(w, frames[n : n + 20]) for n, w in enumerate(streamed))
@@ -57,13 +56,13 @@ def test_real_windows_equal_those_of_streaming(shared: Path, tmp_path: Path) -> 
 
 def test_spread_takes_frames_evenly_as_the_study_does(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.avi", n_frames=37)
-    captured = read_file(path, sample_hz=1000, start_at=cache.EPOCH)
+    captured = read_file(path, sample_hz=1000, start_at=EPOCH)
     every = [prepare(frame.image, SPEC) for frame in captured]
     assert len(every) == 37
-    spread = cache.sample(path, Sampling(SPEC, how="spread"))
+    spread = VideoClip(path, "A", "1").frames(Sampling(SPEC, how="spread"))
     np.testing.assert_array_equal(spread, np.stack([every[n] for n in range(0, 32, 4)]))
     with pytest.raises(InputError, match="7 frames, fewer than the 8 of a window"):
-        cache.sample(write_clip(tmp_path / "b.avi", n_frames=7), Sampling(SPEC, how="spread"))
+        VideoClip(write_clip(tmp_path / "b.avi", n_frames=7), Sampling(SPEC, how="spread"))
 
 
 def test_a_clip_is_decoded_once(tmp_path: Path) -> None:
@@ -145,8 +144,8 @@ from training import cache
 from training.data.folders import Clip
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-sampling = cache.Sampling(ClipSpec(n_frames=2, height_px=24, width_px=32, sample_hz=5.0))
-clips = [Clip(path, "A", "1") for path in sorted(Path(sys.argv[1]).iterdir())]
+sampling = Sampling(ClipSpec(n_frames=2, height_px=24, width_px=32, sample_hz=5.0))
+clips = [VideoClip(path, "A", "1") for path in sorted(Path(sys.argv[1]).iterdir())]
 for _ in ("builds the cache", "finds it there"):
     frames = cache.read_clips(clips, sampling, folder=Path(sys.argv[2])).frames
     print(sum(len(frames[clip][[0, 1]]) for clip in clips))

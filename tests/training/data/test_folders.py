@@ -15,8 +15,8 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import DataConfig, load
 from training.data import cache, folders, splits
-from training.data.cache import Sampling
-from training.data.clip import Clip
+from training.data.clip import Sampling, VideoClip
+from training.data.dataset import read_dataset
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -29,7 +29,7 @@ def _touch(root: Path, *names: str) -> None:
 def test_clips_carry_class_and_group(tmp_path: Path) -> None:
     _touch(tmp_path, "Walk/v_Walk_g01_c01.avi", "Walk/v_Walk_g10_c02.avi", "Walk/notes.txt")
     _touch(tmp_path, "Run/a.mp4", "Run/b.mp4", "Empty/readme.md")
-    dataset = folders.read(DataConfig(path=tmp_path, classes=("Walk", "Run")))
+    dataset = read_dataset(DataConfig(path=tmp_path, classes=("Walk", "Run")))
     assert dataset.labels == ("Walk", "Run")
     assert [clip.source for clip in dataset.clips] == ["Walk/1", "Walk/10", "Run/a", "Run/b"]
 
@@ -37,10 +37,10 @@ def test_clips_carry_class_and_group(tmp_path: Path) -> None:
 def test_every_folder_is_a_class_unless_it_is_none_of_them(tmp_path: Path) -> None:
     for label in ("A", "B", "Other"):
         _touch(tmp_path, f"{label}/{label}1.mp4", f"{label}/x{label}.mp4")
-    dataset = folders.read(DataConfig(path=tmp_path, others=("Other",)))
+    dataset = read_dataset(DataConfig(path=tmp_path, others=("Other",)))
     assert dataset.labels == ("A", "B")
     assert {clip.label for clip in dataset.others} == {"Other"}
-    rest = folders.read(DataConfig(path=tmp_path, classes=("B", "A"), others=("*",)))
+    rest = read_dataset(DataConfig(path=tmp_path, classes=("B", "A"), others=("*",)))
     assert rest.labels == ("B", "A")
     assert {clip.label for clip in rest.others} == {"Other"}
 
@@ -53,7 +53,7 @@ def test_hmdb51_names_give_the_film_that_a_clip_was_cut_from(tmp_path: Path) -> 
         "wave/Torwart_wave_f_cm_np1_fr_med_3.avi",
         "wave/x.avi",
     )
-    clips = folders.read(DataConfig(kind="hmdb51", path=tmp_path)).clips
+    clips = read_dataset(DataConfig(kind="hmdb51", path=tmp_path)).clips
     assert [clip.group for clip in clips] == [
         *("April_09_brush_hair", "April_09_brush_hair", "Torwart_wave", "x")
     ]
@@ -65,12 +65,12 @@ def test_identical_clips_link_their_groups(tmp_path: Path) -> None:
     shutil.copy(first, tmp_path / "A/v_A_g03_c05.avi")
     _touch(tmp_path, "B/v_B_g01_c01.avi", "B/v_B_g03_c01.avi")
     config = DataConfig(path=tmp_path, linked={"A": (("2", "7"), ("07", "3"))})
-    groups = [clip.group for clip in folders.read(config).clips]
+    groups = [clip.group for clip in read_dataset(config).clips]
     assert groups == ["1+2+3+7", "1+2+3+7", "1+2+3+7", "1", "3"]
 
 
 def test_groups_are_linked_through_a_third() -> None:
-    clips = [Clip(Path(f"{n}.avi"), "A", str(n)) for n in range(6)]
+    clips = [VideoClip(Path(f"{n}.avi"), "A", str(n)) for n in range(6)]
     linked = folders.link(clips, [("0", "1"), ("3", "4"), ("1", "3")])
     assert [clip.group for clip in linked] == ["0+1+3+4", "0+1+3+4", "2", *["0+1+3+4"] * 2, "5"]
     assert linked[4].is_of(["01"])
@@ -79,7 +79,7 @@ def test_groups_are_linked_through_a_third() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=3), max_size=6))
 def test_linking_is_the_transitive_closure(linked: list[list[int]]) -> None:
-    clips = [Clip(Path(f"{n}.avi"), "A", str(n)) for n in range(8)]
+    clips = [VideoClip(Path(f"{n}.avi"), "A", str(n)) for n in range(8)]
     made = folders.link(clips, [[str(n) for n in names] for names in linked])
     reached = np.eye(8, dtype=bool)
     for names in linked:
@@ -95,10 +95,10 @@ def test_one_file_in_two_classes_is_left_out_of_both(
 ) -> None:
     _touch(tmp_path, *(f"{c}/{c}_g{n}_c1.avi" for c in ("A", "B") for n in (1, 2, 3)))
     shutil.copy(tmp_path / "A/A_g1_c1.avi", tmp_path / "B/B_g3_c1.avi")
-    apart = folders.read(DataConfig(path=tmp_path)).clips
+    apart = read_dataset(DataConfig(path=tmp_path)).clips
     assert "A/A_g1_c1.avi, B/B_g3_c1.avi are one and the same file; left out" in caplog.text
     assert [clip.source for clip in apart] == ["A/2", "A/3", "B/1", "B/2"]
-    spanning = folders.read(DataConfig(path=tmp_path, groups_span_classes=True)).clips
+    spanning = read_dataset(DataConfig(path=tmp_path, groups_span_classes=True)).clips
     assert [clip.source for clip in spanning] == ["*/2", "*/1+3", "*/1+3", "*/2"]
 
 
@@ -106,13 +106,13 @@ def test_clips_whose_names_hold_no_group_are_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _touch(tmp_path, "A/v_A_g01_c01.avi", "A/x1.avi", "B/y1.avi", "B/y2.avi")
-    clips = folders.read(DataConfig(path=tmp_path)).clips
+    clips = read_dataset(DataConfig(path=tmp_path)).clips
     assert [clip.ungrouped for clip in clips] == [False, True, True, True]
     (warned,) = caplog.messages
     assert "the names of 3 of 4 clips do not say which video" in warned
     assert "give a group pattern" in warned
     caplog.clear()
-    known = folders.read(DataConfig(path=tmp_path, group_pattern=r"^(\w+)\d")).clips
+    known = read_dataset(DataConfig(path=tmp_path, group_pattern=r"^(\w+)\d")).clips
     assert not any(clip.ungrouped for clip in known)
     assert not caplog.messages
 
@@ -132,21 +132,21 @@ def test_a_config_says_how_names_tell_the_video(tmp_path: Path) -> None:
         "clip: {n_frames: 3, height_px: 64, width_px: 64, sample_hz: 5.0}\n"
         f"data: {{path: '{tmp_path}', group_pattern: '^(\\w+) \\d+', exclude: {{A: ['7']}}}}\n"
     )
-    clips = folders.read(load(path).data).clips
+    clips = read_dataset(load(path).data).clips
     assert [clip.source for clip in clips] == ["A/monday", "A/monday", "B/monday", "B/x"]
 
 
 def test_a_pattern_whose_group_stays_empty_names_no_group(tmp_path: Path) -> None:
     _touch(tmp_path, "A/a_g1.avi", "A/a_x.avi", "B/b_g.avi", "B/b_g2.avi")
     pattern = r"_g(\d*)|_x"
-    clips = folders.read(DataConfig(path=tmp_path, group_pattern=pattern)).clips
+    clips = read_dataset(DataConfig(path=tmp_path, group_pattern=pattern)).clips
     assert [clip.source for clip in clips] == ["A/1", "A/a_x", "B/b_g", "B/2"]
 
 
 def test_excluded_groups_take_their_linked_groups_along(tmp_path: Path) -> None:
     _touch(tmp_path, *(f"A/v_A_g{n:02}_c01.avi" for n in range(1, 6)), "B/x.avi", "B/y.avi")
     config = DataConfig(path=tmp_path, linked={"A": (("2", "4"),)}, exclude={"A": ("02",)})
-    assert [clip.source for clip in folders.read(config).clips][:3] == ["A/1", "A/3", "A/5"]
+    assert [clip.source for clip in read_dataset(config).clips][:3] == ["A/1", "A/3", "A/5"]
 
 
 @pytest.mark.parametrize(
@@ -170,22 +170,22 @@ def test_excluded_groups_take_their_linked_groups_along(tmp_path: Path) -> None:
 def test_unusable_classes_are_named(tmp_path: Path, named: dict[str, object], said: str) -> None:
     _touch(tmp_path, "A/1.avi", "A/2.avi", "Lonely/1.avi")
     with pytest.raises(InputError, match=said):
-        folders.read(DataConfig.model_validate({"path": tmp_path} | named))
+        read_dataset(DataConfig.model_validate({"path": tmp_path} | named))
 
 
 def test_a_config_may_link_groups_of_a_folder_that_it_does_not_ask_for(tmp_path: Path) -> None:
     _touch(tmp_path, "A/1.avi", "A/2.avi", "B/1.avi", "B/2.avi", "C/1.avi")
     linked = {"C": (("1", "2"),)}
-    dataset = folders.read(DataConfig(path=tmp_path, classes=("A", "B"), linked=linked))
+    dataset = read_dataset(DataConfig(path=tmp_path, classes=("A", "B"), linked=linked))
     assert [clip.source for clip in dataset.clips] == ["A/1", "A/2", "B/1", "B/2"]
 
 
 def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give one with --data"):
-        folders.read(DataConfig(path=tmp_path / "nowhere"))
+        read_dataset(DataConfig(path=tmp_path / "nowhere"))
     _touch(tmp_path, "1.avi", "Empty/readme.md")
     with pytest.raises(InputError, match=f"^{tmp_path}: no folders of clips in it; give the fol"):
-        folders.read(DataConfig(path=tmp_path))
+        read_dataset(DataConfig(path=tmp_path))
     assert folders.census(tmp_path / "nowhere") == []
 
 
@@ -199,7 +199,7 @@ def test_clips_that_cannot_be_opened_are_left_to_the_cache_which_names_them(
     unopened = [tmp_path / f"B/v_B_g0{n}_c01.avi" for n in (1, 2)]  # folders: alike in size
     for path in unopened:
         path.mkdir(parents=True)
-    clips = folders.read(DataConfig(path=tmp_path)).clips
+    clips = read_dataset(DataConfig(path=tmp_path)).clips
     assert [clip.source for clip in clips] == ["A/1+2", "A/1+2", "A/3", "B/1", "B/2"]
     spec = ClipSpec(n_frames=3, height_px=64, width_px=64, sample_hz=5.0)
     cached = cache.read_clips(clips, Sampling(spec), folder=tmp_path / "cache")
@@ -214,12 +214,12 @@ def test_clips_that_cannot_be_opened_are_left_to_the_cache_which_names_them(
 def test_shipped_configs_name_classes_that_there_are(shared: Path, name: str) -> None:
     config = load(ROOT / "configs" / name)
     data = config.data.model_copy(update={"path": shared / "data/ucf"})
-    made = splits.make(folders.read(data), split=config.split, data=data, seed=config.seed)
+    made = splits.make(read_dataset(data), split=config.split, data=data, seed=config.seed)
     assert all(split.test for split in made)
 
 
 def test_the_duplicates_of_the_real_footage_are_found(shared: Path) -> None:
-    clips = folders.read(
+    clips = read_dataset(
         DataConfig(path=shared / "data/ucf", classes=("WalkingWithDog", "TennisSwing"))
     ).clips
     groups = {clip.source for clip in clips if clip.LINK in clip.group}

@@ -8,13 +8,15 @@ from har_stream.core.frame import ClipSpec
 from har_stream.simulation.routine import ACTIVITIES
 from har_stream.simulation.simulated_camera import N_SEEDS
 from training.config import DataConfig, SplitConfig
-from training.data import folders, simulated, splits
+from training.data import simulated, splits
+from training.data.clip import Sampling
+from training.data.dataset import read_dataset
 
 SPEC = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
 
 
 def test_every_activity_has_its_share_and_every_clip_a_home_of_its_own() -> None:
-    dataset = folders.read(DataConfig(kind="simulated", n_clips=160))
+    dataset = read_dataset(DataConfig(kind="simulated", n_clips=160))
     assert dataset.labels == ACTIVITIES
     assert set(Counter(clip.label for clip in dataset.clips).values()) == {20}
     homes = {clip.home for clip in dataset.clips if isinstance(clip, simulated.SimulatedClip)}
@@ -23,11 +25,11 @@ def test_every_activity_has_its_share_and_every_clip_a_home_of_its_own() -> None
 
 
 def test_a_clip_is_rendered_the_same_whenever_it_is_asked_for() -> None:
-    first, again = (simulated.draw_clip(3).render(SPEC) for _ in range(2))
+    first, again = (simulated.draw_clip(3).frames(Sampling(SPEC)) for _ in range(2))
     assert first.shape == (20, 64, 64, 3)
     assert first.dtype == np.uint8
     assert np.array_equal(first, again)
-    assert not np.array_equal(first, simulated.draw_clip(11).render(SPEC))
+    assert not np.array_equal(first, simulated.draw_clip(11).frames(Sampling(SPEC)))
 
 
 def test_the_last_frame_shows_what_the_label_says() -> None:
@@ -42,7 +44,7 @@ def test_the_last_frame_shows_what_the_label_says() -> None:
 def test_homes_are_split_by_group() -> None:
     config = DataConfig(kind="simulated", n_clips=800)
     split = SplitConfig(by="group", held_out=("0",), validation=0.06)
-    (made,) = splits.make(folders.read(config), split=split, data=config, seed=27)
+    (made,) = splits.make(read_dataset(config), split=split, data=config, seed=27)
     assert not made.leaks
     assert len(made.test) == 40
     assert 30 <= len(made.validation) <= 60

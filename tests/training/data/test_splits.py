@@ -13,13 +13,13 @@ from keras.src.trainers.data_adapters.array_slicing import train_validation_spli
 from har_stream.core.errors import InputError
 from training.config import DataConfig, SplitConfig
 from training.data import folders, splits
-from training.data.clip import Clip, Dataset
+from training.data.clip import Clip, Dataset, VideoClip
 from training.data.splits import Split
 
 
 def _dataset(n_groups: int = 10, n_cuts: int = 4) -> Dataset:
     clips = tuple(
-        Clip(Path(f"{label}/v_{label}_g{group:02}_c{cut:02}.avi"), label, str(group))
+        VideoClip(Path(f"{label}/v_{label}_g{group:02}_c{cut:02}.avi"), label, str(group))
         for label in ("A", "B")
         for group in range(1, n_groups + 1)
         for cut in range(n_cuts)
@@ -44,7 +44,7 @@ def test_held_out_groups_are_the_test_side() -> None:
 
 def test_a_group_linked_with_a_held_out_one_is_tested_too() -> None:
     clips = tuple(
-        Clip(clip.path, clip.label, "4+7") if clip.group in {"4", "7"} else clip
+        VideoClip(clip.path, clip.label, "4+7") if clip.group in {"4", "7"} else clip
         for clip in _dataset().clips
     )
     (split,) = _make(SplitConfig(held_out=("7",)), dataset=Dataset(("A", "B"), clips, ()))
@@ -72,7 +72,7 @@ def _datasets(draw: st.DrawFn) -> Dataset:
     shared = draw(pairs)
     for label in labels:
         of_label = [
-            Clip(Path(f"{label}/{group}_{cut}.avi"), label, str(group), spans)
+            VideoClip(Path(f"{label}/{group}_{cut}.avi"), label, str(group), spans)
             for group in range(draw(st.integers(5, 9)))
             for cut in range(draw(st.integers(1, 4)))
         ]
@@ -161,7 +161,7 @@ def test_a_mixed_group_is_refused(tmp_path: Path) -> None:
 def test_official_hmdb51_files_are_read(tmp_path: Path) -> None:
     films = (0, 0, 1, 2, 3, 0)
     clips = tuple(
-        Clip(Path(f"{c}/{c}{n}.avi"), c, str(f)) for c in "AB" for n, f in enumerate(films)
+        VideoClip(Path(f"{c}/{c}{n}.avi"), c, str(f)) for c in "AB" for n, f in enumerate(films)
     )
     for label in "AB":
         uses = [2, 2, 1, 1, 1, 0]
@@ -177,7 +177,7 @@ def test_official_hmdb51_files_are_read(tmp_path: Path) -> None:
 def test_ucf101_list_1_tests_groups_1_to_7(shared: Path) -> None:
     labels = ("Swing", "HorseRace")
     clips = tuple(
-        Clip(Path(f"v_{label}_g{group:02}_c01.avi"), label, str(group))
+        VideoClip(Path(f"v_{label}_g{group:02}_c01.avi"), label, str(group))
         for label in labels
         for group in range(1, 26)
     )
@@ -194,8 +194,8 @@ def test_ucf101_list_1_tests_groups_1_to_7(shared: Path) -> None:
 
 @pytest.mark.parametrize("by", ["group", "folds", "official", "study"])
 def test_too_little_to_split_is_said(by: str) -> None:
-    clips = tuple(Clip(Path(f"{n}.avi"), "A", str(n)) for n in range(9))
-    lonely = Clip(Path("1.avi"), "Lonely", "1")
+    clips = tuple(VideoClip(Path(f"{n}.avi"), "A", str(n)) for n in range(9))
+    lonely = VideoClip(Path("1.avi"), "Lonely", "1")
     config = SplitConfig.model_validate({"by": by, "held_out": ("1",)})
     with pytest.raises(InputError, match="one class, 'A'; at least two are needed"):
         _make(config, dataset=Dataset(("A",), clips, ()))

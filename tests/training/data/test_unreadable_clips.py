@@ -11,7 +11,8 @@ from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
 from training import run_folder
 from training.config import DataConfig, RunConfig, SplitConfig
-from training.data import folders, splits
+from training.data import splits
+from training.data.dataset import read_dataset
 from training.export import all_formats
 from training.fitting.fit import Run, fit
 
@@ -104,5 +105,5 @@ def test_too_few_readable_clips_are_explained(
     unreadable = {path: f"{path}: no video" for path in clips.glob(f"*/{of_groups}")}
     with pytest.raises(InputError, match=rf"{len(unreadable)} of 16 clips cannot .*: .*{said}"):
         splits.make_of_readable(
-            folders.read(data), unreadable, split=SplitConfig(**split), data=data, seed=27
+            read_dataset(data), unreadable, split=SplitConfig(**split), data=data, seed=27
         )

@@ -13,7 +13,7 @@ from har_stream.config.camera import ThresholdSettings
 from har_stream.core.activity import UNKNOWN
 from har_stream.core.thresholds import Thresholds, apply_reject_rule
 from predictor.evaluation.metrics import expected_calibration_error
-from training.data.clip import Clip
+from training.data.clip import VideoClip
 from training.evaluation import calibration, metrics
 from training.evaluation.metrics import Judged
 
@@ -146,7 +146,9 @@ def test_scores_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(7)
     labels = ("A", "B", "C")
     judged = [
-        Judged(Clip(Path("x"), "A", "1"), int(rng.integers(3)), rng.dirichlet([1] * 3, n_windows))
+        Judged(
+            VideoClip(Path("x"), "A", "1"), int(rng.integers(3)), rng.dirichlet([1] * 3, n_windows)
+        )
         for n_windows in rng.integers(1, 5, 60)
     ]
     scores = metrics.score(judged, labels)

@@ -15,14 +15,14 @@ from har_stream.core.activity import Change, Recognition
 from har_stream.core.frame import Frame, Image
 from har_stream.recognition.motion_gate import MotionGate
 from training.config import DataConfig
-from training.data.clip import Clip
+from training.data.clip import VideoClip
 from training.evaluation.clips import chosen_clips
 from training.evaluation.stream import N_ROOMS, evaluate_stream
 from training.evaluation.stream_scenes import Scene, empty_room, still
 from training.evaluation.stream_score import Segment, majority_labels, reported, score_events, shown
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-CLIP = Clip(Path("clip.mp4"), "a", "1")
+CLIP = VideoClip(Path("clip.mp4"), "a", "1")
 
 
 def at(seconds: float) -> datetime:
@@ -128,11 +128,11 @@ def test_few_clips_show_their_rooms_again_until_the_hour_is_full(
     loaded = bundle.load(shipped_bundle())
     label = loaded.manifest.labels[0]
     clips = [
-        Clip(write_clip(tmp_path / f"{n}.avi", seed=n, n_frames=60), label, str(n))
+        VideoClip(write_clip(tmp_path / f"{n}.avi", seed=n, n_frames=60), label, str(n))
         for n in range(2)
     ]
     (tmp_path / "none.avi").write_text("no video")
-    clips.append(Clip(tmp_path / "none.avi", label, "none"))
+    clips.append(VideoClip(tmp_path / "none.avi", label, "none"))
     shown: list[tuple[float, int]] = []
 
     def brief(room: Image, *, duration_s: float, seed: int, **others: Any) -> Iterator[Frame]:

@@ -13,7 +13,7 @@ from har_stream.core.errors import InputError
 from training import run_folder
 from training.commands.train_har import main
 from training.config import DataConfig, RunConfig
-from training.data import folders
+from training.data.dataset import read_dataset
 from training.encoders.litert import to_litert
 from training.evaluation import metrics
 from training.evaluation.clips import stream_clips
@@ -198,7 +198,7 @@ def test_int8_of_a_shipped_bundle(name: str, shared: Path, tmp_path: Path) -> No
     manifest = full.manifest.model_copy(update={"networks": networks})
     small = bundle.save(tmp_path / "int8", manifest, files)
     labels = full.manifest.labels
-    clips = folders.read(DataConfig(path=shared / "data/ucf", classes=labels)).clips
+    clips = read_dataset(DataConfig(path=shared / "data/ucf", classes=labels)).clips
     accuracy = {
         made.path.name: metrics.score(stream_clips(made, clips)[0], labels)["accuracy"]
         for made in (full, small)

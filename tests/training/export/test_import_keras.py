@@ -25,7 +25,7 @@ from har_stream.core.errors import InputError
 from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.recogniser import Recogniser
 from training.commands.train_har import main
-from training.data.cache import EPOCH
+from training.data.clip import EPOCH
 from training.export import import_keras, keras_file
 from training.export.import_keras import Said, import_model
 

@@ -18,8 +18,9 @@ from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import AugmentConfig, DataConfig, RunConfig
-from training.data import augment, cache
+from training.data import augment
 from training.data.batches import Batches, Example, StreamedBatches, streamed
+from training.data.clip import EPOCH, Sampling, VideoClip
 from training.evaluation.clips import evaluate
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.fit import Run, fit
@@ -246,8 +247,8 @@ def test_judged_windows_are_those_of_streaming(tmp_path: Path) -> None:
     for n_frames in (5, 40):
         path = write_clip(tmp_path / f"{n_frames}.avi", n_frames=n_frames)
         config = _config(augment={"ticks": 3}, hop_frames=2)
-        frames = cache.sample(path, cache.Sampling(config.clip, ticks=3))
-        captured = read_file(path, sample_hz=5.0, start_at=cache.EPOCH)
+        frames = VideoClip(path, "A", "1").frames(Sampling(config.clip, ticks=3))
+        captured = read_file(path, sample_hz=5.0, start_at=EPOCH)
         expected = [window for _, window in windows(captured, config.clip, hop_frames=2)]
         found = [streamed(frames, 2 * n, config) for n in range(len(expected))]
         np.testing.assert_array_equal(found, expected)

@@ -12,7 +12,7 @@ from support.video.clip_maker import write_clip, write_dataset
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import FitConfig, PretrainConfig, RunConfig
-from training.data.clip import Clip
+from training.data.clip import VideoClip
 from training.fitting.fit import fit
 from training.fitting.pretrain import pretrain, start_from
 from training.networks import registry
@@ -28,7 +28,7 @@ def _config(network: str, **changes: object) -> RunConfig:
 @pytest.mark.parametrize("network", ["lrcn", "convlstm"])
 def test_all_but_the_head_is_taught(tmp_path: Path, network: str) -> None:
     rng = np.random.default_rng(1)
-    clips = [Clip(Path(f"{n}.mp4"), f"Else{n % 3}", str(n)) for n in range(6)]
+    clips = [VideoClip(Path(f"{n}.mp4"), f"Else{n % 3}", str(n)) for n in range(6)]
     frames = {clip: rng.integers(0, 255, (5, 64, 64, 3), dtype=np.uint8) for clip in clips}
     config = _config(network, fit=FitConfig(patience=1, others=0.5))
     taught = pretrain(
@@ -86,7 +86,7 @@ def test_every_network_of_a_run_starts_from_the_one_lesson(tmp_path: Path) -> No
 
 
 def test_a_lesson_needs_other_classes(tmp_path: Path) -> None:
-    clip = Clip(Path("1.mp4"), "Else", "1")
+    clip = VideoClip(Path("1.mp4"), "Else", "1")
     frames = {clip: np.zeros((5, 64, 64, 3), np.uint8)}
     with pytest.raises(InputError, match=r"two other classes.*data\.others"):
         pretrain(
