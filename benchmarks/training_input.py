@@ -141,7 +141,7 @@ def fitting(clips: Sequence[Clip], run: RunConfig, n_rounds: int) -> dict[str, A
         disk_mb = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
         examples = [Example(images, labels.index(c.label)) for c, images in cached.frames.items()]
         batches = Batches(examples, run, n_labels=len(labels))
-        model = fold_time(registry.get(run.network).build(len(labels), run.clip))
+        model = fold_time(registry.get_network(run.network).build(len(labels), run.clip))
         model.compile(optimizer="adam", loss="categorical_crossentropy")
         n_steps = min(len(batches), N_STEPS)
         held = OneBatch(batches[0], n_steps)
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, help="cached frames per sampled one (the config's)")
     parser.add_argument("--json", type=Path, help="write the figures here as well")
     options = parser.parse_args()
-    run = config.load(options.config)
+    run = config.read_config(options.config)
     if options.ticks:
         augment = run.augment.model_copy(update={"ticks": options.ticks})
         run = run.model_copy(update={"augment": augment})

@@ -143,7 +143,7 @@ class FitConfig(_Section):
 
 
 class PretrainConfig(_Section):
-    """A first lesson on the clips of no label, each by its own class."""
+    """Pretraining on the clips of no label, each by its own class."""
 
     epochs: PositiveInt
     windows_per_clip: PositiveInt = 1
@@ -214,7 +214,7 @@ class RunConfig(_Section):
             )
 
 
-def load(path: Path) -> RunConfig:
+def read_config(path: Path) -> RunConfig:
     """Read a run's config.
 
     Raises:

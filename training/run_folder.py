@@ -61,7 +61,7 @@ class RunRecord:
     tested: list[Judged]
 
 
-def read(folder: Path) -> RunRecord:
+def read_run(folder: Path) -> RunRecord:
     """Read a finished run.
 
     Raises:
@@ -104,7 +104,7 @@ def read_formats(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def saving(folder: Path) -> AbstractContextManager[None]:
+def saving_run(folder: Path) -> AbstractContextManager[None]:
     """Say what to do where a run's folder cannot be written.
 
     Raises:

@@ -34,9 +34,6 @@ KNOWN_SMALL = {
 }
 KNOWN_CLASSES = {
     "Entry",
-    "EventScore",
-    "Network",
-    "Segment",
 }
 KNOWN_MAPS = {module_name(folder) for folder in FOLDERS}
 

@@ -8,7 +8,7 @@ from support.video.clip_maker import write_dataset
 
 from har_stream.core.errors import InputError
 from training import config as configs
-from training.fitting.fit import fit
+from training.fitting.fit import fit_run
 
 
 def _write(folder: Path, text: str) -> Path:
@@ -37,14 +37,14 @@ def test_a_number_that_cannot_be_is_named_by_file_and_line(
 ) -> None:
     path = _write(tmp_path, CONFIG.replace(old, new))
     with pytest.raises(InputError) as error:
-        configs.load(path)
+        configs.read_config(path)
     (line,) = str(error.value).splitlines()
     assert line.startswith(f"{path}:{said}")
 
 
 def test_what_just_ends_a_window_may_be(tmp_path: Path) -> None:
     text = CONFIG.replace("fit:", "reset_frames: 3\nwidth: 0.01\nfit:")
-    found = configs.load(_write(tmp_path, text.replace("validation: 0", "validation: 0.5")))
+    found = configs.read_config(_write(tmp_path, text.replace("validation: 0", "validation: 0.5")))
     assert (found.reset_frames, found.split.validation, found.width) == (3, 0.5, 0.01)
 
 
@@ -66,11 +66,11 @@ def test_a_network_that_cannot_be_is_refused_before_the_clips_are_read(
     tmp_path: Path, network: str, clip: str, said: str
 ) -> None:
     text = CONFIG.replace("network: lrcn", f"network: {network}").replace("sample_hz: 5.0", clip)
-    config = configs.load(_write(tmp_path, text))
+    config = configs.read_config(_write(tmp_path, text))
     clips = write_dataset(tmp_path / "clips", n_groups=3, n_cuts=1, n_frames=12)
     data = config.data.model_copy(update={"path": clips})
     given = {"folder": tmp_path / "run", "cache_folder": tmp_path / "cache", "command": "a test"}
     with pytest.raises(InputError, match=said):
-        fit(config.model_copy(update={"data": data}), **given)
+        fit_run(config.model_copy(update={"data": data}), **given)
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "cache").exists()

@@ -56,7 +56,7 @@ def _slow_paths(loaded: Bundle, network: str) -> dict[str, Callable[[], object]]
     import tensorflow as tf
 
     clip = loaded.manifest.clip
-    model = registry.get(network).build(len(loaded.manifest.labels), clip)
+    model = registry.get_network(network).build(len(loaded.manifest.labels), clip)
     shape = (clip.n_frames, clip.height_px, clip.width_px, 3)
     images = np.random.default_rng(27).integers(0, 256, shape, dtype=np.uint8)
     ring = deque(normalise(images, clip), maxlen=clip.n_frames)

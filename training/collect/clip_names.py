@@ -6,7 +6,7 @@ from pathlib import Path
 from har_stream.core.errors import InputError
 
 
-def path_of(folder: Path, *, label: str, group: str, number: int) -> Path:
+def name_clip(folder: Path, *, label: str, group: str, number: int) -> Path:
     """Name a clip as UCF does, `LABEL/LABEL_gGROUP_cNUMBER.mp4`: splits find its group again.
 
     Raises:
@@ -14,10 +14,10 @@ def path_of(folder: Path, *, label: str, group: str, number: int) -> Path:
     """
     if not label or label.startswith(".") or re.search(r"[/\\\0]", label):
         raise InputError(f"label {label!r}: it names a folder, so no slash and no leading dot")
-    return folder / label / f"{label}_g{written(group)}_c{number:02}.mp4"
+    return folder / label / f"{label}_g{write_group(group)}_c{number:02}.mp4"
 
 
-def written(group: str) -> str:
+def write_group(group: str) -> str:
     """Write a group's name as file names hold it: `Anna M.` becomes `Anna-M`.
 
     Raises:

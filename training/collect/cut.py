@@ -13,13 +13,13 @@ from har_stream.cameras.video_file import VideoFile, read_file
 from har_stream.core.errors import InputError
 from har_stream.preview.video_writer import ClipFile
 from training.collect import clip_names
-from training.collect.labels import Segment
+from training.collect.labels import LabelledStretch
 from training.data.clip import EPOCH
 
 logger = logging.getLogger(__name__)
 
 
-def cut_out(segments: Sequence[Segment], folder: Path) -> dict[str, int]:
+def cut_clips(segments: Sequence[LabelledStretch], folder: Path) -> dict[str, int]:
     """Write one clip per stretch; every recording is decoded once.
 
     Args:
@@ -35,11 +35,11 @@ def cut_out(segments: Sequence[Segment], folder: Path) -> dict[str, int]:
     """
     _check_groups({segment.group for segment in segments})
     numbers: Counter[tuple[str, str]] = Counter()
-    of_recording: dict[Path, dict[Path, Segment]] = defaultdict(dict)
+    of_recording: dict[Path, dict[Path, LabelledStretch]] = defaultdict(dict)
     for segment in segments:
         name = segment.label, segment.group
         numbers[name] += 1
-        path = clip_names.path_of(folder, label=name[0], group=name[1], number=numbers[name])
+        path = clip_names.name_clip(folder, label=name[0], group=name[1], number=numbers[name])
         of_recording[segment.path][path] = segment
     n_clips: Counter[str] = Counter()
     for recording in track(of_recording, "cutting recordings"):
@@ -59,7 +59,7 @@ def _check_groups(groups: Collection[str]) -> None:
     """Refuse two groups of one written name: they would share it, and take each other's clips."""
     seen: dict[str, str] = {}
     for group in sorted(groups):
-        name = clip_names.written(group)
+        name = clip_names.write_group(group)
         if name in seen:
             raise InputError(
                 f"groups {seen[name]!r} and {group!r} are both {name} in file names; rename one"
@@ -67,7 +67,7 @@ def _check_groups(groups: Collection[str]) -> None:
         seen[name] = group
 
 
-def _cut_one(recording: Path, wanted: Mapping[Path, Segment], *, fps: float) -> list[str]:
+def _cut_one(recording: Path, wanted: Mapping[Path, LabelledStretch], *, fps: float) -> list[str]:
     """Write the clips of one recording; returns their labels."""
     clips: dict[Path, ClipFile] = {}
     try:

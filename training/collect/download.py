@@ -24,7 +24,7 @@ Advance = Callable[[int, int], object]
 """Called with the bytes that are here, and with all there are."""
 
 
-def fetch(remote: Remote, path: Path, *, advance: Advance) -> str:
+def fetch_file(remote: Remote, path: Path, *, advance: Advance) -> str:
     """Bring a file, unless it is here; what an interrupted attempt left is gone on with.
 
     Args:

@@ -10,9 +10,9 @@ from pathlib import Path
 from har_stream.core.atomic_file import replacing
 from har_stream.core.errors import InputError
 from training.collect.archives import arrange, unpack
-from training.collect.download import Advance, fetch
+from training.collect.download import Advance, fetch_file
 from training.collect.sources import DatasetSource, Remote
-from training.data.folders import census
+from training.data.folders import count_clips
 
 RECORD = "download.json"
 """Says what was fetched, with the hash of every archive."""
@@ -75,7 +75,7 @@ def _fetch_all(
     for remote in remotes:
         path = folder / remote.name
         with showing(remote.name) as advance:
-            sha256 = fetch(remote, path, advance=advance)
+            sha256 = fetch_file(remote, path, advance=advance)
         compared = "published" if remote.sha256 else "none is published; this is the first download"
         fetched.append(
             {"url": remote.url, "bytes": path.stat().st_size, "sha256": sha256, "hash": compared}
@@ -89,7 +89,7 @@ def _write_record(folder: Path, fetched: list[dict[str, str | int]]) -> None:
 
 
 def _count(source: DatasetSource, folder: Path) -> None:
-    classes = census(folder) if folder.is_dir() else []
+    classes = count_clips(folder) if folder.is_dir() else []
     n_clips = sum(n for _, n, _ in classes)
     least, most = source.n_clips
     if len(classes) != source.n_classes or not least <= n_clips <= most:

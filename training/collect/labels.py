@@ -19,7 +19,7 @@ _SYNONYMS = {"Fall": "Falling"}
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class LabelledStretch:
     """A labelled stretch of a recording.
 
     Attributes:
@@ -37,7 +37,7 @@ class Segment:
     group: str
 
 
-def read(source: Path) -> list[Segment]:
+def read_labels(source: Path) -> list[LabelledStretch]:
     """Read labelled stretches.
 
     Args:
@@ -54,7 +54,7 @@ def read(source: Path) -> list[Segment]:
     return found
 
 
-def _of_csv(path: Path) -> Iterator[Segment]:
+def _of_csv(path: Path) -> Iterator[LabelledStretch]:
     rows = _rows(path)
     header = [name.strip() for name in next(rows, [])]
     missing = [name for name in COLUMNS if name not in header]
@@ -79,10 +79,10 @@ def _of_csv(path: Path) -> Iterator[Segment]:
         if not recording.is_file():
             raise InputError(f"{path}:{number}: {recording}: no such recording")
         group = fields.get("group") or recording.stem
-        yield Segment(recording, start_s, end_s, fields["label"], group)
+        yield LabelledStretch(recording, start_s, end_s, fields["label"], group)
 
 
-def _of_gmdcsa(root: Path) -> Iterator[Segment]:
+def _of_gmdcsa(root: Path) -> Iterator[LabelledStretch]:
     """Read `Subject_N/{ADL,Fall}.csv`; listed recordings that are not there are counted."""
     n_absent = 0
     for table in sorted(root.glob("Subject_*/*.csv")):
@@ -99,7 +99,7 @@ def _of_gmdcsa(root: Path) -> Iterator[Segment]:
                     except ValueError as error:
                         wrong = f"{start} to {end}: no times in seconds"
                         raise InputError(f"{table}:{number}: {wrong}") from error
-                    yield Segment(path, start_s, end_s, label, table.parent.name)
+                    yield LabelledStretch(path, start_s, end_s, label, table.parent.name)
     if n_absent:
         logger.warning("%s: %d recordings of its lists are not there", root, n_absent)
 

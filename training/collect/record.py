@@ -112,7 +112,7 @@ def _clips(items: Iterable[Frame | CameraStatus], wanted: Wanted, session: str) 
                 continue
             for _ in range(item.n_ticks):
                 if clip is None:
-                    path = clip_names.path_of(
+                    path = clip_names.name_clip(
                         wanted.folder, label=wanted.label, group=session, number=number
                     )
                     size_px = (item.image.shape[1], item.image.shape[0])

@@ -56,15 +56,15 @@ def record(options: argparse.Namespace, _: str) -> None:
 
 def cut(options: argparse.Namespace, _: str) -> None:
     """Cut labelled stretches out of recordings."""
-    from training.collect.cut import cut_out
-    from training.collect.labels import read
+    from training.collect.cut import cut_clips
+    from training.collect.labels import read_labels
 
     wanted = [
         segment
-        for segment in read(options.source)
+        for segment in read_labels(options.source)
         if not options.labels or segment.label in options.labels
     ]
-    cut_out(wanted, options.out)
+    cut_clips(wanted, options.out)
     _print_clips(options.out)
     _print_next(options.out)
 
@@ -109,9 +109,9 @@ def _showing(name: str) -> Iterator[Callable[[int, int], None]]:
 
 def _print_next(folder: Path) -> None:
     """Print what is still to be gathered; the command that learns once it can work."""
-    from training.data.folders import census
+    from training.data.folders import count_clips
 
-    classes = census(folder)
+    classes = count_clips(folder)
     lacking = [
         f"{label} from {HOME_GROUPS - n_groups} more"
         for label, _, n_groups in classes
@@ -127,9 +127,9 @@ def _print_next(folder: Path) -> None:
 
 
 def _print_clips(folder: Path) -> None:
-    from training.data.folders import census
+    from training.data.folders import count_clips
 
     table = Table("label", "clips", "groups", title=str(folder))
-    for label, n_clips, n_groups in census(folder):
+    for label, n_clips, n_groups in count_clips(folder):
         table.add_row(label, str(n_clips), str(n_groups))
     Console().print(table)

@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fit(options: argparse.Namespace, _: str) -> None:
     from training import config as configs
 
-    config = _with_options(configs.load(options.config), options)  # before TensorFlow loads
+    config = _with_options(configs.read_config(options.config), options)  # before TensorFlow loads
     from training import run_folder
-    from training.fitting.fit import fit
+    from training.fitting.fit import fit_run
     from training.reports import compare, report
 
     folder = options.out or Path("runs") / config.name
@@ -71,7 +71,7 @@ def _fit(options: argparse.Namespace, _: str) -> None:
         own = folder / f"seed-{seed}" if options.seeds > 1 else folder
         seeded = config.model_copy(update={"seed": seed})
         with _keeping_epochs(folder):
-            run = fit(
+            run = fit_run(
                 seeded,
                 folder=own,
                 cache_folder=cache_folder,
@@ -81,7 +81,7 @@ def _fit(options: argparse.Namespace, _: str) -> None:
         runs.append(run)
         _print_scores(run.scores, f"{config.name}, seed {seed}", leaks=run.leaks)
         print(f"bundle: {own / 'bundle'}   (har-stream --bundle {own / 'bundle'} --camera 0)")
-        print(f"report: {report.write(own)}")
+        print(f"report: {report.write_report(own)}")
     if len(runs) > 1:
         from training.evaluation.metrics import mean_and_interval
         from training.reports.compare_page import write_sweep
@@ -107,14 +107,14 @@ def _keeping_epochs(folder: Path) -> Iterator[None]:
 def _report(options: argparse.Namespace, _: str) -> None:
     from training.reports import compare, compare_page, report
 
-    write = compare_page.write_sweep if compare.is_sweep(options.run) else report.write
+    write = compare_page.write_sweep if compare.is_sweep(options.run) else report.write_report
     print(f"report: {write(options.run)}")
 
 
 def _compare(options: argparse.Namespace, _: str) -> None:
     from training.reports import compare_page
 
-    print(f"comparison: {compare_page.write(options.run, options.out)}")
+    print(f"comparison: {compare_page.write_comparison(options.run, options.out)}")
 
 
 def _export(options: argparse.Namespace, _: str) -> None:
@@ -122,13 +122,13 @@ def _export(options: argparse.Namespace, _: str) -> None:
     from training.export import all_formats
     from training.reports import report
 
-    record = run_folder.read(options.run)
+    record = run_folder.read_run(options.run)
     clips = record.config.data.path
     if clips and not clips.is_dir():
         raise InputError(
             f"{clips}: the clips of {options.run} lie there no more; bring them back, or fit again"
         )
-    made, rows = all_formats.export(
+    made, rows = all_formats.export_run(
         record,
         weights=options.weights,
         cache_folder=options.cache or clip_cache(),
@@ -141,7 +141,7 @@ def _export(options: argparse.Namespace, _: str) -> None:
     table.caption = "\n".join(f"{r['format']}: {r['refused']}" for r in rows if "refused" in r)
     Console().print(table)
     print(f"bundle: {made.path}")
-    print(f"report: {report.write(options.run)}")
+    print(f"report: {report.write_report(options.run)}")
 
 
 def _measured(row: dict[str, Any]) -> list[str]:
@@ -170,14 +170,14 @@ def _with_options(config: "RunConfig", options: argparse.Namespace) -> "RunConfi
 
 def _evaluate(options: argparse.Namespace, command: str) -> None:
     from har_stream.bundles import bundle
-    from training.evaluation.clips import chosen_clips, evaluate, split_names
+    from training.evaluation.clips import chosen_clips, evaluate_bundle, split_names
 
     if options.json:
         check_folder(options.json)
     loaded = bundle.load_named(options.bundle, state_dir=default_state_dir())
     data = _data_of(options)
     groups = split_names(options.groups)
-    scores = evaluate(loaded, data, groups=groups)
+    scores = evaluate_bundle(loaded, data, groups=groups)
     _print_scores(scores, f"{options.bundle} on {options.data}", leaks=scores["leaks"])
     for path, reason in scores["unreadable"].items():
         print(f"left out: {path}: {reason}")
@@ -230,18 +230,18 @@ def _summary(options: argparse.Namespace, _: str) -> None:
     from har_stream.core.frame import ClipSpec
     from training.networks import registry
 
-    motion = registry.motion(options.network)
+    motion = registry.needed_motion(options.network)
     study = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0, motion=motion)
-    registry.get(options.network).build(options.labels, study).summary()
+    registry.get_network(options.network).build(options.labels, study).summary()
 
 
 def _import(options: argparse.Namespace, _: str) -> None:
-    from training.export.import_keras import Said, import_model
+    from training.export.import_keras import ModelFacts, import_model
 
     colour, sample_hz = _trained_on(options)
     name = options.name or options.model.stem
     folder = options.out or bundles_dir(default_state_dir()) / name
-    said = Said(options.labels, colour, sample_hz)
+    said = ModelFacts(options.labels, colour, sample_hz)
     given = ["--labels", ",".join(said.labels), "--colour", colour, "--sample-hz", str(sample_hz)]
     recipe = ["train-har", "import", options.model.name, *given, "--name", name]  # see _recipe
     import_model(options.model, said, name=name, folder=folder, command=shlex.join(recipe))

@@ -147,13 +147,13 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """Cut one batch: windows and targets."""
         batch = self._windows[number * JUDGED_AT_ONCE : (number + 1) * JUDGED_AT_ONCE]
         windows = np.stack(
-            [streamed(example.frames, start, self._config) for example, start in batch]
+            [cut_window(example.frames, start, self._config) for example, start in batch]
         )
         targets = self._labels[[example.label or 0 for example, _ in batch]]
         return _taken_in(windows, self._config), targets
 
 
-def streamed(frames: Footage, start: int, config: RunConfig) -> Seen:
+def cut_window(frames: Footage, start: int, config: RunConfig) -> Seen:
     """Cut the window that begins at a sampled frame; the last frame repeats where a clip is short.
 
     Returns:
@@ -183,7 +183,7 @@ def parity_windows(
         Shape (n, n_frames, height, width, 3), uint8.
     """
     chosen = clips[:: -(-len(clips) // N_PARITY_WINDOWS)]
-    return np.stack([streamed(frames, 0, config) for frames in read(chosen)])
+    return np.stack([cut_window(frames, 0, config) for frames in read(chosen)])
 
 
 def _starts(frames: Footage, config: RunConfig) -> list[int]:

@@ -124,7 +124,7 @@ def _ensure_cached(clip: Clip, sampling: Sampling, folder: Path) -> _Entry | See
     path = folder / f"{_key(clip.path, sampling)}.npy"
     if path.exists():
         return _Entry(path, is_new=False)
-    cache_file.store(path, _encoded(clip, sampling))
+    cache_file.store_entry(path, _encoded(clip, sampling))
     return _Entry(path, is_new=True)
 
 
@@ -137,8 +137,8 @@ def _open_entry(clip: Clip, entry: _Entry, sampling: Sampling) -> Footage:
     """Find a clip's frames; read it again where its entry is corrupt. Not for threads."""
     if not entry.is_new and not cache_file.is_whole(entry.path):
         logger.warning("%s: the cached frames are corrupt; reading the clip again", entry.path)
-        cache_file.store(entry.path, _encoded(clip, sampling))
-    return cache_file.find(entry.path)
+        cache_file.store_entry(entry.path, _encoded(clip, sampling))
+    return cache_file.find_entry(entry.path)
 
 
 def _key(path: Path, sampling: Sampling) -> str:

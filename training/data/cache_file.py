@@ -20,7 +20,7 @@ CHECKSUM_BYTES = 4
 
 
 class Footage(Protocol):
-    """What is cached of a clip: an array in memory, or `Stored`; indexed alike."""
+    """What is cached of a clip: an array in memory, or `StoredFootage`; indexed alike."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -34,7 +34,7 @@ class Footage(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredFootage:
     """The array of an entry, on disk.
 
     A map that stays keeps a file descriptor, and a data set has more clips than a process may have
@@ -68,7 +68,7 @@ class Stored:
         return seen
 
 
-def find(path: Path) -> Stored:
+def find_entry(path: Path) -> StoredFootage:
     """Read where in an entry its frames lie.
 
     Not for threads: NumPy's reader of headers is not safe there under Python 3.11.
@@ -78,7 +78,7 @@ def find(path: Path) -> Stored:
     """
     with _opening(path):
         mapped = np.load(path, mmap_mode="r")
-    return Stored(path, mapped.dtype, mapped.shape, mapped.offset)
+    return StoredFootage(path, mapped.dtype, mapped.shape, mapped.offset)
 
 
 def is_whole(path: Path) -> bool:
@@ -96,7 +96,7 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def store(path: Path, images: Seen) -> None:
+def store_entry(path: Path, images: Seen) -> None:
     """Write an entry whole or not at all.
 
     Raises:

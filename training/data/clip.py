@@ -104,7 +104,7 @@ class Clip(ABC):
 
     def is_of(self, groups: Iterable[str]) -> bool:
         """Tell whether it, or footage linked with it, belongs to one of these groups."""
-        return not {canonical(group) for group in groups}.isdisjoint(self.group.split(LINK))
+        return not {canonical_group(group) for group in groups}.isdisjoint(self.group.split(LINK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Dataset:
     others: tuple[Clip, ...]
 
 
-def canonical(group: str) -> str:
+def canonical_group(group: str) -> str:
     """Write a group's name in one way: numbers without leading zeros."""
     return str(int(group)) if group.isdecimal() else group
 

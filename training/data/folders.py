@@ -11,7 +11,7 @@ from pathlib import Path
 
 from har_stream.core.errors import InputError
 from training.config import DataConfig
-from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset, VideoClip, canonical
+from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset, VideoClip, canonical_group
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def check_classes(named: Iterable[str], known: Collection[str], *, key: str) -> 
         )
 
 
-def census(root: Path) -> list[tuple[str, int, int]]:
+def count_clips(root: Path) -> list[tuple[str, int, int]]:
     """Count the clips and the groups of every class folder, in the order of their names."""
     pattern = re.compile(UCF_PATTERN)
     groups = {
@@ -83,7 +83,7 @@ def census(root: Path) -> list[tuple[str, int, int]]:
     return [(label, len(of_clip), len(set(of_clip))) for label, of_clip in groups.items()]
 
 
-def link(clips: Sequence[Clip], linked: Iterable[Sequence[str]]) -> list[Clip]:
+def link_groups(clips: Sequence[Clip], linked: Iterable[Sequence[str]]) -> list[Clip]:
     """Join groups into one, also where they are linked only through a third.
 
     Args:
@@ -92,14 +92,14 @@ def link(clips: Sequence[Clip], linked: Iterable[Sequence[str]]) -> list[Clip]:
     """
     joined: list[set[str]] = []
     for names in linked:
-        new = {canonical(name) for name in names}
+        new = {canonical_group(name) for name in names}
         touching = [other for other in joined if other & new]
         joined = [other for other in joined if not other & new] + [new.union(*touching)]
     name_of = {group: LINK.join(sorted(names)) for names in joined for group in names}
     return [replace(clip, group=name_of.get(clip.group, clip.group)) for clip in clips]
 
 
-def identical(clips: Iterable[Clip]) -> list[list[Clip]]:
+def find_identical_clips(clips: Iterable[Clip]) -> list[list[Clip]]:
     """Find clips that are the same file, byte by byte, among those that can be read."""
     by_size: dict[int, list[Clip]] = defaultdict(list)
     for clip in clips:
@@ -161,7 +161,7 @@ def _list(root: Path, classes: Sequence[str], config: DataConfig) -> list[Clip]:
             n_ungrouped,
             len(clips),
         )
-    twins = identical(clips)
+    twins = find_identical_clips(clips)
     ambiguous = {c.path for same in twins if len({c.label for c in same}) > 1 for c in same}
     for same in twins:
         logger.warning(
@@ -174,7 +174,7 @@ def _list(root: Path, classes: Sequence[str], config: DataConfig) -> list[Clip]:
     for name in (EVERY_CLASS,) if spans else classes:
         of_name = [clip for clip in clips if spans or clip.label == name]
         same_groups = [[c.group for c in same if spans or c.label == name] for same in twins]
-        linked = link(of_name, [*config.linked.get(name, ()), *same_groups])
+        linked = link_groups(of_name, [*config.linked.get(name, ()), *same_groups])
         excluded = config.exclude.get(name, ())
         kept += [c for c in linked if c.path not in ambiguous and not c.is_of(excluded)]
     return kept
@@ -187,4 +187,4 @@ def _group_of(path: Path, pattern: re.Pattern[str]) -> str:
 
 def _named_group(path: Path, pattern: re.Pattern[str]) -> str | None:
     found = pattern.search(path.name)
-    return canonical(found[1]) if found and found[1] else None
+    return canonical_group(found[1]) if found and found[1] else None

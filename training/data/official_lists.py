@@ -8,7 +8,7 @@ from training.config import DataConfig, SplitConfig
 from training.data.clip import Clip
 
 
-def _official(
+def read_official_split(
     clips: Sequence[Clip], split: SplitConfig, data: DataConfig
 ) -> tuple[list[Clip], list[Clip]]:
     """Clips on the test list and on the training list."""

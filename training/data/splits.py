@@ -12,7 +12,7 @@ from har_stream.core.errors import InputError
 from training.config import DataConfig, SplitConfig
 from training.data.clip import Clip, Dataset
 from training.data.folders import check_classes, class_folders
-from training.data.official_lists import _official
+from training.data.official_lists import read_official_split
 
 STUDY_TEST, STUDY_VALIDATION = 0.25, 0.2
 """The study's shares: a random quarter is tested, the last fifth of the rest validates."""
@@ -42,7 +42,9 @@ class Split:
         return sum(clip.ungrouped for clip in (*self.train, *self.validation, *self.test))
 
 
-def make(dataset: Dataset, *, split: SplitConfig, data: DataConfig, seed: int) -> list[Split]:
+def make_splits(
+    dataset: Dataset, *, split: SplitConfig, data: DataConfig, seed: int
+) -> list[Split]:
     """Part a dataset as its config says: several splits for folds, otherwise one.
 
     Raises:
@@ -59,29 +61,29 @@ def make(dataset: Dataset, *, split: SplitConfig, data: DataConfig, seed: int) -
         if sum(clip.label == label for clip in clips) == 1:
             raise InputError(f"{label}: one clip cannot be split; give at least two")
     if split.by == "study":
-        splits = [study(clips, seed=seed)]
+        splits = [split_as_study(clips, seed=seed)]
     elif split.by == "folds":
-        splits = folds(clips, n_folds=split.n_folds, seed=seed)
+        splits = split_in_folds(clips, n_folds=split.n_folds, seed=seed)
     else:
         if split.by == "official":
-            test, trained = _official(clips, split, data)
-            rest = apart(trained, test)
+            test, trained = read_official_split(clips, split, data)
+            rest = leave_out_sources(trained, test)
             name = f"official list {split.list}{_left_out(len(trained) - len(rest))}"
         else:
             folders = class_folders(data.path) if data.path else ()
             known = sorted({*labels, *folders})
             check_classes(split.held_out_of, known, key="split.held_out_of")
             test = _held_out(clips, split)
-            rest = apart(clips, test)
+            rest = leave_out_sources(clips, test)
             name = f"group, held out: {_said(split)}"
         train, validation = _by_group(rest, share=split.validation, seed=seed)
         splits = [Split(name, train, validation, tuple(test), leaks=False)]
     for made in splits:
-        check(made, labels)
+        check_split(made, labels)
     return splits
 
 
-def make_of_readable(
+def make_splits_of_readable(
     dataset: Dataset,
     unreadable: Mapping[Path, str],
     *,
@@ -94,9 +96,9 @@ def make_of_readable(
     Args:
         dataset: All clips.
         unreadable: Paths of those to leave out, each with the reason.
-        split: As of `make`.
-        data: As of `make`.
-        seed: As of `make`.
+        split: As of `make_splits`.
+        data: As of `make_splits`.
+        seed: As of `make_splits`.
 
     Returns:
         The clips that are left, and their splits.
@@ -110,7 +112,7 @@ def make_of_readable(
     )
     readable = replace(dataset, clips=clips, others=others)
     try:
-        return readable, make(readable, split=split, data=data, seed=seed)
+        return readable, make_splits(readable, split=split, data=data, seed=seed)
     except InputError as error:
         if not unreadable:
             raise
@@ -121,7 +123,7 @@ def make_of_readable(
         ) from error
 
 
-def study(clips: Sequence[Clip], *, seed: int) -> Split:
+def split_as_study(clips: Sequence[Clip], *, seed: int) -> Split:
     """Split at random, as the study did, although cuts of one video then lie on both sides."""
     rest, test = train_test_split(list(clips), test_size=STUDY_TEST, random_state=seed)
     n_train = math.floor(len(rest) * (1.0 - STUDY_VALIDATION))  # as Keras' validation_split
@@ -129,7 +131,7 @@ def study(clips: Sequence[Clip], *, seed: int) -> Split:
     return Split("study (random)", train, validation, tuple(test), leaks=True)
 
 
-def folds(clips: Sequence[Clip], *, n_folds: int, seed: int) -> list[Split]:
+def split_in_folds(clips: Sequence[Clip], *, n_folds: int, seed: int) -> list[Split]:
     """Test every clip once: groups are dealt to folds so that classes stay in proportion."""
     dealt = _deal(clips, n_folds=n_folds, seed=seed, fewer_parts="lower split.n_folds")
     return [
@@ -155,26 +157,26 @@ def deal_others(
     )
 
 
-def describe(splits: Sequence[Split]) -> str:
+def describe_splits(splits: Sequence[Split]) -> str:
     """Say in a line how the clips of a run are parted."""
     folds = f"{len(splits)} group folds; the network itself learned from all of them"
     said, n_ungrouped = splits[0].name if len(splits) == 1 else folds, splits[0].n_ungrouped
     return f"{said}; the group of {n_ungrouped} clips is not known" if n_ungrouped else said
 
 
-def apart(clips: Iterable[Clip], *sides: Iterable[Clip]) -> tuple[Clip, ...]:
+def leave_out_sources(clips: Iterable[Clip], *sides: Iterable[Clip]) -> tuple[Clip, ...]:
     """Leave out the clips that are of a video on one of these sides."""
     sources = {clip.source for side in sides for clip in side}
     return tuple(clip for clip in clips if clip.source not in sources)
 
 
-def mixed(split: Split) -> list[str]:
+def mixed_groups(split: Split) -> list[str]:
     """Name the groups that lie on more than one side."""
     sides = [{clip.source for clip in side} for side in (split.train, split.validation, split.test)]
     return sorted((sides[0] & sides[1]) | (sides[0] & sides[2]) | (sides[1] & sides[2]))
 
 
-def check(split: Split, labels: Iterable[str]) -> None:
+def check_split(split: Split, labels: Iterable[str]) -> None:
     """Refuse a split that cannot be learned from, or that leaks without saying so.
 
     Raises:
@@ -187,7 +189,7 @@ def check(split: Split, labels: Iterable[str]) -> None:
                 f"split {split.name!r}: no clip of {', '.join(sorted(absent))} on the {side} side; "
                 "hold out other groups"
             )
-    groups = mixed(split)
+    groups = mixed_groups(split)
     if groups and not split.leaks:
         raise InputError(
             f"split {split.name!r}: cuts of one video lie on both sides ({groups[0]}); split by "

@@ -29,7 +29,7 @@ from training.encoders.litert import to_litert
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
+class FrozenEncoder:
     """A frozen encoder, as `training.data.cache` and `training.export.bundle` want it.
 
     Attributes:
@@ -62,7 +62,7 @@ class Frozen:
         return np.stack([rows[n] for n in range(len(images))])
 
 
-def of(config: RunConfig, *, folder: Path) -> Frozen | None:
+def make_frozen_encoder(config: RunConfig, *, folder: Path) -> FrozenEncoder | None:
     """Return a run's frozen encoder; none where it has none.
 
     Args:
@@ -88,13 +88,15 @@ def of(config: RunConfig, *, folder: Path) -> Frozen | None:
         )
     if encoder.network in pretrained.BACKBONES:
         return _from_outside(encoder, config)
-    model = _of_frames(pretrained.build(encoder, config.clip))
+    model = _of_frames(pretrained.build_encoder(encoder, config.clip))
     content = hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights()))
     path = folder / "encoder.tflite"
     made = to_litert(model)
     with writing(path), replacing_file(path) as partial:
         partial.write_bytes(made)
-    return Frozen(path, content.hexdigest(), config.clip, augment.ticks, own={"encoder": model})
+    return FrozenEncoder(
+        path, content.hexdigest(), config.clip, augment.ticks, own={"encoder": model}
+    )
 
 
 def _of_frames(cnn: keras.Model) -> keras.Model:
@@ -102,7 +104,7 @@ def _of_frames(cnn: keras.Model) -> keras.Model:
     return keras.Model({"frames": frames}, {"features": cnn(frames)}, name="encoder")
 
 
-def _from_outside(encoder: EncoderConfig, config: RunConfig) -> Frozen:
+def _from_outside(encoder: EncoderConfig, config: RunConfig) -> FrozenEncoder:
     backbone = pretrained.BACKBONES[encoder.network]
     pretrained.check_pixels(config.clip, pretrained.BACKBONE_PIXELS)
     _check_size(config, backbone)
@@ -118,7 +120,7 @@ def _from_outside(encoder: EncoderConfig, config: RunConfig) -> Frozen:
     ticks = config.augment.ticks
     # What it says of a frame depends on the frames that its stream saw before.
     phases = f" {ticks}" if ticks > 1 else ""
-    return Frozen(
+    return FrozenEncoder(
         path,
         f"{outside.sha256} {backbone.features} {config.reset_frames}{phases}",
         config.clip,

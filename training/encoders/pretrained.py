@@ -77,7 +77,7 @@ def window_input(clip: ClipSpec, encoder: EncoderConfig) -> keras.KerasTensor:
     return keras.Input((clip.n_frames, clip.height_px, clip.width_px, 3), name="clip")
 
 
-def build(encoder: EncoderConfig, clip: ClipSpec) -> keras.Model:
+def build_encoder(encoder: EncoderConfig, clip: ClipSpec) -> keras.Model:
     """Return a CNN with its weights: normalised (height, width, 3) to (n_features,).
 
     Its batch normalisation stays as it was learned, whatever else learns.
@@ -92,7 +92,7 @@ def build(encoder: EncoderConfig, clip: ClipSpec) -> keras.Model:
     check_pixels(clip, CNN_PIXELS)
     config.check_size(clip, of=encoder.network, least_px=cnn.least_px)
     frame = keras.Input((clip.height_px, clip.width_px, 3), name="frame")
-    model = trunk(whole(cnn, weights=None, input_tensor=frame), cnn)
+    model = cut_trunk(whole_network(cnn, weights=None, input_tensor=frame), cnn)
     if encoder.weights == KERAS:
         model.set_weights(_from_keras(cnn))
     else:
@@ -116,12 +116,12 @@ def check_pixels(clip: ClipSpec, pixels: Pixels) -> None:
         )
 
 
-def whole(cnn: Cnn, **options: Any) -> keras.Model:
+def whole_network(cnn: Cnn, **options: Any) -> keras.Model:
     """Return a CNN as the library has it, without its classes."""
     return cnn.make(alpha=cnn.alpha, include_top=False, **options)
 
 
-def trunk(model: keras.Model, cnn: Cnn) -> keras.Model:
+def cut_trunk(model: keras.Model, cnn: Cnn) -> keras.Model:
     """Return a CNN up to the layer that is read; it shares the layers."""
     return keras.Model(model.input, model.get_layer(cnn.last).output)
 
@@ -134,15 +134,15 @@ def _load(model: keras.Model, encoder: EncoderConfig) -> None:
             model.load_weights(path)
         else:
             cnn = CNNS[encoder.network]
-            published = whole(cnn, weights=str(path))
-            model.set_weights(trunk(published, cnn).get_weights())
+            published = whole_network(cnn, weights=str(path))
+            model.set_weights(cut_trunk(published, cnn).get_weights())
     except (ValueError, OSError, KeyError) as error:
         raise InputError(f"{path}: no weights of {encoder.network}: {error}") from error
 
 
 def _from_keras(cnn: Cnn) -> list[Any]:
     try:
-        pretrained: list[Any] = trunk(whole(cnn, weights="imagenet"), cnn).get_weights()
+        pretrained: list[Any] = cut_trunk(whole_network(cnn, weights="imagenet"), cnn).get_weights()
     except Exception as error:  # of the network, and of its own
         raise InputError(
             f"Keras cannot bring the weights ({error}): give encoder.weights a path or a name that "

@@ -45,7 +45,7 @@ def fit_temperature(probabilities: Floats, truth: Indices) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejecting:
+class RejectRule:
     """A reject rule and what it does on the clips that it was fitted on.
 
     Each share is none where there is no decision to count.
@@ -68,14 +68,14 @@ class Rejecting:
         return {name: share for name, share in found.items() if share is not None}
 
 
-def fit_rejecting(
+def fit_reject_rule(
     known: Floats,
     truth: Indices,
     *,
     others: Floats,
     keep: float,
     told: ThresholdSettings = FITTED,
-) -> Rejecting:
+) -> RejectRule:
     """Choose confidence and margin so that right decisions pass and all else becomes `unknown`.
 
     Of all pairs of thresholds that let `keep` of the right decisions pass, the one that rejects the
@@ -100,7 +100,7 @@ def fit_rejecting(
         logger.warning("no decision on the clips that calibrate is right: default thresholds stand")
     deciding = replace(deciding, **told.model_dump(exclude_none=True))
     least = (deciding.reject_below, deciding.margin_below)
-    return Rejecting(
+    return RejectRule(
         deciding,
         passed=_passing(right, least) if len(right) else None,
         wrong_rejected=1 - _passing(wrong, least) if len(wrong) else None,

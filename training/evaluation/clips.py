@@ -18,7 +18,9 @@ from training.evaluation import metrics
 from training.evaluation.metrics import Judged
 
 
-def evaluate(bundle: Bundle, data: DataConfig, *, groups: Sequence[str] = ()) -> dict[str, Any]:
+def evaluate_bundle(
+    bundle: Bundle, data: DataConfig, *, groups: Sequence[str] = ()
+) -> dict[str, Any]:
     """Stream every clip of a data set and score the decisions.
 
     Args:

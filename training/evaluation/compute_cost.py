@@ -21,7 +21,7 @@ Shape = list[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ComputeCost:
     """Multiply-adds.
 
     Attributes:
@@ -34,12 +34,12 @@ class Work:
     window: int
 
 
-def work_of(bundle: Bundle) -> Work:
+def count_compute(bundle: Bundle) -> ComputeCost:
     """Count what a bundle computes, deciding as often as its manifest says."""
     window_rows = WindowRows.from_manifest(bundle.manifest)
     encoder, head = _of_role(bundle, "encoder"), _of_role(bundle, "head")
     rows = _of_role(bundle, "advance", n_rows=window_rows.n_rows)
-    return Work(
+    return ComputeCost(
         step=encoder + rows + round(head / window_rows.hop_frames),
         window=window_rows.n_frames * (encoder + _of_role(bundle, "advance")) + head,
     )

@@ -44,7 +44,7 @@ class Speed:
         }
 
 
-def measure(bundle: Bundle, *, engine: EngineName = "litert") -> Speed:
+def measure_speed(bundle: Bundle, *, engine: EngineName = "litert") -> Speed:
     """Time frames after a first window."""
     recogniser = Recogniser(bundle, engine=engine)
     image = np.random.default_rng(27).integers(0, 256, (*SOURCE_PX, 3), dtype=np.uint8)

@@ -21,8 +21,19 @@ from har_stream.pipeline import Pipeline
 from har_stream.recognition.recogniser import Recogniser
 from training.data.clip import EPOCH, Clip
 from training.evaluation.clips import stream_clips
-from training.evaluation.stream_scenes import Scene, empty_room, end_of, play, still
-from training.evaluation.stream_score import majority_labels, reported, score_events, shown
+from training.evaluation.stream_scenes import (
+    StreamScene,
+    empty_room,
+    end_of_frames,
+    play_clip,
+    still_scene,
+)
+from training.evaluation.stream_score import (
+    majority_labels,
+    reported_activities,
+    score_events,
+    shown_activities,
+)
 
 SEED = 27
 N_CLIPS_TO_STILL = 5
@@ -46,7 +57,7 @@ def evaluate_stream(bundle: Bundle, clips: Sequence[Clip]) -> dict[str, Any]:
         decisions whose window lies at least 75 % inside the clip; `clip_accuracy`: of the same
         clips, each streamed alone; `n_clips`: how many. `event_f1`: of the reported activities;
         `changes_per_minute`: reported starts and changes of activity, of which
-        `spurious_per_minute` tell of nothing that is shown, or of it again; `minutes`.
+        `spurious_per_minute` tell of nothing that is shown_activities, or of it again; `minutes`.
         `false_in_empty_hour`: activities reported in an hour of empty rooms.
 
     Raises:
@@ -55,7 +66,7 @@ def evaluate_stream(bundle: Bundle, clips: Sequence[Clip]) -> dict[str, Any]:
     recogniser = Recogniser(bundle)
     spec = bundle.manifest.clip
     order = Random(SEED).sample(list(clips), len(clips))  # noqa: S311 - no secret
-    scenes: list[Scene] = []
+    scenes: list[StreamScene] = []
     news = _watch(recogniser, _frames(order, bundle, scenes))
     recognitions = [item for item in news if isinstance(item, Recognition)]
     found = majority_labels(
@@ -67,7 +78,7 @@ def evaluate_stream(bundle: Bundle, clips: Sequence[Clip]) -> dict[str, Any]:
     if not found:
         raise InputError("no clip holds two windows, so a stream cannot be judged")
     changes = [item for item in news if isinstance(item, Change)]
-    events = score_events(shown(scenes), reported(changes))
+    events = score_events(shown_activities(scenes), reported_activities(changes))
     minutes = (scenes[-1].ended_at - scenes[0].began_at) / timedelta(minutes=1)
     return {
         "accuracy": float(np.mean([label == scene.label for scene, label in found.items()])),
@@ -94,7 +105,7 @@ def to_table(scores: Mapping[str, Any]) -> Table:
     return table
 
 
-def _frames(order: Sequence[Clip], bundle: Bundle, scenes: list[Scene]) -> Iterator[Frame]:
+def _frames(order: Sequence[Clip], bundle: Bundle, scenes: list[StreamScene]) -> Iterator[Frame]:
     """Play everything; what is shown is noted in `scenes`. Clips that cannot be read are left out.
 
     A still scene shows the room of the clip before it.
@@ -103,20 +114,20 @@ def _frames(order: Sequence[Clip], bundle: Bundle, scenes: list[Scene]) -> Itera
     at = EPOCH
     for n, clip in enumerate(track(order, "streaming all clips as one"), 1):
         try:
-            frames = play(clip, sample_hz=sample_hz, start_at=at)
+            frames = play_clip(clip, sample_hz=sample_hz, start_at=at)
         except InputError:
             continue  # named by the evaluation clip by clip
         yield from frames
-        until = end_of(frames, sample_hz=sample_hz, start_at=at)
+        until = end_of_frames(frames, sample_hz=sample_hz, start_at=at)
         label = clip.label if clip.label in bundle.manifest.labels else None
-        scenes.append(Scene(clip, label, at, until))
+        scenes.append(StreamScene(clip, label, at, until))
         at = until
         if n % N_CLIPS_TO_STILL == 0:
-            yield from still(
+            yield from still_scene(
                 empty_room(frames), duration_s=STILL_S, sample_hz=sample_hz, start_at=at, seed=n
             )
             until = at + timedelta(seconds=STILL_S)
-            scenes.append(Scene(None, None, at, until))
+            scenes.append(StreamScene(None, None, at, until))
             at = until
 
 
@@ -128,10 +139,10 @@ def _count_false(recogniser: Recogniser, played: Sequence[Clip]) -> int:
     sample_hz = recogniser.bundle.manifest.clip.sample_hz
     n_false, rooms = 0, list(islice(cycle(played), N_ROOMS))
     for n, clip in enumerate(track(rooms, "an hour of empty rooms")):
-        room = empty_room(play(clip, sample_hz=sample_hz, start_at=EPOCH))
-        frames = still(room, duration_s=ROOM_S, sample_hz=sample_hz, start_at=EPOCH, seed=n)
+        room = empty_room(play_clip(clip, sample_hz=sample_hz, start_at=EPOCH))
+        frames = still_scene(room, duration_s=ROOM_S, sample_hz=sample_hz, start_at=EPOCH, seed=n)
         news = _watch(recogniser, frames)
-        n_false += len(reported(item for item in news if isinstance(item, Change)))
+        n_false += len(reported_activities(item for item in news if isinstance(item, Change)))
     return n_false
 
 

@@ -22,7 +22,7 @@ LIGHT, LIGHT_PERIOD_S = 0.15, 1200.0
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class StreamScene:
     """What a camera shows for a while.
 
     Attributes:
@@ -38,13 +38,13 @@ class Scene:
     ended_at: datetime
 
 
-def play(clip: Clip, *, sample_hz: float, start_at: datetime) -> list[Frame]:
+def play_clip(clip: Clip, *, sample_hz: float, start_at: datetime) -> list[Frame]:
     """Sampled frames of a clip that follows something else: its first frame resets nothing."""
     frames = read_file(clip.path, sample_hz=sample_hz, start_at=start_at)
     return [replace(frame, resets=False) for frame in frames]
 
 
-def end_of(frames: Iterable[Frame], *, sample_hz: float, start_at: datetime) -> datetime:
+def end_of_frames(frames: Iterable[Frame], *, sample_hz: float, start_at: datetime) -> datetime:
     """Where the sampling instant after the last frame lies."""
     return start_at + timedelta(seconds=sum(frame.n_ticks for frame in frames) / sample_hz)
 
@@ -56,7 +56,7 @@ def empty_room(frames: Sequence[Frame]) -> Image:
     return median
 
 
-def still(
+def still_scene(
     room: Image, *, duration_s: float, sample_hz: float, start_at: datetime, seed: int
 ) -> Iterator[Frame]:
     """A room in which nothing moves, through a real sensor: noise, and light that comes and goes.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from har_stream.core.activity import Change, Recognition
-from training.evaluation.stream_scenes import Scene
+from training.evaluation.stream_scenes import StreamScene
 
 INSIDE = 0.75
 """A decision counts for a clip if at least this share of its window lies inside."""
@@ -16,14 +16,14 @@ OVERLAP = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class ActivitySegment:
     """An activity from its start to its end."""
 
     label: str
     began_at: datetime
     ended_at: datetime
 
-    def overlap(self, other: "Segment") -> timedelta:
+    def overlap(self, other: "ActivitySegment") -> timedelta:
         """Time that both cover; not above zero where they do not touch."""
         return min(self.ended_at, other.ended_at) - max(self.began_at, other.began_at)
 
@@ -45,33 +45,33 @@ class EventScore:
     f1: float
 
 
-def shown(scenes: Iterable[Scene]) -> list[Segment]:
+def shown_activities(scenes: Iterable[StreamScene]) -> list[ActivitySegment]:
     """The activities to be recognised; scenes of one label in a row are one."""
-    segments: list[Segment] = []
+    segments: list[ActivitySegment] = []
     for scene in scenes:
         if scene.label is None:
             continue
         last = segments[-1] if segments else None
         if last and last.label == scene.label and last.ended_at == scene.began_at:
-            segments[-1] = Segment(scene.label, last.began_at, scene.ended_at)
+            segments[-1] = ActivitySegment(scene.label, last.began_at, scene.ended_at)
         else:
-            segments.append(Segment(scene.label, scene.began_at, scene.ended_at))
+            segments.append(ActivitySegment(scene.label, scene.began_at, scene.ended_at))
     return segments
 
 
-def reported(changes: Iterable[Change]) -> list[Segment]:
+def reported_activities(changes: Iterable[Change]) -> list[ActivitySegment]:
     """The activities that a camera's changes tell of; every one of them ends."""
-    segments: list[Segment] = []
+    segments: list[ActivitySegment] = []
     running: Change | None = None
     for change in changes:
         if running is not None:
             ended_at = change.ended_at or change.started_at
-            segments.append(Segment(running.activity, running.started_at, ended_at))
+            segments.append(ActivitySegment(running.activity, running.started_at, ended_at))
         running = None if change.event_type == "activity_ended" else change
     return segments
 
 
-def score_events(true: Sequence[Segment], told: Sequence[Segment]) -> EventScore:
+def score_events(true: Sequence[ActivitySegment], told: Sequence[ActivitySegment]) -> EventScore:
     """Match reports with what was shown, each report with the best of what is left."""
     n_touching = len(_matched(true, told, least=0.0))
     n_found = len(_matched(true, told, least=OVERLAP))
@@ -83,7 +83,9 @@ def score_events(true: Sequence[Segment], told: Sequence[Segment]) -> EventScore
     )
 
 
-def _matched(true: Sequence[Segment], told: Sequence[Segment], *, least: float) -> set[int]:
+def _matched(
+    true: Sequence[ActivitySegment], told: Sequence[ActivitySegment], *, least: float
+) -> set[int]:
     """Indices of what was shown and is told of, with more than the least overlap."""
     taken: set[int] = set()
     for report in told:
@@ -98,7 +100,7 @@ def _matched(true: Sequence[Segment], told: Sequence[Segment], *, least: float) 
     return taken
 
 
-def _intersection_over_union(one: Segment, other: Segment) -> float:
+def _intersection_over_union(one: ActivitySegment, other: ActivitySegment) -> float:
     common = one.overlap(other)
     if common <= timedelta(0):
         return 0.0
@@ -106,12 +108,12 @@ def _intersection_over_union(one: Segment, other: Segment) -> float:
 
 
 def majority_labels(
-    scenes: Iterable[Scene],
+    scenes: Iterable[StreamScene],
     recognitions: Sequence[Recognition],
     *,
     span_s: float,
     hop_s: float,
-) -> dict[Scene, str]:
+) -> dict[StreamScene, str]:
     """Most frequent label of the decisions inside each clip that holds at least two windows.
 
     Decisions count by their most probable label: what the reject rule lets pass is another matter.
@@ -123,7 +125,7 @@ def majority_labels(
         hop_s: From one window to the next.
     """
     span, two_windows = timedelta(seconds=span_s), timedelta(seconds=span_s + hop_s)
-    labels: dict[Scene, str] = {}
+    labels: dict[StreamScene, str] = {}
     for scene in scenes:
         long_enough = scene.ended_at - scene.began_at >= two_windows
         if scene.clip is None or scene.label is None or not long_enough:

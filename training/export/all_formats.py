@@ -27,7 +27,7 @@ from training.data.cache_file import Footage
 from training.data.clip import Clip
 from training.data.dataset import read_dataset
 from training.encoders import frozen as frozen_encoder
-from training.encoders.frozen import Frozen
+from training.encoders.frozen import FrozenEncoder
 from training.encoders.litert import FORMATS, NumberFormat, check_backend
 from training.evaluation import metrics, speed
 from training.evaluation.clips import stream_clips
@@ -38,7 +38,7 @@ from training.run_folder import RunRecord
 Row = dict[str, Any]
 
 
-def export(
+def export_run(
     record: RunRecord, *, weights: NumberFormat, cache_folder: Path
 ) -> tuple[Bundle, list[Row]]:
     """Write a run's bundle in one number format, and set all formats side by side.
@@ -61,7 +61,7 @@ def export(
     check_backend()
     networks = _networks(record)
     with tempfile.TemporaryDirectory() as scratch:
-        frozen = frozen_encoder.of(record.config, folder=Path(scratch))
+        frozen = frozen_encoder.make_frozen_encoder(record.config, folder=Path(scratch))
         judged: dict[NumberFormat, list[Judged]] = {each: [] for each in FORMATS}
         refused: dict[NumberFormat, str] = {}
         for folder, learned_from, test in networks:
@@ -91,7 +91,7 @@ def export(
         return bundle.save(_place(record.folder, weights), made[weights].manifest, files), rows
 
 
-def discard(folder: Path) -> None:
+def discard_exports(folder: Path) -> None:
     """Remove what was exported of an older network in the folder of a run: all but its `bundle`.
 
     Raises:
@@ -112,7 +112,7 @@ def _networks(record: RunRecord) -> list[tuple[Path, Sequence[Clip], Sequence[Cl
     """Name each network's folder, what it learned from and is tested on; the bundle's is last."""
     config = record.config
     unreadable = {Path(path): reason for path, reason in record.unreadable.items()}
-    _, parts = splits.make_of_readable(
+    _, parts = splits.make_splits_of_readable(
         read_dataset(config.data),
         unreadable,
         split=config.split,
@@ -147,7 +147,7 @@ def _every_format(
     model: keras.Model,
     manifest: Manifest,
     windows: Image,
-    frozen: Frozen | None,
+    frozen: FrozenEncoder | None,
 ) -> dict[NumberFormat, Bundle]:
     """Export a network in every format that is not refused yet; add to `refused` what is now."""
     made: dict[NumberFormat, Bundle] = {}
@@ -173,7 +173,7 @@ def _row(weights: NumberFormat, made: Bundle, judged: dict[NumberFormat, list[Ju
     return {
         "format": weights,
         "n_bytes": litert_bytes(made),
-        "median_ms": speed.measure(made).to_json()["median_ms"],
+        "median_ms": speed.measure_speed(made).to_json()["median_ms"],
         "accuracy": metrics.score(judged[weights], made.manifest.labels)["accuracy"],
         "agreement": _agreement(judged[weights], judged.get("float32")),
     }

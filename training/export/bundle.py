@@ -21,7 +21,7 @@ from training.encoders.litert import FORMATS, NumberFormat, check_backend, to_li
 from training.networks import registry
 
 if TYPE_CHECKING:
-    from training.encoders.frozen import Frozen
+    from training.encoders.frozen import FrozenEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def export_bundle(
     model: keras.Model,
     manifest: Manifest,
     windows: Image,
-    frozen: "Frozen | None" = None,
+    frozen: "FrozenEncoder | None" = None,
     weights: NumberFormat = "float32",
 ) -> Bundle:
     """Write a bundle, or refuse to where the streamed step differs from the window model.
@@ -63,7 +63,7 @@ def export_bundle(
         InputError: Keras is not on TensorFlow.
     """
     check_backend()
-    network = registry.get(manifest.network)
+    network = registry.get_network(manifest.network)
     parts = network.split(model)
     clips = seen = normalise(windows, manifest.clip)
     if frozen is not None:
@@ -132,7 +132,7 @@ def _stream(candidate: Bundle, clips: NDArray[np.float32]) -> NDArray[np.float32
     return logits
 
 
-def _count_parameters(model: keras.Model, frozen: "Frozen | None") -> int:
+def _count_parameters(model: keras.Model, frozen: "FrozenEncoder | None") -> int:
     encoders = frozen.own.values() if frozen is not None else ()
     return int(sum(part.count_params() for part in (model, *encoders)))
 

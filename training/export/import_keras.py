@@ -28,7 +28,7 @@ _HOP_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ModelFacts:
     """What a model file does not say, and a person has to.
 
     Attributes:
@@ -42,7 +42,7 @@ class Said:
     sample_hz: float
 
 
-def import_model(path: Path, said: Said, *, name: str, folder: Path, command: str) -> Bundle:
+def import_model(path: Path, said: ModelFacts, *, name: str, folder: Path, command: str) -> Bundle:
     """Turn a Keras model file into a bundle whose stream equals the model's own windows.
 
     Pixels are taken to be scaled to 0..1. The bundle is not calibrated, and its author's figures
@@ -82,7 +82,7 @@ def import_model(path: Path, said: Said, *, name: str, folder: Path, command: st
         n_parameters=model.count_params(),
         labels=said.labels,
         clip=clip,
-        memory=registry.get(network).MEMORY,
+        memory=registry.get_network(network).MEMORY,
         hop_frames=min(n_frames, max(1, round(_HOP_S * said.sample_hz))),
         networks={},
         provenance=Provenance(

@@ -26,7 +26,7 @@ _UNLEARNED = {"name", "about", "licence", "data", "split", "deciding", "keep"}
 """What a config says beside how to learn; data and split decide the clips, which are hashed."""
 
 
-def identify(
+def hash_of_run(
     train: Sequence[Example], validation: Sequence[Example], config: RunConfig, *, n_labels: int
 ) -> str:
     """Return a hash of all that decides what a network learns, and of no one's folders."""
@@ -40,7 +40,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         path: The file; replaced whole, never written in place.
-        identity: Of what is learned: see `identify`.
+        identity: Of what is learned: see `hash_of_run`.
         patience: Epochs without a better validation loss; none: all epochs, and the last is best.
 
     Attributes:

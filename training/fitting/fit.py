@@ -25,18 +25,18 @@ from training.encoders import frozen as frozen_encoder
 from training.encoders.litert import check_backend
 from training.evaluation import metrics
 from training.evaluation.calibration import (
-    Rejecting,
+    RejectRule,
     apply_temperature,
-    fit_rejecting,
+    fit_reject_rule,
     fit_temperature,
 )
 from training.evaluation.metrics import Judged
 from training.export import all_formats
 from training.export.bundle import export_bundle
-from training.fitting.fit_network import Learned
-from training.fitting.fit_splits import Lessons, learn_parts
+from training.fitting.fit_network import FittedNetwork
+from training.fitting.fit_splits import Trainer, fit_splits
 from training.networks import registry
-from training.run_folder import CalibratedOn, save_model, saving
+from training.run_folder import CalibratedOn, save_model, saving_run
 
 CONFUSION_PRIOR = 0.5
 """Added to every count of the confusion matrix: no confusion is impossible."""
@@ -57,7 +57,7 @@ class Run:
     leaks: bool
 
 
-def fit(
+def fit_run(
     config: RunConfig, *, folder: Path, cache_folder: Path, command: str, resume: bool = False
 ) -> Run:
     """Train as a config says; write bundle, figures and decisions into a folder.
@@ -81,32 +81,34 @@ def fit(
     check_backend()
     dataset = read_dataset(config.data)
     config.check_urgent(dataset.labels)
-    split = partial(splits.make_of_readable, split=config.split, data=config.data, seed=config.seed)
+    split = partial(
+        splits.make_splits_of_readable, split=config.split, data=config.data, seed=config.seed
+    )
     split(dataset, {})  # this and the next refuse what they can before the long reading
     registry.build(config, n_labels=len(dataset.labels))
-    with saving(folder):
+    with saving_run(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    frozen = frozen_encoder.of(config, folder=folder)
+    frozen = frozen_encoder.make_frozen_encoder(config, folder=folder)
     sampling = replace(sampling_of(config), encode=frozen)
     cached = cache.read_clips([*dataset.clips, *dataset.others], sampling, folder=cache_folder)
     unreadable = {clip.path: reason for clip, reason in cached.unreadable.items()}
     dataset, parts = split(dataset, unreadable)
     if config.sampling == "spread":
         config = _at_mean_rate(config, dataset)
-    lessons = Lessons(config, dataset.labels, cached.frames, resume)
-    outcome = learn_parts(lessons, dataset, parts, folder=folder)
+    trainer = Trainer(config, dataset.labels, cached.frames, resume)
+    fitted = fit_splits(trainer, dataset, parts, folder=folder)
 
-    calibration, rejecting = _calibrate(outcome.judged, config, n_labels=len(dataset.labels))
-    tested = _at_temperature(outcome.tested, calibration.temperature)
+    calibration, rejecting = _calibrate(fitted.judged, config, n_labels=len(dataset.labels))
+    tested = _at_temperature(fitted.tested, calibration.temperature)
     scores = metrics.score(tested, dataset.labels)
     manifest = Manifest(
         name=config.name,
         about=config.about,
         network=config.network,
-        n_parameters=outcome.network.model.count_params(),
+        n_parameters=fitted.network.model.count_params(),
         labels=dataset.labels,
         clip=config.clip,
-        memory=registry.get(config.network).MEMORY,
+        memory=registry.get_network(config.network).MEMORY,
         hop_frames=config.hop_frames,
         reset_frames=config.reset_frames,
         networks={},
@@ -117,29 +119,29 @@ def fit(
         provenance=Provenance(
             command=command,
             dataset=f"{config.data.kind}: {', '.join(dataset.labels)}; {len(cached.frames)} clips",
-            split=splits.describe(parts),
+            split=splits.describe_splits(parts),
             leaks=any(part.leaks for part in parts),
             seed=config.seed,
-            trained_on=tuple(sorted({clip.source for clip in outcome.trained_on})),
-            n_train_clips=len(outcome.trained_on),
+            trained_on=tuple(sorted({clip.source for clip in fitted.trained_on})),
+            n_train_clips=len(fitted.trained_on),
             n_test_clips=len(tested),
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             version=version("har-stream"),
             licence=config.licence,
         ),
     )
-    with saving(folder):
+    with saving_run(folder):
         export_bundle(
             folder / run_folder.BUNDLE,
-            model=outcome.network.model,
+            model=fitted.network.model,
             manifest=manifest,
-            windows=lessons.some_windows(dataset.clips),
+            windows=trainer.some_windows(dataset.clips),
             frozen=frozen,
         )
     with explaining(folder, "cannot be written", remedy="free some space and go on with --resume"):
         (folder / run_folder.RUN).unlink(missing_ok=True)  # the older run is no whole one any more
-        all_formats.discard(folder)
-        save_model(outcome.network.model, folder / run_folder.MODEL)
+        all_formats.discard_exports(folder)
+        save_model(fitted.network.model, folder / run_folder.MODEL)
         run_folder.write_decisions(folder, tested)
         run_folder.write_figures(
             folder,
@@ -148,7 +150,7 @@ def fit(
             scores=scores,
             splits=[
                 _row_of_split(part, network)
-                for part, network in zip(parts, outcome.learned, strict=True)
+                for part, network in zip(parts, fitted.networks, strict=True)
             ],
             calibrated_on=_calibrated_on(parts),
             unreadable=cached.unreadable,
@@ -157,7 +159,7 @@ def fit(
     return Run(folder, scores, manifest.provenance.leaks)
 
 
-def _row_of_split(part: Split, network: Learned) -> dict[str, Any]:
+def _row_of_split(part: Split, network: FittedNetwork) -> dict[str, Any]:
     return {
         "name": part.name,
         "leaks": part.leaks,
@@ -178,7 +180,7 @@ def _calibrated_on(parts: Sequence[Split]) -> CalibratedOn:
 
 def _calibrate(
     judged: Sequence[Judged], config: RunConfig, *, n_labels: int
-) -> tuple[Calibration, Rejecting]:
+) -> tuple[Calibration, RejectRule]:
     probabilities, truth = metrics.windows_of(judged)
     temperature = fit_temperature(probabilities, truth)
     calibrated = apply_temperature(probabilities, temperature)
@@ -189,7 +191,7 @@ def _calibrate(
         ece_after=expected_calibration_error(calibrated, truth),
     )
     unlike = apply_temperature(others, temperature)
-    return calibration, fit_rejecting(
+    return calibration, fit_reject_rule(
         calibrated, truth, others=unlike, keep=config.keep, told=config.deciding
     )
 
@@ -209,7 +211,7 @@ def _confusion(tested: Sequence[Judged], n_labels: int) -> tuple[tuple[float, ..
     return tuple(tuple(round(float(share), 4) for share in row) for row in matrix)
 
 
-def _figures(scores: Mapping[str, Any], rejecting: Rejecting) -> dict[str, float]:
+def _figures(scores: Mapping[str, Any], rejecting: RejectRule) -> dict[str, float]:
     figures = {name: float(scores[name]) for name in ("accuracy", "macro_f1", "ece")}
     return {name: round(value, 4) for name, value in (figures | rejecting.shares()).items()}
 

@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.config import FitConfig, RunConfig
 from training.data.batches import Batches, Example, StreamedBatches
-from training.fitting.checkpoint import FILE, Checkpoint, identify
+from training.fitting.checkpoint import FILE, Checkpoint, hash_of_run
 from training.fitting.fold_time import fold_time
 from training.fitting.warm_up import warm_up
 from training.networks import registry
-from training.run_folder import saving
+from training.run_folder import saving_run
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ LAST_RATE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class FittedNetwork:
     """A network after fitting.
 
     Attributes:
@@ -44,7 +44,7 @@ class Learned:
     best_epoch: int
 
 
-def learn(
+def fit_network(
     train: Sequence[Example],
     validation: Sequence[Example],
     config: RunConfig,
@@ -53,7 +53,7 @@ def learn(
     folder: Path,
     resume: bool,
     start: Callable[[keras.Model], None] | None = None,
-) -> Learned:
+) -> FittedNetwork:
     """Fit one network.
 
     Args:
@@ -71,9 +71,9 @@ def learn(
     """
     fit = config.fit
     patience = fit.patience if validation else None
-    with saving(folder):
+    with saving_run(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    identity = identify(train, validation, config, n_labels=n_labels)
+    identity = hash_of_run(train, validation, config, n_labels=n_labels)
     checkpoint = Checkpoint(folder / FILE, identity=identity, patience=patience)
 
     keras.utils.set_random_seed(config.seed)
@@ -109,7 +109,7 @@ def learn(
         model = registry.build(config, n_labels=n_labels)
         folded = fold_time(model)
     folded.set_weights(checkpoint.best_weights)
-    return Learned(model, folded, checkpoint.history, checkpoint.best_epoch)
+    return FittedNetwork(model, folded, checkpoint.history, checkpoint.best_epoch)
 
 
 def choose_policy(*, mixed: bool, gpus: Sequence[str]) -> str:

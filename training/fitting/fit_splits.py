@@ -20,9 +20,9 @@ from training.data.clip import Clip, Dataset
 from training.data.splits import Split
 from training.evaluation import metrics
 from training.evaluation.metrics import Judged
-from training.fitting.fit_network import Learned, learn
+from training.fitting.fit_network import FittedNetwork, fit_network
 from training.fitting.pretrain import pretrain, start_from
-from training.run_folder import save_model, saving
+from training.run_folder import save_model, saving_run
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ N_OTHER_PARTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
-    """What all networks of a run learn from, and how.
+class Trainer:
+    """Fits the networks of a run, all alike, and has them judge clips.
 
     Attributes:
         config: Of the run.
@@ -48,9 +48,9 @@ class Lessons:
     resume: bool
     start: Callable[[keras.Model], None] | None = None
 
-    def learn(self, train: Iterable[Clip], validation: Iterable[Clip], folder: Path) -> Learned:
+    def fit(self, train: Iterable[Clip], validation: Iterable[Clip], folder: Path) -> FittedNetwork:
         """Fit one network; its checkpoint goes into the folder."""
-        return learn(
+        return fit_network(
             self._examples(train),
             self._examples(validation),
             self.config,
@@ -60,7 +60,7 @@ class Lessons:
             start=self.start,
         )
 
-    def judge(self, network: Learned, clips: Sequence[Clip]) -> list[Judged]:
+    def judge(self, network: FittedNetwork, clips: Sequence[Clip]) -> list[Judged]:
         """Have a network say what it makes of every window that streaming would decide on."""
         if not clips:
             return []
@@ -89,31 +89,31 @@ class Lessons:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of a run's lessons.
+class FittedRun:
+    """What came of a run's trainer.
 
     Attributes:
         network: The bundle's own.
         trained_on: What it learned from.
-        learned: Per part, with its curves.
+        networks: Per part, with its curves.
         tested: Test clips of all parts, each judged by the network of its part.
         judged: Clips to calibrate by: validation clips and others, or where there are none, tested.
     """
 
-    network: Learned
+    network: FittedNetwork
     trained_on: tuple[Clip, ...]
-    learned: list[Learned]
+    networks: list[FittedNetwork]
     tested: list[Judged]
     judged: list[Judged]
 
 
-def learn_parts(
-    lessons: Lessons, dataset: Dataset, parts: Sequence[Split], *, folder: Path
-) -> Outcome:
+def fit_splits(
+    trainer: Trainer, dataset: Dataset, parts: Sequence[Split], *, folder: Path
+) -> FittedRun:
     """Learn from every part and judge its test clips; folds are followed by a network of all clips.
 
     Args:
-        lessons: What networks learn from, and how.
+        trainer: What networks learn from, and how.
         dataset: All clips that can be read.
         parts: How they are parted.
         folder: Of the run, for networks and checkpoints.
@@ -121,55 +121,58 @@ def learn_parts(
     Raises:
         InputError: The loss diverged, or something cannot be written.
     """
-    config = lessons.config
-    lessons = _after_first_lesson(lessons, dataset, parts, folder=folder / "pretrain")
-    learned, tested, judged = [], [], []
+    config = trainer.config
+    trainer = _after_pretraining(trainer, dataset, parts, folder=folder / "pretrain")
+    networks, tested, judged = [], [], []
     for n, part in enumerate(parts):
         seen, unseen = _deal_others(dataset, config, parts, number=n)
         own = folder / f"split-{n + 1}"
-        network = lessons.learn([*part.train, *seen], part.validation, own)
-        learned.append(network)
-        judged += lessons.judge(network, [*part.validation, *unseen])
+        # 1. The network whose curves are kept; validation clips stop and calibrate it.
+        network = trainer.fit([*part.train, *seen], part.validation, own)
+        networks.append(network)
+        judged += trainer.judge(network, [*part.validation, *unseen])
         trained_on = [*part.train, *seen]
+        # 2. If asked for, another that learns from the validation clips too, at full length.
         if config.split.refit:
             trained_on = [*part.train, *part.validation, *seen]
-            network = lessons.learn(trained_on, (), own / "refit")
-        by_test = lessons.judge(network, part.test)
-        with saving(folder):
+            network = trainer.fit(trained_on, (), own / "refit")
+        # 3. The test clips, by the last of them; without validation clips they calibrate too.
+        by_test = trainer.judge(network, part.test)
+        with saving_run(folder):
             save_model(network.model, own / run_folder.MODEL)
         tested += by_test
         if not part.validation:
             judged += by_test
-        accuracy = metrics.score(by_test, lessons.labels)["accuracy"]
+        accuracy = metrics.score(by_test, trainer.labels)["accuracy"]
         logger.info("%s: accuracy %.3f", part.name, accuracy)
-    if len(parts) > 1:
+    if len(parts) > 1:  # folds: the bundle's own network learns from all clips
         trained_on = [*dataset.clips, *(dataset.others if config.fit.others else seen)]
-        network = lessons.learn([*dataset.clips, *dataset.others], (), folder / "all")
-    return Outcome(network, tuple(trained_on), learned, tested, judged)
+        network = trainer.fit([*dataset.clips, *dataset.others], (), folder / "all")
+    return FittedRun(network, tuple(trained_on), networks, tested, judged)
 
 
-def _after_first_lesson(
-    lessons: Lessons, dataset: Dataset, parts: Sequence[Split], *, folder: Path
-) -> Lessons:
-    """Let networks start from one lesson on the clips of no label, where the config has one."""
-    config = lessons.config
+def _after_pretraining(
+    trainer: Trainer, dataset: Dataset, parts: Sequence[Split], *, folder: Path
+) -> Trainer:
+    """Let networks start from one that is pretrained on the clips of no label, if so configured."""
+    config = trainer.config
     if config.pretrain is None:
-        return lessons
+        return trainer
     seen, _ = _deal_others(dataset, config, parts, number=0)
-    taught = pretrain(
-        {clip: lessons.frames[clip] for clip in seen},
+    pretrained_model = pretrain(
+        {clip: trainer.frames[clip] for clip in seen},
         config,
-        lesson=config.pretrain,
+        pretraining=config.pretrain,
         folder=folder,
-        resume=lessons.resume,
+        resume=trainer.resume,
     )
-    return replace(lessons, start=partial(start_from, pretrained=taught))
+    return replace(trainer, start=partial(start_from, pretrained=pretrained_model))
 
 
 def _deal_others(
     dataset: Dataset, config: RunConfig, parts: Sequence[Split], *, number: int
 ) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    """Part the clips of no label; always alike where one lesson on them serves all folds.
+    """Part the clips of no label; always alike where one pretraining serves all folds.
 
     Returns:
         Those to learn from: where groups span classes, nobody who is judged by shows in them. And
@@ -179,4 +182,6 @@ def _deal_others(
     seen, unseen = splits.deal_others(dataset.others, n_parts=N_OTHER_PARTS, part=number)
     if not (config.pretrain or config.fit.others):
         return (), unseen
-    return splits.apart(seen, *(side for p in parts for side in (p.validation, p.test))), unseen
+    return splits.leave_out_sources(
+        seen, *(side for p in parts for side in (p.validation, p.test))
+    ), unseen

@@ -1,8 +1,8 @@
-"""A first lesson on the clips of no label, each by its own class, before the labels are learned.
+"""A network learns from the clips of no label, each by its own class, before the labels.
 
-Where those clips share no footage with the labelled ones, one lesson serves every fold and leaks
-into none; where groups span classes, those that a split judges by are left out, otherwise whoever
-names the classes answers for that. Only the head, which tells them apart, is thrown away.
+Where those clips share no footage with the labelled ones, one pretraining serves every fold and
+leaks into none; where groups span classes, those that a split judges by are left out, otherwise
+whoever names the classes answers for that. Only the head, which tells them apart, is thrown away.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from training.config import PretrainConfig, RunConfig
 from training.data.batches import Example
 from training.data.cache_file import Footage
 from training.data.clip import Clip
-from training.fitting.fit_network import learn
+from training.fitting.fit_network import fit_network
 
 SEED_STEP = 1_000
-"""Keeps the lesson's chance apart from that of the labels."""
+"""Keeps its chance apart from that of the labels."""
 
 
 def pretrain(
     frames: Mapping[Clip, Footage],
     config: RunConfig,
     *,
-    lesson: PretrainConfig,
+    pretraining: PretrainConfig,
     folder: Path,
     resume: bool,
 ) -> keras.Model:
@@ -34,7 +34,7 @@ def pretrain(
     Args:
         frames: Of every clip of no label that could be read.
         config: The run, whose network, windows and fitting are used ...
-        lesson: ... for so long.
+        pretraining: ... for so long.
         folder: Of the checkpoint.
         resume: Go on from the checkpoint, if there is one.
 
@@ -50,8 +50,10 @@ def pretrain(
             "pretrain: needs two other classes at least, with footage that no split judges by; "
             "name them in data.others"
         )
-    fit = config.fit.model_copy(update={**lesson.model_dump(), "others": 0.0, "patience": None})
-    learned = learn(
+    fit = config.fit.model_copy(
+        update={**pretraining.model_dump(), "others": 0.0, "patience": None}
+    )
+    fitted = fit_network(
         [Example(images, index[clip.label], clip.name) for clip, images in frames.items()],
         (),
         config.model_copy(update={"fit": fit, "seed": config.seed + SEED_STEP}),
@@ -59,13 +61,13 @@ def pretrain(
         folder=folder,
         resume=resume,
     )
-    return learned.model
+    return fitted.model
 
 
 def start_from(model: keras.Model, pretrained: keras.Model) -> None:
     """Copy all weights but those of the head."""
-    for layer, taught in zip(_body(model), _body(pretrained), strict=True):
-        layer.set_weights(taught.get_weights())
+    for layer, source in zip(_body(model), _body(pretrained), strict=True):
+        layer.set_weights(source.get_weights())
 
 
 def _body(model: keras.Model) -> list[keras.Layer]:

@@ -1,4 +1,4 @@
-"""A first lesson on single frames, before a network learns from windows.
+"""A warm-up on single frames, before a network learns from windows.
 
 Behind an LSTM an encoder is slow to find out what to look at: LRCN takes tens of epochs to break
 symmetry. Its per-frame layers learn most of it from frames alone, at a twentieth of the cost.

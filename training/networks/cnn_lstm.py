@@ -21,7 +21,7 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = IMAGENET) -
     """
     model = keras.Sequential([pretrained.window_input(clip, encoder)], name="cnn_lstm")
     if not encoder.frozen:
-        model.add(layers.TimeDistributed(pretrained.build(encoder, clip)))
+        model.add(layers.TimeDistributed(pretrained.build_encoder(encoder, clip)))
     model.add(layers.Dropout(0.5))
     model.add(layers.LSTM(N_UNITS))
     model.add(layers.Dropout(0.5))

@@ -27,7 +27,7 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = IMAGENET) -
     """
     model = keras.Sequential([pretrained.window_input(clip, encoder)], name="cnn_pool")
     if not encoder.frozen:
-        model.add(layers.TimeDistributed(pretrained.build(encoder, clip)))
+        model.add(layers.TimeDistributed(pretrained.build_encoder(encoder, clip)))
     model.add(_pooling(clip.n_frames, pretrained.n_features(encoder), n_labels=n_labels))
     model.add(layers.Softmax())
     return model

@@ -22,7 +22,7 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = IMAGENET) -
     """
     model = keras.Sequential([pretrained.window_input(clip, encoder)], name="cnn_transformer")
     if not encoder.frozen:
-        model.add(layers.TimeDistributed(pretrained.build(encoder, clip)))
+        model.add(layers.TimeDistributed(pretrained.build_encoder(encoder, clip)))
     model.add(_attention(n_labels, clip.n_frames, pretrained.n_features(encoder)))
     model.add(layers.Softmax())
     return model

@@ -1,6 +1,6 @@
 """Networks by name. A new one is one new file in this folder; its docstring's first line names it.
 
-Every file offers `MEMORY`, `build` and `split` as `Network` describes them.
+Every file offers `MEMORY`, `build` and `split` as `NetworkFile` describes them.
 """
 
 import importlib
@@ -23,7 +23,7 @@ OPTIONS = ("encoder", "width")
 """Keys of a run's config that some networks know and others do not."""
 
 
-class Network(Protocol):
+class NetworkFile(Protocol):
     """What a network's file offers.
 
     Attributes:
@@ -59,21 +59,21 @@ class Network(Protocol):
         """
 
 
-def names() -> list[str]:
+def network_names() -> list[str]:
     """Names of all networks."""
     found = pkgutil.iter_modules([str(Path(__file__).parent)])
     return sorted(module.name for module in found if module.name != Path(__file__).stem)
 
 
-def get(name: str) -> Network:
+def get_network(name: str) -> NetworkFile:
     """Return the network of this name.
 
     Raises:
         InputError: There is none; the message lists the names that exist.
     """
-    if name not in names():
-        raise InputError(f"no network {name!r}: choose one of {', '.join(names())}")
-    return cast("Network", importlib.import_module(f"training.networks.{name}"))
+    if name not in network_names():
+        raise InputError(f"no network {name!r}: choose one of {', '.join(network_names())}")
+    return cast("NetworkFile", importlib.import_module(f"training.networks.{name}"))
 
 
 def build(config: "RunConfig", *, n_labels: int) -> "keras.Model":
@@ -82,17 +82,17 @@ def build(config: "RunConfig", *, n_labels: int) -> "keras.Model":
     Raises:
         InputError: There is no such network, an option does not fit, or weights are missing.
     """
-    return get(config.network).build(n_labels, config.clip, **options(config))
+    return get_network(config.network).build(n_labels, config.clip, **network_options(config))
 
 
-def options(config: "RunConfig") -> dict[str, Any]:
+def network_options(config: "RunConfig") -> dict[str, Any]:
     """Return what a run's config tells its network beyond labels and clip.
 
     Raises:
         InputError: There is no such network, or it knows no such option, or needs one, or its
             clip is too small or too short for it, or shows motion where it sees none.
     """
-    network = get(config.network)
+    network = get_network(config.network)
     known = inspect.signature(network.build).parameters
     given = {name: getattr(config, name) for name in OPTIONS}
     given = {name: value for name, value in given.items() if value is not None}
@@ -105,14 +105,14 @@ def options(config: "RunConfig") -> dict[str, Any]:
     needs = {"least_px": "LEAST_PX", "least_frames": "LEAST_FRAMES"}
     least = {key: getattr(network, name, 1) for key, name in needs.items()}
     check_size(config.clip, of=config.network, **least)
-    if config.clip.motion != (needed := motion(config.network)):
+    if config.clip.motion != (needed := needed_motion(config.network)):
         raise InputError(
             f"clip: {config.network} takes 'motion: {needed}', not 'motion: {config.clip.motion}'"
         )
     return given
 
 
-def _check_memory(config: "RunConfig", network: Network) -> None:
+def _check_memory(config: "RunConfig", network: NetworkFile) -> None:
     """A backbone's one state begins anew with a stream; windows that overlap begin one by one."""
     encoder = config.encoder
     if network.MEMORY != "staggered" or encoder is None or not encoder.frozen:
@@ -126,11 +126,11 @@ def _check_memory(config: "RunConfig", network: Network) -> None:
         )
 
 
-def motion(name: str) -> Literal["none", "flow"]:
+def needed_motion(name: str) -> Literal["none", "flow"]:
     """Return the motion that a network needs under `clip`.
 
     Raises:
         InputError: There is no such network.
     """
-    needed: Literal["none", "flow"] = getattr(get(name), "MOTION", "none")
+    needed: Literal["none", "flow"] = getattr(get_network(name), "MOTION", "none")
     return needed

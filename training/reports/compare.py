@@ -71,7 +71,7 @@ def is_sweep(folder: Path) -> bool:
 
 def _runs_of(folder: Path, made: Sequence[Path] = ()) -> tuple[RunRecord, ...]:
     folders = made or (sorted(folder.glob(SEEDS)) if is_sweep(folder) else [folder])
-    runs = sorted(map(run_folder.read, folders), key=lambda run: run.config.seed)
+    runs = sorted(map(run_folder.read_run, folders), key=lambda run: run.config.seed)
     if len({run.manifest.labels for run in runs}) > 1:
         raise InputError(f"{folder}: its seeds know different labels; run train-har fit again")
     return tuple(runs)
@@ -93,7 +93,7 @@ def compare(entries: Sequence[Entry]) -> dict[str, Any]:
 def _row(entry: Entry) -> dict[str, Any]:
     first = entry.runs[0]
     loaded = bundle.load(first.folder / run_folder.BUNDLE)
-    work, taken = compute_cost.work_of(loaded), speed.measure(loaded)
+    work, taken = compute_cost.count_compute(loaded), speed.measure_speed(loaded)
     accuracy, (low, high) = _accuracy(entry)
     return {
         "name": entry.name,

@@ -28,7 +28,7 @@ MAX_NAMED = 8
 Row = Mapping[str, Any]
 
 
-def write(paths: Sequence[Path], out: Path) -> Path:
+def write_comparison(paths: Sequence[Path], out: Path) -> Path:
     """Write the page of a comparison, and its figures as JSON beside it.
 
     Raises:

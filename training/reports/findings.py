@@ -10,7 +10,7 @@ from har_stream.bundles.bundle import Manifest
 from predictor.evaluation.metrics import Indices, group_interval, reliability
 from training.evaluation import metrics
 from training.evaluation.calibration import SHARES
-from training.evaluation.compute_cost import Work
+from training.evaluation.compute_cost import ComputeCost
 from training.evaluation.metrics import Judged
 from training.evaluation.speed import Speed
 from training.run_folder import RunRecord
@@ -19,11 +19,11 @@ N_WORST = 6
 """Confusions that are shown with a clip."""
 
 
-def findings(
+def make_findings(
     record: RunRecord,
     *,
     exported: Manifest,
-    work: Work,
+    work: ComputeCost,
     speed: Speed,
     formats: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def findings(
         },
         "confusion": metrics.confusion(said, truth, n_labels=len(labels)).astype(int).tolist(),
         "worst": [
-            row | {"path": named(row["path"], record)}
+            row | {"path": shorten_paths(row["path"], record)}
             for row in worst_confusions(record.tested, labels)
         ],
         "reliability": [each._asdict() for each in reliability(probabilities, truth_of_window)],
@@ -77,8 +77,8 @@ def findings(
             "parts": record.splits,
         },
         "left_out": {
-            "unreadable": [named(why, record) for why in record.unreadable.values()],
-            "short": [named(path, record) for path in record.short],
+            "unreadable": [shorten_paths(why, record) for why in record.unreadable.values()],
+            "short": [shorten_paths(path, record) for path in record.short],
         },
         "cost": {
             "n_parameters": exported.n_parameters,
@@ -93,7 +93,7 @@ def findings(
     }
 
 
-def named(text: str, record: RunRecord) -> str:
+def shorten_paths(text: str, record: RunRecord) -> str:
     """Name clips from their data set's folder on: a report is sent to others."""
     root = record.config.data.path
     return text.removeprefix(f"{root}/") if root else text

@@ -14,26 +14,26 @@ from training import run_folder
 from training.evaluation import compute_cost, speed
 from training.reports import clip_strips
 from training.reports import plots as report_plots
-from training.reports.findings import findings
+from training.reports.findings import make_findings
 from training.reports.page import Picture, embed, render
 from training.run_folder import RunRecord
 
 PAGE, FIGURES, PLOTS = "report.html", "report.json", "plots"
 
 
-def write(folder: Path) -> Path:
+def write_report(folder: Path) -> Path:
     """Write `report.html`, `report.json` and `plots/` of a finished run; return the page.
 
     Raises:
         InputError: The folder holds no finished run, or cannot be written to.
     """
-    record = run_folder.read(folder)
+    record = run_folder.read_run(folder)
     loaded = bundle.load(folder / run_folder.BUNDLE)
-    found = findings(
+    found = make_findings(
         record,
         exported=loaded.manifest,
-        work=compute_cost.work_of(loaded),
-        speed=speed.measure(loaded),
+        work=compute_cost.count_compute(loaded),
+        speed=speed.measure_speed(loaded),
         formats=run_folder.read_formats(folder),
     )
     plots = {

@@ -15,9 +15,9 @@ def write_weights(path: Path, *, network: str = "mobilenet_v2_035", seed: int = 
     frame = keras.Input((32, 48, 3))
     path.parent.mkdir(parents=True, exist_ok=True)
     cnn = pretrained.CNNS[network]
-    whole = pretrained.whole(cnn, weights=None, input_tensor=frame)
+    whole = pretrained.whole_network(cnn, weights=None, input_tensor=frame)
     if path.name.endswith(".weights.h5"):
-        pretrained.trunk(whole, cnn).save_weights(path)
+        pretrained.cut_trunk(whole, cnn).save_weights(path)
     else:
         with h5py.File(path, "w") as file:
             legacy_h5_format.save_weights_to_hdf5_group(file, whole)

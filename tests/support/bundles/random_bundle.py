@@ -32,7 +32,7 @@ def random_manifest(network: str, clip: ClipSpec, *, hop_frames: int = 5) -> Man
 def random_model(network: str, clip: ClipSpec) -> keras.Model:
     """A window model whose probabilities lie far from uniform."""
     keras.utils.set_random_seed(27)
-    model = registry.get(network).build(len(LABELS), clip)
+    model = registry.get_network(network).build(len(LABELS), clip)
     model.set_weights([2 * weights for weights in model.get_weights()])
     return model
 

@@ -18,7 +18,7 @@ from training.data.clip import Clip, VideoClip
 from training.data.splits import Split
 from training.evaluation import metrics
 from training.evaluation.metrics import Judged
-from training.fitting.fit_network import Learned
+from training.fitting.fit_network import FittedNetwork
 
 LABELS = ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
 
@@ -90,7 +90,7 @@ def write_run(
         manifest=manifest,
         scores=metrics.score(tested, LABELS),
         splits=[Split("group", tuple(clips[:3]), tuple(clips[3:6]), tuple(clips), leaks)],
-        learned=[Learned(nothing, nothing, history, 4)],
+        learned=[FittedNetwork(nothing, nothing, history, 4)],
         cached=Cached(
             frames={},
             unreadable={replace(clips[0], path=torn): f"{torn}: not a video"},

@@ -50,7 +50,7 @@ def kinds(weights: Path) -> list[tuple[str, ClipSpec, dict[str, Any]]]:
 def random_model(name: str, clip: ClipSpec, options: dict[str, Any]) -> keras.Model:
     """A window model of 3 labels whose probabilities lie far from uniform."""
     keras.utils.set_random_seed(5)
-    model = registry.get(name).build(3, clip, **options)
+    model = registry.get_network(name).build(3, clip, **options)
     trained = [weight for weight in model.trainable_variables if "bias" not in weight.name]
     trained[-1].assign(3 * trained[-1])
     return model
@@ -69,7 +69,7 @@ def random_clips(model: keras.Model, n: int) -> NDArray[np.float32]:
 
 def streamed(name: str, model: keras.Model, clips: NDArray[np.float32]) -> NDArray[np.float32]:
     """Probabilities of windows that come tick by tick; the states hold an old window's leavings."""
-    parts = registry.get(name).split(model)
+    parts = registry.get_network(name).split(model)
     ticks = [ops.convert_to_tensor(clips[:, tick]) for tick in range(clips.shape[1])]
     if "encoder" in parts:
         ticks = [parts["encoder"]({"frames": frames})["features"] for frames in ticks]

@@ -10,8 +10,8 @@ from support.video.video_source import clock_s, write_clock_clip
 from har_stream.cameras.video_file import VideoFile, read_file
 from har_stream.core.errors import InputError
 from training.collect import labels
-from training.collect.cut import cut_out
-from training.collect.labels import Segment
+from training.collect.cut import cut_clips
+from training.collect.labels import LabelledStretch
 from training.commands.train_har import main
 from training.config import DataConfig
 from training.data.clip import EPOCH
@@ -77,7 +77,7 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, said: str) -> None:
     table = tmp_path / "labels.csv"
     table.write_text(f"file,start_s,end_s,label\na.mp4,0,1,cooking\n{line}\n")
     with pytest.raises(InputError, match=said):
-        labels.read(table)
+        labels.read_labels(table)
 
 
 def test_a_wrong_table_is_said(tmp_path: Path) -> None:
@@ -88,16 +88,16 @@ def test_a_wrong_table_is_said(tmp_path: Path) -> None:
     ):
         table.write_text(text)
         with pytest.raises(InputError, match=said):
-            labels.read(table)
+            labels.read_labels(table)
     with pytest.raises(InputError, match="cannot be read as CSV"):
-        labels.read(tmp_path / "nowhere.csv")
+        labels.read_labels(tmp_path / "nowhere.csv")
     (tmp_path / "a.mp4").write_text("this is no video")
     with pytest.raises(InputError, match="no clip could be cut out of 1 recordings"):
-        cut_out([Segment(tmp_path / "a.mp4", 0, 1, "cooking", "1")], tmp_path / "clips")
+        cut_clips([LabelledStretch(tmp_path / "a.mp4", 0, 1, "cooking", "1")], tmp_path / "clips")
 
 
 def test_the_lists_of_gmdcsa24_are_read(shared: Path, caplog: pytest.LogCaptureFixture) -> None:
-    found = labels.read(shared / "data/home")
+    found = labels.read_labels(shared / "data/home")
     assert len({segment.path for segment in found}) == 23
     assert {segment.group for segment in found} == {f"Subject_{n}" for n in range(1, 5)}
     assert {segment.label for segment in found} >= {"Falling", "Sitting", "Standing", "Walking"}
@@ -118,7 +118,7 @@ def test_a_wrong_time_of_gmdcsa24_is_named(tmp_path: Path) -> None:
     table.write_text("File,Classes\n01.mp4,Sitting [0 to 5]\n01.mp4,Walking [5 to 5.5.]\n")
     said = re.escape(f"{table}:3: 5 to 5.5.: no times in seconds")
     with pytest.raises(InputError, match=f"^{said}$"):
-        labels.read(tmp_path)
+        labels.read_labels(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,11 @@ def test_groups_that_file_names_cannot_tell_apart_are_refused(
     tmp_path: Path, groups: tuple[str, str], said: str
 ) -> None:
     recording = write_clock_clip(tmp_path / "evening.mp4", seconds=4)
-    wanted = [Segment(recording, n, n + 1, "cooking", group) for n, group in enumerate(groups)]
+    wanted = [
+        LabelledStretch(recording, n, n + 1, "cooking", group) for n, group in enumerate(groups)
+    ]
     with pytest.raises(InputError, match=said):
-        cut_out(wanted, tmp_path / "clips")
+        cut_clips(wanted, tmp_path / "clips")
     assert not (tmp_path / "clips").exists()
 
 
@@ -143,10 +145,10 @@ def test_a_stretch_without_a_frame_is_said_and_not_counted(
 ) -> None:
     recording = write_clock_clip(tmp_path / "evening.mp4", seconds=4)
     clips = tmp_path / "clips"
-    stretches = [Segment(recording, at_s, at_s + 2, "cooking", "1") for at_s in (1.0, 99.0)]
+    stretches = [LabelledStretch(recording, at_s, at_s + 2, "cooking", "1") for at_s in (1.0, 99.0)]
     (clips / "cooking").mkdir(parents=True)
     (clips / "cooking/cooking_g1_c02.mp4").write_text("of an earlier day")
-    assert cut_out(stretches, clips) == {"cooking": 1}
+    assert cut_clips(stretches, clips) == {"cooking": 1}
     (warned,) = caplog.messages
     assert warned.startswith(f"{recording}: no frame from 99 to 101 s, so no clip of cooking")
 
@@ -168,6 +170,6 @@ def test_a_recording_opened_for_its_rate_is_closed(
 
     monkeypatch.setattr("training.collect.cut.VideoFile", Watched)
     recording = write_clock_clip(tmp_path / "evening.mp4", seconds=2)
-    cut_out([Segment(recording, 0, 1, "cooking", "1")], tmp_path / "clips")
+    cut_clips([LabelledStretch(recording, 0, 1, "cooking", "1")], tmp_path / "clips")
     assert len(opened) == 1
     assert closed == opened

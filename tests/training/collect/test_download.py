@@ -25,7 +25,7 @@ from har_stream.core.errors import InputError
 from training.collect import archives as download_unpack
 from training.collect import sources as download_sources
 from training.collect.archives import unpack
-from training.collect.download import N_IDLE_ATTEMPTS, fetch
+from training.collect.download import N_IDLE_ATTEMPTS, fetch_file
 from training.collect.download_dataset import download_dataset
 from training.collect.sources import DatasetSource, Remote
 from training.commands.train_har import main
@@ -44,7 +44,7 @@ def _silent(_: str) -> Iterator[Callable[[int, int], None]]:
 
 def _fetch(remote: Remote, path: Path) -> list[tuple[int, int]]:
     seen: list[tuple[int, int]] = []
-    assert fetch(remote, path, advance=lambda *at: seen.append(at)) == SHA256
+    assert fetch_file(remote, path, advance=lambda *at: seen.append(at)) == SHA256
     return seen
 
 
@@ -199,7 +199,7 @@ def test_a_data_set_as_ucf101_is_packed_is_ready_for_its_official_lists(tmp_path
         assert (tmp_path / "ucf" / name).read_bytes() == content
     data = DataConfig(kind="ucf101", path=tmp_path / "ucf")
     official = SplitConfig(by="official", validation=0)
-    (split,) = splits.make(read_dataset(data), split=official, data=data, seed=27)
+    (split,) = splits.make_splits(read_dataset(data), split=official, data=data, seed=27)
     assert {clip.source for clip in split.test} == {"Run/1", "Walk/1"}
     record = json.loads((tmp_path / "ucf/download.json").read_text())
     assert record[0]["sha256"] == hashlib.sha256(files["UCF.rar"]).hexdigest()

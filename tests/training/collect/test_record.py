@@ -21,7 +21,7 @@ from training.collect import clip_names
 from training.collect.record import RECORD_HZ, Wanted, consent, record_clips
 from training.commands import collect
 from training.commands.train_har import main
-from training.config import DataConfig, SplitConfig, load
+from training.config import DataConfig, SplitConfig, read_config
 from training.data import splits
 from training.data.clip import EPOCH
 from training.data.dataset import read_dataset
@@ -82,7 +82,7 @@ def test_sessions_are_groups_that_splits_keep_together(tmp_path: Path) -> None:
         path.write_bytes(path.read_bytes() + bytes(n + 1))
     data = DataConfig(path=tmp_path / "clips", groups_span_classes=True)
     dataset = read_dataset(data)
-    made = splits.make(dataset, split=SplitConfig(by="folds", n_folds=3), data=data, seed=27)
+    made = splits.make_splits(dataset, split=SplitConfig(by="folds", n_folds=3), data=data, seed=27)
     for part in made:
         assert len({clip.group for clip in part.test}) == 1, "one evening, both activities"
         assert {clip.label for clip in part.test} == {"cooking", "eating"}
@@ -128,7 +128,7 @@ def test_nothing_is_recorded_before_somebody_agrees(
 def test_what_is_said_to_come_next_can_work(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = load(ROOT / "configs/home.yaml")
+    config = read_config(ROOT / "configs/home.yaml")
     assert config.encoder.weights == collect.HOME_WEIGHTS
     source = write_clip(tmp_path / "long.avi", n_frames=30, fps=15.0)
     folder = tmp_path / "clips"
@@ -147,7 +147,7 @@ def test_what_is_said_to_come_next_can_work(
         "next: train-har download weights movinet_a0_stream_int8   (once)\n"
         f"      train-har fit configs/home.yaml --data {folder}\n"
     )
-    made = splits.make(read_dataset(data), split=config.split, data=data, seed=config.seed)
+    made = splits.make_splits(read_dataset(data), split=config.split, data=data, seed=config.seed)
     assert len(made) == config.split.n_folds == collect.HOME_GROUPS
 
 
@@ -205,7 +205,7 @@ def test_what_cannot_be_recorded_is_said(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=said):
             _record(source, tmp_path / "clips", n_clips=1, clip_s=2.0, session="7")
     with pytest.raises(InputError, match="no slash and no leading dot"):
-        clip_names.path_of(tmp_path, label="../up", group="1", number=1)
+        clip_names.name_clip(tmp_path, label="../up", group="1", number=1)
 
 
 def test_a_clip_that_the_disk_does_not_take_is_said_and_dropped(tmp_path: Path) -> None:

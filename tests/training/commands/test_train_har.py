@@ -19,7 +19,7 @@ from har_stream.bundles import bundle as bundles
 from training.commands import train_har
 from training.commands.arguments import make_parser
 from training.commands.train_har import main
-from training.config import load
+from training.config import read_config
 from training.data import splits
 from training.data.clip import VideoClip
 from training.fitting import fit_network
@@ -212,7 +212,7 @@ def test_fit_says_at_once_which_backend_it_needs(tmp_path: Path) -> None:
     + [ROOT / "configs/home.yaml"],
 )
 def test_shipped_configs_are_valid_and_commented(path: Path) -> None:
-    assert load(path).name == path.stem
+    assert read_config(path).name == path.stem
     for line in path.read_text().splitlines():
         key, _, value = line.partition(":")
         if value.strip() and key.strip() not in {"about", "licence"} and key[:1] != "#":
@@ -221,7 +221,7 @@ def test_shipped_configs_are_valid_and_commented(path: Path) -> None:
 
 def test_study_configs_are_the_studys() -> None:
     for network in ("lrcn", "convlstm"):
-        config = load(ROOT / f"configs/study-{network}.yaml")
+        config = read_config(ROOT / f"configs/study-{network}.yaml")
         fit = config.fit
         assert (config.network, config.seed, config.split.by) == (network, 27, "study")
         assert config.data.classes == ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
@@ -235,12 +235,12 @@ def test_study_configs_are_the_studys() -> None:
 
 
 def test_the_study_on_fewer_clips_differs_in_its_epochs_alone() -> None:
-    exact, steps = (load(ROOT / f"configs/study-lrcn{end}.yaml") for end in ("", "-steps"))
+    exact, steps = (read_config(ROOT / f"configs/study-lrcn{end}.yaml") for end in ("", "-steps"))
     fit = exact.fit.model_copy(update={"epochs": 52, "patience": 52})
     named = {"name": steps.name, "about": steps.about, "fit": fit}
     assert steps == exact.model_copy(update=named)
     clips = [VideoClip(Path(f"{n}.avi"), "A", str(n)) for n in range(484)]
-    n_train = [len(splits.study(clips[:n], seed=27).train) for n in (484, 277)]
+    n_train = [len(splits.split_as_study(clips[:n], seed=27).train) for n in (484, 277)]
     n_steps = [-(-n // fit.batch) for n in n_train]
     assert n_steps[0] * exact.fit.epochs == pytest.approx(n_steps[1] * fit.epochs, rel=0.01)
 

@@ -59,10 +59,10 @@ def test_spread_takes_frames_evenly_as_the_study_does(tmp_path: Path) -> None:
     captured = read_file(path, sample_hz=1000, start_at=EPOCH)
     every = [prepare(frame.image, SPEC) for frame in captured]
     assert len(every) == 37
-    spread = VideoClip(path, "A", "1").frames(Sampling(SPEC, how="spread"))
+    spread = _clip(path).frames(Sampling(SPEC, how="spread"))
     np.testing.assert_array_equal(spread, np.stack([every[n] for n in range(0, 32, 4)]))
     with pytest.raises(InputError, match="7 frames, fewer than the 8 of a window"):
-        VideoClip(write_clip(tmp_path / "b.avi", n_frames=7), Sampling(SPEC, how="spread"))
+        _clip(write_clip(tmp_path / "b.avi", n_frames=7)).frames(Sampling(SPEC, how="spread"))
 
 
 def test_a_clip_is_decoded_once(tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ READS_MORE_THAN_IT_MAY_OPEN = """
 import resource, sys
 from pathlib import Path
 from har_stream.core.frame import ClipSpec
-from training import cache
-from training.data.folders import Clip
+from training.data import cache
+from training.data.clip import Sampling, VideoClip
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 sampling = Sampling(ClipSpec(n_frames=2, height_px=24, width_px=32, sample_hz=5.0))

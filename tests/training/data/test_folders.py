@@ -13,9 +13,9 @@ from support.video.clip_maker import write_clip
 
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
-from training.config import DataConfig, load
+from training.config import DataConfig, read_config
 from training.data import cache, folders, splits
-from training.data.clip import Sampling, VideoClip
+from training.data.clip import LINK, Sampling, VideoClip
 from training.data.dataset import read_dataset
 
 
@@ -71,7 +71,7 @@ def test_identical_clips_link_their_groups(tmp_path: Path) -> None:
 
 def test_groups_are_linked_through_a_third() -> None:
     clips = [VideoClip(Path(f"{n}.avi"), "A", str(n)) for n in range(6)]
-    linked = folders.link(clips, [("0", "1"), ("3", "4"), ("1", "3")])
+    linked = folders.link_groups(clips, [("0", "1"), ("3", "4"), ("1", "3")])
     assert [clip.group for clip in linked] == ["0+1+3+4", "0+1+3+4", "2", *["0+1+3+4"] * 2, "5"]
     assert linked[4].is_of(["01"])
     assert not linked[2].is_of(["1"])
@@ -80,7 +80,7 @@ def test_groups_are_linked_through_a_third() -> None:
 @given(st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=3), max_size=6))
 def test_linking_is_the_transitive_closure(linked: list[list[int]]) -> None:
     clips = [VideoClip(Path(f"{n}.avi"), "A", str(n)) for n in range(8)]
-    made = folders.link(clips, [[str(n) for n in names] for names in linked])
+    made = folders.link_groups(clips, [[str(n) for n in names] for names in linked])
     reached = np.eye(8, dtype=bool)
     for names in linked:
         reached[np.ix_(names, names)] = True
@@ -132,7 +132,7 @@ def test_a_config_says_how_names_tell_the_video(tmp_path: Path) -> None:
         "clip: {n_frames: 3, height_px: 64, width_px: 64, sample_hz: 5.0}\n"
         f"data: {{path: '{tmp_path}', group_pattern: '^(\\w+) \\d+', exclude: {{A: ['7']}}}}\n"
     )
-    clips = read_dataset(load(path).data).clips
+    clips = read_dataset(read_config(path).data).clips
     assert [clip.source for clip in clips] == ["A/monday", "A/monday", "B/monday", "B/x"]
 
 
@@ -186,7 +186,7 @@ def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:
     _touch(tmp_path, "1.avi", "Empty/readme.md")
     with pytest.raises(InputError, match=f"^{tmp_path}: no folders of clips in it; give the fol"):
         read_dataset(DataConfig(path=tmp_path))
-    assert folders.census(tmp_path / "nowhere") == []
+    assert folders.count_clips(tmp_path / "nowhere") == []
 
 
 def test_clips_that_cannot_be_opened_are_left_to_the_cache_which_names_them(
@@ -212,9 +212,9 @@ def test_clips_that_cannot_be_opened_are_left_to_the_cache_which_names_them(
     "name", sorted(path.name for path in (ROOT / "configs").glob("*-ucf.yaml"))
 )
 def test_shipped_configs_name_classes_that_there_are(shared: Path, name: str) -> None:
-    config = load(ROOT / "configs" / name)
+    config = read_config(ROOT / "configs" / name)
     data = config.data.model_copy(update={"path": shared / "data/ucf"})
-    made = splits.make(read_dataset(data), split=config.split, data=data, seed=config.seed)
+    made = splits.make_splits(read_dataset(data), split=config.split, data=data, seed=config.seed)
     assert all(split.test for split in made)
 
 
@@ -222,5 +222,5 @@ def test_the_duplicates_of_the_real_footage_are_found(shared: Path) -> None:
     clips = read_dataset(
         DataConfig(path=shared / "data/ucf", classes=("WalkingWithDog", "TennisSwing"))
     ).clips
-    groups = {clip.source for clip in clips if clip.LINK in clip.group}
+    groups = {clip.source for clip in clips if LINK in clip.group}
     assert groups == {"WalkingWithDog/16+18", "WalkingWithDog/19+23", "TennisSwing/19+9"}

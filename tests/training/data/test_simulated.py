@@ -44,7 +44,7 @@ def test_the_last_frame_shows_what_the_label_says() -> None:
 def test_homes_are_split_by_group() -> None:
     config = DataConfig(kind="simulated", n_clips=800)
     split = SplitConfig(by="group", held_out=("0",), validation=0.06)
-    (made,) = splits.make(read_dataset(config), split=split, data=config, seed=27)
+    (made,) = splits.make_splits(read_dataset(config), split=split, data=config, seed=27)
     assert not made.leaks
     assert len(made.test) == 40
     assert 30 <= len(made.validation) <= 60

@@ -13,7 +13,7 @@ from keras.src.trainers.data_adapters.array_slicing import train_validation_spli
 from har_stream.core.errors import InputError
 from training.config import DataConfig, SplitConfig
 from training.data import folders, splits
-from training.data.clip import Clip, Dataset, VideoClip
+from training.data.clip import LINK, Clip, Dataset, VideoClip
 from training.data.splits import Split
 
 
@@ -29,7 +29,7 @@ def _dataset(n_groups: int = 10, n_cuts: int = 4) -> Dataset:
 
 def _make(config: SplitConfig, *, dataset: Dataset | None = None, **data: object) -> list[Split]:
     dataset = dataset or _dataset()
-    return splits.make(dataset, split=config, data=DataConfig.model_validate(data), seed=27)
+    return splits.make_splits(dataset, split=config, data=DataConfig.model_validate(data), seed=27)
 
 
 def test_held_out_groups_are_the_test_side() -> None:
@@ -38,7 +38,7 @@ def test_held_out_groups_are_the_test_side() -> None:
     assert {clip.source for clip in split.test} == {"A/1", "A/2", "B/9"}
     assert len(split.train) + len(split.validation) + len(split.test) == 80
     assert split.validation
-    assert not splits.mixed(split)
+    assert not splits.mixed_groups(split)
     assert split.name == "group, held out: 1, 02; B 9"
 
 
@@ -54,11 +54,11 @@ def test_a_group_linked_with_a_held_out_one_is_tested_too() -> None:
 @given(n_groups=st.integers(5, 12), n_cuts=st.integers(1, 5), seed=st.integers(0, 99))
 def test_folds_test_every_clip_once_and_mix_no_group(n_groups: int, n_cuts: int, seed: int) -> None:
     dataset = _dataset(n_groups, n_cuts)
-    made = splits.folds(dataset.clips, n_folds=5, seed=seed)
+    made = splits.split_in_folds(dataset.clips, n_folds=5, seed=seed)
     tested = [clip for split in made for clip in split.test]
     assert sorted(tested, key=str) == sorted(dataset.clips, key=str)
     for split in made:
-        assert not splits.mixed(split)
+        assert not splits.mixed_groups(split)
         assert {clip.label for clip in split.test} == {"A", "B"}
 
 
@@ -77,7 +77,7 @@ def _datasets(draw: st.DrawFn) -> Dataset:
             for cut in range(draw(st.integers(1, 4)))
         ]
         linked = shared if spans else draw(pairs)
-        clips += folders.link(of_label, [(str(a), str(b)) for a, b in linked])
+        clips += folders.link_groups(of_label, [(str(a), str(b)) for a, b in linked])
     return Dataset(tuple(labels), tuple(clips), ())
 
 
@@ -86,7 +86,7 @@ def _datasets(draw: st.DrawFn) -> Dataset:
 def test_no_split_mixes_footage_whatever_is_linked(dataset: Dataset, by: str, seed: int) -> None:
     config = SplitConfig.model_validate({"by": by, "held_out": ("0", "1"), "n_folds": 2})
     try:
-        made = splits.make(dataset, split=config, data=DataConfig(), seed=seed)
+        made = splits.make_splits(dataset, split=config, data=DataConfig(), seed=seed)
     except InputError as error:
         assert "groups, too few" in str(error) or "no clip of" in str(error)
         return
@@ -97,7 +97,7 @@ def test_no_split_mixes_footage_whatever_is_linked(dataset: Dataset, by: str, se
         of_footage: dict[str, set[int]] = {}
         for number, side in enumerate(sides):
             for clip in side:
-                for group in clip.group.split(clip.LINK):
+                for group in clip.group.split(LINK):
                     name = group if clip.spans else f"{clip.label}/{group}"
                     of_footage.setdefault(name, set()).add(number)
         assert all(len(found) == 1 for found in of_footage.values())
@@ -112,24 +112,24 @@ def test_one_moved_cut_is_found_out(dataset: Dataset, seed: int, data: st.DataOb
     moved = data.draw(st.sampled_from(rest))
     others = tuple(clip for clip in dataset.clips if clip != moved)
     leaking = Split("by hand", others, (), (moved,), leaks=False)
-    assert splits.mixed(leaking) == [moved.source]
+    assert splits.mixed_groups(leaking) == [moved.source]
     with pytest.raises(InputError, match="cuts of one video lie on both sides"):
-        splits.check(leaking, [moved.label])
-    splits.check(replace(leaking, leaks=True), [moved.label])
+        splits.check_split(leaking, [moved.label])
+    splits.check_split(replace(leaking, leaks=True), [moved.label])
 
 
 def test_the_study_splits_at_random_and_is_flagged() -> None:
     (split,) = _make(SplitConfig(by="study"))
     assert (len(split.train), len(split.validation), len(split.test)) == (48, 12, 20)
     assert split.leaks
-    assert splits.mixed(split)
+    assert splits.mixed_groups(split)
     assert _make(SplitConfig(by="study")) == [split]
 
 
 def test_the_study_is_flagged_also_where_no_clip_names_its_video() -> None:
     clips = tuple(replace(c, group=c.path.stem, ungrouped=True) for c in _dataset().clips)
     (split,) = _make(SplitConfig(by="study"), dataset=Dataset(("A", "B"), clips, ()))
-    assert not splits.mixed(split)
+    assert not splits.mixed_groups(split)
     assert split.leaks
     assert split.n_ungrouped == 80
 
@@ -138,7 +138,7 @@ def test_the_study_is_flagged_also_where_no_clip_names_its_video() -> None:
 def test_the_study_validates_on_what_keras_would_split_off(
     n_clips: int, sizes: tuple[int, int, int]
 ) -> None:
-    split = splits.study(_dataset(n_groups=25, n_cuts=10).clips[:n_clips], seed=27)
+    split = splits.split_as_study(_dataset(n_groups=25, n_cuts=10).clips[:n_clips], seed=27)
     assert (len(split.train), len(split.validation), len(split.test)) == sizes
     rest = (np.arange(sizes[0] + sizes[1]),)
     (train,), (validation,) = train_validation_split(rest, validation_split=0.2)
@@ -155,7 +155,7 @@ def test_a_mixed_group_is_refused(tmp_path: Path) -> None:
     assert split.name == "official list 1, without 1 training clips of videos that it tests"
     leaking = Split("by hand", split.train, (), (*split.test, split.train[0]), leaks=False)
     with pytest.raises(InputError, match=r"cuts of one video .*'by: study'"):
-        splits.check(leaking, ("A", "B"))
+        splits.check_split(leaking, ("A", "B"))
 
 
 def test_official_hmdb51_files_are_read(tmp_path: Path) -> None:

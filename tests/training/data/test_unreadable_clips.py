@@ -14,7 +14,7 @@ from training.config import DataConfig, RunConfig, SplitConfig
 from training.data import splits
 from training.data.dataset import read_dataset
 from training.export import all_formats
-from training.fitting.fit import Run, fit
+from training.fitting.fit import Run, fit_run
 
 HELD_OUT = {"held_out": ["4"], "validation": 0}
 
@@ -45,7 +45,7 @@ def _fit(clips: Path, *, split: dict[str, Any]) -> Run:
     }
     root = clips.parent
     config = RunConfig.model_validate(told)
-    return fit(config, folder=root / "run", cache_folder=root / "cache", command="a test")
+    return fit_run(config, folder=root / "run", cache_folder=root / "cache", command="a test")
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,9 @@ def test_splits_count_readable_clips(run: Run) -> None:
 
 
 def test_an_export_parts_the_clips_as_the_run_did(run: Run) -> None:
-    record = run_folder.read(run.folder)
+    record = run_folder.read_run(run.folder)
     cache_folder = run.folder.parent / "cache"
-    _, rows = all_formats.export(record, weights="float32", cache_folder=cache_folder)
+    _, rows = all_formats.export_run(record, weights="float32", cache_folder=cache_folder)
     assert rows[0]["accuracy"] == pytest.approx(run.scores["accuracy"])
 
 
@@ -104,6 +104,6 @@ def test_too_few_readable_clips_are_explained(
     data = DataConfig(path=clips)
     unreadable = {path: f"{path}: no video" for path in clips.glob(f"*/{of_groups}")}
     with pytest.raises(InputError, match=rf"{len(unreadable)} of 16 clips cannot .*: .*{said}"):
-        splits.make_of_readable(
+        splits.make_splits_of_readable(
             read_dataset(data), unreadable, split=SplitConfig(**split), data=data, seed=27
         )

@@ -19,8 +19,8 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import DataConfig, EncoderConfig, RunConfig
 from training.encoders import frozen, pretrained
-from training.evaluation.clips import evaluate
-from training.fitting.fit import Run, fit
+from training.evaluation.clips import evaluate_bundle
+from training.fitting.fit import Run, fit_run
 from training.networks import registry
 
 PIXELS = {"colour": "rgb", "scale": pretrained.CNN_PIXELS.scale, "offset": -1.0}
@@ -58,11 +58,13 @@ def _config(
 
 def _fit(config: RunConfig, root: Path, data: Path) -> Run:
     config = config.model_copy(update={"data": DataConfig(path=data)})
-    return fit(config, folder=root / "run", cache_folder=root / "cache", command="train-har fit")
+    return fit_run(
+        config, folder=root / "run", cache_folder=root / "cache", command="train-har fit"
+    )
 
 
 def _assert_streams_as_fitted(made: Bundle, run: Run, clips: Path) -> None:
-    scores = evaluate(made, DataConfig(path=clips), groups=("4",))
+    scores = evaluate_bundle(made, DataConfig(path=clips), groups=("4",))
     for name in ("accuracy", "macro_f1", "ece"):
         assert scores[name] == pytest.approx(run.scores[name], abs=1e-4)
 
@@ -70,14 +72,14 @@ def _assert_streams_as_fitted(made: Bundle, run: Run, clips: Path) -> None:
 def test_an_encoder_that_cannot_be_written_is_told(random_weights: Path, tmp_path: Path) -> None:
     encoder = {"network": "mobilenet_v2_035", "weights": str(random_weights)}
     with pytest.raises(InputError, match=r"encoder\.tflite: cannot be written: No such file"):
-        frozen.of(_config("cnn_lstm", encoder, SMALL), folder=tmp_path / "gone")
+        frozen.make_frozen_encoder(_config("cnn_lstm", encoder, SMALL), folder=tmp_path / "gone")
 
 
 def test_a_full_disk_leaves_the_old_encoder(random_weights: Path, tmp_path: Path) -> None:
     encoder = {"network": "mobilenet_v2_035", "weights": str(random_weights)}
     (tmp_path / "encoder.tflite").write_bytes(b"old")
     with files_of_at_most(20_000), pytest.raises(InputError, match=r"encoder\.tflite: cannot be"):
-        frozen.of(_config("cnn_lstm", encoder, SMALL), folder=tmp_path)
+        frozen.make_frozen_encoder(_config("cnn_lstm", encoder, SMALL), folder=tmp_path)
     (left,) = tmp_path.iterdir()
     assert left.read_bytes() == b"old"
 
@@ -150,8 +152,8 @@ def test_every_phase_of_a_jittered_clip_is_a_stream_of_its_own(
     jittered = config.model_copy(
         update={"augment": config.augment.model_copy(update={"ticks": 2}), "reset_frames": 3}
     )
-    plain = frozen.of(config, folder=Path())
-    phased = frozen.of(jittered, folder=Path())
+    plain = frozen.make_frozen_encoder(config, folder=Path())
+    phased = frozen.make_frozen_encoder(jittered, folder=Path())
     assert plain is not None
     assert phased is not None
     expected = np.empty((9, 600), np.float32)
@@ -160,7 +162,9 @@ def test_every_phase_of_a_jittered_clip_is_a_stream_of_its_own(
         pieces = [plain(own[begin : begin + 3]) for begin in range(0, len(own), 3)]
         expected[phase::2] = np.concatenate(pieces)
     np.testing.assert_array_equal(phased(images), expected)
-    begun_anew = frozen.of(config.model_copy(update={"reset_frames": 3}), folder=Path())
+    begun_anew = frozen.make_frozen_encoder(
+        config.model_copy(update={"reset_frames": 3}), folder=Path()
+    )
     assert begun_anew is not None
     assert phased.identity != begun_anew.identity, "at twice the rate, it would see these frames"
 
@@ -177,7 +181,7 @@ def test_jitter_of_a_backbone_with_a_memory_streams_as_fitted(
 def test_an_encoder_may_learn_too(shared: Path, clips: Path, tmp_path: Path) -> None:
     path = shared / "weights/mobilenet_v2_035_imagenet"
     encoder = {"network": "mobilenet_v2_035", "weights": str(path), "frozen": False}
-    before = pretrained.build(EncoderConfig(**encoder), SMALL_CLIP).get_weights()
+    before = pretrained.build_encoder(EncoderConfig(**encoder), SMALL_CLIP).get_weights()
     run = _fit(_config("cnn_lstm", encoder, SMALL, augment={"flip": 0.5}), tmp_path, clips)
     model = keras.saving.load_model(run.folder / "model.keras")
     after = model.layers[0].layer.get_weights()
@@ -238,7 +242,9 @@ def test_weights_as_the_library_publishes_them_load_too(
 ) -> None:
     published = write_weights(tmp_path / "v2_no_top.h5")
     one, other = (
-        pretrained.build(EncoderConfig(network="mobilenet_v2_035", weights=str(path)), SMALL_CLIP)
+        pretrained.build_encoder(
+            EncoderConfig(network="mobilenet_v2_035", weights=str(path)), SMALL_CLIP
+        )
         for path in (random_weights, published)
     )
     for mine, theirs in zip(one.get_weights(), other.get_weights(), strict=True):
@@ -257,7 +263,7 @@ def test_no_weight_of_an_encoder_is_left_to_chance(shared: Path, network: str, n
     built = []
     for seed in (1, 2):
         keras.utils.set_random_seed(seed)
-        built.append(pretrained.build(encoder, SMALL_CLIP).get_weights())
+        built.append(pretrained.build_encoder(encoder, SMALL_CLIP).get_weights())
     for one, other in zip(*built, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -271,9 +277,9 @@ def test_the_librarys_own_loader_brings_the_weights(
     monkeypatch.setattr(keras_home, "_KERAS_DIR", str(tmp_path))
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
     write_weights(tmp_path / "models" / name)
-    brought = pretrained.build(OF_KERAS, SMALL_CLIP).get_weights()
+    brought = pretrained.build_encoder(OF_KERAS, SMALL_CLIP).get_weights()
     named = OF_KERAS.model_copy(update={"weights": str(random_weights)})
-    expected = pretrained.build(named, SMALL_CLIP).get_weights()
+    expected = pretrained.build_encoder(named, SMALL_CLIP).get_weights()
     for mine, theirs in zip(brought, expected, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -300,9 +306,9 @@ def test_what_the_librarys_own_loader_cannot_bring_is_said_in_one_line(
 def test_weights_of_another_network_are_refused(random_weights: Path, tmp_path: Path) -> None:
     encoder = EncoderConfig(network="mobilenet_v1", weights=str(random_weights))
     with pytest.raises(InputError, match="no weights of mobilenet_v1"):
-        pretrained.build(encoder, SMALL_CLIP)
+        pretrained.build_encoder(encoder, SMALL_CLIP)
 
 
 def test_movinet_knows_only_backbones_that_remember() -> None:
     with pytest.raises(InputError, match="stands on a frozen movinet_a0_stream"):
-        registry.get("movinet").build(2, ClipSpec(**LARGE), encoder=EncoderConfig())
+        registry.get_network("movinet").build(2, ClipSpec(**LARGE), encoder=EncoderConfig())

@@ -70,7 +70,7 @@ def test_honest_decisions_show_the_calibration_error_of_chance() -> None:
 def test_right_decisions_pass_as_asked(seed: int, keep: float) -> None:
     known, truth = _drawn(seed, n=200)
     others = softmax(np.random.default_rng(seed).normal(0, 0.5, (100, 4)), axis=-1)
-    fitted = calibration.fit_rejecting(known, truth, others=others, keep=keep)
+    fitted = calibration.fit_reject_rule(known, truth, others=others, keep=keep)
     assert fitted.passed >= keep
     deciding = fitted.deciding
     right = known[known.argmax(-1) == truth]
@@ -88,15 +88,15 @@ def test_other_activities_are_rejected_where_they_can_be_told() -> None:
     known = np.full((300, 4), 0.03)
     known[np.arange(300), truth] = 0.91
     others = softmax(rng.normal(0, 0.3, (200, 4)), axis=-1)
-    fitted = calibration.fit_rejecting(known, truth, others=others, keep=0.95)
+    fitted = calibration.fit_reject_rule(known, truth, others=others, keep=0.95)
     assert fitted.others_rejected == 1.0
     assert fitted.passed == 1.0
 
 
 def test_without_other_activities_wrong_decisions_are_rejected() -> None:
     known, truth = _drawn(5)
-    lax = calibration.fit_rejecting(known, truth, others=np.empty((0, 4)), keep=0.99)
-    strict = calibration.fit_rejecting(known, truth, others=np.empty((0, 4)), keep=0.6)
+    lax = calibration.fit_reject_rule(known, truth, others=np.empty((0, 4)), keep=0.99)
+    strict = calibration.fit_reject_rule(known, truth, others=np.empty((0, 4)), keep=0.6)
     assert lax.others_rejected is None
     assert 0.01 < lax.wrong_rejected < strict.wrong_rejected
 
@@ -105,8 +105,8 @@ def test_where_no_decision_is_right_the_default_thresholds_stand(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     known, truth = np.array([[0.9, 0.06, 0.04], [0.34, 0.33, 0.33]]), np.array([1, 1])
-    fitted = calibration.fit_rejecting(known, truth, others=known[1:], keep=0.9)
-    assert fitted == calibration.Rejecting(
+    fitted = calibration.fit_reject_rule(known, truth, others=known[1:], keep=0.9)
+    assert fitted == calibration.RejectRule(
         Thresholds(), passed=None, wrong_rejected=0.5, others_rejected=1.0
     )
     assert "no decision on the clips that calibrate is right" in caplog.text
@@ -116,7 +116,7 @@ def test_shares_are_counted_with_the_thresholds_that_stand_in_the_end() -> None:
     known, truth = _drawn(6, n=300)
     others = softmax(np.random.default_rng(6).normal(0, 1, (100, 4)), axis=-1)
     told = ThresholdSettings(reject_below=0.7, margin_below=0.55)
-    fitted = calibration.fit_rejecting(known, truth, others=others, keep=0.9, told=told)
+    fitted = calibration.fit_reject_rule(known, truth, others=others, keep=0.9, told=told)
     assert (fitted.deciding.reject_below, fitted.deciding.margin_below) == (0.7, 0.55)
 
     def rejected(rows: np.ndarray) -> float:
@@ -138,7 +138,7 @@ def test_shares_are_counted_with_the_thresholds_that_stand_in_the_end() -> None:
 
 def test_of_no_wrong_decision_none_is_said_to_be_rejected() -> None:
     known = np.array([[0.9, 0.1], [0.2, 0.8]])
-    fitted = calibration.fit_rejecting(known, np.array([0, 1]), others=np.empty((0, 2)), keep=0.9)
+    fitted = calibration.fit_reject_rule(known, np.array([0, 1]), others=np.empty((0, 2)), keep=0.9)
     assert fitted.shares() == {"passed": 1.0}
 
 

@@ -11,7 +11,7 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
 from training.commands.train_har import main
 from training.config import DataConfig
-from training.evaluation.clips import chosen_clips, evaluate, split_names
+from training.evaluation.clips import chosen_clips, evaluate_bundle, split_names
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_clips_of_other_activities_are_evaluated_on_as_such(loaded: Bundle, tmp_
 def test_one_clip_of_one_label_can_be_evaluated_on(loaded: Bundle, tmp_path: Path) -> None:
     label = loaded.manifest.labels[1]
     write_clip(tmp_path / label / f"v_{label}_g01_c01.avi", n_frames=12)
-    assert evaluate(loaded, DataConfig(path=tmp_path, classes=(label,)))["n_clips"] == 1
+    assert evaluate_bundle(loaded, DataConfig(path=tmp_path, classes=(label,)))["n_clips"] == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from har_stream.bundles import bundle
 from har_stream.recognition.window_rows import WindowRows
-from training.evaluation.compute_cost import multiply_adds, work_of
+from training.evaluation.compute_cost import count_compute, multiply_adds
 
 LRCN_FRAME = {
     "64x64, 3 to 16": 64 * 64 * 9 * 3 * 16,
@@ -32,13 +32,13 @@ def test_lrcn_by_hand() -> None:
     n_windows = WindowRows.from_manifest(loaded.manifest).n_rows
     frame = sum(LRCN_FRAME.values())
     assert (frame, n_windows) == (3_391_488, 4)
-    work = work_of(loaded)
+    work = count_compute(loaded)
     assert work.step == frame + LSTM_INPUT + n_windows * (LSTM_RECURRENT + DENSE)
     assert work.window == 20 * (frame + LSTM_INPUT + LSTM_RECURRENT + DENSE)
 
 
 def test_convlstm_by_hand() -> None:
-    work = work_of(bundle.load(bundle.find("convlstm-ucf")))
+    work = count_compute(bundle.load(bundle.find("convlstm-ucf")))
     assert work.step == CONVLSTM_INPUT + 4 * CONVLSTM_WINDOW
     assert work.window == 20 * (CONVLSTM_INPUT + CONVLSTM_WINDOW)
 

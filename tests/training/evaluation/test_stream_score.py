@@ -18,8 +18,14 @@ from training.config import DataConfig
 from training.data.clip import VideoClip
 from training.evaluation.clips import chosen_clips
 from training.evaluation.stream import N_ROOMS, evaluate_stream
-from training.evaluation.stream_scenes import Scene, empty_room, still
-from training.evaluation.stream_score import Segment, majority_labels, reported, score_events, shown
+from training.evaluation.stream_scenes import StreamScene, empty_room, still_scene
+from training.evaluation.stream_score import (
+    ActivitySegment,
+    majority_labels,
+    reported_activities,
+    score_events,
+    shown_activities,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CLIP = VideoClip(Path("clip.mp4"), "a", "1")
@@ -29,12 +35,12 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def segments(*parts: tuple[str, float, float]) -> list[Segment]:
-    return [Segment(label, at(begins), at(ends)) for label, begins, ends in parts]
+def segments(*parts: tuple[str, float, float]) -> list[ActivitySegment]:
+    return [ActivitySegment(label, at(begins), at(ends)) for label, begins, ends in parts]
 
 
-def scene(label: str | None, begins: float, ends: float) -> Scene:
-    return Scene(CLIP, label, at(begins), at(ends))
+def scene(label: str | None, begins: float, ends: float) -> StreamScene:
+    return StreamScene(CLIP, label, at(begins), at(ends))
 
 
 def change(kind: str, activity: str, started: float, ended: float | None = None) -> Change:
@@ -57,12 +63,12 @@ def seen(label: str, seconds: float) -> Recognition:
 
 def test_scenes_of_one_label_in_a_row_are_one_activity() -> None:
     scenes = [scene("a", 0, 5), scene("a", 5, 9), scene(None, 9, 12), scene("a", 12, 15)]
-    assert shown(scenes) == segments(("a", 0, 9), ("a", 12, 15))
+    assert shown_activities(scenes) == segments(("a", 0, 9), ("a", 12, 15))
 
 
 def test_changes_become_activities_with_ends() -> None:
     changes = [change("started", "a", 1), change("changed", "b", 4), change("ended", "b", 4, 9)]
-    assert reported(changes) == segments(("a", 1, 4), ("b", 4, 9))
+    assert reported_activities(changes) == segments(("a", 1, 4), ("b", 4, 9))
 
 
 def test_events_are_matched_one_to_one_by_label_and_overlap() -> None:
@@ -100,7 +106,7 @@ def test_an_empty_room_has_lost_what_moved_and_nothing_moves_in_it() -> None:
         frames.append(Frame(image, at(n)))
     np.testing.assert_array_equal(empty_room(frames), room)
     gate = MotionGate()
-    shown_still = list(still(room, duration_s=600, sample_hz=1.0, start_at=START, seed=1))
+    shown_still = list(still_scene(room, duration_s=600, sample_hz=1.0, start_at=START, seed=1))
     for frame in shown_still:
         gate.moves(frame)
         assert not gate.moved
@@ -137,8 +143,8 @@ def test_few_clips_show_their_rooms_again_until_the_hour_is_full(
 
     def brief(room: Image, *, duration_s: float, seed: int, **others: Any) -> Iterator[Frame]:
         shown.append((duration_s, seed))
-        return still(room, duration_s=1.0, seed=seed, **others)
+        return still_scene(room, duration_s=1.0, seed=seed, **others)
 
-    monkeypatch.setattr("training.evaluation.stream.still", brief)
+    monkeypatch.setattr("training.evaluation.stream.still_scene", brief)
     assert evaluate_stream(loaded, clips)["n_clips"] == 2
     assert shown == [(600.0, n) for n in range(N_ROOMS)], "an hour"

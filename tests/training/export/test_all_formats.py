@@ -18,7 +18,7 @@ from training.encoders.litert import to_litert
 from training.evaluation import metrics
 from training.evaluation.clips import stream_clips
 from training.export import all_formats
-from training.fitting.fit import fit
+from training.fitting.fit import fit_run
 from training.reports import report
 
 CONFIG = {
@@ -38,13 +38,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clips = write_dataset(root / "clips", n_groups=3, n_cuts=1)
     config = RunConfig.model_validate(CONFIG)
     config = config.model_copy(update={"data": config.data.model_copy(update={"path": clips})})
-    fit(config, folder=root / "run", cache_folder=root / "cache", command="train-har fit")
+    fit_run(config, folder=root / "run", cache_folder=root / "cache", command="train-har fit")
     return root / "run"
 
 
 def test_formats_side_by_side(run: Path) -> None:
-    record = run_folder.read(run)
-    made, rows = all_formats.export(record, weights="int8", cache_folder=run.parent / "cache")
+    record = run_folder.read_run(run)
+    made, rows = all_formats.export_run(record, weights="int8", cache_folder=run.parent / "cache")
     assert [row["format"] for row in rows] == ["float32", "float16", "int8"]
     assert rows == json.loads((run / "formats.json").read_text())
     full, half, small = (row["n_bytes"] for row in rows)
@@ -56,7 +56,7 @@ def test_formats_side_by_side(run: Path) -> None:
     # Streaming says what was said of the test clips in the run.
     assert rows[0]["accuracy"] == pytest.approx(record.scores["accuracy"])
     assert rows[0]["agreement"] == 1.0
-    page = report.write(run).read_text()
+    page = report.write_report(run).read_text()
     assert "Smaller weights" in page
     assert "float16" in page
 
@@ -126,11 +126,11 @@ def test_without_float32_there_is_nothing_to_agree_with(
 ) -> None:
     shutil.copytree(run, tmp_path / "run")
     monkeypatch.setattr("training.export.bundle.TOLERANCE", 0.0)
-    record = run_folder.read(tmp_path / "run")
-    _, rows = all_formats.export(record, weights="float16", cache_folder=run.parent / "cache")
+    record = run_folder.read_run(tmp_path / "run")
+    _, rows = all_formats.export_run(record, weights="float16", cache_folder=run.parent / "cache")
     assert "refused" in rows[0]
     assert [row["agreement"] for row in rows[1:]] == [None, None]
-    assert "LiteRT differs from Keras by" in report.write(tmp_path / "run").read_text()
+    assert "LiteRT differs from Keras by" in report.write_report(tmp_path / "run").read_text()
 
 
 def test_fitting_again_takes_away_what_was_exported_of_the_older_network(
@@ -140,10 +140,10 @@ def test_fitting_again_takes_away_what_was_exported_of_the_older_network(
     (copy / "formats.json").write_text("[]")
     for name in ("bundle-int8", "bundle-float16", "bundle-mine"):
         (copy / name).mkdir(exist_ok=True)
-    config = run_folder.read(run).config
+    config = run_folder.read_run(run).config
     given = {"folder": copy, "cache_folder": run.parent / "cache", "command": "train-har fit"}
-    fit(config, **given, resume=True)
-    assert run_folder.read(copy).scores == run_folder.read(run).scores
+    fit_run(config, **given, resume=True)
+    assert run_folder.read_run(copy).scores == run_folder.read_run(run).scores
     left = {path.name for path in copy.iterdir()}
     assert {"bundle", "bundle-mine"} <= left
     assert not {"formats.json", "bundle-int8", "bundle-float16"} & left
@@ -151,7 +151,7 @@ def test_fitting_again_takes_away_what_was_exported_of_the_older_network(
     (copy / "decisions.json").unlink()
     (copy / "decisions.json").mkdir()
     with pytest.raises(InputError, match=r"cannot be written .*; free some space and go on with"):
-        fit(config, **given, resume=True)
+        fit_run(config, **given, resume=True)
     assert not (copy / "run.json").exists(), "half a run does not count as one"
 
 
@@ -159,18 +159,20 @@ def test_another_backend_is_refused_at_once(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(InputError, match="KERAS_BACKEND=jax: fit, import and export need"):
-        all_formats.export(run_folder.read(run), weights="int8", cache_folder=tmp_path / "cache")
+    with pytest.raises(InputError, match="KERAS_BACKEND=jax: fit_run, import and export need"):
+        all_formats.export_run(
+            run_folder.read_run(run), weights="int8", cache_folder=tmp_path / "cache"
+        )
     assert not (tmp_path / "cache").exists()
 
 
 def test_clips_that_went_away_are_told(run: Path) -> None:
-    record = run_folder.read(run)
+    record = run_folder.read_run(run)
     clip = record.tested[0].clip.path
     away = clip.rename(clip.with_suffix(".away"))
     try:
         with pytest.raises(InputError, match=r"the clips have changed since .* was made; run"):
-            all_formats.export(record, weights="float16", cache_folder=run.parent / "cache")
+            all_formats.export_run(record, weights="float16", cache_folder=run.parent / "cache")
     finally:
         away.rename(clip)
     assert not (run / "bundle-float16").exists()
@@ -180,9 +182,9 @@ def test_figures_that_cannot_be_written_are_told(run: Path, tmp_path: Path) -> N
     copy = Path(shutil.copytree(run, tmp_path / "run"))
     (copy / "formats.json").unlink(missing_ok=True)
     (copy / "formats.json").mkdir()
-    record = run_folder.read(copy)
+    record = run_folder.read_run(copy)
     with pytest.raises(InputError, match=f"{copy}: cannot be written: Is a directory"):
-        all_formats.export(record, weights="float16", cache_folder=run.parent / "cache")
+        all_formats.export_run(record, weights="float16", cache_folder=run.parent / "cache")
 
 
 @pytest.mark.slow

@@ -114,7 +114,7 @@ def test_float16_is_half_the_size_and_agrees_on_real_clips(shared: Path, tmp_pat
 
 def _trained(shared: Path, network: str) -> keras.Model:
     """A model of the very architecture with trained weights."""
-    model = registry.get(network).build(len(LABELS), STUDY)
+    model = registry.get_network(network).build(len(LABELS), STUDY)
     path = next((shared / "weights/lrcn_convlstm_2025").glob(f"{network}_*.h5"))
     with h5py.File(path) as file:
         stored = file["model_weights"]

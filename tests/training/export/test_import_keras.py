@@ -27,13 +27,13 @@ from har_stream.recognition.recogniser import Recogniser
 from training.commands.train_har import main
 from training.data.clip import EPOCH
 from training.export import import_keras, keras_file
-from training.export.import_keras import Said, import_model
+from training.export.import_keras import ModelFacts, import_model
 
 KERAS_2 = Path(__file__).with_name("keras2")
 ANSWERS = np.load(KERAS_2 / "answers.npz")
 LABELS = ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
-SAID = Said(LABELS, "bgr", 8.0)
-OF_THREE = Said(("A", "B", "C"), "bgr", 2.9)
+SAID = ModelFacts(LABELS, "bgr", 8.0)
+OF_THREE = ModelFacts(("A", "B", "C"), "bgr", 2.9)
 
 
 @pytest.mark.parametrize("name", ["lrcn.h5", "lrcn.keras", "convlstm.h5", "convlstm.keras"])
@@ -289,14 +289,14 @@ def test_code_in_a_file_is_refused_and_never_run(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_imported_is_said(tmp_path: Path) -> None:
-    def refused(path: Path, said: Said = OF_THREE) -> str:
+    def refused(path: Path, said: ModelFacts = OF_THREE) -> str:
         with pytest.raises(InputError) as error:
             import_model(path, said, name="n", folder=tmp_path / "b", command="a test")
         return str(error.value)
 
     lrcn = KERAS_2 / "lrcn.h5"
     assert "3 classes apart, but --labels names 4: WalkingWithDog" in refused(lrcn, SAID)
-    assert "above 0" in refused(lrcn, Said(("A", "B", "C"), "bgr", 0.0))
+    assert "above 0" in refused(lrcn, ModelFacts(("A", "B", "C"), "bgr", 0.0))
     (tmp_path / "text.h5").write_text("no model")
     assert "no model saved by Keras" in refused(tmp_path / "text.h5")
     assert "no model saved by Keras" in refused(tmp_path / "nowhere.h5")

@@ -10,8 +10,8 @@ from support.video.clip_maker import write_clip, write_dataset
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
 from training.config import DataConfig, RunConfig
-from training.evaluation.clips import evaluate
-from training.fitting.fit import Run, fit
+from training.evaluation.clips import evaluate_bundle
+from training.fitting.fit import Run, fit_run
 
 LABELLED = ("Down", "Right")
 
@@ -37,7 +37,7 @@ def _fit(clips: Path, tmp_path: Path, *, data: dict[str, Any], **changes: Any) -
         "clip": {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0},
         "fit": {"epochs": 1, "batch": 8, "others": 0.5},
     }
-    run = fit(
+    run = fit_run(
         RunConfig.model_validate(config | changes),
         folder=tmp_path / "run",
         cache_folder=clips.parent / "cache",
@@ -65,7 +65,7 @@ def test_what_was_learned_as_no_label_leaks_into_an_evaluation(clips: Path, tmp_
     assert not any(source.startswith("Else1/") for source in made.manifest.provenance.trained_on)
     for other, leaks in (("Else1", False), ("Else2", True)):
         data = DataConfig(path=clips, classes=LABELLED, others=(other,))
-        assert evaluate(made, data, groups=("4",))["leaks"] == leaks
+        assert evaluate_bundle(made, data, groups=("4",))["leaks"] == leaks
 
 
 @pytest.mark.parametrize(

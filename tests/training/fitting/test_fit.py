@@ -19,12 +19,12 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import AugmentConfig, DataConfig, RunConfig
 from training.data import augment
-from training.data.batches import Batches, Example, StreamedBatches, streamed
+from training.data.batches import Batches, Example, StreamedBatches, cut_window
 from training.data.clip import EPOCH, Sampling, VideoClip
-from training.evaluation.clips import evaluate
+from training.evaluation.clips import evaluate_bundle
 from training.fitting.checkpoint import Checkpoint
-from training.fitting.fit import Run, fit
-from training.fitting.fit_network import learn
+from training.fitting.fit import Run, fit_run
+from training.fitting.fit_network import fit_network
 from training.fitting.fold_time import fold_time
 from training.networks import registry
 
@@ -47,7 +47,7 @@ def _config(**changes: Any) -> RunConfig:
 def _fit(config: RunConfig, root: Path, data: Path, **options: Any) -> Run:
     config = config.model_copy(update={"data": config.data.model_copy(update={"path": data})})
     options = {"command": "train-har fit tiny.yaml"} | options
-    return fit(config, folder=root / "run", cache_folder=root.parent / "cache", **options)
+    return fit_run(config, folder=root / "run", cache_folder=root.parent / "cache", **options)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_run_makes_a_bundle_that_streams(clips: Path, tmp_path: Path) -> None:
     assert len(decisions) == manifest.provenance.n_test_clips == run.scores["n_clips"] == 8
 
     data = DataConfig(path=clips, classes=("Down", "Right"))
-    streamed_scores = evaluate(loaded, data, groups=("5", "6"))
+    streamed_scores = evaluate_bundle(loaded, data, groups=("5", "6"))
     assert streamed_scores["n_clips"] == 8
     for name in ("accuracy", "macro_f1", "ece"):
         assert streamed_scores[name] == pytest.approx(run.scores[name], abs=1e-4)
@@ -170,7 +170,7 @@ def test_resumed_training_is_bit_true(tmp_path: Path, network: str) -> None:
 
     def run(folder: str, *, resume: bool) -> list[np.ndarray]:
         clips = _examples(14)  # several batches an epoch: their order counts
-        learned = learn(
+        learned = fit_network(
             clips, clips[1:3], config, n_labels=2, folder=tmp_path / folder, resume=resume
         )
         return [*learned.model.get_weights(), np.array([h["loss"] for h in learned.history])]
@@ -192,7 +192,7 @@ def test_resumed_training_is_bit_true(tmp_path: Path, network: str) -> None:
 
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     config = _config(fit={"epochs": 30, "patience": 2, "learning_rate": 0.05})
-    learned = learn(
+    learned = fit_network(
         _examples()[1:], _examples()[1:4], config, n_labels=2, folder=tmp_path, resume=False
     )
     losses = [row["val_loss"] for row in learned.history]
@@ -207,32 +207,32 @@ def test_a_diverging_loss_stops_and_says_so(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"loss became (nan|inf) in epoch \d, batch.*lower fit.learning_rate"
     ):
-        learn(_examples()[1:], [], config, n_labels=2, folder=tmp_path, resume=False)
+        fit_network(_examples()[1:], [], config, n_labels=2, folder=tmp_path, resume=False)
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     config = _config(fit={"epochs": 1})
-    learn(_examples()[1:], [], config, n_labels=2, folder=tmp_path, resume=False)
+    fit_network(_examples()[1:], [], config, n_labels=2, folder=tmp_path, resume=False)
     with pytest.raises(InputError, match="does not fit this run"):
-        learn(_examples()[1:], [], config, n_labels=3, folder=tmp_path, resume=True)
+        fit_network(_examples()[1:], [], config, n_labels=3, folder=tmp_path, resume=True)
 
 
 def test_a_full_disk_keeps_the_epoch_before(tmp_path: Path) -> None:
     config = _config(fit={"epochs": 1})
     path = tmp_path / "checkpoint.npz"
-    learn(_examples()[1:], [], config, n_labels=2, folder=tmp_path, resume=False)
+    fit_network(_examples()[1:], [], config, n_labels=2, folder=tmp_path, resume=False)
     before = path.read_bytes()
     longer = _config(fit={"epochs": 3})
     full = pytest.raises(InputError, match=r"epoch 1 cannot be saved.*--resume")
     with files_of_at_most(len(before) // 2), full:
-        learn(_examples()[1:], [], longer, n_labels=2, folder=tmp_path, resume=False)
+        fit_network(_examples()[1:], [], longer, n_labels=2, folder=tmp_path, resume=False)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("network", ["lrcn", "convlstm"])
 def test_folding_time_changes_no_result(network: str) -> None:
-    model = registry.get(network).build(
+    model = registry.get_network(network).build(
         3, ClipSpec(n_frames=5, height_px=64, width_px=64, sample_hz=5)
     )
     clips = np.random.default_rng(1).random((2, 5, 64, 64, 3), np.float32)
@@ -250,7 +250,7 @@ def test_judged_windows_are_those_of_streaming(tmp_path: Path) -> None:
         frames = VideoClip(path, "A", "1").frames(Sampling(config.clip, ticks=3))
         captured = read_file(path, sample_hz=5.0, start_at=EPOCH)
         expected = [window for _, window in windows(captured, config.clip, hop_frames=2)]
-        found = [streamed(frames, 2 * n, config) for n in range(len(expected))]
+        found = [cut_window(frames, 2 * n, config) for n in range(len(expected))]
         np.testing.assert_array_equal(found, expected)
         batches = StreamedBatches([Example(frames, 0)], config, n_labels=2)
         assert batches.n_windows == [len(expected)]

@@ -11,7 +11,7 @@ import pytest
 from training.config import RunConfig
 from training.data.batches import Batches, Example
 from training.fitting.checkpoint import Checkpoint
-from training.fitting.fit_network import LAST_RATE, MIXED, WHOLE, choose_policy, learn
+from training.fitting.fit_network import LAST_RATE, MIXED, WHOLE, choose_policy, fit_network
 
 HALVED = {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0}
 CLIP = {"n_frames": 3, "height_px": 16, "width_px": 16, "sample_hz": 5.0}
@@ -51,7 +51,7 @@ def _rates(config: RunConfig, folder: Path, patch: pytest.MonkeyPatch) -> list[f
 
     for when in ("on_train_begin", "on_train_batch_end"):
         patch.setattr(Checkpoint, when, note)
-    learn(_examples(0, 1, 0, 1, 0), [], config, n_labels=2, folder=folder, resume=False)
+    fit_network(_examples(0, 1, 0, 1, 0), [], config, n_labels=2, folder=folder, resume=False)
     return rates
 
 
@@ -92,7 +92,7 @@ def test_what_was_learned_in_half_is_kept_in_whole(
     )
     rng = np.random.default_rng(1)
     examples = [Example(rng.integers(0, 255, (5, 64, 64, 3), np.uint8), n % 2) for n in range(6)]
-    learned = learn(examples, examples, config, n_labels=2, folder=tmp_path, resume=False)
+    learned = fit_network(examples, examples, config, n_labels=2, folder=tmp_path, resume=False)
     assert keras.config.dtype_policy().name == WHOLE
     assert {layer.compute_dtype for layer in learned.folded.layers} == {"float32"}
     assert all(np.isfinite(row["loss"]) for row in learned.history)

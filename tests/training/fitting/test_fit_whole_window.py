@@ -8,8 +8,8 @@ from support.video.clip_maker import write_dataset
 
 from har_stream.bundles import bundle
 from training.config import DataConfig, RunConfig
-from training.evaluation.clips import evaluate
-from training.fitting.fit import fit
+from training.evaluation.clips import evaluate_bundle
+from training.fitting.fit import fit_run
 
 CLIP = {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0}
 
@@ -38,11 +38,13 @@ def test_a_run_makes_a_bundle_that_streams(
         "fit": {"epochs": 1, "batch": 4},
     }
     config = RunConfig.model_validate(told)
-    run = fit(config, folder=tmp_path / "run", cache_folder=tmp_path / "cache", command="a test")
+    run = fit_run(
+        config, folder=tmp_path / "run", cache_folder=tmp_path / "cache", command="a test"
+    )
     made = bundle.load(run.folder / "bundle")
     assert made.manifest.clip == config.clip
     assert made.manifest.memory == "ring"
     assert made.manifest.networks.keys() == {"head"}
-    scores = evaluate(made, DataConfig(path=clips), groups=("3",))
+    scores = evaluate_bundle(made, DataConfig(path=clips), groups=("3",))
     for name in ("accuracy", "macro_f1", "ece"):
         assert scores[name] == pytest.approx(run.scores[name], abs=1e-4)

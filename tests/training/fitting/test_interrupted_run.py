@@ -9,7 +9,7 @@ from support.video.clip_maker import write_dataset
 
 from training.config import RunConfig
 from training.fitting.checkpoint import Checkpoint
-from training.fitting.fit import Run, fit
+from training.fitting.fit import Run, fit_run
 
 
 def test_a_run_that_refits_after_a_warm_up_resumes_bit_true(
@@ -44,7 +44,7 @@ def test_a_run_that_refits_after_a_warm_up_resumes_bit_true(
     def run(name: str, *, resume: bool) -> Run:
         learned_in.clear()
         folder, cache = tmp_path / name, tmp_path / "cache"
-        return fit(config, folder=folder, cache_folder=cache, command="a test", resume=resume)
+        return fit_run(config, folder=folder, cache_folder=cache, command="a test", resume=resume)
 
     monkeypatch.setattr(Checkpoint, "on_train_batch_end", watch)
     whole = run("whole", resume=False)

@@ -13,7 +13,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import FitConfig, PretrainConfig, RunConfig
 from training.data.clip import VideoClip
-from training.fitting.fit import fit
+from training.fitting.fit import fit_run
 from training.fitting.pretrain import pretrain, start_from
 from training.networks import registry
 
@@ -32,11 +32,11 @@ def test_all_but_the_head_is_taught(tmp_path: Path, network: str) -> None:
     frames = {clip: rng.integers(0, 255, (5, 64, 64, 3), dtype=np.uint8) for clip in clips}
     config = _config(network, fit=FitConfig(patience=1, others=0.5))
     taught = pretrain(
-        frames, config, lesson=PretrainConfig(epochs=1), folder=tmp_path, resume=False
+        frames, config, pretraining=PretrainConfig(epochs=1), folder=tmp_path, resume=False
     )
     assert taught.output_shape[-1] == 3
-    model = registry.get(network).build(4, SPEC)
-    fresh = registry.get(network).build(4, SPEC)
+    model = registry.get_network(network).build(4, SPEC)
+    fresh = registry.get_network(network).build(4, SPEC)
     fresh.set_weights(model.get_weights())
     start_from(model, taught)
     *body, kernel, bias = model.get_weights()
@@ -50,7 +50,7 @@ def test_all_but_the_head_is_taught(tmp_path: Path, network: str) -> None:
 def test_every_network_can_be_taught_all_but_its_head(tmp_path: Path, number: int) -> None:
     weights = write_weights(tmp_path / "v2.weights.h5")
     name, clip, options = step_form.kinds(weights)[number]
-    taught, model, wider = (registry.get(name).build(n, clip, **options) for n in (3, 3, 4))
+    taught, model, wider = (registry.get_network(name).build(n, clip, **options) for n in (3, 3, 4))
     taught.set_weights([weight + 1 for weight in taught.get_weights()])
     before = model.get_weights()
     start_from(model, taught)
@@ -73,7 +73,7 @@ def test_every_network_of_a_run_starts_from_the_one_lesson(tmp_path: Path) -> No
         fit={"epochs": 1, "learning_rate": 1e-9},
         pretrain={"epochs": 1},
     )
-    run = fit(config, folder=tmp_path / "run", cache_folder=tmp_path / "cache", command="x")
+    run = fit_run(config, folder=tmp_path / "run", cache_folder=tmp_path / "cache", command="x")
     with np.load(run.folder / "pretrain/checkpoint.npz") as lesson:
         n_weights = sum(name.startswith("best_") for name in lesson)
         taught = [lesson[f"best_{n}"] for n in range(n_weights)]
@@ -92,7 +92,7 @@ def test_a_lesson_needs_other_classes(tmp_path: Path) -> None:
         pretrain(
             frames,
             _config("lrcn"),
-            lesson=PretrainConfig(epochs=1),
+            pretraining=PretrainConfig(epochs=1),
             folder=tmp_path,
             resume=False,
         )

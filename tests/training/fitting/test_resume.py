@@ -11,8 +11,8 @@ from support.video.clip_maker import write_dataset
 from har_stream.core.errors import InputError
 from training.config import RunConfig
 from training.data.batches import Example
-from training.fitting.fit import fit
-from training.fitting.fit_network import Learned, learn
+from training.fitting.fit import fit_run
+from training.fitting.fit_network import FittedNetwork, fit_network
 
 REFUSED = r"does not fit this run: .*; leave --resume out, or give another --out"
 
@@ -45,8 +45,8 @@ def _learn(
     validation: list[Example],
     *,
     resume: bool = True,
-) -> Learned:
-    return learn(train, validation, config, n_labels=2, folder=folder, resume=resume)
+) -> FittedNetwork:
+    return fit_network(train, validation, config, n_labels=2, folder=folder, resume=resume)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_data_set_may_move_but_not_change(tmp_path: Path) -> None:
     def run(data: Path, *, resume: bool = True) -> Any:
         config = _config(data={"path": data})
         where = {"folder": tmp_path / "run", "cache_folder": tmp_path / "cache"}
-        return fit(config, **where, command="a test", resume=resume).scores
+        return fit_run(config, **where, command="a test", resume=resume).scores
 
     clips = write_dataset(tmp_path / "here", n_groups=3, n_cuts=1)
     scores = run(clips, resume=False)

@@ -39,7 +39,7 @@ def warmed() -> keras.Model:
 
 def _warmed() -> keras.Model:
     keras.utils.set_random_seed(3)
-    model = registry.get("lrcn").build(2, SPEC)
+    model = registry.get_network("lrcn").build(2, SPEC)
     warm_up(model, _examples(), _config(), n_labels=2)
     return model
 
@@ -61,12 +61,12 @@ def test_the_same_seed_learns_the_same_and_the_recurrence_stays_as_it_was(
     first, second = warmed.get_weights(), _warmed().get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     keras.utils.set_random_seed(3)
-    fresh = registry.get("lrcn").build(2, SPEC).get_weights()
+    fresh = registry.get_network("lrcn").build(2, SPEC).get_weights()
     changed = [not np.array_equal(a, b) for a, b in zip(first, fresh, strict=True)]
     assert changed == [True] * 8 + [False] * 5
 
 
 def test_a_network_without_such_layers_is_refused() -> None:
-    model = registry.get("convlstm").build(2, SPEC)
+    model = registry.get_network("convlstm").build(2, SPEC)
     with pytest.raises(InputError, match="warm_up"):
         warm_up(model, _examples(), _config("convlstm"), n_labels=2)

@@ -60,7 +60,7 @@ CONVLSTM = [
 def test_network_is_the_studys_layer_by_layer(
     name: str, table: list[tuple[tuple[int, ...], int]], n_parameters: int
 ) -> None:
-    model = registry.get(name).build(4, STUDY)
+    model = registry.get_network(name).build(4, STUDY)
     assert [(layer.output.shape[1:], layer.count_params()) for layer in model.layers] == table
     assert model.count_params() == n_parameters
 
@@ -72,7 +72,7 @@ def test_network_is_the_studys_layer_by_layer(
 def test_step_by_step_equals_the_window_model_at_any_size(
     name: str, n_labels: int, clip: ClipSpec
 ) -> None:
-    network = registry.get(name)
+    network = registry.get_network(name)
     model = network.build(n_labels, clip)
     model.set_weights([3 * weights for weights in model.get_weights()])  # away from uniform
     parts = network.split(model)
@@ -123,7 +123,7 @@ def test_they_run_on_jax(weights: Path, learns: bool) -> None:
     ("name", "least_px"), [("lrcn", 64), ("convlstm", 31), ("c3d", 1), ("two_stream", 12)]
 )
 def test_a_clip_too_small_for_a_network_is_refused(name: str, least_px: int) -> None:
-    motion = registry.motion(name)
+    motion = registry.needed_motion(name)
     clip = ClipSpec(2, least_px, least_px + 1, 5.0, motion=motion)
     width = 0.02 if name in {"c3d", "two_stream"} else None
     config = RunConfig(name="x", about="x", network=name, clip=clip, width=width)
@@ -131,16 +131,16 @@ def test_a_clip_too_small_for_a_network_is_refused(name: str, least_px: int) -> 
     small = replace(clip, height_px=least_px + 1, width_px=least_px - 1)
     said = f"{name} takes {least_px} x {least_px} pixels at least, not {least_px + 1} x"
     with pytest.raises(InputError, match=said):
-        registry.options(config.model_copy(update={"clip": small}))
+        registry.network_options(config.model_copy(update={"clip": small}))
 
 
 @pytest.mark.parametrize("name", ["two_stream", "cnn_pool"])
 def test_what_changes_between_frames_takes_two(name: str) -> None:
-    clip = ClipSpec(1, 64, 64, 5.0, motion=registry.motion(name))
+    clip = ClipSpec(1, 64, 64, 5.0, motion=registry.needed_motion(name))
     encoder = IMAGENET if name == "cnn_pool" else None
     config = RunConfig(name="x", about="x", network=name, clip=clip, encoder=encoder)
     with pytest.raises(InputError, match=f"{name} takes 2 frames at least, not 1"):
-        registry.options(config)
+        registry.network_options(config)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_motion_that_a_network_does_not_take_is_refused(
     clip = ClipSpec(2, 64, 64, 5.0, motion=given)
     config = RunConfig(name="x", about="x", network=name, clip=clip)
     with pytest.raises(InputError, match=f"{name} takes 'motion: {needed}', not 'motion: {given}'"):
-        registry.options(config)
+        registry.network_options(config)
 
 
 def test_c3d_and_two_stream_are_the_published_ones_at_full_width() -> None:
@@ -168,17 +168,17 @@ def test_c3d_and_two_stream_are_the_published_ones_at_full_width() -> None:
 
 def _kernels(name: str, clip: ClipSpec) -> list[int]:
     """Sizes of the kernels, in order."""
-    model = registry.get(name).build(101, clip)
+    model = registry.get_network(name).build(101, clip)
     return [math.prod(weight.shape) for weight in model.weights if weight.name == "kernel"]
 
 
 @pytest.mark.parametrize("name", ["lrcn", "convlstm"])
 def test_step_form_holds_no_random_state(name: str) -> None:
-    network = registry.get(name)
+    network = registry.get_network(name)
     for part in network.split(network.build(4, STUDY)).values():
         assert not part.non_trainable_variables
 
 
 def test_unknown_network_is_refused_with_the_names_that_exist() -> None:
     with pytest.raises(InputError, match=r"no network 'lstm'.*convlstm.*lrcn"):
-        registry.get("lstm")
+        registry.get_network("lstm")

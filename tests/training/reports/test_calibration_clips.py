@@ -15,7 +15,7 @@ from support.video.clip_maker import write_dataset
 from har_stream.core.errors import InputError
 from training import run_folder
 from training.config import RunConfig
-from training.fitting.fit import fit
+from training.fitting.fit import fit_run
 from training.reports import report
 
 CONFIG = {
@@ -61,8 +61,8 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if not folder.exists():
             told = CONFIG | {"split": RUNS[name][0], "data": {"path": clips}}
             config = RunConfig.model_validate(told)
-            fit(config, folder=folder, cache_folder=root / "cache", command="train-har fit")
-            report.write(folder)
+            fit_run(config, folder=folder, cache_folder=root / "cache", command="train-har fit")
+            report.write_report(folder)
         return folder
 
     return find
@@ -105,4 +105,4 @@ def test_a_run_that_does_not_say_what_calibrated_it_is_of_another_version(tmp_pa
     del written["calibrated_on"]
     path.write_text(json.dumps(written))
     with pytest.raises(InputError, match="of another version of har-stream; run train-har fit"):
-        run_folder.read(tmp_path / "run")
+        run_folder.read_run(tmp_path / "run")

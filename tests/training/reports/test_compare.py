@@ -31,7 +31,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(runs: Path) -> Path:
-    return compare_page.write([runs / name for name in ("good", "bad", "sweep")], runs / "all.html")
+    return compare_page.write_comparison(
+        [runs / name for name in ("good", "bad", "sweep")], runs / "all.html"
+    )
 
 
 def test_the_page_needs_nothing_beside_it(page: Path) -> None:
@@ -42,15 +44,15 @@ def test_the_page_says_how_many_threads_every_time_took(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    alone = compare_page.write([runs / "good"], tmp_path / "alone.html").read_text()
+    alone = compare_page.write_comparison([runs / "good"], tmp_path / "alone.html").read_text()
     assert re.search(r"LiteRT on one CPU thread\.\s+Splits:", alone)
     write_run(tmp_path / "conv", name="conv")
     rmtree(tmp_path / "conv/bundle")
     copytree(bundle.SHIPPED / "convlstm-ucf", tmp_path / "conv/bundle")
-    both = compare_page.write([runs / "good", tmp_path / "conv"], tmp_path / "both.html")
+    both = compare_page.write_comparison([runs / "good", tmp_path / "conv"], tmp_path / "both.html")
     said = r"LiteRT on 3 CPU threads \(conv\);\s+LiteRT on one CPU thread \(good\)\."
     assert re.search(said, both.read_text())
-    page = " ".join(report.write(tmp_path / "conv").read_text().split())
+    page = " ".join(report.write_report(tmp_path / "conv").read_text().split())
     assert "Time: LiteRT on 3 CPU threads," in page
     assert "one thread" not in page
 
@@ -105,7 +107,7 @@ def test_runs_without_a_common_clip_are_not_set_against_each_other(
     runs: Path, tmp_path: Path
 ) -> None:
     write_run(tmp_path / "else", first_group=90, n_groups=1, n_cuts=1)
-    page = compare_page.write([runs / "good", tmp_path / "else"], tmp_path / "both.html")
+    page = compare_page.write_comparison([runs / "good", tmp_path / "else"], tmp_path / "both.html")
     (pair,) = json.loads((tmp_path / "both.json").read_text())["differences"]
     assert pair["accuracy"] is None
     assert "have no test clip in\ncommon" in page.read_text()
@@ -145,15 +147,15 @@ def test_the_page_of_a_sweep_just_made_leaves_out_older_seeds(tmp_path: Path) ->
 
 def test_what_holds_no_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give the folder of a finished run"):
-        compare_page.write([tmp_path], tmp_path / "none.html")
+        compare_page.write_comparison([tmp_path], tmp_path / "none.html")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_page_that_cannot_be_written_is_told(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="the page cannot be written"):
-        compare_page.write([runs / "good"], tmp_path / "file/page.html")
-    assert compare_page.write([runs / "good"], tmp_path / "new/page.html").exists()
+        compare_page.write_comparison([runs / "good"], tmp_path / "file/page.html")
+    assert compare_page.write_comparison([runs / "good"], tmp_path / "new/page.html").exists()
 
 
 @pytest.mark.parametrize("name", ["page.json", ""])
@@ -162,7 +164,7 @@ def test_a_page_with_the_name_of_its_figures_or_none_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"give the page's name, FILE\.html"):
-        compare_page.write([runs / "good"], Path(name))
+        compare_page.write_comparison([runs / "good"], Path(name))
     assert not list(tmp_path.iterdir())
 
 

@@ -19,14 +19,14 @@ from training import run_folder
 from training.data.simulated import draw_clip
 from training.evaluation import metrics
 from training.reports import clip_strips, plots, report
-from training.reports.findings import named, worst_confusions
+from training.reports.findings import shorten_paths, worst_confusions
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     write_run(folder / "run", clips_at=folder / "clips")
-    report.write(folder / "run")
+    report.write_report(folder / "run")
     return folder / "run"
 
 
@@ -37,11 +37,13 @@ def test_nobodys_folders_are_in_it(run: Path) -> None:
 
 
 def test_clips_lose_the_root_that_they_begin_with_alone(run: Path) -> None:
-    record = run_folder.read(run)
+    record = run_folder.read_run(run)
     data = record.config.data.model_copy(update={"path": Path("a")})
     record = replace(record, config=record.config.model_copy(update={"data": data}))
-    assert named("a/Yoga/v_Yoga_g01.avi: no video", record) == "Yoga/v_Yoga_g01.avi: no video"
-    assert named("Yoga/v_Yoga_g01.avi", record) == "Yoga/v_Yoga_g01.avi"
+    assert (
+        shorten_paths("a/Yoga/v_Yoga_g01.avi: no video", record) == "Yoga/v_Yoga_g01.avi: no video"
+    )
+    assert shorten_paths("Yoga/v_Yoga_g01.avi", record) == "Yoga/v_Yoga_g01.avi"
 
 
 def test_the_page_needs_nothing_beside_it(run: Path) -> None:
@@ -63,7 +65,7 @@ def test_the_page_says_what_matters(run: Path) -> None:
 
 def test_a_leaking_split_is_flagged(tmp_path: Path) -> None:
     write_run(tmp_path / "run", leaks=True)
-    page = report.write(tmp_path / "run").read_text()
+    page = report.write_report(tmp_path / "run").read_text()
     assert "This split leaks" in page
     assert "No video lies on both sides" not in page
     assert "the clip is not there any more" in page
@@ -71,14 +73,14 @@ def test_a_leaking_split_is_flagged(tmp_path: Path) -> None:
 
 def test_a_split_by_groups_that_nobody_knows_claims_no_more(tmp_path: Path) -> None:
     write_run(tmp_path / "run", ungrouped=True)
-    page = report.write(tmp_path / "run").read_text()
+    page = report.write_report(tmp_path / "run").read_text()
     assert "The names of 66 clips do not say which video" in page
     assert "No video lies on both sides" not in page
 
 
 def test_figures_equal_scikit_learn(run: Path) -> None:
     found = json.loads((run / "report.json").read_text())
-    tested = run_folder.read(run).tested
+    tested = run_folder.read_run(run).tested
     truth = [judged.truth for judged in tested]
     said = [judged.probabilities.mean(0).argmax() for judged in tested]
     scores = found["scores"]
@@ -105,7 +107,7 @@ def test_reliability_adds_up_to_the_calibration_error(run: Path) -> None:
 
 
 def test_worst_confusions_by_brute_force(run: Path) -> None:
-    tested = run_folder.read(run).tested
+    tested = run_folder.read_run(run).tested
     wrong = [
         (LABELS[judged.truth], LABELS[int(mean.argmax())], float(mean.max()), str(judged.clip.path))
         for judged in tested
@@ -136,7 +138,7 @@ def test_many_labels_have_a_matrix_too() -> None:
 
 
 def test_strips_of_files_and_of_simulated_clips(run: Path) -> None:
-    paths = [draw_clip(3).path, run_folder.read(run).tested[0].clip.path]
+    paths = [draw_clip(3).path, run_folder.read_run(run).tested[0].clip.path]
     for path in paths:
         encoded = clip_strips.strip(path)
         assert encoded is not None
@@ -148,7 +150,7 @@ def test_strips_of_files_and_of_simulated_clips(run: Path) -> None:
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     tested = write_run(tmp_path / "run")
-    record = run_folder.read(tmp_path / "run")
+    record = run_folder.read_run(tmp_path / "run")
     assert [judged.clip for judged in record.tested] == [judged.clip for judged in tested]
     for found, expected in zip(record.tested, tested, strict=True):
         np.testing.assert_array_equal(found.probabilities, expected.probabilities)
@@ -159,13 +161,13 @@ def test_what_is_no_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"run\.json: cannot be read .*give the folder of a finished"
     ):
-        report.write(tmp_path)
+        report.write_report(tmp_path)
     write_run(tmp_path / "run")
     (tmp_path / "run/run.json").write_text('{"config": {}}')
     with pytest.raises(
         InputError, match="of another version of har-stream; run train-har fit again"
     ):
-        report.write(tmp_path / "run")
+        report.write_report(tmp_path / "run")
 
 
 def _rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -180,9 +182,9 @@ def test_groups_that_span_classes_are_counted_once(tmp_path: Path) -> None:
         tmp_path / "run/run.json",
         lambda run: run["config"]["data"].update(groups_span_classes=True),
     )
-    sources = {judged.clip.source for judged in run_folder.read(tmp_path / "run").tested}
+    sources = {judged.clip.source for judged in run_folder.read_run(tmp_path / "run").tested}
     assert sources == {f"*/{group}" for group in range(5)}
-    page = " ".join(report.write(tmp_path / "run").read_text().split())
+    page = " ".join(report.write_report(tmp_path / "run").read_text().split())
     assert "Tested on 60 clips of 5 videos" in page
 
 
@@ -191,7 +193,7 @@ def test_a_run_that_lacks_a_figure_is_of_another_version(tmp_path: Path, key: st
     write_run(tmp_path / "run")
     _rewrite(tmp_path / "run/run.json", lambda run: run.pop(key))
     with pytest.raises(InputError, match="of another version of har-stream; run train-har fit"):
-        run_folder.read(tmp_path / "run")
+        run_folder.read_run(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -203,17 +205,17 @@ def test_a_damaged_file_is_told(tmp_path: Path, name: str, made_by: str, content
     write_run(tmp_path / "run")
     (tmp_path / "run" / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name}: damaged .*; run train-har {made_by} again"):
-        report.write(tmp_path / "run")
+        report.write_report(tmp_path / "run")
 
 
 def test_where_no_decision_is_wrong_the_page_rejects_none_of_them(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     wrong = "of the wrong ones"
-    assert wrong in report.write(tmp_path / "run").read_text()
+    assert wrong in report.write_report(tmp_path / "run").read_text()
     _rewrite(
         tmp_path / "run/run.json", lambda run: run["manifest"]["metrics"].pop("wrong_rejected")
     )
-    assert wrong not in report.write(tmp_path / "run").read_text()
+    assert wrong not in report.write_report(tmp_path / "run").read_text()
     rejecting = json.loads((tmp_path / "run/report.json").read_text())["rejecting"]
     assert rejecting["wrong_rejected"] is None
     assert rejecting["passed"] is not None
@@ -224,7 +226,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
     (tmp_path / "run/report.html").write_text("old")
     (tmp_path / "run/plots").write_text("in the way")
     with pytest.raises(InputError, match=r"cannot be written .*then run train-har report"):
-        report.write(tmp_path / "run")
+        report.write_report(tmp_path / "run")
     assert (tmp_path / "run/report.html").read_text() == "old"
 
 
