@@ -1,1 +1,1 @@
-"""benchmark."""
+"""`har-bench`: what recognition costs on this machine, measured in one run."""

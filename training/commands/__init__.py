@@ -1,1 +1,1 @@
-"""commands."""
+"""`train-har` and `har-sim`: arguments, and what is printed."""

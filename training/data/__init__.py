@@ -1,1 +1,1 @@
-"""data."""
+"""Clips to splits, to cached frames, to batches of windows."""

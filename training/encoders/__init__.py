@@ -1,1 +1,1 @@
-"""encoders."""
+"""Pretrained encoders of frames, frozen or fitted further, and Keras models as LiteRT files."""

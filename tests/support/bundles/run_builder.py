@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from support.video.clip_maker import write_clip
@@ -13,12 +12,9 @@ from har_stream.bundles import bundle
 from har_stream.bundles.bundle import Provenance
 from training import run_folder
 from training.config import RunConfig
-from training.data.cache import Cached
 from training.data.clip import Clip, VideoClip
-from training.data.splits import Split
 from training.evaluation import metrics
 from training.evaluation.metrics import Judged
-from training.fitting.fit_network import FittedNetwork
 
 LABELS = ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
 
@@ -83,19 +79,26 @@ def write_run(
     manifest = manifest.model_copy(update={"provenance": provenance, "name": name})
     history = [{"loss": 1 / n, "accuracy": 1 - 0.7 / n, "val_loss": 1.1 / n} for n in range(1, 6)]
     history = [row | {"val_accuracy": row["accuracy"] - 0.1} for row in history]
-    nothing: Any = None
     run_folder.write_figures(
         folder,
         config=config,
         manifest=manifest,
         scores=metrics.score(tested, LABELS),
-        splits=[Split("group", tuple(clips[:3]), tuple(clips[3:6]), tuple(clips), leaks)],
-        learned=[FittedNetwork(nothing, nothing, history, 4)],
-        cached=Cached(
-            frames={},
-            unreadable={replace(clips[0], path=torn): f"{torn}: not a video"},
-            short=(clips[1],),
-        ),
+        splits=[
+            {
+                "name": "group",
+                "leaks": leaks,
+                "n_train": 3,
+                "n_validation": 3,
+                "n_test": len(clips),
+                "n_ungrouped": sum(clip.ungrouped for clip in [*clips[:6], *clips]),
+                "best_epoch": 4,
+                "history": history,
+            }
+        ],
+        calibrated_on="validation",
+        unreadable={replace(clips[0], path=torn): f"{torn}: not a video"},
+        short=[clips[1]],
     )
     run_folder.write_decisions(folder, tested)
     return tested

@@ -159,7 +159,7 @@ def test_another_backend_is_refused_at_once(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(InputError, match="KERAS_BACKEND=jax: fit_run, import and export need"):
+    with pytest.raises(InputError, match="KERAS_BACKEND=jax: fit, import and export need"):
         all_formats.export_run(
             run_folder.read_run(run), weights="int8", cache_folder=tmp_path / "cache"
         )
