@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from predictor.evaluation.metrics import (
     Floats,
@@ -45,18 +46,19 @@ def per_class(
     recognised: Indices, truth: Indices, labels: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Precision, recall, F1 and number of clips of every label that occurs in the truth."""
-    scores = {}
-    for n, label in enumerate(labels):
-        n_true, n_said = int((truth == n).sum()), int((recognised == n).sum())
-        n_right = int(((truth == n) & (recognised == n)).sum())
-        if n_true:
-            scores[label] = {
-                "precision": n_right / n_said if n_said else 0.0,
-                "recall": n_right / n_true,
-                "f1": 2 * n_right / (n_true + n_said),
-                "n_clips": n_true,
-            }
-    return scores
+    precision, recall, f1, n_clips = precision_recall_fscore_support(
+        truth, recognised, labels=range(len(labels)), zero_division=0.0
+    )
+    return {
+        label: {
+            "precision": float(precision[n]),
+            "recall": float(recall[n]),
+            "f1": float(f1[n]),
+            "n_clips": int(n_clips[n]),
+        }
+        for n, label in enumerate(labels)
+        if n_clips[n]
+    }
 
 
 def macro_f1(scores: dict[str, dict[str, float]]) -> float:
@@ -72,8 +74,9 @@ def confusion(
     Returns:
         Shape (n_labels, n_labels); `[i, j]`: truth i recognised as j.
     """
-    counts = np.zeros((n_labels, n_labels))
-    np.add.at(counts, (truth, recognised), 1)
+    counts: NDArray[np.float64] = confusion_matrix(
+        truth, recognised, labels=range(n_labels)
+    ).astype(np.float64)
     if prior == 0.0:
         return counts
     counts += prior
