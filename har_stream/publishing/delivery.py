@@ -2,13 +2,13 @@
 
 import logging
 import queue
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.connection_attempt import REFUSED
 from har_stream.mqtt.messages import ActivityEvent
-from har_stream.publishing.echo import Echo
 from har_stream.publishing.outbox import Outbox, Pending
 
 logger = logging.getLogger(__name__)
@@ -16,9 +16,13 @@ logger = logging.getLogger(__name__)
 MAX_ON_WAY = 100
 """Events that are handed to the network and not answered for."""
 REFUSED_RETRY_S = 60.0
+LOOPBACK_S = 10.0
+"""What the broker took comes back within milliseconds; what has not after this long never will."""
+N_REMEMBERED = 200
+"""An event may come back before the broker's answer; so many are remembered until that comes."""
 
 
-class EventMail:
+class EventDelivery:
     """Sends what the outbox holds and notes what the broker took.
 
     Args:
@@ -46,8 +50,8 @@ class EventMail:
         self._handed_on = 0
         self._n_on_way = 0
         self._retry_s: float | None = None
-        self._echo = Echo()
-        self._deaf = False
+        self._loopback = LoopbackCheck()
+        self._warned = False
 
     @property
     def is_idle(self) -> bool:
@@ -60,17 +64,21 @@ class EventMail:
 
     def step(self, now_s: float) -> None:
         """Note the broker's answers and send what there is room for; ``now_s`` is monotonic."""
+        # 1. After a new connection everything that was not answered for goes out again.
         if self._connection_seen != self._n_connections:
             self._connection_seen = self._n_connections
             self._handed_on = self._n_on_way = 0
-            self._echo.reconnected()
+            self._loopback.clear()
+        # 2. What the broker answered for leaves the outbox.
         self._note_answers(now_s)
-        if self._echo.is_missing(now_s):
-            self._say_deaf()
+        if self._loopback.is_missing(now_s):
+            self._warn_missing()
+        # 3. After a refusal nothing goes out for a while, then all that waits, in order.
         if self._retry_s is not None:
             if now_s < self._retry_s:
                 return
             self._retry_s, self._handed_on = None, 0
+        # 4. The rest of the outbox, as far as there is room on the way.
         room = MAX_ON_WAY - self._n_on_way
         for waiting in self._outbox.pending(after=self._handed_on, limit=room):
             note = partial(self._note, self._connection_seen, waiting)
@@ -81,10 +89,10 @@ class EventMail:
             self._handed_on = waiting.position
             self._n_on_way += 1
 
-    def came_back(self, event: ActivityEvent) -> None:
-        """Take in an event that the broker delivers to us too."""
-        self._echo.heard(event.id)
-        self._deaf = False
+    def add_received(self, event: ActivityEvent) -> None:
+        """Note an event that the broker delivers to us too."""
+        self._loopback.add_received(event.id)
+        self._warned = False
 
     def _note(self, n_connection: int, waiting: Pending, reason_code: int) -> None:
         self._answers.put((n_connection, waiting, reason_code < REFUSED))
@@ -99,15 +107,52 @@ class EventMail:
             if taken:
                 self._outbox.mark_sent(waiting.position)
                 if is_of_now and not self._connection.reports_refusals:
-                    self._echo.taken(waiting.event.id, now_s)
+                    self._loopback.add_taken(waiting.event.id, now_s)
             elif self._retry_s is None:
                 self._retry_s = now_s + REFUSED_RETRY_S
 
-    def _say_deaf(self) -> None:
-        if not self._deaf:
+    def _warn_missing(self) -> None:
+        if not self._warned:
             logger.warning(
                 "broker %s took an event and does not deliver it: so MQTT 3.1.1 hides a forbidden "
                 "topic; its access list must let us publish and read events",
                 self._connection.address,
             )
-        self._deaf = True
+        self._warned = True
+
+
+class LoopbackCheck:
+    """Whether our own events come back to us: all that shows a forbidden topic in MQTT 3.1.1.
+
+    With MQTT 5 a broker says that it refuses a message. With 3.1.1 it has no word for it: it
+    answers as if it had taken the message, and delivers it to nobody. ``now_s`` is monotonic, in
+    seconds.
+    """
+
+    def __init__(self) -> None:
+        self._awaited: dict[str, float] = {}
+        self._early: deque[str] = deque(maxlen=N_REMEMBERED)
+
+    def add_taken(self, event_id: str, now_s: float) -> None:
+        """Note that the broker took an event; it should come back."""
+        if event_id in self._early:
+            self._early.remove(event_id)
+        else:
+            self._awaited[event_id] = now_s
+
+    def add_received(self, event_id: str) -> None:
+        """Note that an event came back."""
+        if self._awaited.pop(event_id, None) is None:
+            self._early.append(event_id)
+
+    def is_missing(self, now_s: float) -> bool:
+        """Tell whether an event should have come back by now; then none is waited for any more."""
+        is_missing = any(now_s - taken_s > LOOPBACK_S for taken_s in self._awaited.values())
+        if is_missing:
+            self._awaited.clear()
+        return is_missing
+
+    def clear(self) -> None:
+        """Wait for nothing that an earlier connection may have lost."""
+        self._awaited.clear()
+        self._early.clear()

@@ -8,7 +8,7 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.config.settings import Settings
 from har_stream.core.activity import CameraState
 from har_stream.mqtt.connection import Connection
-from har_stream.publishing.camera_topics import CameraReport
+from har_stream.publishing.camera_topics import CameraTopics
 from har_stream.publishing.outbox import Outbox
 
 
@@ -37,7 +37,7 @@ class Health:
 
 
 def describe(
-    settings: Settings, bundle: Bundle, reports: Iterable[CameraReport], *, outbox: Outbox
+    settings: Settings, bundle: Bundle, cameras: Iterable[CameraTopics], *, outbox: Outbox
 ) -> Mapping[str, object]:
     """Answer `info`; sources and broker may hold credentials and stay out of it."""
     return {
@@ -50,12 +50,12 @@ def describe(
             "labels": list(bundle.manifest.labels),
         },
         "cameras": {
-            report.id: {
-                "room": report.room,
-                "enabled": report.enabled,
-                "state": report.status.value,
+            camera.id: {
+                "room": camera.room,
+                "enabled": camera.enabled,
+                "state": camera.state.value,
             }
-            for report in reports
+            for camera in cameras
         },
         # Also of cameras that have left the configuration: a journal may lack their events.
         "last_seq": outbox.last_seqs(),
@@ -64,16 +64,15 @@ def describe(
 
 
 def check_health(
-    connection: Connection, reports: Iterable[CameraReport], *, outbox_depth: int, alive: bool
+    connection: Connection, cameras: Iterable[CameraTopics], *, outbox_depth: int, alive: bool
 ) -> Health:
     """Say how things are now."""
-    cameras = {
-        report.id: report.status is CameraState.ONLINE for report in reports if report.enabled
-    }
     return Health(
         alive=alive,
         connected=connection.is_connected,
-        cameras=cameras,
+        cameras={
+            camera.id: camera.state is CameraState.ONLINE for camera in cameras if camera.enabled
+        },
         outbox_depth=outbox_depth,
         n_malformed=connection.n_malformed,
     )

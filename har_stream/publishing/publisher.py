@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.config.settings import Settings
@@ -22,9 +23,8 @@ from har_stream.mqtt.messages import ActivityEvent, EventAck, MessageError
 from har_stream.mqtt.probe import check_name_is_free
 from har_stream.mqtt.topics import Topics
 from har_stream.publishing import systemd
-from har_stream.publishing.camera_topics import CameraReport
-from har_stream.publishing.camera_voice import CameraVoice
-from har_stream.publishing.delivery import EventMail
+from har_stream.publishing.camera_topics import CameraTopics
+from har_stream.publishing.delivery import EventDelivery
 from har_stream.publishing.health import Health, check_health, describe
 from har_stream.publishing.node_stats import Statistics
 from har_stream.publishing.outbox import Outbox
@@ -93,12 +93,14 @@ class Publisher:
         self._lock = threading.RLock()
         name, bundle_hash = bundle.manifest.name, bundle.hash
         self._cameras = {
-            camera.id: CameraReport(camera, bundle=name, bundle_hash=bundle_hash)
+            camera.id: CameraTopics(
+                camera,
+                connection,
+                topic=partial(self._topics.camera, settings.node, camera.id),
+                bundle=name,
+                bundle_hash=bundle_hash,
+            )
             for camera in settings.cameras
-        }
-        self._voices = {
-            name: CameraVoice(report, connection, topics=self._topics, node=settings.node)
-            for name, report in self._cameras.items()
         }
         self._announcer = Announcer(
             node_announcements(settings.state_dir, settings.node), connection
@@ -106,7 +108,9 @@ class Publisher:
         self._once = LogOnce()
         self._commands = Commands(outbox, self._describe)
         self._wake = threading.Event()
-        self._mail = EventMail(outbox, connection, topic=self._event_topic, answered=self._wake.set)
+        self._delivery = EventDelivery(
+            outbox, connection, topic=self._event_topic, answered=self._wake.set
+        )
         self._announce_s: float | None = None
         self._stats_s = clock() + FIRST_STATS_S
         self._age_out_s = clock()
@@ -138,20 +142,16 @@ class Publisher:
         """Take in a decision of the recogniser."""
         self._statistics.decided(recognition.latency_ms)
         with self._lock:
-            report = self._cameras[recognition.camera]
-            is_back = report.status is not CameraState.ONLINE
-            report.recognised(recognition, self._clock())
-            if is_back:
-                self._voices[report.id].say_availability()
+            self._cameras[recognition.camera].add_recognition(recognition, self._clock())
         self._wake.set()
 
     def changed(self, change: Change) -> None:
         """Make an event of a change; when this returns it is on disk and recorded."""
         with self._lock:  # `step` waits: an event is not on its way before it is recorded
-            report = self._cameras[change.camera]
-            report.changed(change)
+            topics = self._cameras[change.camera]
+            topics.add_change(change)
             event = self._outbox.append(
-                change, node=self._settings.node, camera=change.camera, room=report.room
+                change, node=self._settings.node, camera=change.camera, room=topics.room
             )
             if self._record is not None and event is not None:
                 self._record(event)
@@ -160,16 +160,16 @@ class Publisher:
     def status(self, status: CameraStatus) -> None:
         """Take in that a camera came, stalled or went."""
         with self._lock:
-            report = self._cameras[status.camera]
-            report.status = status.state
-            self._voices[report.id].say_availability()
+            self._cameras[status.camera].set_state(status.state)
 
     def health(self) -> Health:
         """How things are now; from any thread."""
         with self._lock:
-            reports, depth = self._cameras.values(), self._outbox.depth()
             return check_health(
-                self._connection, reports, outbox_depth=depth, alive=self._is_alive()
+                self._connection,
+                self._cameras.values(),
+                outbox_depth=self._outbox.depth(),
+                alive=self._is_alive(),
             )
 
     def close(self) -> None:
@@ -181,14 +181,13 @@ class Publisher:
         deadline_s = self._clock() + FLUSH_S
         while self._connection.is_connected and self._clock() < deadline_s:
             self.step()
-            if self._mail.is_idle:
+            if self._delivery.is_idle:
                 break
             self._wake.wait(0.1)
             self._wake.clear()
         with self._lock:
-            for report in self._cameras.values():
-                report.status = CameraState.OFFLINE
-                self._voices[report.id].say_availability()
+            for camera in self._cameras.values():
+                camera.set_state(CameraState.OFFLINE)
         self._connection.close()
 
     def step(self) -> None:
@@ -196,11 +195,12 @@ class Publisher:
         with self._lock:
             now_s = self._clock()
             if self._connection.is_connected:  # before `online` nobody heeds an event
-                self._mail.step(now_s)
+                self._delivery.step(now_s)
             if self._announce_s is not None and now_s >= self._announce_s:
                 self._announce()
-            for voice in self._voices.values():
-                voice.say_activity(now_s)
+            if self._connection.is_connected:
+                for camera in self._cameras.values():
+                    camera.publish_due(now_s)
             if now_s >= self._stats_s:
                 self._stats_s = now_s + STATS_S
                 stats = self._statistics.summarise(outbox_depth=self._outbox.depth())
@@ -223,7 +223,7 @@ class Publisher:
             self._wake.clear()
 
     def _connected(self) -> None:
-        self._mail.reconnected()
+        self._delivery.reconnected()
         with self._lock:
             self._announce()
         self._wake.set()
@@ -240,13 +240,13 @@ class Publisher:
             to_messages(devices, self._settings.discovery),
             states=self._topics.retained(self._settings.node, self._cameras),
         )
-        for voice in self._voices.values():
-            voice.say_everything(self._clock())
+        for known in self._cameras.values():
+            known.publish_again()
 
     def _came_back(self, _topic: str, payload: bytes) -> None:
         event = ActivityEvent.decode(payload)
         with self._lock:
-            self._mail.came_back(event)
+            self._delivery.add_received(event)
 
     def _acknowledged(self, topic: str, payload: bytes) -> None:
         self._outbox.acknowledge(self._camera_in(topic), EventAck.decode(payload).seq)
@@ -254,14 +254,13 @@ class Publisher:
     def _switched(self, topic: str, payload: bytes) -> None:
         enabled = read_switch(payload)
         with self._lock:
-            report = self._cameras.get(self._camera_in(topic))
-            if report is None:
+            camera = self._cameras.get(self._camera_in(topic))
+            if camera is None:
                 raise MessageError(f"this node has no such camera; it has {list(self._cameras)}")
-            if report.enabled != enabled:
-                report.enabled = enabled
-                self._set_enabled(report.id, enabled)
-                logger.info("camera %s: recognition is %s", report.id, ON if enabled else OFF)
-            self._voices[report.id].say_enabled()
+            if camera.enabled != enabled:
+                self._set_enabled(camera.id, enabled)
+                logger.info("camera %s: recognition is %s", camera.id, ON if enabled else OFF)
+            camera.set_enabled(enabled)
 
     def _requested(self, topic: str, payload: bytes) -> None:
         name = topic.rsplit("/", 1)[-1]
@@ -276,8 +275,8 @@ class Publisher:
 
     def _describe(self) -> Mapping[str, object]:
         with self._lock:
-            reports = self._cameras.values()
-            return describe(self._settings, self._bundle, reports, outbox=self._outbox)
+            cameras = self._cameras.values()
+            return describe(self._settings, self._bundle, cameras, outbox=self._outbox)
 
     def _event_topic(self, event: ActivityEvent) -> str:
         return self._topics.camera(self._settings.node, event.camera, "event")

@@ -24,7 +24,6 @@ FOLDERS = sorted({path.parent for path in SOURCES})
 EVERY_FILE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]
 KNOWN_FOLDERS = {"training"}
 KNOWN_SMALL = {
-    "har_stream.publishing.echo",
     "har_stream.publishing.event_log",
     "har_stream.publishing.systemd",
     "har_stream.recognition.engines.engine",

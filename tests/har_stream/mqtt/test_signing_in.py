@@ -18,8 +18,7 @@ from har_stream.config.broker import BrokerSettings, TlsSettings
 from har_stream.core.errors import InputError
 from har_stream.mqtt import connection as mqtt_connection
 from har_stream.mqtt.connection import Connection
-from har_stream.publishing.delivery import REFUSED_RETRY_S
-from har_stream.publishing.echo import ECHO_S
+from har_stream.publishing.delivery import LOOPBACK_S, REFUSED_RETRY_S
 from har_stream.publishing.outbox import Outbox
 
 ACL = ROOT / "configs" / "mosquitto.acl"
@@ -291,7 +290,7 @@ def test_what_mqtt_3_1_1_forbids_in_silence_is_said_once_and_the_event_stays(
         broker.wait_for_log("Denied PUBLISH from har-stream-n1", n_event)
         while node.outbox.depth():  # it looks like success
             node.publisher.step()
-        node.now_s += ECHO_S + 1
+        node.now_s += LOOPBACK_S + 1
         node.publisher.step()
     held = node.outbox.replay("cam1", 1).events
     node.close()

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.broker.recording_publisher import RecordingPublisher
 
 from har_stream.config.camera import CameraSettings
-from har_stream.core.activity import Recognition
+from har_stream.core.activity import CameraState, Recognition
 from har_stream.homeassistant.entities import HEARTBEAT_S
-from har_stream.publishing.camera_topics import FASTEST_S, CameraReport
+from har_stream.mqtt.messages import ActivityState
+from har_stream.publishing.camera_topics import FASTEST_S, CameraTopics
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -25,6 +27,16 @@ def _recognition(stream_s: float) -> Recognition:
     )
 
 
+def _topics(broker: RecordingPublisher) -> CameraTopics:
+    return CameraTopics(
+        CameraSettings(source="0"),
+        broker,
+        topic=lambda *parts: "/".join(parts),
+        bundle="b",
+        bundle_hash="h",
+    )
+
+
 @pytest.mark.parametrize(
     ("clock_s", "stream_s", "beats"),
     [
@@ -35,12 +47,34 @@ def _recognition(stream_s: float) -> Recognition:
     ],
 )
 def test_it_repeats_by_clock_and_by_stream(clock_s: float, stream_s: float, beats: bool) -> None:
-    report = CameraReport(CameraSettings(source="0"), bundle="b", bundle_hash="h")
-    report.recognised(_recognition(0.0), 0.0)
-    assert report.due_state(0.0) is not None
-    assert report.due_attributes(0.0) is not None
-    report.recognised(_recognition(stream_s), clock_s)
-    state = report.due_state(clock_s)
-    assert (state is not None) == beats
-    if state is not None:
-        assert state.at == NOON + timedelta(seconds=stream_s)
+    broker = RecordingPublisher()
+    topics = _topics(broker)
+    topics.add_recognition(_recognition(0.0), 0.0)
+    topics.publish_due(0.0)
+    assert len(broker.on("activity")) == len(broker.on("activity/attributes")) == 1
+    topics.add_recognition(_recognition(stream_s), clock_s)
+    topics.publish_due(clock_s)
+    states = [ActivityState.model_validate(each) for each in broker.on("activity")]
+    assert len(states) == 1 + beats
+    assert states[-1].at == NOON + timedelta(seconds=stream_s if beats else 0.0)
+
+
+def test_what_the_broker_did_not_get_is_still_due() -> None:
+    broker = RecordingPublisher()
+    topics = _topics(broker)
+    broker.is_connected = False
+    topics.add_recognition(_recognition(0.0), 0.0)
+    topics.publish_due(0.0)
+    broker.is_connected = True
+    topics.publish_due(0.1)
+    assert len(broker.on("activity")) == len(broker.on("activity/attributes")) == 1
+
+
+def test_a_decision_says_that_the_camera_is_there_once() -> None:
+    broker = RecordingPublisher()
+    topics = _topics(broker)
+    for n in range(3):
+        topics.add_recognition(_recognition(n), n)
+    assert broker.texts("availability") == ["online"]
+    topics.set_state(CameraState.STALLED)
+    assert broker.texts("availability") == ["online", "offline"]

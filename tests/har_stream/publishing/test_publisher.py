@@ -17,7 +17,7 @@ from har_stream.core.errors import InputError
 from har_stream.homeassistant.entities import EXPIRE_AFTER_S, HEARTBEAT_S
 from har_stream.mqtt.messages import ActivityAttributes, ActivityEvent, ActivityState, NodeStats
 from har_stream.publishing import systemd
-from har_stream.publishing.delivery import EventMail
+from har_stream.publishing.delivery import EventDelivery
 from har_stream.publishing.publisher import FIRST_STATS_S, STATS_S
 
 
@@ -291,11 +291,11 @@ def test_what_keeps_failing_is_said_once(make_node, caplog, monkeypatch) -> None
     node = make_node()
     tries = threading.Semaphore(0)
 
-    def fail(_mail: EventMail, _now_s: float) -> None:
+    def fail(_delivery: EventDelivery, _now_s: float) -> None:
         tries.release()
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(EventMail, "step", fail)
+    monkeypatch.setattr(EventDelivery, "step", fail)
     node.publisher.start()
     for _ in range(3):
         assert tries.acquire(timeout=10)
