@@ -265,8 +265,6 @@ def load(path: Path) -> Bundle:
             from outside that is missing is told with the command that brings it.
     """
     manifest, manifest_hash = _read_manifest(path)
-    if not manifest.networks or not all(manifest.networks.values()):
-        raise InputError(f"{path / MANIFEST}: networks: none is named; export the bundle anew")
     for files in manifest.networks.values():
         for name in files.values():
             if name not in manifest.outside:

@@ -14,6 +14,8 @@ from predictor.sessions import Session
 
 COLUMNS = ("start", "end", "activity", "room")
 _NEEDED = set(COLUMNS[:3])
+MAX_CHARACTERS = 100_000_000
+"""Of one log; some hundred thousand events."""
 _NOBODY = frozenset({IDLE, UNKNOWN})
 
 
@@ -95,11 +97,15 @@ def read_text(path: Path) -> str:
         InputError: It cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            text = file.read(MAX_CHARACTERS + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"{path}: more than {MAX_CHARACTERS // 1_000_000} MB; split it")
+    return text
 
 
 def instant(text: str | None, where: str) -> datetime:

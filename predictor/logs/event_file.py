@@ -6,6 +6,7 @@ An export keeps every event whole; reading a file twice adds nothing the second 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -17,6 +18,9 @@ from har_stream.mqtt.messages import ActivityEvent, MessageError
 COLUMNS = tuple(name for name in ActivityEvent.model_fields if name != "schema_version")
 """Columns of an exported CSV file, as on the wire; ``probabilities`` is JSON."""
 _NEEDED = {"seq", "event_type"}
+_RISKY = re.compile(r"'*([=+\-@\t\r\n]|\Z)")
+"""What a spreadsheet would run as a formula, or what stands for no value at all; with apostrophes
+before it, so that one more can be put there and taken away again."""
 
 
 def write_events(events: Iterable[ActivityEvent], path: Path) -> int:
@@ -44,18 +48,23 @@ def parse_events(text: str, path: Path) -> Iterator[ActivityEvent]:
         InputError: A line makes no sense; it is named.
     """
     if _is_jsonl(path):
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):  # U+2028 may stand in a room's name
             if line.strip():
                 yield _decode(line, path, number)
         return
     rows = _csv_rows(text)
-    for row in rows:
-        values: dict[str, object] = {name: value for name, value in row.items() if value}
-        try:
-            values["probabilities"] = json.loads(row.get("probabilities") or "{}")
-        except ValueError as error:
-            raise InputError(f"{path}:{rows.line_num}: probabilities: {error}") from error
-        yield _decode(json.dumps(values), path, rows.line_num)
+    try:
+        for row in rows:
+            values: dict[str, object] = {
+                name: _plain(value) for name, value in row.items() if value and name in COLUMNS
+            }
+            try:
+                values["probabilities"] = json.loads(row.get("probabilities") or "{}")
+            except (ValueError, RecursionError) as error:
+                raise InputError(f"{path}:{rows.line_num}: probabilities: {error}") from error
+            yield _decode(json.dumps(values), path, rows.line_num)
+    except csv.Error as error:
+        raise InputError(f"{path}:{rows.line_num}: {error}") from error
 
 
 def _is_jsonl(path: Path) -> bool:
@@ -70,16 +79,30 @@ def _csv_rows(text: str) -> "csv.DictReader[str]":
 
 def _write_csv(events: Iterable[ActivityEvent], file: TextIO) -> int:
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    # Python's writer leaves a lone \r unquoted, and its reader ends the row there.
+    quoting = csv.DictWriter(file, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     n_events = 0
     for n_events, event in enumerate(events, 1):  # noqa: B007 -- the last number is the count
         row = event.model_dump(mode="json", include=set(COLUMNS))
-        writer.writerow(row | {"probabilities": json.dumps(row["probabilities"])})
+        row |= {"probabilities": json.dumps(row["probabilities"])}
+        cells = {name: _harmless(value) for name, value in row.items()}
+        (quoting if "\r" in "".join(map(str, cells.values())) else writer).writerow(cells)
     return n_events
 
 
 def _write_jsonl(events: Iterable[ActivityEvent], file: TextIO) -> int:
     return sum(file.write(event.encode().decode() + "\n") > 0 for event in events)
+
+
+def _harmless(value: object) -> object:
+    """Put an apostrophe before what a spreadsheet would run: it shows the text as it is."""
+    return f"'{value}" if isinstance(value, str) and _RISKY.match(value) else value
+
+
+def _plain(cell: str) -> str:
+    """Take `_harmless`'s apostrophe away."""
+    return cell[1:] if cell.startswith("'") and _RISKY.match(cell) else cell
 
 
 def _decode(line: str, path: Path, number: int) -> ActivityEvent:

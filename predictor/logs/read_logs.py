@@ -10,6 +10,7 @@ from pathlib import Path
 from har_stream.config.ids import as_id
 from har_stream.core.activity import EventType
 from har_stream.core.errors import InputError
+from har_stream.core.redact import redact
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.journal import Journal
 from predictor.logs.csv_log import Log, parse_log, read_text
@@ -64,7 +65,7 @@ def read_events(path: Path) -> Iterator[ActivityEvent]:
 
 def _read_log(source: str) -> Log:
     if "://" in source:
-        return Log(source, _sessions_of_journal(source), ())
+        return Log(redact(source), _sessions_of_journal(source), ())
     path = Path(source)
     text = read_text(path)
     if holds_events(path, text):

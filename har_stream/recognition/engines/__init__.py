@@ -25,6 +25,9 @@ def open_engine(bundle: Bundle, window_rows: WindowRows, *, name: EngineName = "
     Raises:
         InputError: The engine's package or the bundle's files for it are missing.
     """
+    networks = bundle.manifest.networks
+    if not networks or not all(networks.values()):
+        raise InputError(f"{bundle.path}: its manifest names no network; export the bundle anew")
     if name == "auto":
         only_keras = not _has(bundle, *FORMATS)
         name = "keras" if only_keras or _keras_pays(bundle) else "litert"

@@ -1,13 +1,21 @@
 """The journal as CSV or JSON lines and back; what makes no sense is named."""
 
+import csv
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.event_builder import event, living
+from support.mutations import mutate
+from support.processes.measured import run_python
 
 from har_stream.core.errors import InputError
+from predictor.logs.csv_log import write_log
 from predictor.logs.event_file import write_events
-from predictor.logs.read_logs import read_events
+from predictor.logs.read_logs import read_events, read_logs
+from predictor.sessions import Session
 
 EVENTS = [
     *living(days=2),
@@ -70,3 +78,71 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         write_events([], tmp_path / "journal.xml")
     with pytest.raises(InputError, match="cannot be written"):
         write_events([], tmp_path / "absent" / "journal.csv")
+
+
+TEXT = st.text("=+-@\t\r\n' ,;\"ab\u2028\x85", max_size=6) | st.text(max_size=6)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(activity=TEXT, room=st.none() | TEXT, camera=TEXT, label=TEXT)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_any_text_comes_back(
+    tmp_path: Path, suffix: str, activity: str, room: str | None, camera: str, label: str
+) -> None:
+    path = tmp_path / f"journal{suffix}"
+    odd = event(activity=activity, room=room, camera=camera, probabilities={label: 0.5})
+    write_events([odd], path)
+    assert list(read_events(path)) == [odd]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "'="])
+def test_no_spreadsheet_runs_a_cell(tmp_path: Path, start: str) -> None:
+    path = tmp_path / "journal.csv"
+    wicked = f'{start}HYPERLINK("http://evil","click")'
+    write_events([event(activity=wicked, room=wicked, camera=wicked, previous=wicked)], path)
+    with path.open(newline="") as file:
+        _, row = csv.reader(file)
+    assert not [cell for cell in row if cell.startswith(tuple("=+-@\t\r\n"))]
+    assert row.count(f"'{wicked}") == 4
+
+
+@pytest.mark.parametrize(
+    "n", [pytest.param(30, id="short"), pytest.param(300, id="long", marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("name", ["events.csv", "events.jsonl", "log.csv"])
+def test_mutations_of_a_valid_log(tmp_path: Path, name: str, n: int) -> None:
+    path = tmp_path / name
+    if name == "log.csv":
+        rows = [Session(e.activity, e.started_at, e.started_at, e.room) for e in EVENTS]
+        write_log(path, rows)
+    else:
+        write_events(EVENTS, path)
+    valid = path.read_bytes()
+    counts = {"read": 0, "refused": 0}
+    longest_s = 0.0
+    for seed in range(n):
+        path.write_bytes(mutate(valid, seed))
+        began_s = time.monotonic()
+        for read in (lambda: list(read_events(path)), lambda: read_logs([str(path)])):
+            try:
+                read()
+                counts["read"] += 1
+            except InputError as error:
+                assert "\n" not in str(error)
+                counts["refused"] += 1
+        longest_s = max(longest_s, time.monotonic() - began_s)
+    print(f"{name}: {n} mutations, {counts}, longest {longest_s:.2f} s, 0 tracebacks")
+    assert longest_s < 2.0
+    assert counts["refused"] > n / 4
+
+
+def test_an_endless_log_is_refused() -> None:
+    run = run_python(
+        "import pathlib\n"
+        "from har_stream.core.errors import InputError\n"
+        "from predictor.logs.csv_log import read_text\n"
+        "try: read_text(pathlib.Path('/dev/zero'))\n"
+        "except InputError as error: print(error)"
+    )
+    assert run.output == "/dev/zero: more than 100 MB; split it\n"
+    assert run.peak_mb < 500
