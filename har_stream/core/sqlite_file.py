@@ -1,6 +1,7 @@
 """Keeps our SQLite files: durable, in little room, and begun anew from their rows when damaged."""
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -9,11 +10,16 @@ from pathlib import Path
 
 from har_stream.core.sqlite_pages import StoredRow, log_of, stored_rows
 
-RESERVE_BYTES = 400_000
-"""Kept from a disk that fills, so that the log can still go into the database."""
-LOG_PAGES = 100
-"""A log of so many pages, some 400 kB, goes into the database; it grows little beyond."""
+RESERVE_BYTES = 128 * 1024
+"""Kept from a disk that fills: so much may a database grow when a log goes into it."""
+LOG_PAGES = 50
+"""A log of so many pages, some 200 kB, goes into the database; it grows little beyond."""
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_NO_ROOM_TO_LOOK = {
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_SHMMAP,
+}
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
@@ -97,11 +103,14 @@ def find_damage(
             (version,) = db.execute("PRAGMA user_version").fetchone()
             present = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master") if sql}
     except sqlite3.Error as error:
-        if is_damage(error) or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_ERROR:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if is_damage(error) or code == sqlite3.SQLITE_ERROR:
             return str(error)
+        if code in _NO_ROOM_TO_LOOK:  # whoever opens it alone needs none, and meets what is wrong
+            return None
         raise
     if verdict != "ok":
-        return " ".join(str(verdict).split())[:200]
+        return " ".join(str(verdict).removeprefix("*** in database main ***").split())[:200]
     if not present:
         return None
     with path.open("rb") as file:
@@ -154,12 +163,13 @@ def write_anew(db: sqlite3.Connection, path: Path) -> None:
 
 
 def hold_reserve(path: Path) -> None:
-    """Take up some room beside a database, if there is any left."""
+    """Take up some room beside a database, a quarter of what is left at most."""
     reserve = _reserve(path)
-    if reserve.exists():
-        return
     try:
-        reserve.write_bytes(os.urandom(RESERVE_BYTES))  # zeroes may take no room
+        if reserve.exists() and reserve.stat().st_size == RESERVE_BYTES:
+            return
+        n_bytes = min(RESERVE_BYTES, shutil.disk_usage(path.parent).free // 4)
+        reserve.write_bytes(os.urandom(n_bytes))  # zeroes may take no room
     except OSError:
         reserve.unlink(missing_ok=True)
 
@@ -167,6 +177,12 @@ def hold_reserve(path: Path) -> None:
 def release_reserve(path: Path) -> None:
     """Give that room back to the disk."""
     _reserve(path).unlink(missing_ok=True)
+
+
+def clear_up(path: Path) -> None:
+    """Delete what lies beside a file that nobody has open."""
+    release_reserve(path)
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
 
 
 def empty_log(db: sqlite3.Connection) -> None:
