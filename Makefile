@@ -12,9 +12,11 @@ DEMO_FLAGS := $(if $(CLIP),--camera '$(CLIP)') $(if $(CAMERA),--camera '$(CAMERA
 demo: $(VENV)/.run ## the whole loop: broker, camera, activities, forecasts, live view
 	@$(BIN)/har-demo $(DEMO_FLAGS)
 
+# Two processes, whatever the cores, so that tests meet the load they are written for;
+# ARGS='-n 0' takes one. What a file's tests share is made once, as its tests stay together.
 test: $(VENV)/.dev ## the whole suite; parts that need something absent are skipped aloud
 	@.ci/prepare
-	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -m 'not slow' -n 2 --dist worksteal $(ARGS)
 
 test-long: $(VENV)/.dev ## hundreds of faults, soaks, a real Home Assistant; prints its figures
 	@.ci/prepare

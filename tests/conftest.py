@@ -10,6 +10,10 @@ import hypothesis
 import pytest
 from support.broker.real_broker import HOW_TO_INSTALL, PROGRAM, Mosquitto
 
+# Tests run in two processes; TensorFlow, not yet imported, would take every core for each of them.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+
 # A busy machine is no failure; a test that hangs meets pytest's own timeout.
 hypothesis.settings.register_profile("har", deadline=None)
 hypothesis.settings.load_profile("har")

@@ -4,7 +4,7 @@ import ast
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
-from support.repository import PACKAGES, SOURCES, imported_modules, imports_of, module_name
+from support.repository import PACKAGES, SOURCES, imported_modules, imports_of, module_name, parse
 
 ORDER = {
     "har_stream": (
@@ -42,7 +42,6 @@ STRANGERS = {
     "publishing": {"cameras", "recognition"},
 }
 """Folders of har_stream that do not know each other; pipeline.py brings them together."""
-IMPORTS = imported_modules()
 PLACE = {
     package: {stage: place for place, line in enumerate(lines) for stage in line.split()}
     for package, lines in ORDER.items()
@@ -71,14 +70,16 @@ def _is_allowed(importing: str, imported: str) -> bool:
 
 
 def test_every_stage_has_its_place_in_the_order() -> None:
-    stages = {_stage(module) for module in IMPORTS} - {(package, "") for package in PACKAGES}
+    stages = {_stage(module) for module in imported_modules()} - {
+        (package, "") for package in PACKAGES
+    }
     assert stages == {(package, stage) for package, places in PLACE.items() for stage in places}
 
 
 def test_imports_go_one_way() -> None:
     wrong = {
         f"{importing} -> {imported}"
-        for importing, found in IMPORTS.items()
+        for importing, found in imported_modules().items()
         for imported in found
         if not _is_allowed(importing, imported)
     }
@@ -106,7 +107,7 @@ def test_the_rule_itself(importing: str, imported: str, is_allowed: bool) -> Non
 
 def test_the_import_graph_has_no_cycle() -> None:
     try:
-        TopologicalSorter(IMPORTS).prepare()
+        TopologicalSorter(imported_modules()).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
 
@@ -127,7 +128,7 @@ def test_no_pickle_no_eval() -> None:
         }, path
         called = {
             node.func.id
-            for node in ast.walk(ast.parse(text))
+            for node in ast.walk(parse(path))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         }
         assert not called & {"eval", "exec"}, path

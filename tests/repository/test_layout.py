@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
-from support.repository import PACKAGES, ROOT, SOURCES, imported_modules, module_name
+from support.repository import PACKAGES, ROOT, SOURCES, imported_modules, module_name, parse
 
 MOST_ENTRIES = 12
 """Of a folder, beside `__init__.py` and `py.typed`."""
@@ -38,7 +38,7 @@ KNOWN_MAPS = {module_name(folder) for folder in FOLDERS}
 
 
 def _docstring(path: Path) -> str:
-    return ast.get_docstring(ast.parse(path.read_text())) or ""
+    return ast.get_docstring(parse(path)) or ""
 
 
 def test_packages_import() -> None:
@@ -80,7 +80,7 @@ def test_a_small_file_has_two_importers_or_a_source() -> None:
 def test_a_class_name_means_one_thing() -> None:
     places = defaultdict(list)
     for path in SOURCES:
-        for node in ast.parse(path.read_text()).body:
+        for node in parse(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(module_name(path))
     twice = {name: where for name, where in places.items() if len(where) > 1}

@@ -1,6 +1,7 @@
 """Where the repository lies, whichever folder a test stands in, and what its modules import."""
 
 import ast
+import functools
 import os
 from pathlib import Path
 
@@ -9,6 +10,12 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
 """For a child process that imports `support`."""
 PACKAGES = ("har_stream", "predictor", "training")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+@functools.cache
+def parse(path: Path) -> ast.Module:
+    """The syntax tree of a file, made once for all tests."""
+    return ast.parse(path.read_text())
 
 
 def module_name(path: Path) -> str:
@@ -23,7 +30,7 @@ def imports_of(path: Path) -> set[str]:
     `from a import b` counts as `a` and as `a.b`, since `b` may be a module.
     """
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -32,6 +39,7 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
+@functools.cache
 def imported_modules() -> dict[str, set[str]]:
     """The modules of the project that each module of the project imports."""
     modules = {module_name(path): imports_of(path) for path in SOURCES}

@@ -13,7 +13,6 @@ import pytest
 from support.broker.real_broker import Mosquitto, free_port, listening
 from support.processes.stream_process import (
     COMMAND,
-    eager_copy,
     har_stream,
     lines_of,
     read_events,
@@ -25,17 +24,6 @@ from support.processes.stream_process import (
 from har_stream.bundles.bundle import MANIFEST
 from har_stream.commands import stream
 from har_stream.mqtt.messages import ActivityEvent
-
-
-@pytest.fixture(scope="module")
-def eager_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default bundle, but whatever it sees is some activity."""
-    return eager_copy(tmp_path_factory.mktemp("bundles") / "eager")
-
-
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    return write_video(tmp_path / "bar.mp4", 300)
 
 
 def test_version_and_help_load_nothing_heavy() -> None:

@@ -9,24 +9,9 @@ from typing import Any
 
 import pytest
 from support.broker.real_broker import Mosquitto, free_port
-from support.processes.stream_process import (
-    eager_copy,
-    write_video,
-)
 
 from har_stream.bundles.bundle import MANIFEST
 from har_stream.commands import stream
-
-
-@pytest.fixture(scope="module")
-def eager_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default bundle, but whatever it sees is some activity."""
-    return eager_copy(tmp_path_factory.mktemp("bundles") / "eager")
-
-
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    return write_video(tmp_path / "bar.mp4", 300)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from keras import layers, ops
 from numpy.typing import NDArray
 from support.bundles.random_bundle import LABELS, random_bundle, random_manifest
+from support.processes.on_jax import ON_JAX
 
 from har_stream.bundles import bundle
 from har_stream.bundles.bundle import Bundle, Memory, Role
@@ -185,9 +186,8 @@ def test_the_keras_engine_on_jax_equals_litert(tmp_path: Path) -> None:
     made, _ = random_bundle("lrcn", SHORT)
     frames = _random_frames(7, 2, SHORT)
     np.savez(tmp_path / "given.npz", frames=frames)
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-c", RUN, str(tmp_path), str(made.path), "2"]
-    subprocess.run(command, check=True, env=environment)
+    subprocess.run(command, check=True, env=ON_JAX)
     found = np.load(tmp_path / "found.npz")["logits"]
     litert = _run(made, frames, name="litert", hop_frames=2)
     np.testing.assert_allclose(found[3::2], litert[3::2], atol=1e-5)

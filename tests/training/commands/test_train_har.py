@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from support.bundles.tiny_config import CONFIG
+from support.processes.on_jax import ON_JAX
 from support.repository import ROOT
 from support.video.clip_maker import write_dataset
 
@@ -194,7 +195,7 @@ def test_fit_says_at_once_which_backend_it_needs(tmp_path: Path) -> None:
     ]
     run = subprocess.run(
         [*command, "fit", str(_config(tmp_path)), "--data", "nowhere", "--out", str(tmp_path)],
-        env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        env=ON_JAX,
         cwd=ROOT,
         capture_output=True,
         text=True,

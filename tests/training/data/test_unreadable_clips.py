@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_dataset
 
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
 from training import run_folder
-from training.config import DataConfig, RunConfig, SplitConfig
+from training.config import DataConfig, SplitConfig
 from training.data import splits
 from training.data.dataset import read_dataset
 from training.export import all_formats
@@ -34,17 +35,8 @@ def _spoil(*paths: Path) -> None:
 
 
 def _fit(clips: Path, *, split: dict[str, Any]) -> Run:
-    told = {
-        "name": "tiny",
-        "about": "two directions of motion",
-        "network": "lrcn",
-        "data": {"path": clips},
-        "split": split,
-        "clip": {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0},
-        "fit": {"epochs": 1, "batch": 8},
-    }
     root = clips.parent
-    config = RunConfig.model_validate(told)
+    config = tiny_config(data={"path": clips}, split=split)
     return fit_run(config, folder=root / "run", cache_folder=root / "cache", command="a test")
 
 

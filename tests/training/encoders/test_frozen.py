@@ -9,6 +9,7 @@ import pytest
 from keras.src.applications import mobilenet_v2
 from keras.src.backend import config as keras_home
 from support.bundles.pretrained import write_weights
+from support.bundles.tiny_config import tiny_config
 from support.limits import files_of_at_most
 from support.video.clip_maker import write_dataset
 from support.video.file_server import FileServer
@@ -35,25 +36,15 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("clips") / "data", n_groups=4, n_cuts=1)
 
 
-@pytest.fixture(scope="module")
-def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_weights(tmp_path_factory.mktemp("weights") / "v2.weights.h5")
-
-
 def _config(
     network: str, encoder: dict[str, Any], clip: dict[str, Any], **changes: Any
 ) -> RunConfig:
     base: dict[str, Any] = {
-        "name": "tiny",
-        "about": "two directions of motion",
-        "network": network,
-        "encoder": encoder,
-        "clip": clip,
         "hop_frames": 2,
         "split": {"held_out": ["4"], "validation": 0.0},
         "fit": {"epochs": 2, "batch": 4},
     }
-    return RunConfig.model_validate(base | changes)
+    return tiny_config(network=network, encoder=encoder, clip=clip, **base | changes)
 
 
 def _fit(config: RunConfig, root: Path, data: Path) -> Run:

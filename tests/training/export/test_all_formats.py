@@ -6,13 +6,14 @@ from pathlib import Path
 
 import keras
 import pytest
+from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_dataset
 
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
 from training import run_folder
 from training.commands.train_har import main
-from training.config import DataConfig, RunConfig
+from training.config import DataConfig
 from training.data.dataset import read_dataset
 from training.encoders.litert import to_litert
 from training.evaluation import metrics
@@ -21,23 +22,15 @@ from training.export import all_formats
 from training.fitting.fit import fit_run
 from training.reports import report
 
-CONFIG = {
-    "name": "tiny",
-    "about": "two directions",
-    "network": "lrcn",
-    "data": {"classes": ["Down", "Right"]},
-    "split": {"held_out": ["2", "3"], "validation": 0},
-    "clip": {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0},
-    "fit": {"epochs": 1, "batch": 8},
-}
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("formats")
     clips = write_dataset(root / "clips", n_groups=3, n_cuts=1)
-    config = RunConfig.model_validate(CONFIG)
-    config = config.model_copy(update={"data": config.data.model_copy(update={"path": clips})})
+    config = tiny_config(
+        data={"path": clips, "classes": ["Down", "Right"]},
+        split={"held_out": ["2", "3"], "validation": 0},
+    )
     fit_run(config, folder=root / "run", cache_folder=root / "cache", command="train-har fit")
     return root / "run"
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import keras
 import pytest
+from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_clip, write_dataset
 
 from har_stream.bundles import bundle
 from har_stream.core.errors import InputError
-from training.config import DataConfig, RunConfig
+from training.config import DataConfig
 from training.evaluation.clips import evaluate_bundle
 from training.fitting.fit import Run, fit_run
 
@@ -29,16 +30,12 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _fit(clips: Path, tmp_path: Path, *, data: dict[str, Any], **changes: Any) -> Run:
     config = {
-        "name": "tiny",
-        "about": "two directions of motion",
-        "network": "lrcn",
         "data": {"path": clips, "classes": LABELLED, "others": ["*"]} | data,
         "split": {"held_out": ["4"], "validation": 0.34},
-        "clip": {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0},
         "fit": {"epochs": 1, "batch": 8, "others": 0.5},
     }
     run = fit_run(
-        RunConfig.model_validate(config | changes),
+        tiny_config(**config | changes),
         folder=tmp_path / "run",
         cache_folder=clips.parent / "cache",
         command="train-har fit tiny.yaml",

@@ -3,12 +3,14 @@
 import json
 import logging
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from support.bundles.tiny_config import tiny_config
 from support.limits import files_of_at_most
 from support.video.clip_maker import write_clip, write_dataset
 from support.window_oracle import windows
@@ -32,16 +34,12 @@ CLIP = {"n_frames": 6, "height_px": 64, "width_px": 64, "sample_hz": 5.0}
 AUGMENTED = {"flip": 0.3, "crop": 0.2, "colour": 0.2, "grey": 0.2, "speed": 1.3, "ticks": 2}
 
 
-def _config(**changes: Any) -> RunConfig:
-    base: dict[str, Any] = {
-        "name": "tiny",
-        "about": "two directions of motion",
-        "network": "lrcn",
-        "clip": CLIP,
-        "split": {"held_out": ["5", "6"], "validation": 0.25},
-        "fit": {"epochs": 2, "batch": 8, "learning_rate": 0.003},
-    }
-    return RunConfig.model_validate(base | changes)
+_config = partial(
+    tiny_config,
+    clip=CLIP,
+    split={"held_out": ["5", "6"], "validation": 0.25},
+    fit={"epochs": 2, "batch": 8, "learning_rate": 0.003},
+)
 
 
 def _fit(config: RunConfig, root: Path, data: Path, **options: Any) -> Run:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from support.bundles.tiny_config import tiny_config
 
 from training.config import RunConfig
 from training.data.batches import Batches, Example
@@ -18,8 +19,7 @@ CLIP = {"n_frames": 3, "height_px": 16, "width_px": 16, "sample_hz": 5.0}
 
 
 def _config(**fit: Any) -> RunConfig:
-    told = {"name": "tiny", "about": "noise", "network": "c3d", "width": 0.02, "clip": CLIP}
-    return RunConfig.model_validate(told | {"fit": fit})
+    return tiny_config(network="c3d", width=0.02, clip=CLIP, fit=fit)
 
 
 def _examples(*labels: int | None) -> list[Example]:

@@ -4,14 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.bundles.tiny_config import CLIP, tiny_config
 from support.video.clip_maker import write_dataset
 
 from har_stream.bundles import bundle
-from training.config import DataConfig, RunConfig
+from training.config import DataConfig
 from training.evaluation.clips import evaluate_bundle
 from training.fitting.fit import fit_run
-
-CLIP = {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0}
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +25,15 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_makes_a_bundle_that_streams(
     clips: Path, tmp_path: Path, network: str, clip: dict[str, Any]
 ) -> None:
-    told = {
-        "name": "tiny",
-        "about": "two directions of motion",
-        "network": network,
-        "width": 0.02,
-        "data": {"path": clips},
-        "split": {"held_out": ["3"], "validation": 0.0},
-        "clip": clip,
-        "hop_frames": 2,
-        "fit": {"epochs": 1, "batch": 4},
-    }
-    config = RunConfig.model_validate(told)
+    config = tiny_config(
+        network=network,
+        width=0.02,
+        data={"path": clips},
+        split={"held_out": ["3"], "validation": 0.0},
+        clip=clip,
+        hop_frames=2,
+        fit={"epochs": 1, "batch": 4},
+    )
     run = fit_run(
         config, folder=tmp_path / "run", cache_folder=tmp_path / "cache", command="a test"
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_dataset
 
-from training.config import RunConfig
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.fit import Run, fit_run
 
@@ -20,17 +20,11 @@ def test_a_run_that_refits_after_a_warm_up_resumes_bit_true(
     The first network is whole then, and learns no more.
     """
     clips = write_dataset(tmp_path / "clips", n_groups=4, n_cuts=2, n_frames=12)
-    config = RunConfig.model_validate(
-        {
-            "name": "tiny",
-            "about": "two directions of motion",
-            "network": "lrcn",
-            "data": {"path": clips},
-            "split": {"held_out": ["4"], "validation": 0.34, "refit": True},
-            "clip": {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0},
-            "augment": {"flip": 0.3, "crop": 0.2, "colour": 0.2, "ticks": 2},
-            "fit": {"epochs": 2, "batch": 3, "warm_up": 2, "schedule": "cosine"},
-        }
+    config = tiny_config(
+        data={"path": clips},
+        split={"held_out": ["4"], "validation": 0.34, "refit": True},
+        augment={"flip": 0.3, "crop": 0.2, "colour": 0.2, "ticks": 2},
+        fit={"epochs": 2, "batch": 3, "warm_up": 2, "schedule": "cosine"},
     )
     learned_in: list[str] = []
     goes_on = Checkpoint.on_train_batch_end

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 from support.bundles import step_form
-from support.bundles.pretrained import write_weights
+from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_clip, write_dataset
 
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
-from training.config import FitConfig, PretrainConfig, RunConfig
+from training.config import FitConfig, PretrainConfig
 from training.data.clip import VideoClip
 from training.fitting.fit import fit_run
 from training.fitting.pretrain import pretrain, start_from
@@ -20,17 +20,12 @@ from training.networks import registry
 SPEC = ClipSpec(n_frames=3, height_px=64, width_px=64, sample_hz=5.0)
 
 
-def _config(network: str, **changes: object) -> RunConfig:
-    run = {"name": "x", "about": "x", "network": network, "clip": SPEC} | changes
-    return RunConfig.model_validate(run)
-
-
 @pytest.mark.parametrize("network", ["lrcn", "convlstm"])
 def test_all_but_the_head_is_taught(tmp_path: Path, network: str) -> None:
     rng = np.random.default_rng(1)
     clips = [VideoClip(Path(f"{n}.mp4"), f"Else{n % 3}", str(n)) for n in range(6)]
     frames = {clip: rng.integers(0, 255, (5, 64, 64, 3), dtype=np.uint8) for clip in clips}
-    config = _config(network, fit=FitConfig(patience=1, others=0.5))
+    config = tiny_config(network=network, fit=FitConfig(patience=1, others=0.5))
     taught = pretrain(
         frames, config, pretraining=PretrainConfig(epochs=1), folder=tmp_path, resume=False
     )
@@ -47,9 +42,8 @@ def test_all_but_the_head_is_taught(tmp_path: Path, network: str) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(step_form.kinds(Path()))))
-def test_every_network_can_be_taught_all_but_its_head(tmp_path: Path, number: int) -> None:
-    weights = write_weights(tmp_path / "v2.weights.h5")
-    name, clip, options = step_form.kinds(weights)[number]
+def test_every_network_can_be_taught_all_but_its_head(random_weights: Path, number: int) -> None:
+    name, clip, options = step_form.kinds(random_weights)[number]
     taught, model, wider = (registry.get_network(name).build(n, clip, **options) for n in (3, 3, 4))
     taught.set_weights([weight + 1 for weight in taught.get_weights()])
     before = model.get_weights()
@@ -66,8 +60,7 @@ def test_every_network_of_a_run_starts_from_the_one_lesson(tmp_path: Path) -> No
     root = write_dataset(tmp_path / "data")
     for n in range(1, 6):
         write_clip(root / f"Else{n}" / f"v_Else{n}_g01_c01.avi", seed=n, n_frames=12)
-    config = _config(
-        "lrcn",
+    config = tiny_config(
         data={"path": root, "classes": ["Down", "Right"], "others": ["*"]},
         split={"by": "folds", "n_folds": 2},
         fit={"epochs": 1, "learning_rate": 1e-9},
@@ -91,7 +84,7 @@ def test_a_lesson_needs_other_classes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"two other classes.*data\.others"):
         pretrain(
             frames,
-            _config("lrcn"),
+            tiny_config(),
             pretraining=PretrainConfig(epochs=1),
             folder=tmp_path,
             resume=False,

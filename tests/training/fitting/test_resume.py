@@ -1,11 +1,13 @@
 """`--resume` goes on with the same run alone: another config or other clips are refused."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_dataset
 
 from har_stream.core.errors import InputError
@@ -17,17 +19,11 @@ from training.fitting.fit_network import FittedNetwork, fit_network
 REFUSED = r"does not fit this run: .*; leave --resume out, or give another --out"
 
 
-def _config(**changes: Any) -> RunConfig:
-    base: dict[str, Any] = {
-        "name": "tiny",
-        "about": "two directions of motion",
-        "network": "lrcn",
-        "data": {"classes": ["Down", "Right"]},
-        "clip": {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0},
-        "split": {"held_out": ["3"], "validation": 0},
-        "fit": {"epochs": 1, "batch": 8},
-    }
-    return RunConfig.model_validate(base | changes)
+_config = partial(
+    tiny_config,
+    data={"classes": ["Down", "Right"]},
+    split={"held_out": ["3"], "validation": 0},
+)
 
 
 def _examples() -> list[Example]:

@@ -1,13 +1,16 @@
 """The lesson on single frames teaches the per-frame layers, those alone, and the same each time."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
+from support.bundles.tiny_config import tiny_config
 
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.recognition.preprocessing import normalise
-from training.config import FitConfig, RunConfig
+from training.config import FitConfig
 from training.data.batches import Example
 from training.fitting.warm_up import warm_up
 from training.networks import registry
@@ -15,9 +18,7 @@ from training.networks import registry
 SPEC = ClipSpec(n_frames=4, height_px=64, width_px=64, sample_hz=5.0)
 
 
-def _config(network: str = "lrcn") -> RunConfig:
-    fit = FitConfig(learning_rate=0.002, warm_up=16)
-    return RunConfig(name="x", about="x", network=network, clip=SPEC, fit=fit)
+_config = partial(tiny_config, clip=SPEC, fit=FitConfig(learning_rate=0.002, warm_up=16))
 
 
 def _examples() -> list[Example]:
@@ -69,4 +70,4 @@ def test_the_same_seed_learns_the_same_and_the_recurrence_stays_as_it_was(
 def test_a_network_without_such_layers_is_refused() -> None:
     model = registry.get_network("convlstm").build(2, SPEC)
     with pytest.raises(InputError, match="warm_up"):
-        warm_up(model, _examples(), _config("convlstm"), n_labels=2)
+        warm_up(model, _examples(), _config(network="convlstm"), n_labels=2)

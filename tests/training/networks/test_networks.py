@@ -1,7 +1,6 @@
 """Both networks are the study's, layer by layer, and their step form is the window model."""
 
 import math
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from support.bundles import step_form
-from support.bundles.pretrained import write_weights
+from support.processes.on_jax import ON_JAX
 
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
@@ -93,24 +92,18 @@ def test_step_by_step_equals_the_window_model_at_any_size(
     np.testing.assert_allclose(found, model.predict(clips, verbose=0), atol=1e-5)
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_weights(tmp_path_factory.mktemp("weights") / "v2.weights.h5")
-
-
 @pytest.mark.parametrize("number", range(len(step_form.kinds(Path()))))
-def test_every_network_is_its_window_model_step_by_step(weights: Path, number: int) -> None:
-    step_form.check(*step_form.kinds(weights)[number])
+def test_every_network_is_its_window_model_step_by_step(random_weights: Path, number: int) -> None:
+    step_form.check(*step_form.kinds(random_weights)[number])
 
 
 @pytest.mark.parametrize(
     "learns", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
 )
-def test_they_run_on_jax(weights: Path, learns: bool) -> None:
-    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+def test_they_run_on_jax(random_weights: Path, learns: bool) -> None:
     run = subprocess.run(
-        [sys.executable, step_form.__file__, str(weights), *(["--learn"] * learns)],
-        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        [sys.executable, step_form.__file__, str(random_weights), *(["--learn"] * learns)],
+        env=ON_JAX,
         capture_output=True,
         text=True,
         check=False,

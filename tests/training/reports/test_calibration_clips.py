@@ -10,21 +10,14 @@ import keras
 import numpy as np
 import pytest
 from support.bundles.run_builder import write_run
+from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_dataset
 
 from har_stream.core.errors import InputError
 from training import run_folder
-from training.config import RunConfig
 from training.fitting.fit import fit_run
 from training.reports import report
 
-CONFIG = {
-    "name": "tiny",
-    "about": "two directions",
-    "network": "lrcn",
-    "clip": {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0},
-    "fit": {"epochs": 1, "batch": 8},
-}
 HELD_OUT = {"held_out": ["4"], "validation": 0.34}
 VALIDATION = "fitted on validation clips (Guo"
 AS_FIRST = "fitted on validation clips, as the first network judged them (Guo"
@@ -59,8 +52,7 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def find(name: str) -> Path:
         folder = root / name
         if not folder.exists():
-            told = CONFIG | {"split": RUNS[name][0], "data": {"path": clips}}
-            config = RunConfig.model_validate(told)
+            config = tiny_config(split=RUNS[name][0], data={"path": clips})
             fit_run(config, folder=folder, cache_folder=root / "cache", command="train-har fit")
             report.write_report(folder)
         return folder
