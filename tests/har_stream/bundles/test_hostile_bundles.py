@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.mutations import mutate
+from support.files.mutations import mutate
 from support.processes.measured import run_python
 
 from har_stream.bundles import bundle

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.damage import copy_in_use, no_database, truncate
+from support.files.damage import copy_in_use, no_database, truncate
 
 from har_stream.core import sqlite_file
 from har_stream.core.sqlite_file import find_damage, had_unclean_end, rebuild

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.damage import DAMAGES, copy_in_use
+from support.files.damage import DAMAGES, copy_in_use
 
 from har_stream.core.sqlite_pages import StoredRow, Value, log_of, stored_rows
 

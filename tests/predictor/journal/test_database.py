@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy
 from support.broker.real_broker import free_port
 from support.event_builder import BERLIN, event, started
-from support.old_journal import ID, write_old_journal
+from support.files.old_journal import ID, write_old_journal
 
 from har_stream.core.errors import InputError
 from predictor.journal.database import sqlite_url

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.event_builder import event, living
-from support.mutations import mutate
+from support.files.mutations import mutate
 from support.processes.measured import run_python
 
 from har_stream.core.errors import InputError

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import rarfile
 from support.broker.real_broker import free_port
+from support.files.rar_writer import rar
 from support.limits import files_of_at_most
-from support.rar_writer import rar
 from support.video.clip_maker import write_clip
 from support.video.file_server import FileServer
 
