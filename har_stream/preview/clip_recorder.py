@@ -3,10 +3,13 @@
 import logging
 import re
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from har_stream.config.ids import as_id
 from har_stream.core.activity import Change
@@ -19,6 +22,10 @@ logger = logging.getLogger(__name__)
 BEFORE_S = 8.0
 """A clip begins this long before the activity is confirmed, so that it shows its start."""
 LENGTH_S = 16.0
+MAX_BEFORE_BYTES = 32_000_000
+"""Of one camera's newest frames, as they are kept: JPEG, as wide as they are shown. 8 s at 30
+frames a second take half of it."""
+_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)
 _WHOLE = re.compile(r"\d{8}T\d{6}_[a-z0-9_-]+\.mp4")
 _TORN = re.compile(r"\.?\d{8}T\d{6}_[a-z0-9_-]+\.part\.mp4")
 """Only files of these names are ever deleted; whole ones sort by age."""
@@ -28,7 +35,7 @@ _TORN = re.compile(r"\.?\d{8}T\d{6}_[a-z0-9_-]+\.part\.mp4")
 class _Camera:
     """What is kept of one camera: its newest frames, and the clip that is being written."""
 
-    before: deque[tuple[Frame, Image]] = field(default_factory=deque)
+    before: "_Newest" = field(default_factory=lambda: _Newest())
     clip: ClipFile | None = None
     ends_at: datetime | None = None
 
@@ -68,11 +75,10 @@ class ClipRecorder:
     def add_frame(self, camera: str, frame: Frame, drawn: Image) -> None:
         """Keep an annotated frame, shape (height, width, 3), BGR; a running clip gets it."""
         here = self._cameras.setdefault(camera, _Camera())
-        here.before.append((frame, drawn))
-        while frame.captured_at - here.before[0][0].captured_at > timedelta(seconds=BEFORE_S):
-            here.before.popleft()
+        if here.before.add(frame, drawn):
+            self._finish(here)  # its end might be far ahead by now
         if here.clip is not None:
-            _write(here.clip, frame, drawn)
+            _write(here.clip, drawn, frame.n_ticks)
             if here.ends_at is not None and frame.captured_at >= here.ends_at:
                 self._finish(here)
 
@@ -83,17 +89,16 @@ class ClipRecorder:
         wanted = not self._labels or change.activity in self._labels
         if change.event_type == "activity_ended" or not wanted or not here.before:
             return
-        first_frame, first_image = here.before[0]
+        size_px = here.before.size_px
         name = f"{change.started_at:%Y%m%dT%H%M%S}_{change.camera}_{as_id(change.activity)}"
-        size_px = (first_image.shape[1], first_image.shape[0])
         try:
             here.clip = ClipFile(self._folder / f"{name}.mp4", fps=self._fps, size_px=size_px)
         except InputError as error:
             logger.error("%s", error)
             return
-        here.ends_at = first_frame.captured_at + timedelta(seconds=LENGTH_S)
-        for frame, drawn in here.before:
-            _write(here.clip, frame, drawn)
+        here.ends_at = here.before.begins_at + timedelta(seconds=LENGTH_S)
+        for drawn, n_ticks in here.before.images():
+            _write(here.clip, drawn, n_ticks)
 
     def close(self) -> None:
         """Finish what is being written."""
@@ -123,6 +128,49 @@ class ClipRecorder:
             logger.info("%s: deleted, the recorded clips reached their bound", path)
 
 
-def _write(clip: ClipFile, frame: Frame, drawn: Image) -> None:
-    for _ in range(frame.n_ticks):
+def _write(clip: ClipFile, drawn: Image, n_ticks: int) -> None:
+    for _ in range(n_ticks):
         clip.write(drawn)
+
+
+class _Newest:
+    """The annotated frames of the last `BEFORE_S`, in `MAX_BEFORE_BYTES` at most."""
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[datetime, int, Image]] = deque()
+        self._n_bytes = 0
+        self.size_px = (0, 0)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def begins_at(self) -> datetime:
+        """Capture time of the oldest frame."""
+        return self._frames[0][0]
+
+    def add(self, frame: Frame, drawn: Image) -> bool:
+        """Keep a frame; true where it does not follow the older ones, which go then.
+
+        It does not where the clock was set back, or the camera's image has another size.
+        """
+        size_px = (drawn.shape[1], drawn.shape[0])
+        begins_anew = bool(self._frames) and (
+            frame.captured_at < self._frames[-1][0] or size_px != self.size_px
+        )
+        if begins_anew:
+            self._frames.clear()
+            self._n_bytes = 0
+        self.size_px = size_px
+        encoded: Image = cv2.imencode(".jpg", drawn, _QUALITY)[1]
+        self._frames.append((frame.captured_at, frame.n_ticks, encoded))
+        self._n_bytes += encoded.nbytes
+        oldest = frame.captured_at - timedelta(seconds=BEFORE_S)
+        while self._frames[0][0] < oldest or self._n_bytes > MAX_BEFORE_BYTES:
+            self._n_bytes -= self._frames.popleft()[2].nbytes
+        return begins_anew
+
+    def images(self) -> Iterator[tuple[Image, int]]:
+        """Yield each frame's image and ticks, the oldest first."""
+        for _, n_ticks, encoded in self._frames:
+            yield np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8), n_ticks

@@ -10,6 +10,7 @@ from har_stream.core.frame import Image
 
 WIDTH_PX = 640
 """Frames are shown and recorded at this width: text stays legible, clips stay small."""
+MAX_HEIGHT_PX = 1280
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _LINE_PX = 22
 _COLOURS = {
@@ -64,6 +65,7 @@ class Overlay:
     def draw(self, image: Image) -> Image:
         """Return a copy of the frame, `WIDTH_PX` wide, with the text on it."""
         height_px = max(2, round(image.shape[0] * WIDTH_PX / image.shape[1] / 2) * 2)
+        height_px = min(height_px, MAX_HEIGHT_PX)
         drawn = cv2.resize(image, (WIDTH_PX, height_px))
         for number, line in enumerate(self.lines(), start=1):
             place = (8, number * _LINE_PX)

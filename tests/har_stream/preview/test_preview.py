@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from support.limits import files_of_at_most
+from support.processes.measured import run_python
 from support.processes.stream_process import virtual_display
 
 from har_stream.core.activity import CameraState, CameraStatus, Change, EventType, Recognition
@@ -117,6 +118,64 @@ def test_a_full_disk_is_said_and_leaves_no_torn_clip(
     record(recorder, ["eating", "cooking"], each_frames=100)
     (clip,) = tmp_path.iterdir()
     assert clip.name.endswith("_cam0_cooking.mp4"), "once there is room, it records again"
+
+
+MINUTES_OF_NOISE = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import numpy as np
+from har_stream.core.frame import Frame
+from har_stream.preview.clip_recorder import ClipRecorder
+from har_stream.preview.overlay import Overlay
+recorder = ClipRecorder(Path(sys.argv[1]), labels=[], max_mb=50, fps=30.0)
+overlay, draw = Overlay("cam0"), np.random.default_rng(27)
+start = datetime(2026, 11, 22, 18, tzinfo=UTC)
+for n in range(400):
+    image = draw.integers(0, 256, eval(sys.argv[2]), np.uint8)
+    at = start + timedelta(seconds=n / 30) - timedelta(hours=n >= 100)
+    recorder.add_frame("cam0", Frame(image, at), overlay.draw(image))
+"""
+
+
+@pytest.mark.parametrize(
+    ("shape", "most_mb"), [((360, 640, 3), 200), ((4320, 7680, 3), 400), ((20_000, 64, 3), 200)]
+)
+def test_memory_is_bounded_whatever_the_clock_and_the_size(
+    tmp_path: Path, shape: tuple[int, int, int], most_mb: float
+) -> None:
+    code = MINUTES_OF_NOISE.replace("400", "400" if shape[0] < 4000 else "40")
+    run = run_python(code, str(tmp_path), repr(shape))
+    assert run.status == 0, run.output
+    print(f"--record of {shape}: {run.peak_mb:.0f} MB")
+    assert run.peak_mb < most_mb
+
+
+def test_a_clock_set_back_ends_the_clip_and_the_next_one_begins_after_it(tmp_path: Path) -> None:
+    recorder = ClipRecorder(tmp_path, labels=[], max_mb=50, fps=FPS)
+    preview = Preview(window=False, recorder=recorder)
+    preview.show("cam0", frame(0))
+    preview.update(change("activity_started", "a", 0))
+    for n in (1, 2, -18_000, -17_999):
+        preview.show("cam0", frame(n))
+    (first,) = tmp_path.iterdir()
+    assert cv2.VideoCapture(str(first)).get(cv2.CAP_PROP_FRAME_COUNT) == 3
+    preview.update(change("activity_changed", "b", -17_998))
+    preview.close()
+    (second,) = set(tmp_path.iterdir()) - {first}
+    assert cv2.VideoCapture(str(second)).get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+def test_an_image_of_another_size_ends_the_clip(tmp_path: Path) -> None:
+    recorder = ClipRecorder(tmp_path, labels=[], max_mb=50, fps=FPS)
+    for n, height_px in enumerate((90, 90, 180)):
+        if n == 1:
+            recorder.cut(change("activity_started", "a", 0))
+        at = START + timedelta(seconds=n / FPS)
+        image = np.zeros((height_px, 160, 3), np.uint8)
+        recorder.add_frame("cam0", Frame(image, at), image)
+    (clip,) = tmp_path.iterdir()
+    assert cv2.VideoCapture(str(clip)).get(cv2.CAP_PROP_FRAME_COUNT) == 2
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
