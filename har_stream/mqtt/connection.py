@@ -25,7 +25,12 @@ from har_stream.core.errors import InputError
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt import connection_errors
 from har_stream.mqtt.broker_address import read_address, tls_context
-from har_stream.mqtt.connection_attempt import ConnectionAttempt, OnSent
+from har_stream.mqtt.connection_attempt import (
+    MAX_PAYLOAD_BYTES,
+    BoundedClient,
+    ConnectionAttempt,
+    OnSent,
+)
 from har_stream.mqtt.connection_errors import Problem
 from har_stream.mqtt.messages import Message, MessageError
 
@@ -39,8 +44,6 @@ FIRST_ANSWER_S = 10.0
 SESSION_S = 7 * 24 * 3600
 """How long a broker keeps a persistent session, in seconds."""
 MAX_UNACKNOWLEDGED = 1000
-
-MAX_PAYLOAD_BYTES = 256 * 1024
 
 Payload = Message | Mapping[str, object] | str
 Handler = Callable[[str, bytes], None]
@@ -256,7 +259,7 @@ class Connection:
         return problem
 
     def _make_client(self, version: MQTTProtocolVersion) -> paho.Client:
-        client = paho.Client(
+        client = BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             clean_session=None if version == V5 else not self._persistent,

@@ -16,10 +16,30 @@ from har_stream.mqtt.connection_errors import Problem
 KEEPALIVE_S = 30
 ANSWER_S = 5.0
 """A broker that has not answered CONNECT by then does not understand it."""
+MAX_PAYLOAD_BYTES = 256 * 1024
+"""A message with more is refused."""
+MAX_PACKET_BYTES = 2 * MAX_PAYLOAD_BYTES
+"""So much of a packet is kept: enough to see that its payload is too large."""
+CHUNK_BYTES = 64 * 1024
 REFUSED = 128
 """Reason codes of a PUBACK from here on are failures (MQTT 5, 3.4.2.1); 3.1.1 knows none."""
 OnSent = Callable[[int], None]
 """Takes the reason code with which the broker answered for a message."""
+
+
+class BoundedClient(paho.Client):
+    """A paho client that keeps no more than the first `MAX_PACKET_BYTES` of a packet.
+
+    MQTT 5 brokers are asked to send none that is larger; those of 3.1.1 cannot be, and a packet may
+    have 256 MB. The rest is read and dropped, so that the packet is answered and not sent again.
+    """
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        received = super()._sock_recv(min(bufsize, CHUNK_BYTES))
+        if len(received) > 1 and len(self._in_packet["packet"]) > MAX_PACKET_BYTES:
+            self._in_packet["to_process"] -= len(received) - 1
+            return received[:1]  # none at all would mean that the connection has ended
+        return received
 
 
 class ConnectionAttempt:
