@@ -36,13 +36,13 @@ def set_durable(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA secure_delete = ON")  # so that `stored_rows` meets no deleted row
 
 
-def sync_folder(folder: Path) -> None:
-    """Make what was created, moved or deleted in a folder outlast a power cut.
+def sync(path: Path) -> None:
+    """Make a file's bytes, or what was created, moved or deleted in a folder, outlast a power cut.
 
     Raises:
         OSError: The disk refuses.
     """
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -58,7 +58,7 @@ def make_folder(folder: Path) -> None:
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
+        sync(folder.parent)
 
 
 def had_unclean_end(path: Path) -> bool:
@@ -137,12 +137,13 @@ def rebuild(path: Path, *, fill: Callable[[Path, Iterator[StoredRow]], None]) ->
     """
     fresh = _fresh(path)
     fill(fresh, stored_rows(path))
+    sync(fresh)
     aside = _free_name(path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}"))
     for old, new in zip((path, *_companions(path)), (aside, *_companions(aside)), strict=True):
         if old.exists():
             old.replace(new)
     fresh.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
     return aside
 
 
@@ -155,11 +156,12 @@ def write_anew(db: sqlite3.Connection, path: Path) -> None:
     fresh = _fresh(path)
     with closing(sqlite3.connect(fresh)) as copy:
         db.backup(copy)
+    sync(fresh)
     db.close()
     for companion in _companions(path):
         companion.unlink(missing_ok=True)
     fresh.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def hold_reserve(path: Path) -> None:

@@ -226,6 +226,9 @@ def _value(kind: int, content: bytes) -> Value:
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
     """Read a number of one to nine bytes; returns it with the place behind it."""
+    number = content[at]
+    if number < 0x80:  # as most are
+        return number, at + 1
     number = 0
     for place in range(at, at + 8):
         number = number << 7 | content[place] & 0x7F

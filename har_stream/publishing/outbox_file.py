@@ -178,6 +178,6 @@ class OutboxFile:
         elif n_back:
             logger.warning("%s: %s events were found in its damaged log", path, n_back)
         self._tidy(db)
-        sqlite_file.sync_folder(path.parent)
+        sqlite_file.sync(path.parent)
         self._inode = path.stat().st_ino
         return db

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from har_stream.core.errors import InputError
-from har_stream.core.sqlite_file import read_text, set_durable
+from har_stream.core.sqlite_file import read_text
 from har_stream.core.sqlite_pages import StoredRow, Value
 from har_stream.mqtt.messages import ActivityEvent, MessageError
 
@@ -118,7 +118,8 @@ def begin_anew(path: Path, rows: Iterable[StoredRow]) -> None:
     """Make an outbox of what could be read of a damaged one; see `sqlite_file.rebuild`."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.text_factory = read_text
-        set_durable(db)
+        db.execute("PRAGMA synchronous = OFF")  # it takes the other's place only once it is synced
+        db.execute("PRAGMA journal_mode = OFF")
         with db:
             db.execute("BEGIN IMMEDIATE")
             migrate(db)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.damage import copy_in_use
 from support.event_builder import COOKING, NOON
+from support.files.damage import copy_in_use
 from support.repository import ENVIRONMENT
 
 from har_stream.publishing import outbox as outbox_module
@@ -72,7 +72,6 @@ def test_what_append_returned_is_there_after_kill_9(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from har_stream.publishing.outbox import Outbox
-from support.damage import copy_in_use
 from support.event_builder import COOKING
 outbox = Outbox(Path({str(tmp_path)!r}) / "outbox.db")
 while True:

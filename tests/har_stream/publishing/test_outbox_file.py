@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.damage import DAMAGES, PAGE, copy_in_use
 from support.event_builder import COOKING
+from support.files.damage import DAMAGES, PAGE, copy_in_use
 from support.limits import files_of_at_most, fill_up, tiny_disk
 
 from har_stream.core.errors import InputError
