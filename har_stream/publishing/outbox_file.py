@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from har_stream.core import sqlite_file
 from har_stream.core.errors import InputError
-from har_stream.core.sqlite_pages import log_of, stored_rows
+from har_stream.core.sqlite import database_file
+from har_stream.core.sqlite.pages import log_of, stored_rows
 from har_stream.publishing import outbox_tables as tables
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class OutboxFile:
                 pass
             logger.error("%s or its log was deleted while in use; writing it anew", self._path)
             try:
-                sqlite_file.write_anew(self._db, self._path)
+                database_file.write_anew(self._db, self._path)
                 self._db = None
                 self._db = self._open()
             except (OSError, sqlite3.Error) as error:
@@ -98,22 +98,22 @@ class OutboxFile:
         with self._lock:
             if self._db is not None:
                 self._db.close()
-            sqlite_file.clear_up(self._path)
+            database_file.clear_up(self._path)
 
     def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
             return self._transact(work)
         except sqlite3.Error as error:
-            if sqlite_file.is_damage(error):
+            if database_file.is_damage(error):
                 self._let_go()
             elif self._db is not None and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK:
-                sqlite_file.release_reserve(self._path)
+                database_file.release_reserve(self._path)
                 with suppress(sqlite3.Error):
-                    sqlite_file.empty_log(self._db)
+                    database_file.empty_log(self._db)
             else:
                 raise
         result = self._transact(work)
-        sqlite_file.hold_reserve(self._path)
+        database_file.hold_reserve(self._path)
         return result
 
     def _transact(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -131,24 +131,26 @@ class OutboxFile:
 
     def _tidy(self, db: sqlite3.Connection) -> None:
         with suppress(sqlite3.Error):  # there may be room for it later
-            sqlite_file.empty_log(db)
-        sqlite_file.hold_reserve(self._path)
+            database_file.empty_log(db)
+        database_file.hold_reserve(self._path)
 
     def _open(self) -> sqlite3.Connection:
         path = self._path
-        sqlite_file.make_folder(path.parent)
-        sqlite_file.release_reserve(path)
+        database_file.make_folder(path.parent)
+        database_file.release_reserve(path)
         # SQLite believes a log up to its first damage, and one that another file has left.
         beside = []
-        if sqlite_file.had_unclean_end(path):
+        if database_file.had_unclean_end(path):
             beside = list(tables.events_in(stored_rows(path, only_beside_log=True)))
-        damage = sqlite_file.find_damage(path, check="integrity_check", schema_of=tables.schema_of)
-        aside = sqlite_file.rebuild(path, fill=tables.begin_anew) if damage else None
+        damage = database_file.find_damage(
+            path, check="integrity_check", schema_of=tables.schema_of
+        )
+        aside = database_file.rebuild(path, fill=tables.begin_anew) if damage else None
         db = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
         try:
-            db.text_factory = sqlite_file.read_text
+            db.text_factory = database_file.read_text
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            sqlite_file.set_durable(db)
+            database_file.set_durable(db)
             with db:
                 db.execute("BEGIN IMMEDIATE")
                 tables.migrate(db)
@@ -178,6 +180,6 @@ class OutboxFile:
         elif n_back:
             logger.warning("%s: %s events were found in its damaged log", path, n_back)
         self._tidy(db)
-        sqlite_file.sync(path.parent)
+        database_file.sync(path.parent)
         self._inode = path.stat().st_ino
         return db

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from har_stream.core.errors import InputError
-from har_stream.core.sqlite_file import read_text
-from har_stream.core.sqlite_pages import StoredRow, Value
+from har_stream.core.sqlite.database_file import read_text
+from har_stream.core.sqlite.pages import StoredRow, Value
 from har_stream.mqtt.messages import ActivityEvent, MessageError
 
 MAX_SEQ = 2**53
@@ -115,7 +115,7 @@ def set_aside(db: sqlite3.Connection, *, camera: Value, seq: Value, event: Value
 
 
 def begin_anew(path: Path, rows: Iterable[StoredRow]) -> None:
-    """Make an outbox of what could be read of a damaged one; see `sqlite_file.rebuild`."""
+    """Make an outbox of what could be read of a damaged one; see `database_file.rebuild`."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.text_factory = read_text
         db.execute("PRAGMA synchronous = OFF")  # it takes the other's place only once it is synced

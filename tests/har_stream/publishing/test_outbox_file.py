@@ -14,7 +14,7 @@ from support.files.damage import DAMAGES, PAGE, copy_in_use
 from support.limits import files_of_at_most, fill_up, tiny_disk
 
 from har_stream.core.errors import InputError
-from har_stream.core.sqlite_pages import log_of, stored_rows
+from har_stream.core.sqlite.pages import log_of, stored_rows
 from har_stream.mqtt.messages import ActivityEvent
 from har_stream.publishing.outbox import Outbox
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.event_builder import COOKING, event
 
-from har_stream.core.sqlite_pages import StoredRow
+from har_stream.core.sqlite.pages import StoredRow
 from har_stream.publishing import outbox_tables as tables
 from har_stream.publishing.outbox import MAX_AGE_S, Outbox
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.files.damage import DAMAGES, copy_in_use
 
-from har_stream.core.sqlite_pages import StoredRow, Value, log_of, stored_rows
+from har_stream.core.sqlite.pages import StoredRow, Value, log_of, stored_rows
 
 VALUES = st.one_of(
     st.none(),

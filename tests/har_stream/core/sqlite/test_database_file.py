@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from support.files.damage import copy_in_use, no_database, truncate
 
-from har_stream.core import sqlite_file
-from har_stream.core.sqlite_file import find_damage, had_unclean_end, rebuild
-from har_stream.core.sqlite_pages import StoredRow, log_of
+from har_stream.core.sqlite import database_file
+from har_stream.core.sqlite.database_file import find_damage, had_unclean_end, rebuild
+from har_stream.core.sqlite.pages import StoredRow, log_of
 
 TABLE = "CREATE TABLE kept (number INTEGER PRIMARY KEY, said TEXT NOT NULL DEFAULT 'nothing')"
 
@@ -27,7 +27,7 @@ def _damage(path: Path, check: str = "integrity_check") -> str | None:
 
 def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
-    sqlite_file.set_durable(db)
+    database_file.set_durable(db)
     return db
 
 
@@ -128,7 +128,7 @@ def test_a_file_deleted_while_in_use_comes_back(path: Path) -> None:
     db = _open(path)
     db.execute("INSERT INTO kept (said) VALUES ('new')")
     path.unlink()
-    sqlite_file.write_anew(db, path)
+    database_file.write_anew(db, path)
     with closing(sqlite3.connect(path)) as read:
         assert read.execute("SELECT COUNT(*) FROM kept").fetchone() == (101,)
 
@@ -138,8 +138,8 @@ def test_the_log_stays_short(path: Path) -> None:
         db.execute("PRAGMA synchronous = OFF")
         for _ in range(1000):
             db.execute("INSERT INTO kept (said) VALUES ('new')")
-        assert log_of(path).stat().st_size < 3 * sqlite_file.LOG_PAGES * 4096
-        sqlite_file.empty_log(db)
+        assert log_of(path).stat().st_size < 3 * database_file.LOG_PAGES * 4096
+        database_file.empty_log(db)
         assert log_of(path).stat().st_size == 0
 
 
@@ -154,16 +154,16 @@ def test_a_new_folder_is_synced_into_the_one_above(
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    sqlite_file.make_folder(tmp_path / "deep" / "deeper")
+    database_file.make_folder(tmp_path / "deep" / "deeper")
     assert synced == [tmp_path, tmp_path / "deep"]
-    sqlite_file.make_folder(tmp_path / "deep")
+    database_file.make_folder(tmp_path / "deep")
     assert len(synced) == 2
 
 
 def test_the_reserve_is_held_and_given_back(path: Path) -> None:
-    sqlite_file.hold_reserve(path)
+    database_file.hold_reserve(path)
     (reserve,) = path.parent.glob("kept.db.reserve")
-    assert reserve.stat().st_size == sqlite_file.RESERVE_BYTES
-    sqlite_file.release_reserve(path)
-    sqlite_file.release_reserve(path)
+    assert reserve.stat().st_size == database_file.RESERVE_BYTES
+    database_file.release_reserve(path)
+    database_file.release_reserve(path)
     assert not reserve.exists()

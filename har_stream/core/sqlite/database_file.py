@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from har_stream.core.sqlite_pages import StoredRow, log_of, stored_rows
+from har_stream.core.sqlite.pages import StoredRow, log_of, stored_rows
 
 RESERVE_BYTES = 128 * 1024
 """Kept from a disk that fills: so much may a database grow when a log goes into it."""

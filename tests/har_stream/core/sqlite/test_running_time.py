@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from har_stream.core.running_time import RunningTime, most_at_once
+from har_stream.core.sqlite.running_time import RunningTime, most_at_once
 
 
 def test_it_goes_on_where_the_last_run_left_it() -> None:

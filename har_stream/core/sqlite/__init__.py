@@ -1,0 +1,1 @@
+"""SQLite files of ours: durable, damaged or full, and how long their program has run."""
