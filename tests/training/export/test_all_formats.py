@@ -118,7 +118,7 @@ def test_without_float32_there_is_nothing_to_agree_with(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(run, tmp_path / "run")
-    monkeypatch.setattr("training.export.bundle.TOLERANCE", 0.0)
+    monkeypatch.setattr("training.export.bundle.TOLERANCE", -1.0)
     record = run_folder.read_run(tmp_path / "run")
     _, rows = all_formats.export_run(record, weights="float16", cache_folder=run.parent / "cache")
     assert "refused" in rows[0]

@@ -80,7 +80,7 @@ def test_an_export_that_is_refused_leaves_the_old_bundle(
     model, manifest = random_model("lrcn", SHORT), random_manifest("lrcn", SHORT)
     given = {"model": model, "manifest": manifest, "windows": random_windows(2, SHORT)}
     old = export_bundle(tmp_path / "made", **given)
-    monkeypatch.setattr("training.export.bundle.TOLERANCE", 0.0)
+    monkeypatch.setattr("training.export.bundle.TOLERANCE", -1.0)
     with pytest.raises(InputError, match="refused"):
         export_bundle(tmp_path / "made", **given)
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
