@@ -1,5 +1,6 @@
 """The event file of `--record-events`: one JSON object a line, as it travels on MQTT."""
 
+import errno
 import logging
 import os
 from pathlib import Path
@@ -33,7 +34,11 @@ class EventLog:
     def append(self, event: ActivityEvent) -> None:
         """Write one event as one whole line; a full disk is said once and stops nothing else."""
         try:
-            self._file.write(event.encode() + b"\n")
+            if self._failed:
+                self._end_torn_line()
+            line = event.encode() + b"\n"
+            if self._file.write(line) < len(line):  # a disk that fills takes a part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             if not self._failed:
                 logger.error("%s: events are not recorded: %s", self._path, error.strerror)

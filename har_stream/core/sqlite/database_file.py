@@ -140,9 +140,11 @@ def rebuild(path: Path, *, fill: Callable[[Path, Iterator[StoredRow]], None]) ->
     sync(fresh)
     aside = _free_name(path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}"))
     for old, new in zip((path, *_companions(path)), (aside, *_companions(aside)), strict=True):
-        if old.exists():
-            old.replace(new)
+        if old.exists() and not old.name.endswith("-shm"):  # which SQLite makes anew
+            _keep_as(old, new)
     fresh.replace(path)
+    for companion in _companions(path):
+        companion.unlink(missing_ok=True)
     sync(path.parent)
     return aside
 
@@ -210,6 +212,14 @@ def _fresh(path: Path) -> Path:
 
 def _companions(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(path.name + end) for end in _COMPANIONS)
+
+
+def _keep_as(old: Path, new: Path) -> None:
+    """Give a file another name; it keeps its own until something else takes it, if the disk can."""
+    try:
+        new.hardlink_to(old)
+    except OSError:
+        old.replace(new)
 
 
 def _free_name(path: Path) -> Path:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.limits import files_of_at_most
 
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
@@ -67,3 +68,19 @@ def test_a_full_disk_is_said_once_and_stops_nothing(caplog: pytest.LogCaptureFix
     assert [record.message for record in caplog.records] == [
         f"/dev/full: events are not recorded: {os.strerror(28)}"
     ]
+
+
+def test_a_line_that_a_full_disk_cut_spoils_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    with files_of_at_most(1000):
+        for seq in range(1, 9):
+            log.append(event(seq))
+    log.append(event(9))
+    log.close()
+    lines = (tmp_path / "events.jsonl").read_bytes().splitlines()
+    whole = [ActivityEvent.decode(line).seq for line in lines if line.endswith(b"}")]
+    assert whole == [*range(1, whole[-2] + 1), 9]
+    assert len(lines) == len(whole) + 1, "one line is cut, and stays for itself"
+    assert len(caplog.records) == 1

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support.event_builder import COOKING
-from support.files.damage import DAMAGES, PAGE, copy_in_use
+from support.files.damage import DAMAGES, PAGE, copy_in_use, zero_pages
 from support.limits import files_of_at_most, fill_up, tiny_disk
 
 from har_stream.core.errors import InputError
@@ -214,6 +214,23 @@ def test_a_file_that_is_no_outbox_is_moved_aside_under_a_name_that_is_said(
     (record,) = caplog.records
     assert aside.name in record.getMessage()
     assert "file is not a database" in record.getMessage()
+
+
+def test_a_power_cut_in_the_middle_of_a_repair_costs_nothing(
+    sounds: list[Sound], tmp_path: Path
+) -> None:
+    """The new file is there, and beside it still the log of the old one."""
+    path = copy_in_use(sounds[2].path, tmp_path / "outbox.db")
+    zero_pages(path, random.Random(4))
+    log = log_of(path).read_bytes()
+    outbox = Outbox(path)
+    held = _held(outbox)
+    outbox.close()
+    assert list(tmp_path.glob("*.damaged-*"))
+    log_of(path).write_bytes(log)
+    again = Outbox(path)
+    assert {event.id for event in _held(again)} >= {event.id for event in held}
+    again.close()
 
 
 def test_damage_that_comes_while_it_runs_is_repaired(

@@ -133,6 +133,13 @@ def test_a_file_deleted_while_in_use_comes_back(path: Path) -> None:
         assert read.execute("SELECT COUNT(*) FROM kept").fetchone() == (101,)
 
 
+def test_a_commit_is_on_disk_when_it_returns(path: Path) -> None:
+    with closing(_open(path)) as db:
+        asked = ("journal_mode", "synchronous", "secure_delete")
+        told = [db.execute(f"PRAGMA {each}").fetchone()[0] for each in asked]
+    assert told == ["wal", 2, 1], "2 is FULL: the log is synced at every commit"
+
+
 def test_the_log_stays_short(path: Path) -> None:
     with closing(_open(path)) as db:
         db.execute("PRAGMA synchronous = OFF")
