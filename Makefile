@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO_FLAGS := $(if $(CLIP),--camera '$(CLIP)') $(if $(CAMERA),--camera '$(CAMERA)') \
               $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
 
-.PHONY: demo test test-long lint types check lock clean
+.PHONY: demo test test-long lint types check lock tree clean
 
 demo: $(VENV)/.run ## the whole loop: broker, camera, activities, forecasts, live view
 	@$(BIN)/har-demo $(DEMO_FLAGS)
@@ -52,6 +52,9 @@ $(VENV)/.dev: locks/dev$(OPENCV).txt pyproject.toml | $(VENV)/pyvenv.cfg
 lock: $(VENV)/pyvenv.cfg ## write the lock files anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
 	BIN=$(BIN) locks/lock
+
+tree: $(VENV)/.dev ## draw the tree in CONTRIBUTING.md anew
+	@PYTHONPATH=tests $(BIN)/python -m support.tree
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache
