@@ -7,12 +7,14 @@ Nothing that a disk or a file does raises once the outbox is open.
 
 import logging
 import sqlite3
+import threading
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from har_stream.config.ids import is_id
 from har_stream.core.activity import Change
@@ -70,6 +72,7 @@ class Outbox:
         self._n_events = 0
         self._n_set_aside = 0
         self._has_doubted = False
+        self._lock = threading.Lock()
         try:
             self._file = OutboxFile(path, opened=self._opened)
         except (OSError, sqlite3.Error) as error:
@@ -94,78 +97,84 @@ class Outbox:
             n_dropped = self._drop_oldest(db) if self._n_events >= self._max_events else 0
             return self._insert(db, change, node=node, camera=camera, room=room), n_dropped
 
-        kept = self._file.attempt(insert, otherwise=None, costs="events are lost")
-        if kept is None:
-            return None
-        event, n_dropped = kept
-        self._n_events += 1 - n_dropped
-        self._file.notice_loss()
-        return event
+        with self._lock:
+            kept = self._file.attempt(insert, otherwise=None, costs="events are lost")
+            if kept is None:
+                return None
+            event, n_dropped = kept
+            self._n_events += 1 - n_dropped
+            self._file.notice_loss()
+            return event
 
     def pending(self, *, after: int = 0, limit: int = 100) -> list[Pending]:
         """Events that the broker has not taken, oldest first, beyond the position ``after``."""
-        return self._read(
-            f"{_SELECT} WHERE NOT sent AND position > ? ORDER BY position LIMIT ?",
-            (min(after, _LARGEST), limit),
-            costs="no event is sent",
-        )
+        with self._lock:
+            return self._read(
+                f"{_SELECT} WHERE NOT sent AND position > ? ORDER BY position LIMIT ?",
+                (min(after, _LARGEST), limit),
+                costs="no event is sent",
+            )
 
     def mark_sent(self, position: int) -> None:
         """Note that the broker took an event."""
-        self._file.attempt(
-            lambda db: db.execute("UPDATE events SET sent = 1 WHERE position = ?", (position,)),
-            otherwise=None,
-            costs="events may be sent twice",
-        )
+        with self._lock:
+            self._file.attempt(
+                lambda db: db.execute("UPDATE events SET sent = 1 WHERE position = ?", (position,)),
+                otherwise=None,
+                costs="events may be sent twice",
+            )
 
     def acknowledge(self, camera: str, seq: int) -> None:
         """Note that a journal has every event of a camera up to ``seq``.
 
         What was never sent cannot have been journalled: such a number is of an earlier outbox.
         """
-        self._file.attempt(
-            lambda db: db.execute(
-                "UPDATE events SET acknowledged = 1"
-                " WHERE camera = ? AND seq <= ? AND sent AND NOT acknowledged",
-                (camera, min(seq, _LARGEST)),
-            ),
-            otherwise=None,
-            costs="events stay for longer than they need",
-        )
+        with self._lock:
+            self._file.attempt(
+                lambda db: db.execute(
+                    "UPDATE events SET acknowledged = 1"
+                    " WHERE camera = ? AND seq <= ? AND sent AND NOT acknowledged",
+                    (camera, min(seq, _LARGEST)),
+                ),
+                otherwise=None,
+                costs="events stay for longer than they need",
+            )
 
     def replay(self, camera: str, from_seq: int) -> Replay:
         """Give out a camera's events again, from ``from_seq`` on, `REPLAY_EVENTS` at most."""
-        costs = "no event is given out again"
-        events = self._read(
-            f"{_SELECT} WHERE camera = ? AND seq >= ? ORDER BY seq LIMIT ?",
-            (camera, min(from_seq, _LARGEST), REPLAY_EVENTS),
-            costs=costs,
-        )
-        first, last = self._file.attempt(
-            lambda db: db.execute(
-                "SELECT (SELECT MIN(seq) FROM events WHERE camera = ?1 AND seq BETWEEN 1 AND ?2),"
-                " (SELECT last_seq FROM cameras WHERE camera = ?1)",
-                (camera, MAX_SEQ),
-            ).fetchone(),
-            otherwise=(None, None),
-            costs=costs,
-        )
-        return Replay(
-            camera=camera,
-            first_seq=first or (last or 0) + 1,
-            last_seq=last or 0,
-            events=[each.event for each in events],
-        )
+        with self._lock:
+            costs = "no event is given out again"
+            events = self._read(
+                f"{_SELECT} WHERE camera = ? AND seq >= ? ORDER BY seq LIMIT ?",
+                (camera, min(from_seq, _LARGEST), REPLAY_EVENTS),
+                costs=costs,
+            )
+            first, last = self._file.attempt(
+                lambda db: db.execute(
+                    "SELECT (SELECT MIN(seq) FROM events WHERE camera = ?1"
+                    " AND seq BETWEEN 1 AND ?2), (SELECT last_seq FROM cameras WHERE camera = ?1)",
+                    (camera, MAX_SEQ),
+                ).fetchone(),
+                otherwise=(None, None),
+                costs=costs,
+            )
+            return Replay(
+                camera=camera,
+                first_seq=first or (last or 0) + 1,
+                last_seq=last or 0,
+                events=[each.event for each in events],
+            )
 
     def last_seqs(self) -> dict[str, int]:
         """The newest number of every camera that ever had an event here."""
-        nothing: list[tuple[str, int]] = []
-        rows = self._file.attempt(
-            lambda db: db.execute("SELECT camera, last_seq FROM cameras").fetchall(),
-            otherwise=nothing,
-            costs="the cameras' numbers are not told",
-        )
-        return {camera: seq for camera, seq in rows if is_id(camera)}
+        with self._lock:
+            nothing: list[tuple[str, int]] = []
+            rows = self._file.attempt(
+                lambda db: db.execute("SELECT camera, last_seq FROM cameras").fetchall(),
+                otherwise=nothing,
+                costs="the cameras' numbers are not told",
+            )
+            return {camera: seq for camera, seq in rows if is_id(camera)}
 
     def age_out(self) -> int:
         """Delete some of what may leave `MAX_AGE_S` after it was stored; return how many.
@@ -174,24 +183,27 @@ class Outbox:
         har-stream has run since. Where only the wall says so, all stays, which is said once. What
         no journal has leaves by the bound alone.
         """
-        n_deleted = self._file.attempt(self._delete_old, otherwise=0, costs="what is old stays")
-        self._n_events -= n_deleted
-        self._file.tidy()
-        return n_deleted
+        with self._lock:
+            n_deleted = self._file.attempt(self._delete_old, otherwise=0, costs="what is old stays")
+            self._n_events -= n_deleted
+            self._file.tidy()
+            return n_deleted
 
     def depth(self) -> int:
         """How many events the broker has not taken yet."""
-        (count,) = self._file.attempt(
-            lambda db: db.execute("SELECT COUNT(*) FROM events WHERE NOT sent").fetchone(),
-            otherwise=(0,),
-            costs="the number of waiting events is not told",
-        )
-        return int(count)
+        with self._lock:
+            (count,) = self._file.attempt(
+                lambda db: db.execute("SELECT COUNT(*) FROM events WHERE NOT sent").fetchone(),
+                otherwise=(0,),
+                costs="the number of waiting events is not told",
+            )
+            return int(count)
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.attempt(self._keep_running_time, otherwise=None, costs="its age is not kept")
-        self._file.close()
+        with self._lock:
+            self._file.attempt(self._keep_running_time, otherwise=None, costs="its age is not kept")
+            self._file.close()
 
     def _opened(self, db: sqlite3.Connection) -> None:
         (self._n_events,) = db.execute("SELECT COUNT(*) FROM events").fetchone()
@@ -203,30 +215,39 @@ class Outbox:
 
     def _read(self, query: str, values: tuple[object, ...], *, costs: str) -> list[Pending]:
         """Read events; what cannot be read is set aside, so that it is in nobody's way."""
+        rows: list[tuple[Any, ...]] = self._file.attempt(
+            lambda db: db.execute(query, values).fetchall(), otherwise=[], costs=costs
+        )
+        found: list[Pending] = []
+        bad: list[tuple[tuple[Any, ...], str]] = []
+        for row in rows:
+            position, *event = row
+            try:
+                found.append(Pending(position, read_event(*event)))
+            except MessageError as error:
+                bad.append((row, str(error)))
 
-        def read(db: sqlite3.Connection) -> tuple[list[Pending], list[str]]:
-            found: list[Pending] = []
-            bad: list[str] = []
-            rows = db.execute(query, values).fetchall()
-            for position, camera, seq, event in rows:
-                try:
-                    found.append(Pending(position, read_event(camera, seq, event)))
-                except MessageError as error:
-                    set_aside(db, camera=camera, seq=seq, event=event, why=str(error))
-                    db.execute("DELETE FROM events WHERE position = ?", (position,))
-                    bad.append(f"event {seq} of camera {camera} ({error})")
-            return found, bad
+        def put_away(db: sqlite3.Connection) -> int:
+            for (position, camera, seq, event), why in bad:
+                set_aside(db, camera=camera, seq=seq, event=event, why=why)
+                db.execute("DELETE FROM events WHERE position = ?", (position,))
+            return len(bad)
 
-        nothing: tuple[list[Pending], list[str]] = [], []
-        found, bad = self._file.attempt(read, otherwise=nothing, costs=costs)
         if not bad:
             return found
-        self._n_events -= len(bad)
-        self._n_set_aside += len(bad)
+        n_away = self._file.attempt(put_away, otherwise=0, costs="what cannot be read stays")
+        if not n_away:
+            return found
+        self._n_events -= n_away
+        self._n_set_aside += n_away
+        (_, camera, seq, _), why = bad[0]
         logger.error(
-            "%s: %s cannot be read and is set aside in it, %s so far; all others go on",
+            "%s: event %s of camera %s (%s) cannot be read and is set aside in it, %s so far; "
+            "all others go on",
             self._path,
-            bad[0],
+            seq,
+            camera,
+            why,
             self._n_set_aside,
         )
         return self._read(query, values, costs=costs)

@@ -2,7 +2,6 @@
 
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ Result = TypeVar("Result")
 
 
 class OutboxFile:
-    """One file, held by one process; safe to use from several threads.
+    """One file, held by one process; its user lets one thread in at a time.
 
     Args:
         path: SQLite file; made where absent, begun anew from its rows where damaged.
@@ -34,7 +33,6 @@ class OutboxFile:
     def __init__(self, path: Path, *, opened: Callable[[sqlite3.Connection], None]) -> None:
         self._path = path
         self._opened = opened
-        self._lock = threading.RLock()
         self._failing: set[str] = set()
         self._is_lost = False
         self._db: sqlite3.Connection | None = self._open()
@@ -49,56 +47,52 @@ class OutboxFile:
             otherwise: What is returned where it fails.
             costs: What the failure means, for the log; said once until it works again.
         """
-        with self._lock:
-            try:
-                result = self._run(work)
-            except (OSError, sqlite3.Error, OverflowError, UnicodeError, InputError) as error:
-                if costs not in self._failing:
-                    logger.error("%s: %s, for the outbox fails: %s", self._path, costs, error)
-                self._failing.add(costs)
-                return otherwise
-            self._failing.discard(costs)
-            return result
+        try:
+            result = self._run(work)
+        except (OSError, sqlite3.Error, OverflowError, UnicodeError, InputError) as error:
+            if costs not in self._failing:
+                logger.error("%s: %s, for the outbox fails: %s", self._path, costs, error)
+            self._failing.add(costs)
+            return otherwise
+        self._failing.discard(costs)
+        return result
 
     def tidy(self) -> None:
         """Give the log's room back to the disk, and hold a reserve again."""
-        with self._lock:
-            if self._db is not None:
-                self._tidy(self._db)
+        if self._db is not None:
+            self._tidy(self._db)
 
     def notice_loss(self) -> None:
         """Say it once where somebody deleted the file in use, and write it anew."""
-        with self._lock:
-            if self._db is None or self._is_lost:
-                return
-            try:
-                if self._path.stat().st_ino != self._inode:
-                    self._is_lost = True
-                    logger.error(
-                        "%s: another file has taken its place; what is new goes to the old one, "
-                        "which nobody sees, until har-stream is started again",
-                        self._path,
-                    )
-                    return
-                if log_of(self._path).exists():
-                    return
-            except FileNotFoundError:
-                pass
-            logger.error("%s or its log was deleted while in use; writing it anew", self._path)
-            try:
-                database_file.write_anew(self._db, self._path)
-                self._db = None
-                self._db = self._open()
-            except (OSError, sqlite3.Error) as error:
+        if self._db is None or self._is_lost:
+            return
+        try:
+            if self._path.stat().st_ino != self._inode:
                 self._is_lost = True
-                logger.error("%s: cannot be written anew: %s", self._path, error)
+                logger.error(
+                    "%s: another file has taken its place; what is new goes to the old one, "
+                    "which nobody sees, until har-stream is started again",
+                    self._path,
+                )
+                return
+            if log_of(self._path).exists():
+                return
+        except FileNotFoundError:
+            pass
+        logger.error("%s or its log was deleted while in use; writing it anew", self._path)
+        try:
+            database_file.write_anew(self._db, self._path)
+            self._let_go()
+            self._db = self._open()
+        except (OSError, sqlite3.Error) as error:
+            self._is_lost = True
+            logger.error("%s: cannot be written anew: %s", self._path, error)
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
-            if self._db is not None:
-                self._db.close()
-            database_file.clear_up(self._path)
+        if self._db is not None:
+            self._db.close()
+        database_file.clear_up(self._path)
 
     def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         try:

@@ -150,7 +150,7 @@ def rebuild(path: Path, *, fill: Callable[[Path, Iterator[StoredRow]], None]) ->
 
 
 def write_anew(db: sqlite3.Connection, path: Path) -> None:
-    """Bring back a file that was deleted while in use, and close the connection.
+    """Bring back a file that was deleted while in use; the connection is still to the deleted one.
 
     Raises:
         OSError, sqlite3.Error: It cannot be written.
@@ -159,7 +159,6 @@ def write_anew(db: sqlite3.Connection, path: Path) -> None:
     with closing(sqlite3.connect(fresh)) as copy:
         db.backup(copy)
     sync(fresh)
-    db.close()
     for companion in _companions(path):
         companion.unlink(missing_ok=True)
     fresh.replace(path)

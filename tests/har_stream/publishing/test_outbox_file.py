@@ -300,6 +300,23 @@ def test_a_disk_that_fills_costs_no_event_that_was_kept(
     outbox.close()
 
 
+def test_what_cannot_be_read_keeps_nothing_back_on_a_full_disk_either(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with tiny_disk(disk, 200_000):
+        outbox = Outbox(disk / "outbox.db")
+        kept = [_append(outbox) for _ in range(20)]
+        _run(outbox, "UPDATE events SET event = '{' WHERE seq = 7")
+        filler = fill_up(disk)
+        while event := _append(outbox):
+            kept.append(event)
+        del kept[6]
+        assert [p.event for p in outbox.pending(limit=5000)] == kept
+        filler.unlink()
+        assert [p.event for p in outbox.pending(limit=5000)] == kept
+        assert _set_aside(outbox) == [b"{"]
+        outbox.close()
+
+
 def test_a_limit_on_files_is_met_as_a_full_disk_is(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -129,6 +129,7 @@ def test_a_file_deleted_while_in_use_comes_back(path: Path) -> None:
     db.execute("INSERT INTO kept (said) VALUES ('new')")
     path.unlink()
     database_file.write_anew(db, path)
+    db.close()
     with closing(sqlite3.connect(path)) as read:
         assert read.execute("SELECT COUNT(*) FROM kept").fetchone() == (101,)
 
