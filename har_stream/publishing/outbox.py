@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from har_stream.config.ids import is_id
 from har_stream.core.activity import Change
@@ -34,6 +33,8 @@ REPLAY_EVENTS = 100
 _SELECT = "SELECT position, camera, seq, CAST(event AS BLOB) FROM events"
 _LARGEST = 2**63 - 1
 """SQLite's largest whole number; a message may hold a larger one."""
+
+_Row = tuple[int, str, int, bytes]  # as `_SELECT` gives it; a damaged file may hold anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,31 +216,34 @@ class Outbox:
 
     def _read(self, query: str, values: tuple[object, ...], *, costs: str) -> list[Pending]:
         """Read events; what cannot be read is set aside, so that it is in nobody's way."""
-        rows: list[tuple[Any, ...]] = self._file.attempt(
+        rows: list[_Row] = self._file.attempt(
             lambda db: db.execute(query, values).fetchall(), otherwise=[], costs=costs
         )
         found: list[Pending] = []
-        bad: list[tuple[tuple[Any, ...], str]] = []
+        bad: list[tuple[_Row, str]] = []
         for row in rows:
-            position, *event = row
+            position, camera, seq, event = row
             try:
-                found.append(Pending(position, read_event(*event)))
+                found.append(Pending(position, read_event(camera, seq, event)))
             except MessageError as error:
                 bad.append((row, str(error)))
+        if bad and self._set_aside(bad):
+            return self._read(query, values, costs=costs)  # there may be room for more now
+        return found
 
-        def put_away(db: sqlite3.Connection) -> int:
+    def _set_aside(self, bad: list[tuple[_Row, str]]) -> bool:
+        """Take rows out of the way; false where the disk does not take it."""
+
+        def move(db: sqlite3.Connection) -> bool:
             for (position, camera, seq, event), why in bad:
                 set_aside(db, camera=camera, seq=seq, event=event, why=why)
                 db.execute("DELETE FROM events WHERE position = ?", (position,))
-            return len(bad)
+            return True
 
-        if not bad:
-            return found
-        n_away = self._file.attempt(put_away, otherwise=0, costs="what cannot be read stays")
-        if not n_away:
-            return found
-        self._n_events -= n_away
-        self._n_set_aside += n_away
+        if not self._file.attempt(move, otherwise=False, costs="what cannot be read stays"):
+            return False
+        self._n_events -= len(bad)
+        self._n_set_aside += len(bad)
         (_, camera, seq, _), why = bad[0]
         logger.error(
             "%s: event %s of camera %s (%s) cannot be read and is set aside in it, %s so far; "
@@ -250,7 +254,7 @@ class Outbox:
             why,
             self._n_set_aside,
         )
-        return self._read(query, values, costs=costs)
+        return True
 
     def _insert(
         self, db: sqlite3.Connection, change: Change, *, node: str, camera: str, room: str | None
