@@ -64,7 +64,6 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     from har_stream.publishing.event_log import EventLog
     from har_stream.publishing.node_stats import Statistics
     from har_stream.publishing.outbox import Outbox
-    from har_stream.publishing.prometheus import MetricsServer
     from har_stream.publishing.publisher import Publisher, open_connection
     from har_stream.recognition.recogniser import Recogniser
 
@@ -112,6 +111,8 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             is_alive=lambda: pipeline.is_alive,
         )
         if settings.metrics_port is not None:
+            from har_stream.publishing.prometheus import MetricsServer
+
             port = settings.metrics_port
             stack.enter_context(MetricsServer(port, statistics=statistics, health=publisher.health))
         publisher.start(fail_fast=options.fail_fast)

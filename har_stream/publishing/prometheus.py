@@ -1,57 +1,63 @@
-"""`/metrics` for Prometheus and `/healthz` for whoever restarts things; on loopback, if asked for.
-
-The text format is that of Prometheus, version 0.0.4; nine counters need no library.
-"""
+"""`/metrics` for Prometheus and `/healthz` for whoever restarts things; on loopback only."""
 
 import json
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Self
+
+from prometheus_client import CollectorRegistry, MetricsHandler
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from har_stream.core.errors import InputError
 from har_stream.publishing.health import Health
 from har_stream.publishing.node_stats import Statistics
 
 HOST = "127.0.0.1"
+_COUNTS = {
+    "frames": ("n_in", "Frames decoded."),
+    "frames_dropped": ("n_dropped", "Sampled frames that a newer one replaced."),
+    "camera_reconnects": ("n_reconnects", "Times that a lost camera came back."),
+    "camera_stalls": ("n_stalls", "Times that a camera stopped or froze."),
+}
 
 
-def exposition(statistics: Statistics, health: Health) -> str:
-    """Write all metrics in Prometheus' text format."""
-    return "".join(f"{line}\n" for line in _lines(statistics, health))
+class _NodeCollector(Collector):
+    """Makes the metrics anew for each scrape."""
 
+    def __init__(self, statistics: Statistics, health: Callable[[], Health]) -> None:
+        self._statistics = statistics
+        self._health = health
 
-def _lines(statistics: Statistics, health: Health) -> Iterator[str]:
-    counters = {
-        "frames": ("n_in", "Frames decoded."),
-        "frames_dropped": ("n_dropped", "Sampled frames that a newer one replaced."),
-        "camera_reconnects": ("n_reconnects", "Times that a lost camera came back."),
-        "camera_stalls": ("n_stalls", "Times that a camera stopped or froze."),
-    }
-    for name, (attribute, about) in counters.items():
-        yield from _head(f"har_{name}_total", "counter", about)
-        for camera, counts in statistics.counts.items():
-            yield f'har_{name}_total{{camera="{camera}"}} {getattr(counts, attribute)}'
-    yield from _head("har_camera_up", "gauge", "Whether the camera delivers.")
-    for camera, is_up in health.cameras.items():
-        yield f'har_camera_up{{camera="{camera}"}} {int(is_up)}'
-    yield from _head(
-        "har_decision_latency_ms", "summary", "From a frame's arrival to its decision."
-    )
-    for quantile, value in zip(("0.5", "0.95"), statistics.latencies_ms(), strict=True):
-        yield f'har_decision_latency_ms{{quantile="{quantile}"}} {value}'
-    yield f"har_decision_latency_ms_count {statistics.n_processed}"
-    yield from _head("har_broker_connected", "gauge", "Whether the broker is there.")
-    yield f"har_broker_connected {int(health.connected)}"
-    yield from _head("har_outbox_depth", "gauge", "Events that the broker has not taken.")
-    yield f"har_outbox_depth {health.outbox_depth}"
-    yield from _head("har_malformed_messages_total", "counter", "Messages that made no sense.")
-    yield f"har_malformed_messages_total {health.n_malformed}"
-
-
-def _head(name: str, kind: str, about: str) -> tuple[str, str]:
-    return f"# HELP {name} {about}", f"# TYPE {name} {kind}"
+    def collect(self) -> Iterator[Metric]:
+        statistics, health = self._statistics, self._health()
+        for name, (attribute, about) in _COUNTS.items():
+            counter = CounterMetricFamily(f"har_{name}", about, labels=["camera"])
+            for camera, counts in statistics.counts.items():
+                counter.add_metric([camera], getattr(counts, attribute))
+            yield counter
+        up = GaugeMetricFamily("har_camera_up", "Whether the camera delivers.", labels=["camera"])
+        for camera, is_up in health.cameras.items():
+            up.add_metric([camera], is_up)
+        yield up
+        # The library's own summary knows no quantiles.
+        name = "har_decision_latency_ms"
+        latency = Metric(name, "From a frame's arrival to its decision.", "summary")
+        for quantile, value in zip(("0.5", "0.95"), statistics.latencies_ms(), strict=True):
+            latency.add_sample(name, {"quantile": quantile}, value)
+        latency.add_sample(f"{name}_count", {}, statistics.n_processed)
+        yield latency
+        yield GaugeMetricFamily(
+            "har_broker_connected", "Whether the broker is there.", health.connected
+        )
+        yield GaugeMetricFamily(
+            "har_outbox_depth", "Events that the broker has not taken.", health.outbox_depth
+        )
+        yield CounterMetricFamily(
+            "har_malformed_messages", "Messages that made no sense.", health.n_malformed
+        )
 
 
 class MetricsServer:
@@ -67,35 +73,34 @@ class MetricsServer:
     """
 
     def __init__(self, port: int, *, statistics: Statistics, health: Callable[[], Health]) -> None:
-        class Pages(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                now = health()
-                if self.path == "/metrics":
-                    self._answer(
-                        HTTPStatus.OK, "text/plain; version=0.0.4", exposition(statistics, now)
-                    )
-                elif self.path == "/healthz":
-                    status = HTTPStatus.OK if now.is_well else HTTPStatus.SERVICE_UNAVAILABLE
-                    page = {
-                        "well": now.is_well,
-                        "alive": now.alive,
-                        "broker": now.connected,
-                        "cameras": now.cameras,
-                    }
-                    self._answer(status, "application/json", json.dumps(page))
+        metrics = CollectorRegistry()
+        metrics.register(_NodeCollector(statistics, health))
+
+        class Pages(MetricsHandler):
+            registry = metrics
+
+            def do_GET(self) -> None:  # noqa: N802 -- named by http.server
+                page = self.path.partition("?")[0]
+                if page == "/metrics":
+                    super().do_GET()
+                elif page == "/healthz":
+                    self._answer_health(health())
                 else:
                     self.send_error(HTTPStatus.NOT_FOUND, "there are /metrics and /healthz")
 
-            def _answer(self, status: HTTPStatus, kind: str, page: str) -> None:
-                content = page.encode()
-                self.send_response(status)
-                self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            def _answer_health(self, now: Health) -> None:
+                page = {
+                    "well": now.is_well,
+                    "alive": now.alive,
+                    "broker": now.connected,
+                    "cameras": now.cameras,
+                }
+                content = json.dumps(page).encode()
+                self.send_response(HTTPStatus.OK if now.is_well else HTTPStatus.SERVICE_UNAVAILABLE)
+                self.send_header("Content-Type", "application/json; charset=utf-8")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing: a scrape every few seconds is no news."""
 
         try:
             self._server = ThreadingHTTPServer((HOST, port), Pages)
