@@ -1,7 +1,9 @@
 """OpenCV's video capture, kept quiet: FFmpeg's own log lines repeat per frame and name URLs."""
 
+import ctypes
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,11 @@ from har_stream.core.url import openable
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # we say it in one line
 
+MAX_ALLOC_BYTES = 1 << 27
+"""FFmpeg keeps a part of a stream until its end comes, up to 2 GB; an 8k frame takes 50 MB, and the
+index of a file of two days at 30 frames a second as much as this."""
+MAX_PIXELS = 3840 * 2160
+"""Larger images are made smaller at once: several of each camera are kept, 100 MB each at 8k."""
 ASSUMED_FPS = 25.0
 """For a source that states neither timestamps nor a believable rate."""
 _TEXT_ART = cv2.VideoWriter.fourcc(*"ansi")
@@ -66,6 +73,11 @@ def convert(opened: cv2.VideoCapture) -> Image:
     converted, image = opened.retrieve()
     if not converted:
         raise RuntimeError("a grabbed frame cannot be converted")
+    height_px, width_px = image.shape[:2]
+    shrinks_by = math.ceil(math.sqrt(height_px * width_px / MAX_PIXELS))
+    if shrinks_by > 1:
+        smaller_px = (max(1, width_px // shrinks_by), max(1, height_px // shrinks_by))
+        image = cv2.resize(image, smaller_px, interpolation=cv2.INTER_AREA)
     return image  # type: ignore[return-value]
 
 
@@ -88,3 +100,17 @@ def is_video(opened: cv2.VideoCapture, path: Path) -> bool:
         return True
     probe = open_url(str(path))  # JPEG after JPEG is a video too
     return probe is not None and probe.grab() and probe.grab()
+
+
+def _bound_ffmpeg() -> None:
+    """Have FFmpeg refuse to allocate more than `MAX_ALLOC_BYTES` at once.
+
+    OpenCV has no option for it, so the library that it has loaded is asked itself (Linux).
+    """
+    maps = Path("/proc/self/maps")
+    library = re.search(r"/\S*/libavutil\S*", maps.read_text()) if maps.exists() else None
+    if library is not None:
+        ctypes.CDLL(library[0]).av_max_alloc(ctypes.c_size_t(MAX_ALLOC_BYTES))
+
+
+_bound_ffmpeg()
