@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from har_stream.config import yaml_file
 from har_stream.config.camera import ThresholdSettings
+from har_stream.config.yaml_file import read_yaml
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 
@@ -220,7 +220,7 @@ def read_config(path: Path) -> RunConfig:
     Raises:
         InputError: With file, line and remedy.
     """
-    return yaml_file.read(path, RunConfig)
+    return read_yaml(path, RunConfig)
 
 
 def check_size(clip: ClipSpec, *, of: str, least_px: int = 1, least_frames: int = 1) -> None:

@@ -220,13 +220,13 @@ def shipped_names() -> list[str]:
     return sorted(found.parent.name for found in SHIPPED.glob(f"*/{MANIFEST}"))
 
 
-def load_named(name_or_path: str, *, state_dir: Path) -> Bundle:
+def load_named_bundle(name_or_path: str, *, state_dir: Path) -> Bundle:
     """Load a bundle by its path or name: a person's own comes before a shipped one.
 
     Raises:
         InputError: There is none, or it cannot be used.
     """
-    return load(find(name_or_path, own=bundles_dir(state_dir)))
+    return load_bundle(find_bundle(name_or_path, own=bundles_dir(state_dir)))
 
 
 def read_named_manifest(name_or_path: str, *, state_dir: Path) -> Manifest:
@@ -235,10 +235,10 @@ def read_named_manifest(name_or_path: str, *, state_dir: Path) -> Manifest:
     Raises:
         InputError: There is none, or it cannot be read.
     """
-    return _read_manifest(find(name_or_path, own=bundles_dir(state_dir)))[0]
+    return _read_manifest(find_bundle(name_or_path, own=bundles_dir(state_dir)))[0]
 
 
-def find(name_or_path: str, *, own: Path | None = None) -> Path:
+def find_bundle(name_or_path: str, *, own: Path | None = None) -> Path:
     """Find a bundle by path, by name among a person's own, or by name in the package.
 
     Raises:
@@ -257,7 +257,7 @@ def find(name_or_path: str, *, own: Path | None = None) -> Path:
     raise InputError(f"no bundle {name_or_path!r}: give a bundle folder or one of {names}")
 
 
-def load(path: Path) -> Bundle:
+def load_bundle(path: Path) -> Bundle:
     """Read and check a bundle; its networks are read later, by the engine that runs them.
 
     Raises:
@@ -273,7 +273,7 @@ def load(path: Path) -> Bundle:
     return Bundle(path, manifest, manifest_hash, brought=brought)
 
 
-def save(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+def save_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
     """Write a bundle whole or not at all: an older one is replaced only by a complete new one."""
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     manifest = manifest.model_copy(update={"sha256": hashes})
@@ -287,7 +287,7 @@ def save(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
         if path.exists():
             path.rename(Path(made) / "old")
         new.rename(path)
-    return load(path)
+    return load_bundle(path)
 
 
 def _read_manifest(folder: Path) -> tuple[Manifest, str]:

@@ -18,8 +18,7 @@ from typing import Self
 
 import numpy as np
 
-from har_stream.bundles import bundle
-from har_stream.bundles.bundle import Bundle
+from har_stream.bundles.bundle import DEFAULT, Bundle, load_named_bundle
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
@@ -114,8 +113,8 @@ def check_state_dir(settings: Settings) -> CheckResult:
 def check_bundle(settings: Settings) -> tuple[Bundle | None, list[CheckResult]]:
     """Load the bundle, start its engine and have it decide on a blank window."""
     try:
-        name = settings.bundle or bundle.DEFAULT
-        loaded = bundle.load_named(name, state_dir=settings.state_dir)
+        name = settings.bundle or DEFAULT
+        loaded = load_named_bundle(name, state_dir=settings.state_dir)
     except InputError as error:
         remedy = "har-stream --list-bundles names those that there are"
         return None, [CheckResult.from_error("bundle", error, remedy=remedy)]

@@ -164,10 +164,10 @@ def _stop_on_signals(pipeline: "Pipeline") -> None:
 
 
 def _load_bundle(settings: "Settings") -> "Bundle":
-    from har_stream.bundles import bundle
+    from har_stream.bundles.bundle import DEFAULT, load_named_bundle
 
-    name = settings.bundle or bundle.DEFAULT
-    loaded = bundle.load_named(name, state_dir=settings.state_dir)
+    name = settings.bundle or DEFAULT
+    loaded = load_named_bundle(name, state_dir=settings.state_dir)
     if settings.bundle is None:
         logger.info(
             "no bundle given, so %s: it knows %s, all else is unknown; "
@@ -207,13 +207,13 @@ def _forget(settings: "Settings") -> None:
 
 
 def _list_bundles(settings: "Settings") -> None:
-    from har_stream.bundles import bundle
+    from har_stream.bundles.bundle import MANIFEST, SHIPPED, load_bundle, shipped_names
 
-    own = sorted(bundles_dir(settings.state_dir).glob(f"*/{bundle.MANIFEST}"))
-    shipped = [bundle.SHIPPED / name for name in bundle.shipped_names()]
+    own = sorted(bundles_dir(settings.state_dir).glob(f"*/{MANIFEST}"))
+    shipped = [SHIPPED / name for name in shipped_names()]
     for path in [*shipped, *(manifest.parent for manifest in own)]:
         try:
-            manifest = bundle.load(path).manifest
+            manifest = load_bundle(path).manifest
         except InputError as error:
             print(f"{path.name:20} cannot be used: {error}")
         else:

@@ -119,10 +119,10 @@ def read_settings(options: argparse.Namespace) -> "Settings":
     Raises:
         InputError: The file or a flag is not valid.
     """
-    from har_stream.config import settings
+    from har_stream.config.settings import Settings, load_settings, override_settings
 
     path = options.check_config or options.config
-    loaded = settings.load(path) if path else settings.Settings()
+    loaded = load_settings(path) if path else Settings()
     plain = ("bundle", "engine", "node", "home", "state_dir", "metrics_port", "log_level")
     flags: dict[str, Any] = {name: getattr(options, name) for name in plain}
     cameras = [{"source": source} for source in options.camera or ()]
@@ -131,7 +131,7 @@ def read_settings(options: argparse.Namespace) -> "Settings":
         cameras = [{**camera, "room": options.room} for camera in cameras]
     flags |= {"cameras": cameras or None}
     flags |= {"broker": {"url": options.broker} if options.broker else None}
-    return settings.override(loaded, {key: flag for key, flag in flags.items() if flag is not None})
+    return override_settings(loaded, {key: flag for key, flag in flags.items() if flag is not None})
 
 
 def _instant(text: str) -> datetime:

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from har_stream.config import yaml_file
 from har_stream.config.broker import BrokerSettings
 from har_stream.config.camera import CameraSettings
 from har_stream.config.forecast import ForecastSettings
 from har_stream.config.ids import Id, as_id
 from har_stream.config.section import Section, UserPath, refuse_twins
 from har_stream.config.state_dir import default_state_dir
+from har_stream.config.yaml_file import problems, read_yaml
 from har_stream.core.errors import InputError
 
 
@@ -49,17 +49,17 @@ class Settings(Section):
         return self
 
 
-def load(path: Path) -> Settings:
+def load_settings(path: Path) -> Settings:
     """Read settings from a YAML file.
 
     Raises:
         InputError: With file, line, the offending key or value, and the nearest valid key; one
             line for each problem.
     """
-    return yaml_file.read(path, Settings)
+    return read_yaml(path, Settings)
 
 
-def override(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+def override_settings(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     """Return the settings with other values for some of their keys.
 
     Args:
@@ -76,4 +76,4 @@ def override(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        raise InputError("; ".join(yaml_file.problems(error))) from error
+        raise InputError("; ".join(problems(error))) from error

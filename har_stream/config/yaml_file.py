@@ -23,7 +23,7 @@ _BAD_VALUE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
 Location = tuple[str | int, ...]
 
 
-def read(path: Path, model: type[Model]) -> Model:
+def read_yaml(path: Path, model: type[Model]) -> Model:
     """Read a file; an empty one means every default.
 
     Raises:

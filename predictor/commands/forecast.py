@@ -131,9 +131,9 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
-    from har_stream.config.settings import Settings, load, override
+    from har_stream.config.settings import Settings, load_settings, override_settings
 
-    loaded = load(options.config) if options.config else Settings()
+    loaded = load_settings(options.config) if options.config else Settings()
     forecast = {
         "model": options.model,
         "path": options.model_path,
@@ -151,7 +151,7 @@ def _settings(options: argparse.Namespace) -> "Settings":
     }
     for name, section in sections.items():
         flags[name] = {key: value for key, value in section.items() if value is not None} or None
-    return override(loaded, {key: flag for key, flag in flags.items() if flag is not None})
+    return override_settings(loaded, {key: flag for key, flag in flags.items() if flag is not None})
 
 
 def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal") -> None:

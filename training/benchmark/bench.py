@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import DEFAULT, find_bundle, load_bundle
 from har_stream.core.atomic_file import check_folder, writing
 from har_stream.core.command import run_command
 
@@ -126,7 +126,7 @@ def _measure_steps(effort: Effort, follow: Follow) -> Figures:
 def _measure_streams(folder: Path, effort: Effort, follow: Follow) -> Figures:
     from training.benchmark import service, stream
 
-    loaded = bundle.load(bundle.find(bundle.DEFAULT))
+    loaded = load_bundle(find_bundle(DEFAULT))
     pipeline, cameras = {}, {}
     for name, size in SIZES.items():
         film = stream.make_video(

@@ -8,8 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from har_stream.bundles import bundle
-from har_stream.bundles.bundle import Bundle
+from har_stream.bundles.bundle import Bundle, find_bundle, load_bundle
 from har_stream.core.frame import Frame
 from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.recogniser import Recogniser
@@ -35,7 +34,7 @@ def measure_steps(
     Returns:
         Milliseconds of a decision per new frame: `loop_ms`, `tf_function_ms`, `hop1_ms`, `hop5_ms`.
     """
-    loaded = bundle.load(bundle.find(BUNDLES[network]))
+    loaded = load_bundle(find_bundle(BUNDLES[network]))
     paths = _slow_paths(loaded, network) | _step_paths(loaded)
     taken: dict[str, list[float]] = {name: [] for name in paths}
     for name, path in paths.items():

@@ -169,12 +169,12 @@ def _with_options(config: "RunConfig", options: argparse.Namespace) -> "RunConfi
 
 
 def _evaluate(options: argparse.Namespace, command: str) -> None:
-    from har_stream.bundles import bundle
+    from har_stream.bundles.bundle import load_named_bundle
     from training.evaluation.clips import chosen_clips, evaluate_bundle, split_names
 
     if options.json:
         check_folder(options.json)
-    loaded = bundle.load_named(options.bundle, state_dir=default_state_dir())
+    loaded = load_named_bundle(options.bundle, state_dir=default_state_dir())
     data = _data_of(options)
     groups = split_names(options.groups)
     scores = evaluate_bundle(loaded, data, groups=groups)

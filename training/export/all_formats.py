@@ -13,8 +13,7 @@ from typing import Any
 
 import keras
 
-from har_stream.bundles import bundle
-from har_stream.bundles.bundle import Bundle, Manifest
+from har_stream.bundles.bundle import MANIFEST, Bundle, Manifest, save_bundle
 from har_stream.core.atomic_file import replacing, writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
@@ -84,11 +83,11 @@ def export_run(
             for each in FORMATS
         ]
         files = {path.name: path.read_bytes() for path in made[weights].path.iterdir()}
-    del files[bundle.MANIFEST]
+    del files[MANIFEST]
     with writing(record.folder):
         with replacing(record.folder / run_folder.FORMATS) as file:
             json.dump(rows, file, indent=1)
-        return bundle.save(_place(record.folder, weights), made[weights].manifest, files), rows
+        return save_bundle(_place(record.folder, weights), made[weights].manifest, files), rows
 
 
 def discard_exports(folder: Path) -> None:

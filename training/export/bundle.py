@@ -10,8 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.bundles import bundle
-from har_stream.bundles.bundle import Bundle, Format, Manifest, Outside, Role
+from har_stream.bundles.bundle import Bundle, Format, Manifest, Outside, Role, save_bundle
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.recognition.engines.litert import LiteRtEngine
@@ -90,9 +89,9 @@ def export_bundle(
         }
     )
     with tempfile.TemporaryDirectory() as folder:
-        candidate = bundle.save(Path(folder) / "candidate", manifest, files)
+        candidate = save_bundle(Path(folder) / "candidate", manifest, files)
         check_parity(candidate, expected=model.predict(seen, verbose=0), clips=clips)
-    return bundle.save(path, manifest, files)
+    return save_bundle(path, manifest, files)
 
 
 def check_parity(candidate: Bundle, *, expected: NDArray[Any], clips: NDArray[np.float32]) -> None:

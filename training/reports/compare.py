@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import load_bundle
 from har_stream.core.errors import InputError
 from predictor.evaluation.metrics import group_interval
 from training import run_folder
@@ -92,7 +92,7 @@ def compare(entries: Sequence[Entry]) -> dict[str, Any]:
 
 def _row(entry: Entry) -> dict[str, Any]:
     first = entry.runs[0]
-    loaded = bundle.load(first.folder / run_folder.BUNDLE)
+    loaded = load_bundle(first.folder / run_folder.BUNDLE)
     work, taken = compute_cost.count_compute(loaded), speed.measure_speed(loaded)
     accuracy, (low, high) = _accuracy(entry)
     return {

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import load_bundle
 from har_stream.core.atomic_file import replacing, replacing_file
 from har_stream.core.errors import InputError
 from training import run_folder
@@ -28,7 +28,7 @@ def write_report(folder: Path) -> Path:
         InputError: The folder holds no finished run, or cannot be written to.
     """
     record = run_folder.read_run(folder)
-    loaded = bundle.load(folder / run_folder.BUNDLE)
+    loaded = load_bundle(folder / run_folder.BUNDLE)
     found = make_findings(
         record,
         exported=loaded.manifest,

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from support.bundles.manifest_builder import manifest
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import read_named_manifest
 from har_stream.core.errors import InputError
 
 CONFUSION = ((0.8, 0.1, 0.1), (0.2, 0.7, 0.1), (0.0, 0.0, 1.0))
 
 
 def test_the_confusion_matrix_by_label_is_the_one_in_the_manifest(tmp_path: Path) -> None:
-    shipped = bundle.read_named_manifest("sim-home", state_dir=tmp_path)
+    shipped = read_named_manifest("sim-home", state_dir=tmp_path)
     confusion = shipped.confusion_by_label()
     assert shipped.confusion is not None
     assert tuple(confusion) == shipped.labels
@@ -26,7 +26,7 @@ def test_a_manifest_alone_tells_its_confusion(tmp_path: Path) -> None:
     """Where only the forecaster runs, no network has to lie beside it."""
     mine = manifest(confusion=CONFUSION, networks={"encoder": {"keras": "encoder.keras"}})
     (tmp_path / "manifest.json").write_text(mine.model_dump_json())
-    assert bundle.read_named_manifest(str(tmp_path), state_dir=tmp_path) == mine
+    assert read_named_manifest(str(tmp_path), state_dir=tmp_path) == mine
 
 
 WITHOUT = manifest().model_dump(mode="json")
@@ -47,4 +47,4 @@ def test_a_bundle_without_a_confusion_matrix_is_told(
     if text is not None:
         (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(InputError, match=words):
-        bundle.read_named_manifest(str(tmp_path), state_dir=tmp_path).confusion_by_label()
+        read_named_manifest(str(tmp_path), state_dir=tmp_path).confusion_by_label()

@@ -15,21 +15,21 @@ import pytest
 from support.files.mutations import mutate
 from support.processes.measured import run_python
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import MANIFEST, SHIPPED, load_bundle
 from har_stream.core.errors import InputError
 from har_stream.recognition.recogniser import Recogniser
 
-VALID = bundle.SHIPPED / "lrcn-ucf"
+VALID = SHIPPED / "lrcn-ucf"
 NETWORKS = ("encoder.tflite", "advance.tflite")
 OPEN = """
 import pathlib, sys, time
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import load_bundle
 from har_stream.core.errors import InputError
 from har_stream.recognition.recogniser import Recogniser
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     began_s = time.monotonic()
     try:
-        Recogniser(bundle.load(path), engine=sys.argv[2])
+        Recogniser(load_bundle(path), engine=sys.argv[2])
         print(f"{time.monotonic() - began_s:.1f} s: {path.name}: USED")
     except InputError as error:
         print(f"{time.monotonic() - began_s:.1f} s: {path.name}: {error}")
@@ -40,11 +40,11 @@ def _say(**fields: Any) -> Callable[[Path], None]:
     """Have the manifest say something else; a mapping changes the keys of its part."""
 
     def change(folder: Path) -> None:
-        manifest = json.loads((folder / bundle.MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text())
         for key, value in fields.items():
             is_part = isinstance(value, dict) and value
             manifest[key] = {**manifest[key], **value} if is_part else value
-        (folder / bundle.MANIFEST).write_text(json.dumps(manifest))
+        (folder / MANIFEST).write_text(json.dumps(manifest))
 
     return change
 
@@ -65,12 +65,12 @@ def _huge(path: Path) -> None:
 
 
 def _huge_manifest(folder: Path) -> None:
-    with (folder / bundle.MANIFEST).open("ab") as file:
+    with (folder / MANIFEST).open("ab") as file:
         file.truncate(50 << 30)
 
 
 def _deep_manifest(folder: Path) -> None:
-    (folder / bundle.MANIFEST).write_text("[" * 1_000_000)
+    (folder / MANIFEST).write_text("[" * 1_000_000)
 
 
 ROLES = {"encoder": {"litert": "encoder.tflite"}, "advance": {"litert": "advance.tflite"}}
@@ -164,15 +164,13 @@ def test_mutations_of_a_valid_bundle(tmp_path: Path, n: int) -> None:
     for seed in range(n):
         folder = tmp_path / str(seed)
         shutil.copytree(VALID, folder)
-        target = folder / (
-            random.Random(seed).choice(NETWORKS[:2]) if seed % 2 else bundle.MANIFEST
-        )
+        target = folder / (random.Random(seed).choice(NETWORKS[:2]) if seed % 2 else MANIFEST)
         target.write_bytes(mutate(target.read_bytes(), seed))
         if seed % 2:
             _rehash(target)
         began_s = time.monotonic()
         try:
-            Recogniser(bundle.load(folder), engine="litert")
+            Recogniser(load_bundle(folder), engine="litert")
             counts["used"] += 1
         except InputError as error:
             assert "\n" not in str(error)
@@ -187,7 +185,7 @@ def test_mutations_of_a_valid_bundle(tmp_path: Path, n: int) -> None:
 def _rehash(network: Path) -> None:
     """Have the manifest agree with a changed file, as a stranger would."""
     sha256 = hashlib.sha256(network.read_bytes()).hexdigest()
-    path = network.parent / bundle.MANIFEST
+    path = network.parent / MANIFEST
     manifest = json.loads(path.read_text())
     manifest["sha256"][network.name] = sha256
     path.write_text(json.dumps(manifest))

@@ -9,8 +9,8 @@ import pytest
 from keras import layers, ops
 from support.bundles.random_bundle import LABELS, random_manifest
 
-from har_stream.bundles import bundle, weights
-from har_stream.bundles.bundle import Bundle, Outside
+from har_stream.bundles import weights
+from har_stream.bundles.bundle import Bundle, Outside, load_bundle, save_bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
@@ -51,7 +51,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
             "outside": {"summing.tflite": outside},
         }
     )
-    return bundle.save(tmp_path / "made", manifest, {"advance.tflite": to_litert(head)})
+    return save_bundle(tmp_path / "made", manifest, {"advance.tflite": to_litert(head)})
 
 
 def test_every_camera_has_the_backbones_states_and_they_begin_anew_as_trained(
@@ -77,7 +77,7 @@ def test_a_backbone_that_is_missing_or_another_is_told_with_the_command_that_bri
 ) -> None:
     (tmp_path / "weights/summing/any-name.tflite").write_bytes(b"another")
     with pytest.raises(InputError, match=f"needs summing.tflite, .* bring it: {BRING}$"):
-        bundle.load(made.path)
+        load_bundle(made.path)
 
 
 def test_weights_are_found_by_path_and_by_name_and_never_made_up(

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from support.broker.real_broker import Mosquitto, free_port, listening
 from support.processes.stream_process import eager_copy, shipped_bundle, write_video
 from support.video.video_source import MjpegServer, grey
 
+from har_stream.bundles import weights
 from har_stream.bundles.bundle import MANIFEST
 from har_stream.commands import stream
 from har_stream.commands.check import CheckResult, check_camera, check_clock, discovery_result
@@ -73,6 +76,7 @@ def test_all_is_well(check, mosquitto: Mosquitto, video: Path, tmp_path: Path) -
         (["--camera", "9"], "camera cam9", "9: cannot be opened; [a-z]"),
         (["--bundle", "absent"], "bundle", "no bundle 'absent'.*give a bundle folder"),
         (["--engine", "keras", "--bundle", "{litert}"], "engine", "; take --engine litert"),
+        (["--bundle", "{cold}"], "bundle", "temperature: .*; export the bundle anew"),
         (["--bundle", "{nonsense}"], "engine", "computes nonsense; export the bundle anew"),
         (["--broker", "mqtt://127.0.0.1:{port}"], "mqtt", "does not answer: .*; see that it runs"),
         (["--broker", "localhost"], "mqtt", "mqtt://host:1883 or mqtts://host:8883 expected"),
@@ -85,7 +89,7 @@ def test_what_is_wrong_is_named_and_alone(
 ) -> None:
     (tmp_path / "empty.yaml").write_text("{}")
     places = {"port": free_port(), "video": video, "empty": tmp_path / "empty.yaml"}
-    for kind in ("litert", "nonsense"):
+    for kind in ("litert", "cold", "nonsense"):
         if f"{{{kind}}}" in flags:
             places[kind] = _altered_bundle(tmp_path / kind, kind)
     with listening(mosquitto.port, "homeassistant/#"):
@@ -97,15 +101,34 @@ def test_what_is_wrong_is_named_and_alone(
 
 
 def _altered_bundle(path: Path, kind: str) -> Path:
-    """A bundle without files for Keras, or one whose calibration divides by next to nothing."""
+    """A bundle without files for Keras, one with no sane temperature, or one with NaN weights."""
     manifest = json.loads((eager_copy(path) / MANIFEST).read_text())
-    if kind == "nonsense":
-        manifest["calibration"]["temperature"] = 5e-324
-    else:
-        for files in manifest["networks"].values():
-            files.pop("keras")
+    match kind:
+        case "litert":
+            for files in manifest["networks"].values():
+                files.pop("keras")
+        case "cold":
+            manifest["calibration"]["temperature"] = 5e-324
+        case "nonsense":
+            name = manifest["networks"]["advance"]["litert"]
+            _spoil_weights(path / name)
+            manifest["sha256"][name] = weights.hash_of(path / name)
     (path / MANIFEST).write_text(json.dumps(manifest))
     return path
+
+
+def _spoil_weights(path: Path) -> None:
+    """Put NaN in place of all large constants of a network."""
+    network = Interpreter(model_path=str(path))
+    content = path.read_bytes()
+    for tensor in network.get_tensor_details():
+        try:
+            constant = network.get_tensor(tensor["index"])
+        except ValueError:  # not a constant: it has no value before a run
+            continue
+        if constant.dtype == np.float32 and constant.size > 8:
+            content = content.replace(constant.tobytes(), np.full_like(constant, np.nan).tobytes())
+    path.write_bytes(content)
 
 
 def test_a_live_camera_is_watched(mosquitto: Mosquitto) -> None:

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from support.repository import ROOT
 
-from har_stream.config import settings
 from har_stream.config.forecast import ForecastSettings, RuleSettings
+from har_stream.config.settings import load_settings
 from har_stream.core.errors import InputError
 
 EXAMPLE = ROOT / "configs" / "har-forecast.yaml"
@@ -20,9 +20,9 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_the_example_loads_as_it_is_and_with_every_key_set(config: Path) -> None:
-    (rule,) = settings.load(EXAMPLE).forecast.rules
+    (rule,) = load_settings(EXAMPLE).forecast.rules
     config.write_text(re.sub(r"(?m)^(\s*)#(?=\S)", r"\1", EXAMPLE.read_text()))
-    (full,) = settings.load(config).forecast.rules
+    (full,) = load_settings(config).forecast.rules
     assert full == rule.model_copy(update={"release": 0.6}), "the values shown are the defaults"
     told = yaml.safe_load(config.read_text())["forecast"]
     assert told.keys() == ForecastSettings.model_fields.keys()
@@ -48,10 +48,10 @@ def test_rules_that_make_no_sense(config: Path, rules: list[str], words: str) ->
     told = "".join(f"    - {{{rule}}}\n" for rule in rules)
     config.write_text(f"forecast:\n  rules:\n{told}")
     with pytest.raises(InputError, match=words):
-        settings.load(config)
+        load_settings(config)
 
 
 def test_a_bare_on_means_the_word(config: Path) -> None:
     config.write_text(f"forecast:\n  rules: [{{{RULE}, payload_on: ON, payload_off: off}}]\n")
-    (rule,) = settings.load(config).forecast.rules
+    (rule,) = load_settings(config).forecast.rules
     assert (rule.payload_on, rule.payload_off) == ("ON", "OFF")

@@ -11,9 +11,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support.repository import ROOT
 
-from har_stream.config import settings, yaml_file
 from har_stream.config.broker import BrokerSettings, read_password
 from har_stream.config.camera import CameraSettings
+from har_stream.config.settings import Settings, load_settings, override_settings
+from har_stream.config.yaml_file import section_in
 from har_stream.core.errors import InputError
 
 EXAMPLE = ROOT / "configs" / "har-stream.yaml"
@@ -57,7 +58,7 @@ def config(tmp_path: Path) -> Path:
 def test_a_wrong_line_is_named(config: Path, text: str, line: int, says: str) -> None:
     config.write_text(text)
     with pytest.raises(InputError) as caught:
-        settings.load(config)
+        load_settings(config)
     message = str(caught.value)
     assert message.startswith(f"{config}:{line}: ")
     assert says in message
@@ -67,7 +68,7 @@ def test_a_wrong_line_is_named(config: Path, text: str, line: int, says: str) ->
 def test_every_problem_has_its_own_line(config: Path) -> None:
     config.write_text("bundel: x\nnode: a\nnode: b\nengine: fast\n")
     with pytest.raises(InputError) as caught:
-        settings.load(config)
+        load_settings(config)
     lines = str(caught.value).splitlines()
     assert sorted(re.findall(r":(\d):", str(caught.value))) == ["1", "3", "4"]
     assert len(lines) == 3
@@ -78,17 +79,17 @@ def test_an_unreadable_file_is_named(config: Path, content: bytes | None) -> Non
     if content is not None:
         config.write_bytes(content)
     with pytest.raises(InputError, match=re.escape(str(config))):
-        settings.load(config)
+        load_settings(config)
 
 
 def test_an_empty_file_means_every_default(config: Path) -> None:
     config.write_text("# nothing set\n")
-    assert settings.load(config) == settings.Settings()
+    assert load_settings(config) == Settings()
 
 
 def test_a_device_index_needs_no_quotes_and_a_home_directory_is_expanded(config: Path) -> None:
     config.write_text("cameras:\n- source: 0\nstate_dir: ~/har\n")
-    loaded = settings.load(config)
+    loaded = load_settings(config)
     assert (loaded.cameras[0].source, loaded.cameras[0].id) == ("0", "cam0")
     assert loaded.state_dir == Path.home() / "har"
 
@@ -128,11 +129,11 @@ def test_a_password_comes_from_a_private_file_or_the_environment(
 
 
 def test_the_example_loads_as_it_stands_and_with_every_key_set(config: Path) -> None:
-    assert settings.load(EXAMPLE).cameras[0].source == "0"
+    assert load_settings(EXAMPLE).cameras[0].source == "0"
     config.write_text(re.sub(r"(?m)^(\s*)#(?=\S)", r"\1", EXAMPLE.read_text()))
-    loaded = settings.load(config)
+    loaded = load_settings(config)
     assert loaded.cameras[0].deciding.urgent == ("fallen",)
-    unsaid = _keys(settings.Settings) - _keys_of(yaml.safe_load(config.read_text()))
+    unsaid = _keys(Settings) - _keys_of(yaml.safe_load(config.read_text()))
     assert {key.split(".")[0] for key in unsaid} == {"forecast"}  # har-forecast has its own
 
 
@@ -148,7 +149,7 @@ def test_any_content_loads_or_is_refused_in_words(config: Path, content: str | b
     raw = content.encode(errors="replace") if isinstance(content, str) else content
     config.write_bytes(raw)
     try:
-        settings.load(config)
+        load_settings(config)
     except InputError as error:
         assert str(config) in str(error)
 
@@ -172,7 +173,7 @@ def test_any_content_loads_or_is_refused_in_words(config: Path, content: str | b
 def test_any_structure_loads_or_is_refused_in_words(config: Path, content: Any) -> None:
     config.write_text(yaml.safe_dump(content))
     try:
-        settings.load(config)
+        load_settings(config)
     except InputError as error:
         assert str(config) in str(error)
 
@@ -180,7 +181,7 @@ def test_any_structure_loads_or_is_refused_in_words(config: Path, content: Any) 
 def _keys(model: Any, prefix: str = "") -> set[str]:
     found = set()
     for name, field in model.model_fields.items():
-        inner = yaml_file.section_in(field.annotation)
+        inner = section_in(field.annotation)
         found |= _keys(inner, f"{prefix}{name}.") if inner else {f"{prefix}{name}"}
     return found
 
@@ -196,8 +197,8 @@ def _keys_of(content: Any, prefix: str = "") -> set[str]:
 def test_flags_win_over_the_file_key_by_key(config: Path) -> None:
     config.write_text("node: a\nbroker: {url: 'mqtt://x', username: har}\ncameras: [{source: 0}]\n")
     flags = {"broker": {"url": "mqtt://y"}, "cameras": [{"source": "1"}]}
-    merged = settings.override(settings.load(config), flags)
+    merged = override_settings(load_settings(config), flags)
     assert (merged.node, merged.broker.url, merged.broker.username) == ("a", "mqtt://y", "har")
     assert [camera.id for camera in merged.cameras] == ["cam1"]
     with pytest.raises(InputError, match=r"^node: 'A B' is no valid id"):
-        settings.override(merged, {"node": "A B"})
+        override_settings(merged, {"node": "A B"})

@@ -35,12 +35,12 @@ HOSTILE = {
 }
 READ = """
 import pathlib, sys, time
-from har_stream.config import settings
+from har_stream.config.settings import load_settings
 from har_stream.core.errors import InputError
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()) + [pathlib.Path("/dev/zero")]:
     began_s = time.monotonic()
     try:
-        settings.load(path)
+        load_settings(path)
     except InputError as error:
         print(f"{time.monotonic() - began_s:.1f} s: {error}".splitlines()[0])
 """

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from support.bundles.random_bundle import LABELS, random_bundle, random_manifest
 from support.processes.on_jax import ON_JAX
 
-from har_stream.bundles import bundle
-from har_stream.bundles.bundle import Bundle, Memory, Role
+from har_stream.bundles.bundle import Bundle, Memory, Role, find_bundle, load_bundle, save_bundle
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.recognition.engines import EngineName, open_engine
@@ -78,7 +77,7 @@ def _save(
     manifest = random_manifest("lrcn", TINY).model_copy(
         update={"networks": networks, "memory": memory, "reset_frames": reset_frames}
     )
-    return bundle.save(folder / "made", manifest, files)
+    return save_bundle(folder / "made", manifest, files)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +135,7 @@ def test_keras_equals_litert_with_any_number_of_cameras(network: str) -> None:
 
 
 def test_rows_shared_out_over_cores_are_those_of_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = bundle.load(bundle.find("convlstm-ucf"))
+    made = load_bundle(find_bundle("convlstm-ucf"))
     frames = _random_frames(24, 2, made.manifest.clip)
     found = {}
     for n_cores in (1, 3):
@@ -158,7 +157,7 @@ def test_an_engine_says_how_many_threads_it_takes(
     monkeypatch: pytest.MonkeyPatch, name: str, n_cores: int, said: str
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: n_cores)
-    made = bundle.load(bundle.find(name))
+    made = load_bundle(find_bundle(name))
     assert open_engine(made, WindowRows.from_manifest(made.manifest), name="litert").runs_on == said
 
 
@@ -207,7 +206,7 @@ def test_a_bundle_without_the_engines_files_is_refused(tmp_path: Path) -> None:
     networks = {role: {"keras": files["keras"]} for role, files in made.manifest.networks.items()}
     files = {f"{role}.keras": (made.path / f"{role}.keras").read_bytes() for role in networks}
     manifest = made.manifest.model_copy(update={"networks": networks})
-    only_keras = bundle.save(tmp_path / "only-keras", manifest, files)
+    only_keras = save_bundle(tmp_path / "only-keras", manifest, files)
     window_rows = WindowRows.from_manifest(manifest)
     with pytest.raises(InputError, match="no files for the litert engine; take --engine keras"):
         open_engine(only_keras, window_rows, name="litert")
@@ -228,6 +227,6 @@ def test_a_missing_package_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPat
 def test_an_unreadable_network_is_named(tmp_path: Path, name: EngineName) -> None:
     made, _ = random_bundle("lrcn", SHORT)
     names = [file for formats in made.manifest.networks.values() for file in formats.values()]
-    broken = bundle.save(tmp_path / "b", made.manifest, dict.fromkeys(names, b"no network"))
+    broken = save_bundle(tmp_path / "b", made.manifest, dict.fromkeys(names, b"no network"))
     with pytest.raises(InputError, match=r"(encoder|advance)\.(tflite|keras): "):
         open_engine(broken, WindowRows.from_manifest(made.manifest), name=name)

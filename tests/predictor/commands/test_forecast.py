@@ -18,7 +18,7 @@ from support.event_builder import living
 from support.processes.forecast_process import HarForecast, Node, har_forecast
 from support.repository import ROOT
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import load_named_bundle, save_bundle
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import bundles_dir
 from har_stream.core.log_once import LogOnce
@@ -297,8 +297,8 @@ def test_a_persons_own_bundle_is_found_by_the_name_that_har_stream_finds_it_by(
     tmp_path: Path,
 ) -> None:
     mine = manifest(confusion=((0.8, 0.1, 0.1), (0.2, 0.7, 0.1), (0.0, 0.0, 1.0)))
-    bundle.save(bundles_dir(tmp_path) / "mine", mine, {})
-    assert bundle.load_named("mine", state_dir=tmp_path).manifest.confusion == mine.confusion
+    save_bundle(bundles_dir(tmp_path) / "mine", mine, {})
+    assert load_named_bundle("mine", state_dir=tmp_path).manifest.confusion == mine.confusion
     settings = Settings(state_dir=tmp_path, forecast={"bundle": "mine"})  # type: ignore[arg-type]
     assert _make_forecaster(settings).confusion == mine.confusion_by_label()
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from support.video.clip_maker import write_clip
 
-from har_stream.bundles import bundle
-from har_stream.bundles.bundle import Provenance
+from har_stream.bundles.bundle import SHIPPED, Provenance, load_bundle
 from training import run_folder
 from training.config import RunConfig
 from training.data.clip import Clip, VideoClip
@@ -72,8 +71,8 @@ def write_run(
         }
     )
     folder.mkdir(parents=True)
-    shutil.copytree(bundle.SHIPPED / "lrcn-ucf", folder / run_folder.BUNDLE)
-    manifest = bundle.load(folder / run_folder.BUNDLE).manifest
+    shutil.copytree(SHIPPED / "lrcn-ucf", folder / run_folder.BUNDLE)
+    manifest = load_bundle(folder / run_folder.BUNDLE).manifest
     said = {"leaks": leaks, "seed": seed, "split": "study (random)" if leaks else "group"}
     provenance = Provenance.model_validate(manifest.provenance.model_dump() | said)
     manifest = manifest.model_copy(update={"provenance": provenance, "name": name})

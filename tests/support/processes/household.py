@@ -18,7 +18,7 @@ from support.broker.real_broker import Mosquitto, free_port
 from support.processes.node import NOON
 from support.repository import ENVIRONMENT
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import MANIFEST, SHIPPED
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
@@ -52,7 +52,7 @@ class Household:
     def __init__(
         self, folder: Path, broker: Mosquitto, *, seed: int, every_s: float = 0.05, pace: float = 0
     ) -> None:
-        if not (bundle.SHIPPED / BUNDLE / bundle.MANIFEST).exists():
+        if not (SHIPPED / BUNDLE / MANIFEST).exists():
             pytest.skip(f"no bundle {BUNDLE} in the package; the README says how to train it")
         self.n_node_kills = 0
         self._broker = broker

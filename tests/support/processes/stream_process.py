@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import DEFAULT, MANIFEST, SHIPPED
 from har_stream.mqtt.messages import ActivityEvent
 
 COMMAND = (sys.executable, "-m", "har_stream.commands.stream")
@@ -21,19 +21,19 @@ COMMAND = (sys.executable, "-m", "har_stream.commands.stream")
 
 def shipped_bundle() -> Path:
     """Where the default bundle lies; tests that need it are skipped where it was not trained."""
-    path = bundle.SHIPPED / bundle.DEFAULT
-    if not (path / bundle.MANIFEST).exists():
-        pytest.skip(f"no bundle {bundle.DEFAULT} in the package; the README says how to train it")
+    path = SHIPPED / DEFAULT
+    if not (path / MANIFEST).exists():
+        pytest.skip(f"no bundle {DEFAULT} in the package; the README says how to train it")
     return path
 
 
 def eager_copy(path: Path) -> Path:
     """Copy the default bundle to a path, its manifest altered so that it never says `unknown`."""
     shutil.copytree(shipped_bundle(), path)
-    manifest = json.loads((path / bundle.MANIFEST).read_text())
+    manifest = json.loads((path / MANIFEST).read_text())
     never = {"reject_below": 0, "margin_below": 0, "enter_above": 0, "leave_below": 0.4}
     manifest["deciding"] |= never | {"min_dwell_s": 2.0}
-    (path / bundle.MANIFEST).write_text(json.dumps(manifest))
+    (path / MANIFEST).write_text(json.dumps(manifest))
     return path
 
 

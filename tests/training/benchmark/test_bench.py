@@ -104,7 +104,7 @@ def test_without_ffmpeg_the_remedy_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(stream.shutil, "which", lambda _: None)
-    monkeypatch.setattr(bench.bundle, "find", lambda _: random_bundle("lrcn", STUDY)[0].path)
+    monkeypatch.setattr(bench, "find_bundle", lambda _: random_bundle("lrcn", STUDY)[0].path)
     assert bench.main(["--json", str(tmp_path / "f.json")]) == 2
     assert "apt-get install ffmpeg" in capsys.readouterr().err
 

@@ -14,7 +14,7 @@ import pytest
 from support.limits import files_of_at_most
 from support.repository import ROOT
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import SHIPPED, find_bundle, load_bundle
 from har_stream.recognition.recogniser import Recogniser
 from har_stream.simulation.routine import ACTIVITIES
 from har_stream.simulation.simulated_camera import SimulatedSource, read_frames
@@ -111,13 +111,13 @@ def test_a_bundle_of_ones_own_is_found_by_name(
 ) -> None:
     monkeypatch.setattr(sim, "default_state_dir", lambda: tmp_path)
     (tmp_path / "models").mkdir()
-    (tmp_path / "models/mine").symlink_to(bundle.SHIPPED / "sim-home")
+    (tmp_path / "models/mine").symlink_to(SHIPPED / "sim-home")
     (score,) = _scored(tmp_path, "--bundle", "mine", *BURST)
     assert score["n_decisions"] >= 1
 
 
 def test_the_shipped_bundle_has_seen_no_home_of_a_camera() -> None:
-    manifest = bundle.load(bundle.find("sim-home")).manifest
+    manifest = load_bundle(find_bundle("sim-home")).manifest
     assert manifest.labels == ACTIVITIES
     assert manifest.deciding.urgent == ("fallen",)
     assert "simulated" in manifest.provenance.dataset
@@ -150,7 +150,7 @@ def test_the_shipped_bundle_understands_whole_days_in_unseen_homes(tmp_path: Pat
 
 
 def test_watching_without_a_pause_recognises_as_well() -> None:
-    recogniser = Recogniser(bundle.load(bundle.find("sim-home")))
+    recogniser = Recogniser(load_bundle(find_bundle("sim-home")))
     source = SimulatedSource(102, days=0.01, every=0.0)
     watched = watch(read_frames(source, sample_hz=5.0, start_at=START_AT), recogniser)
     stays = truth(102, start_at=START_AT, days=0.01)

@@ -16,7 +16,7 @@ from support.processes.on_jax import ON_JAX
 from support.repository import ROOT
 from support.video.clip_maker import write_dataset
 
-from har_stream.bundles import bundle as bundles
+from har_stream.bundles.bundle import load_bundle
 from training.commands import train_har
 from training.commands.arguments import make_parser
 from training.commands.train_har import main
@@ -107,7 +107,7 @@ def test_the_pages_example_of_official_lists_fits(clips: Path, tmp_path: Path) -
         (tmp_path / f"{part}list01.txt").write_text("\n".join(named))
     fit = ["fit", str(config), "--data", str(clips), "--lists", str(tmp_path)]
     assert main([*fit, "--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]) == 0
-    provenance = bundles.load(tmp_path / "run/bundle").manifest.provenance
+    provenance = load_bundle(tmp_path / "run/bundle").manifest.provenance
     assert provenance.split == "official list 1"
     assert set(provenance.trained_on) == {"Down/1", "Down/3", "Right/1", "Right/3"}
 

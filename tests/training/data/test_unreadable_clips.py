@@ -8,7 +8,7 @@ import pytest
 from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_dataset
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import load_bundle
 from har_stream.core.errors import InputError
 from training import run_folder
 from training.config import DataConfig, SplitConfig
@@ -64,7 +64,7 @@ def test_splits_count_readable_clips(run: Run) -> None:
     (part,) = written["splits"]
     assert len(written["unreadable"]) == 2
     assert (part["n_train"], part["n_validation"], part["n_test"]) == (8, 2, 4)
-    provenance = bundle.load(run.folder / "bundle").manifest.provenance
+    provenance = load_bundle(run.folder / "bundle").manifest.provenance
     assert (provenance.n_train_clips, provenance.n_test_clips) == (8, 4)
 
 

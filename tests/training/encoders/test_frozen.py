@@ -14,8 +14,8 @@ from support.limits import files_of_at_most
 from support.video.clip_maker import write_dataset
 from support.video.file_server import FileServer
 
-from har_stream.bundles import bundle, weights
-from har_stream.bundles.bundle import Bundle
+from har_stream.bundles import weights
+from har_stream.bundles.bundle import Bundle, load_bundle
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import DataConfig, EncoderConfig, RunConfig
@@ -88,7 +88,7 @@ def test_features_are_extracted_once_and_the_bundle_holds_the_encoder(
     assert len(features) == 8
     assert {each.dtype.name for each in features} == {"float32"}
     assert {each.shape for each in features} == {(40, 1280)}
-    made = bundle.load(run.folder / "bundle")
+    made = load_bundle(run.folder / "bundle")
     assert made.manifest.networks["encoder"].keys() == {"litert", "keras"}
     assert not made.manifest.outside
     _assert_streams_as_fitted(made, run, clips)
@@ -99,7 +99,7 @@ def test_a_backbone_from_outside_is_named_by_its_hash_and_begins_anew_as_in_trai
 ) -> None:
     monkeypatch.setenv(weights.ENVIRONMENT, str(shared / "weights"))
     run = _fit(_config("movinet", MOVINET, LARGE, reset_frames=7), tmp_path, clips)
-    made = bundle.load(run.folder / "bundle")
+    made = load_bundle(run.folder / "bundle")
     assert [path.name for path in made.path.glob("*.tflite")] == ["advance.tflite"]
     (outside,) = made.manifest.outside.values()
     assert outside.how == "train-har download weights movinet_a0_stream_int8"
@@ -107,7 +107,7 @@ def test_a_backbone_from_outside_is_named_by_its_hash_and_begins_anew_as_in_trai
     monkeypatch.delenv(weights.ENVIRONMENT)
     monkeypatch.setattr(weights, "folder", lambda: tmp_path / "nothing")
     with pytest.raises(InputError, match=f"bring it: {outside.how}"):
-        bundle.load(made.path)
+        load_bundle(made.path)
 
 
 def test_a_backbone_given_by_its_path_is_kept_where_its_bundle_finds_it(
@@ -127,11 +127,11 @@ def test_a_backbone_given_by_its_path_is_kept_where_its_bundle_finds_it(
     (said,) = (r.getMessage() for r in caplog.records if r.name == weights.__name__)
     assert f"{mine} is copied to {tmp_path / 'kept'}" in said
     mine.unlink()
-    made = bundle.load(run.folder / "bundle")
+    made = load_bundle(run.folder / "bundle")
     _assert_streams_as_fitted(made, run, clips)
     monkeypatch.setattr(weights, "folder", lambda: tmp_path / "nothing")
     with pytest.raises(InputError, match="bring it: nobody publishes it: copy it into a folder"):
-        bundle.load(made.path)
+        load_bundle(made.path)
 
 
 def test_every_phase_of_a_jittered_clip_is_a_stream_of_its_own(
@@ -165,7 +165,7 @@ def test_jitter_of_a_backbone_with_a_memory_streams_as_fitted(
 ) -> None:
     monkeypatch.setenv(weights.ENVIRONMENT, str(shared / "weights"))
     run = _fit(_config("movinet", MOVINET, LARGE, augment={"ticks": 2}), tmp_path, clips)
-    _assert_streams_as_fitted(bundle.load(run.folder / "bundle"), run, clips)
+    _assert_streams_as_fitted(load_bundle(run.folder / "bundle"), run, clips)
 
 
 @pytest.mark.slow
@@ -177,7 +177,7 @@ def test_an_encoder_may_learn_too(shared: Path, clips: Path, tmp_path: Path) -> 
     model = keras.saving.load_model(run.folder / "model.keras")
     after = model.layers[0].layer.get_weights()
     assert any((one != other).any() for one, other in zip(before, after, strict=True))
-    _assert_streams_as_fitted(bundle.load(run.folder / "bundle"), run, clips)
+    _assert_streams_as_fitted(load_bundle(run.folder / "bundle"), run, clips)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import pytest
 from support.processes.stream_process import shipped_bundle
 from support.video.clip_maker import write_clip
 
-from har_stream.bundles import bundle
-from har_stream.bundles.bundle import Bundle
+from har_stream.bundles.bundle import Bundle, load_bundle
 from har_stream.core.errors import InputError
 from training.commands.train_har import main
 from training.config import DataConfig
@@ -16,7 +15,7 @@ from training.evaluation.clips import chosen_clips, evaluate_bundle, split_names
 
 @pytest.fixture(scope="module")
 def loaded() -> Bundle:
-    return bundle.load(shipped_bundle())
+    return load_bundle(shipped_bundle())
 
 
 def _folders(root: Path, *names: str) -> Path:

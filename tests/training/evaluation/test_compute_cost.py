@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import find_bundle, load_bundle
 from har_stream.recognition.window_rows import WindowRows
 from training.evaluation.compute_cost import count_compute, multiply_adds
 
@@ -28,7 +28,7 @@ CONVLSTM_WINDOW = (
 
 
 def test_lrcn_by_hand() -> None:
-    loaded = bundle.load(bundle.find("lrcn-ucf"))
+    loaded = load_bundle(find_bundle("lrcn-ucf"))
     n_windows = WindowRows.from_manifest(loaded.manifest).n_rows
     frame = sum(LRCN_FRAME.values())
     assert (frame, n_windows) == (3_391_488, 4)
@@ -38,7 +38,7 @@ def test_lrcn_by_hand() -> None:
 
 
 def test_convlstm_by_hand() -> None:
-    work = count_compute(bundle.load(bundle.find("convlstm-ucf")))
+    work = count_compute(load_bundle(find_bundle("convlstm-ucf")))
     assert work.step == CONVLSTM_INPUT + 4 * CONVLSTM_WINDOW
     assert work.window == 20 * (CONVLSTM_INPUT + CONVLSTM_WINDOW)
 

@@ -10,7 +10,7 @@ import pytest
 from support.processes.stream_process import shipped_bundle
 from support.video.clip_maker import write_clip
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import load_bundle
 from har_stream.core.activity import Change, Recognition
 from har_stream.core.frame import Frame, Image
 from har_stream.recognition.motion_gate import MotionGate
@@ -118,7 +118,7 @@ def test_an_empty_room_has_lost_what_moved_and_nothing_moves_in_it() -> None:
 
 def test_real_clips_as_one_stream(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.evaluation.stream.ROOM_S", 6.0)
-    loaded = bundle.load(shipped_bundle())
+    loaded = load_bundle(shipped_bundle())
     data = DataConfig(path=shared / "data/ucf", classes=loaded.manifest.labels)
     scores = evaluate_stream(loaded, chosen_clips(loaded, data, groups=["8"])[::2])
     assert scores["n_clips"] > 2
@@ -131,7 +131,7 @@ def test_real_clips_as_one_stream(shared: Path, monkeypatch: pytest.MonkeyPatch)
 def test_few_clips_show_their_rooms_again_until_the_hour_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = bundle.load(shipped_bundle())
+    loaded = load_bundle(shipped_bundle())
     label = loaded.manifest.labels[0]
     clips = [
         VideoClip(write_clip(tmp_path / f"{n}.avi", seed=n, n_frames=60), label, str(n))

@@ -9,7 +9,7 @@ import pytest
 from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_dataset
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import find_bundle, load_bundle, save_bundle
 from har_stream.core.errors import InputError
 from training import run_folder
 from training.commands.train_har import main
@@ -42,8 +42,8 @@ def test_formats_side_by_side(run: Path) -> None:
     assert rows == json.loads((run / "formats.json").read_text())
     full, half, small = (row["n_bytes"] for row in rows)
     assert small < half < 0.6 * full
-    assert full == all_formats.litert_bytes(bundle.load(run / "bundle"))
-    assert small == all_formats.litert_bytes(bundle.load(run / "bundle-int8"))
+    assert full == all_formats.litert_bytes(load_bundle(run / "bundle"))
+    assert small == all_formats.litert_bytes(load_bundle(run / "bundle-int8"))
     assert made.manifest.networks["encoder"].keys() == {"litert_int8", "keras"}
     assert made.manifest.labels == record.manifest.labels
     # Streaming says what was said of the test clips in the run.
@@ -184,14 +184,14 @@ def test_figures_that_cannot_be_written_are_told(run: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["lrcn-ucf", "convlstm-ucf"])
 def test_int8_of_a_shipped_bundle(name: str, shared: Path, tmp_path: Path) -> None:
     """Within one point of float32 and half its size, on every clip of the bundle's activities."""
-    full = bundle.load(bundle.find(name))
+    full = load_bundle(find_bundle(name))
     files, networks = {}, {}
     for role in full.manifest.networks:
         part = keras.saving.load_model(full.file(role, "keras"), compile=False, safe_mode=True)
         files[f"{role}.tflite"] = to_litert(part, weights="int8")
         networks[role] = {"litert_int8": f"{role}.tflite"}
     manifest = full.manifest.model_copy(update={"networks": networks})
-    small = bundle.save(tmp_path / "int8", manifest, files)
+    small = save_bundle(tmp_path / "int8", manifest, files)
     labels = full.manifest.labels
     clips = read_dataset(DataConfig(path=shared / "data/ucf", classes=labels)).clips
     accuracy = {

@@ -17,8 +17,7 @@ from keras import layers
 from support.video.clip_maker import write_clip
 from support.window_oracle import windows
 
-from har_stream.bundles import bundle
-from har_stream.bundles.bundle import Bundle
+from har_stream.bundles.bundle import Bundle, load_bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.commands import stream as cli
 from har_stream.core.errors import InputError
@@ -91,7 +90,7 @@ def test_an_imported_keras_2_file_streams_from_the_command_line(
     said = ["--labels", "A,B,C", "--colour", "rgb", "--sample-hz", "5", "--out", str(folder)]
     assert main(["import", str(KERAS_2 / "convlstm.h5"), *said]) == 0
     assert f"har-stream --bundle {folder}" in capsys.readouterr().out.replace("\n", "")
-    made = bundle.load(folder)
+    made = load_bundle(folder)
     assert made.manifest.labels == ("A", "B", "C")
     assert (made.manifest.clip.colour, made.manifest.hop_frames) == ("rgb", 4)
     assert made.manifest.provenance.leaks, "its author's split is not known"
@@ -139,7 +138,7 @@ def test_a_file_of_keras_3_is_imported_and_streams_what_its_model_says(
     assert keras_file.read(path).keras_version == keras.__version__
     said = ["--labels", "A,B,C", "--colour", "bgr", "--sample-hz", "5", "--out", str(folder)]
     assert main(["import", str(path), *said]) == 0
-    made = bundle.load(folder)
+    made = load_bundle(folder)
     assert (made.manifest.network, made.manifest.labels) == (network, ("A", "B", "C"))
     assert made.manifest.n_parameters == model.count_params()
     clip = write_clip(tmp_path / "clip.avi")
@@ -165,7 +164,7 @@ def test_colour_and_rate_are_asked_for_on_a_terminal(
     assert "give --colour bgr or rgb and --sample-hz HZ" in capsys.readouterr().err
     monkeypatch.setattr(sys, "stdin", _Terminal("green\nrgb\nfast\n2.9\n"))
     assert main(command) == 0
-    manifest = bundle.load(folder).manifest
+    manifest = load_bundle(folder).manifest
     assert (manifest.clip.colour, manifest.clip.sample_hz) == ("rgb", 2.9)
     assert manifest.provenance.command == (  # with what was answered, and no one's folders
         "train-har import lrcn.h5 --labels A,B,C --colour rgb --sample-hz 2.9 --name lrcn"

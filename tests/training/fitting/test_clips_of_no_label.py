@@ -8,7 +8,7 @@ import pytest
 from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_clip, write_dataset
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import load_bundle
 from har_stream.core.errors import InputError
 from training.config import DataConfig
 from training.evaluation.clips import evaluate_bundle
@@ -48,7 +48,7 @@ def test_where_groups_span_classes_nobody_who_is_judged_by_is_learned_from(
     clips: Path, tmp_path: Path
 ) -> None:
     run = _fit(clips, tmp_path, data={"groups_span_classes": True})
-    provenance = bundle.load(run.folder / "bundle").manifest.provenance
+    provenance = load_bundle(run.folder / "bundle").manifest.provenance
     learned_from = set(provenance.trained_on)
     assert "*/9" in learned_from
     assert "*/4" not in learned_from
@@ -57,7 +57,7 @@ def test_where_groups_span_classes_nobody_who_is_judged_by_is_learned_from(
 
 
 def test_what_was_learned_as_no_label_leaks_into_an_evaluation(clips: Path, tmp_path: Path) -> None:
-    made = bundle.load(_fit(clips, tmp_path, data={}).folder / "bundle")
+    made = load_bundle(_fit(clips, tmp_path, data={}).folder / "bundle")
     assert {"Else2/4", "Else5/9"} <= set(made.manifest.provenance.trained_on)
     assert not any(source.startswith("Else1/") for source in made.manifest.provenance.trained_on)
     for other, leaks in (("Else1", False), ("Else2", True)):
@@ -77,7 +77,7 @@ def test_after_folds_the_network_names_all_that_it_learned_from(
 ) -> None:
     fit_config = {"epochs": 1, "batch": 8, "others": n_others}
     run = _fit(clips, tmp_path, data={}, split={"by": "folds", "n_folds": 2}, fit=fit_config)
-    learned_from = bundle.load(run.folder / "bundle").manifest.provenance.trained_on
+    learned_from = load_bundle(run.folder / "bundle").manifest.provenance.trained_on
     assert {source.split("/")[0] for source in learned_from} == {*LABELLED, *of_others}
 
 

@@ -15,7 +15,7 @@ from support.limits import files_of_at_most
 from support.video.clip_maker import write_clip, write_dataset
 from support.window_oracle import windows
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import load_bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
@@ -65,7 +65,7 @@ def test_a_run_makes_a_bundle_that_streams(clips: Path, tmp_path: Path) -> None:
         data={**LABELLED, "others": ["*"]}, augment=AUGMENTED, fit={"epochs": 2, "others": 0.5}
     )
     run = _fit(config, tmp_path, clips)
-    loaded = bundle.load(run.folder / "bundle")
+    loaded = load_bundle(run.folder / "bundle")
     manifest = loaded.manifest
     assert manifest.labels == ("Down", "Right")
     assert manifest.clip == ClipSpec(**CLIP)
@@ -112,7 +112,7 @@ def test_a_refused_export_leaves_an_older_run_as_it_was(
     assert not any((tmp_path / "run" / name).exists() for name in run_files)
 
     run = _fit(config, tmp_path, clips, resume=True)
-    manifest = bundle.load(run.folder / "bundle").manifest
+    manifest = load_bundle(run.folder / "bundle").manifest
     assert manifest.deciding.reject_below == 1
     assert manifest.metrics["passed"] == 0, "with the thresholds that the bundle states"
     before = [(run.folder / name).read_bytes() for name in run_files]
@@ -125,7 +125,7 @@ def test_a_refused_export_leaves_an_older_run_as_it_was(
 def test_folds_judge_every_clip_and_the_bundle_learns_from_all(clips: Path, tmp_path: Path) -> None:
     split = {"by": "folds", "n_folds": 2}
     run = _fit(_config(data=LABELLED, split=split, fit={"epochs": 1}), tmp_path, clips)
-    manifest = bundle.load(run.folder / "bundle").manifest
+    manifest = load_bundle(run.folder / "bundle").manifest
     assert run.scores["n_clips"] == manifest.provenance.n_train_clips == 24
     assert manifest.provenance.split.startswith("2 group folds")
     assert len(manifest.provenance.trained_on) == 12
@@ -136,7 +136,7 @@ def test_a_refit_learns_from_the_validation_clips_once_they_have_calibrated(
 ) -> None:
     split = {"held_out": ["5", "6"], "validation": 0.25, "refit": True}
     run = _fit(_config(data=LABELLED, split=split), tmp_path, clips)
-    provenance = bundle.load(run.folder / "bundle").manifest.provenance
+    provenance = load_bundle(run.folder / "bundle").manifest.provenance
     assert provenance.n_train_clips == 16
     assert len(provenance.trained_on) == 8
     assert (run.folder / "split-1/refit/checkpoint.npz").exists()
@@ -146,7 +146,7 @@ def test_a_refit_learns_from_the_validation_clips_once_they_have_calibrated(
 def test_the_studys_protocol_is_flagged_and_states_its_rate(clips: Path, tmp_path: Path) -> None:
     config = _config(data=LABELLED, split={"by": "study"}, sampling="spread", fit={"epochs": 1})
     run = _fit(config, tmp_path, clips)
-    manifest = bundle.load(run.folder / "bundle").manifest
+    manifest = load_bundle(run.folder / "bundle").manifest
     assert run.leaks
     assert manifest.provenance.leaks
     assert manifest.clip.sample_hz == pytest.approx(6 / 4.0), "clips of 4 s, 6 frames each"

@@ -7,7 +7,7 @@ import pytest
 from support.bundles.tiny_config import CLIP, tiny_config
 from support.video.clip_maker import write_dataset
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import load_bundle
 from training.config import DataConfig
 from training.evaluation.clips import evaluate_bundle
 from training.fitting.fit import fit_run
@@ -37,7 +37,7 @@ def test_a_run_makes_a_bundle_that_streams(
     run = fit_run(
         config, folder=tmp_path / "run", cache_folder=tmp_path / "cache", command="a test"
     )
-    made = bundle.load(run.folder / "bundle")
+    made = load_bundle(run.folder / "bundle")
     assert made.manifest.clip == config.clip
     assert made.manifest.memory == "ring"
     assert made.manifest.networks.keys() == {"head"}

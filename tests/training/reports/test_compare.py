@@ -13,7 +13,7 @@ from scipy import stats
 from support.bundles.run_builder import LABELS, write_run
 from support.html_page import assert_stands_alone
 
-from har_stream.bundles import bundle
+from har_stream.bundles.bundle import SHIPPED
 from har_stream.core.errors import InputError
 from training.reports import compare, compare_page, report
 
@@ -48,7 +48,7 @@ def test_the_page_says_how_many_threads_every_time_took(
     assert re.search(r"LiteRT on one CPU thread\.\s+Splits:", alone)
     write_run(tmp_path / "conv", name="conv")
     rmtree(tmp_path / "conv/bundle")
-    copytree(bundle.SHIPPED / "convlstm-ucf", tmp_path / "conv/bundle")
+    copytree(SHIPPED / "convlstm-ucf", tmp_path / "conv/bundle")
     both = compare_page.write_comparison([runs / "good", tmp_path / "conv"], tmp_path / "both.html")
     said = r"LiteRT on 3 CPU threads \(conv\);\s+LiteRT on one CPU thread \(good\)\."
     assert re.search(said, both.read_text())
