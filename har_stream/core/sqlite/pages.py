@@ -21,6 +21,7 @@ MAX_PAYLOAD = 2**24
 """Bytes of a row; a length beyond comes from a damaged page."""
 _TABLE_LEAF = 0x0D
 _MAGIC = b"SQLite format 3\0"
+_LOG_MAGICS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _LOG_HEADER, _FRAME_HEADER = 32, 24
 _INTEGER_BYTES = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 7: 8, 8: 0, 9: 0}
 
@@ -134,7 +135,8 @@ def _frames(log: bytes, size: int) -> Iterator[_Frame]:
         return
     order = ">" if log[3] & 1 else "<"
     salts, stored = log[16:24], struct.unpack(">II", log[24:32])
-    has_header = _checksum(log[:24], (0, 0), order) == stored
+    # Zeroes have the right checksum, and would be told by their first bytes only.
+    has_header = log[:4] in _LOG_MAGICS and _checksum(log[:24], (0, 0), order) == stored
     for at in range(_LOG_HEADER, len(log) - _FRAME_HEADER - size + 1, _FRAME_HEADER + size):
         header = log[at : at + _FRAME_HEADER]
         content = log[at + _FRAME_HEADER : at + _FRAME_HEADER + size]

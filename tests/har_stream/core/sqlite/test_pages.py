@@ -105,6 +105,16 @@ def test_a_damaged_frame_of_the_log_takes_no_other_frame_along(tmp_path: Path) -
     assert n_seen < 3, "SQLite drops all frames from the damaged one on, and says nothing"
 
 
+@pytest.mark.parametrize("header", [bytes(32), b"\xff" * 32])
+def test_a_log_without_its_header_is_read_frame_by_frame(tmp_path: Path, header: bytes) -> None:
+    """Zeroes are the checksum of zeroes."""
+    db = _write(tmp_path / "a.db", _many(30))
+    copied = copy_in_use(tmp_path / "a.db", tmp_path / "b.db")
+    db.close()
+    log_of(copied).write_bytes(header + log_of(copied).read_bytes()[32:])
+    assert _newest(stored_rows(copied)) == _many(30)
+
+
 def test_a_log_of_an_earlier_day_hides_rows_which_are_found(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     early = _write(path, _many(5))
