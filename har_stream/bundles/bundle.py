@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from har_stream.bundles import weights
 from har_stream.config.state_dir import bundles_dir
 from har_stream.config.yaml_file import problems
+from har_stream.core.activity import MAX_LABELS, MAX_NAME_LENGTH
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.core.thresholds import Thresholds
@@ -96,7 +97,7 @@ class Manifest(_Part):
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    name: str
+    name: str = Field(max_length=MAX_NAME_LENGTH)
     about: str
     network: str
     n_parameters: int
@@ -128,6 +129,8 @@ class Manifest(_Part):
         n_labels = len(self.labels)
         if n_labels < 2 or len(set(self.labels)) != n_labels:
             raise ValueError("labels: at least two, all different")
+        if n_labels > MAX_LABELS or max(map(len, self.labels)) > MAX_NAME_LENGTH:
+            raise ValueError(f"labels: {MAX_LABELS} of {MAX_NAME_LENGTH} characters at most")
         if not all(label.isprintable() and label.strip() for label in self.labels):
             raise ValueError("labels: text that can be shown")
         if self.confusion is not None and (

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from har_stream.config.ids import Id, as_id
 from har_stream.config.section import Fraction, Section
+from har_stream.core.activity import MAX_NAME_LENGTH
 from har_stream.core.url import parse_url
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp")
@@ -61,7 +62,7 @@ class CameraSettings(Section):
 
     source: Source = Field(description="index, file, folder, rtsp://, http:// or sim:SEED")
     name: Id | None = Field(None, description="none: made from the source")
-    room: str | None = None
+    room: str | None = Field(None, max_length=MAX_NAME_LENGTH)
     enabled: bool = True
     region: Region | None = Field(
         None, description="left, top, right, bottom of the part to look at, each 0..1"

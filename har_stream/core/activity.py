@@ -11,6 +11,10 @@ UNKNOWN = "unknown"
 IDLE = "idle"
 """The nobody class."""
 
+MAX_NAME_LENGTH = 256
+"""Of an activity, a room or a bundle: as long as a file's name may be, from which many are made."""
+MAX_LABELS = 10_000
+"""That one recogniser or forecaster may know."""
 EventType = Literal["activity_started", "activity_changed", "activity_ended"]
 
 

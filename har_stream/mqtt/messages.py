@@ -19,24 +19,39 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from har_stream.core.activity import EventType
+from har_stream.core.activity import MAX_LABELS, MAX_NAME_LENGTH, EventType
 
 
 def _to_milliseconds(instant: datetime) -> str:
     return instant.isoformat(timespec="milliseconds")
 
 
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
+_AS_TEXT = PlainSerializer(_to_milliseconds, when_used="json")
+_IN_SCHEMA = WithJsonSchema({"type": "string", "format": "date-time"})
 Instant = Annotated[
-    AwareDatetime,
-    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
-    PlainSerializer(_to_milliseconds, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    AwareDatetime, Field(ge=_1970, lt=datetime(2200, 1, 1, tzinfo=UTC)), _AS_TEXT, _IN_SCHEMA
 ]
 """Bounded, so that arithmetic on an instant that somebody sent cannot overflow."""
-Probability = Annotated[float, Field(ge=0, le=1)]
-_SCHEMA_ALIAS = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+LaterInstant = Annotated[
+    AwareDatetime, Field(ge=_1970, lt=datetime(2300, 1, 1, tzinfo=UTC)), _AS_TEXT, _IN_SCHEMA
+]
+"""What is reckoned from an `Instant`, the last of them too."""
+MAX_NUMBER = 2**53 - 1
+"""The largest whole number that every reader of JSON reads exactly."""
+MAX_ERROR_LENGTH = 2000
+MAX_RANKED = 100
+MAX_REPLAYED = 100
 MAX_CONTEXT_LENGTH = 64
-Ranked = list[tuple[str, Probability]]
+Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Seq = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+Amount = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
+Transaction = Name | Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+Distribution = Annotated[dict[Name, Probability], Field(max_length=MAX_LABELS)]
+Ranked = Annotated[list[tuple[Name, Probability]], Field(max_length=MAX_RANKED)]
+_SCHEMA_ALIAS = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
 
 
 class MessageError(ValueError):
@@ -68,18 +83,18 @@ class Message(BaseModel):
             return cls.model_validate_json(payload)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "payload"
+            where = ".".join(str(part) for part in first["loc"])[:MAX_NAME_LENGTH] or "payload"
             raise MessageError(f"{cls.__name__}: {where}: {first['msg']}") from error
 
 
 class ActivityState(Message):
     """Retained on ``<cam>/activity``: what is going on now; repeated as a heartbeat."""
 
-    activity: str
+    activity: Name
     confidence: Probability
     since: Instant
     at: Instant = Field(description="stream time of the newest decision")
-    room: str | None = None
+    room: Name | None = None
 
 
 class ActivityAttributes(Message):
@@ -87,27 +102,27 @@ class ActivityAttributes(Message):
 
     top: Ranked
     margin: Probability
-    bundle: str
-    bundle_hash: str
-    latency_ms: float
+    bundle: Name
+    bundle_hash: Name
+    latency_ms: Amount
 
 
 class ActivityEvent(Message):
     """Never retained, on ``<cam>/event``: one per change of activity."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    id: str = Field(description="uuid4; the journal keeps each id once")
-    seq: int = Field(ge=1, lt=2**63, description="gapless per camera, survives restarts")
+    id: Name = Field(description="uuid4; the journal keeps each id once")
+    seq: Seq = Field(description="gapless per camera, survives restarts")
     event_type: EventType
-    activity: str
-    previous: str | None = None
-    room: str | None = None
+    activity: Name
+    previous: Name | None = None
+    room: Name | None = None
     confidence: Probability
-    probabilities: dict[str, Probability] = Field(default_factory=dict)
+    probabilities: Distribution = Field(default_factory=dict)
     started_at: Instant
     ended_at: Instant | None = None
-    camera: str
-    node: str
+    camera: Name
+    node: Name
 
     model_config = _SCHEMA_ALIAS
 
@@ -115,38 +130,38 @@ class ActivityEvent(Message):
 class EventAck(Message):
     """On ``<cam>/event/ack``: the journal holds every event of this camera up to ``seq``."""
 
-    journal: str
-    seq: int = Field(ge=0)
+    journal: Name
+    seq: Count
 
 
 class NodeStats(Message):
     """On ``<node>/stats``, once a minute."""
 
-    fps_in: float
-    processed: int
-    dropped: int
-    latency_p50_ms: float
-    latency_p95_ms: float
-    reconnects_per_h: float
-    stalls_per_h: float
-    outbox_depth: int
+    fps_in: Amount
+    processed: Count
+    dropped: Count
+    latency_p50_ms: Amount
+    latency_p95_ms: Amount
+    reconnects_per_h: Amount
+    stalls_per_h: Amount
+    outbox_depth: Count
 
 
 class BridgeRequest(Message):
     """On ``<node>/bridge/request/<x>``; ``replay`` needs ``camera`` and ``from_seq``."""
 
-    transaction: str | int | None = None
-    camera: str | None = None
-    from_seq: int | None = Field(default=None, ge=1)
+    transaction: Transaction | None = None
+    camera: Name | None = None
+    from_seq: Seq | None = None
 
 
 class BridgeResponse(Message):
     """On ``<node>/bridge/response/<x>``, in zigbee2mqtt's manner."""
 
     status: Literal["ok", "error"]
-    error: str | None = None
-    transaction: str | int | None = None
-    data: dict[str, Any] = Field(default_factory=dict)
+    error: Annotated[str, Field(max_length=MAX_ERROR_LENGTH)] | None = None
+    transaction: Transaction | None = None
+    data: dict[Name, Any] = Field(default_factory=dict, max_length=MAX_RANKED)
 
 
 class Replay(Message):
@@ -156,41 +171,41 @@ class Replay(Message):
     new ones. Ask again from the last one's ``seq + 1`` until it is ``last_seq``.
     """
 
-    camera: str
-    first_seq: int = Field(ge=1, description="the oldest that is left; earlier ones are gone")
-    last_seq: int = Field(ge=0, description="the newest that was ever given out")
-    events: list[ActivityEvent]
+    camera: Name
+    first_seq: Seq = Field(description="the oldest that is left; earlier ones are gone")
+    last_seq: Count = Field(description="the newest that was ever given out")
+    events: list[ActivityEvent] = Field(max_length=MAX_REPLAYED)
 
 
 class Likely(Message):
     """A label with its probability."""
 
-    label: str
+    label: Name
     probability: Probability
 
 
 class NextStart(Message):
     """When the next activity starts: quantiles of the time from now, in seconds."""
 
-    p10_s: float = Field(ge=0)
-    p50_s: float = Field(ge=0)
-    p90_s: float = Field(ge=0)
-    p50_at: Instant
+    p10_s: Amount
+    p50_s: Amount
+    p90_s: Amount
+    p50_at: LaterInstant
 
 
 class Forecast(Message):
     """Retained on ``home/<home>/forecast``."""
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
-    at: Instant
+    at: LaterInstant
     activity: Likely
     next: Ranked
     next_room: Ranked
     next_start: NextStart
-    within: dict[str, dict[str, Probability]]
-    sequence: list[str]
-    model: str
-    training_days: int = Field(ge=0)
+    within: dict[Name, Distribution] = Field(max_length=MAX_RANKED)
+    sequence: list[Name] = Field(max_length=MAX_RANKED)
+    model: Name
+    training_days: Count
     enough_data: bool
 
     model_config = _SCHEMA_ALIAS
@@ -199,24 +214,24 @@ class Forecast(Message):
 class Score(Message):
     """A forecaster's running score: mean log-loss in nats and share of right first guesses."""
 
-    log_loss: float | None
+    log_loss: Amount | None
     top1: Probability | None
 
 
 class ForecastAttributes(Message):
     """Retained on ``home/<home>/forecast/attributes``: full distributions and running scores."""
 
-    next: dict[str, Probability]
-    current: dict[str, Probability]
-    n_scored: int = Field(ge=0)
-    scores: dict[str, Score]
+    next: Distribution
+    current: Distribution
+    n_scored: Count
+    scores: dict[Name, Score] = Field(max_length=MAX_RANKED)
 
 
 class RuleState(Message):
     """Retained on ``home/<home>/rule/<name>``: a rule's state and the forecast that caused it."""
 
     state: Literal["on", "off"]
-    changed_at: Instant
+    changed_at: LaterInstant
     dry_run: bool
     cause: Forecast | None = None
 

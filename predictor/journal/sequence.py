@@ -30,11 +30,14 @@ def record_event(connection: Connection, event: ActivityEvent, received_at: date
 
 
 def give_up_before(connection: Connection, node: str, camera: str, first_seq: int) -> int:
-    """Count what lies before ``first_seq`` as held; returns the new contiguous ``seq``."""
+    """Count what lies before ``first_seq`` as held; returns the new contiguous ``seq``.
+
+    Only up to the highest number that is held: who says more may be mistaken, or lie.
+    """
     epoch, contiguous, highest = _camera(connection, node, camera)
-    contiguous = max(contiguous, first_seq - 1)
+    contiguous = max(contiguous, min(first_seq - 1, highest))
     contiguous = _follow(connection, node, camera, epoch, contiguous)
-    _save_camera(connection, node, camera, epoch, contiguous, max(highest, contiguous))
+    _save_camera(connection, node, camera, epoch, contiguous, highest)
     return contiguous
 
 

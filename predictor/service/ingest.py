@@ -29,6 +29,8 @@ from predictor.service.home_clock import CameraKey
 
 logger = logging.getLogger(__name__)
 
+MAX_JUMP = 10**9
+"""No camera sends so many events; a number that is further ahead is a mistake, or a lie."""
 MAX_CAMERAS = 1000
 """Whoever may publish can invent cameras; so many are believed before they send an event."""
 
@@ -99,9 +101,9 @@ class EventIngest:
         camera = node, replay.camera
         if any((event.node, event.camera) != camera for event in replay.events):
             raise MessageError(f"Replay: it holds events of others than {'/'.join(camera)}")
-        self._give_up_before(camera, replay.first_seq)
         kept = [self._keep(event) for event in replay.events]
         if all(kept) and camera in self._progress:
+            self._give_up_before(camera, replay.first_seq)
             self._acknowledge(camera)
             self._ask_further(camera, replay)
 
@@ -144,8 +146,15 @@ class EventIngest:
                 self._ask_anew(camera)
 
     def _keep(self, event: ActivityEvent) -> bool:
-        """Write an event to the journal; false where the database refuses to."""
+        """Write an event to the journal; false where the database refuses to.
+
+        Raises:
+            MessageError: Its number cannot be true, or the database cannot hold what it says.
+        """
         camera = event.node, event.camera
+        before = self._progress.get(camera)
+        if event.seq > (before.contiguous_seq if before else 0) + MAX_JUMP:
+            raise MessageError(f"ActivityEvent: seq: {event.seq} is too far ahead")
         entry = JournalEntry(event, self._wall())
         try:
             recorded = self._journal.record(event, received_at=entry.received_at)
@@ -203,14 +212,15 @@ class EventIngest:
             self._ask(camera, 1)
 
     def _give_up_before(self, camera: CameraKey, first_seq: int) -> None:
-        progress = self._progress.get(camera)
-        if progress is None or first_seq <= progress.contiguous_seq + 1:
+        """Stop waiting for what its node no longer holds."""
+        before = self._progress[camera]
+        if not before.has_gap or first_seq <= before.contiguous_seq + 1:
             return
+        held = self._journal.give_up_before(*camera, first_seq)
         logger.warning(
             "events %s to %s of %s/%s are lost: their node no longer holds them",
-            progress.contiguous_seq + 1,
-            first_seq - 1,
+            before.contiguous_seq + 1,
+            min(first_seq - 1, held),
             *camera,
         )
-        self._journal.give_up_before(*camera, first_seq)
-        self._progress |= {camera: self._journal.progress()[camera]}
+        self._progress[camera] = self._journal.progress()[camera]

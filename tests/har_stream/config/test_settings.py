@@ -40,6 +40,8 @@ def config(tmp_path: Path) -> Path:
         ("engine: tensorflow\n", 1, "engine: Input should be 'auto', 'litert' or 'keras'"),
         ("node: Kitchen Pi\n", 1, "'Kitchen Pi' is no valid id (a-z, 0-9, _ and -"),
         ("home: bridge\n", 1, "'bridge' is no valid id"),
+        (f"node: {'a' * 201}\n", 1, "200 at most"),
+        (f"cameras:\n- source: a\n  room: {'a' * 257}\n", 3, "at most 256 characters"),
         ("cameras:\n- source: a\n  region: [0, 0, 2, 1]\n", 3, "less than or equal to 1"),
         ("cameras:\n- source: a\n  region: [0.5, 0, 0.2, 1]\n", 3, "left < right"),
         ("cameras:\n- source: a\n  region: [0, 0, 1]\n", 3, "cameras.0.region.3 is missing"),

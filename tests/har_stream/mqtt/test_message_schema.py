@@ -1,7 +1,9 @@
 """`docs/schema` says of every payload what the code really writes and reads."""
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import jsonschema
 import pytest
@@ -58,6 +60,67 @@ def test_a_request_may_leave_out_what_it_does_not_need(request_: str) -> None:
     messages.BridgeRequest.decode(request_.encode())
 
 
+_BOUNDS = {
+    "integer": ({"minimum", "maximum"},),
+    "number": ({"minimum", "maximum"},),
+    "string": ({"maxLength"}, {"format"}, {"enum"}),
+    "array": ({"maxItems"},),
+    "object": ({"maxProperties", "propertyNames"}, {"properties"}),
+}
+"""What a schema must say of a value of some type: one of the sets."""
+
+
+def _values(schema: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every schema of a value within a schema, with its place."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("type"), str):
+            yield where, schema
+        for key, part in schema.items():
+            if key not in ("examples", "propertyNames"):
+                yield from _values(part, f"{where}/{key}")
+    elif isinstance(schema, list):
+        for number, part in enumerate(schema):
+            yield from _values(part, f"{where}/{number}")
+
+
+@pytest.mark.parametrize("name", message_schema.PAYLOADS)
+def test_every_field_has_its_range(name: str) -> None:
+    content = json.loads((FOLDER / f"{name}.json").read_text())
+    found = list(_values(content, name))
+    assert found
+    without = [
+        where
+        for where, schema in found
+        if not any(bounds <= schema.keys() for bounds in _BOUNDS.get(schema["type"], ()))
+        and "const" not in schema
+        and schema["type"] not in ("null", "boolean")
+    ]
+    assert without == []
+
+
+BEYOND = (2**53, 2**63, 2**64, 2**70, -(2**63), -1e300, "x" * 2001, ["x"] * 101)
+
+
+@pytest.mark.parametrize("name", message_schema.PAYLOADS)
+def test_what_lies_beyond_the_schema_is_refused_when_read_too(name: str) -> None:
+    """Field by field: code and schema agree on what is out of range."""
+    content = json.loads((FOLDER / f"{name}.json").read_text())
+    validator = jsonschema.Draft202012Validator(
+        content, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+    (example,) = content["examples"]
+    model = type(message_schema.PAYLOADS[name].example)
+    n_refused = 0
+    for field in example:
+        for extreme in BEYOND:
+            changed = json.dumps(example | {field: extreme})
+            if not validator.is_valid(json.loads(changed)):
+                with pytest.raises(MessageError, match=f"^{model.__name__}: "):
+                    model.decode(changed)
+                n_refused += 1
+    assert n_refused > len(example)
+
+
 def test_every_message_of_the_wire_is_described() -> None:
     parts = {messages.Likely, messages.NextStart, messages.Score}
     described = {type(payload.example) for payload in message_schema.PAYLOADS.values()}
@@ -78,7 +141,7 @@ def test_any_payload_is_read_or_refused_in_one_line(
 
 
 @given(
-    seq=st.integers(1, 2**63 - 1),
+    seq=st.integers(1, messages.MAX_NUMBER),
     at=st.datetimes(
         datetime(2026, 1, 1),
         datetime(2027, 1, 1),

@@ -17,7 +17,7 @@ from har_stream.publishing.outbox import Outbox
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry
-from predictor.service.ingest import MAX_CAMERAS, EventIngest
+from predictor.service.ingest import MAX_CAMERAS, MAX_JUMP, EventIngest
 
 TOPIC, ANSWER = "har/n1/cam1/event", "har/n1/bridge/response/replay"
 ACK, REQUEST = "har/n1/cam1/event/ack", "har/n1/bridge/request/replay"
@@ -146,6 +146,32 @@ def test_a_request_without_a_connection_is_made_later(desk: Desk) -> None:
     desk.said.is_connected = True
     desk.ingest.ask_again()
     assert desk.asked() == [1]
+
+
+@pytest.mark.parametrize("first", [2**40, 2**53 - 1])
+def test_a_forged_first_number_moves_nothing(desk: Desk, journal: Journal, first: int) -> None:
+    desk.tell(*_events(1, 2))
+    desk.answer(first=first, last=first)
+    assert journal.progress()["n1", "cam1"].contiguous_seq == 2
+    desk.tell(*_events(3))
+    assert desk.acknowledged()[-1] == 3
+
+
+@pytest.mark.parametrize("first", [2**53, 2**62, 2**63, 2**70])
+def test_an_answer_with_numbers_out_of_range_is_refused(desk: Desk, first: int) -> None:
+    replay = {"camera": "cam1", "first_seq": first, "last_seq": first, "events": []}
+    answer = BridgeResponse(status="ok", data=replay)
+    with pytest.raises(MessageError, match="Replay"):
+        desk.ingest.take_replay(ANSWER, answer.encode())
+
+
+def test_a_number_too_far_ahead_is_refused(desk: Desk, journal: Journal) -> None:
+    desk.tell(*_events(1))
+    with pytest.raises(MessageError, match=r"seq: \d+ is too far ahead"):
+        desk.tell(event(seq=MAX_JUMP + 2))
+    assert not journal.progress()["n1", "cam1"].has_gap
+    desk.tell(event(seq=MAX_JUMP + 1))
+    assert journal.progress()["n1", "cam1"].has_gap
 
 
 def test_what_a_node_has_lost_is_given_up_and_said(
