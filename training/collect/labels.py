@@ -1,6 +1,7 @@
 """Which stretch of which recording shows what: labels with seconds, from CSV files."""
 
 import csv
+import io
 import logging
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from har_stream.core.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+MAX_CHARACTERS = 10_000_000
 COLUMNS = ("file", "start_s", "end_s", "label")
 _STRETCHES = re.compile(r"([A-Za-z ]+?)\s*(?:\([A-Z]+\))?\s*\[([^\[\]]*)")
 _TIMES = re.compile(r"([\d.]+)\s*to\s*([\d.]+)")
@@ -107,6 +109,9 @@ def _of_gmdcsa(root: Path) -> Iterator[LabelledStretch]:
 def _rows(path: Path) -> Iterator[list[str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            yield from csv.reader(file)
+            text = file.read(MAX_CHARACTERS + 1)
+        if len(text) > MAX_CHARACTERS:
+            raise InputError(f"{path}: more than {MAX_CHARACTERS // 1_000_000} MB; split it")
+        yield from csv.reader(io.StringIO(text, newline=""))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as CSV: {error}") from error

@@ -1,9 +1,16 @@
 """No YAML, however hostile, takes long or much memory, or more than a line to refuse."""
 
+import time
 from pathlib import Path
 
 import pytest
+from support.files.mutations import mutate
 from support.processes.measured import run_python
+from support.repository import ROOT
+
+from har_stream.config import settings
+from har_stream.core.errors import InputError
+from training import config as configs
 
 _NINE = [("abcdefgh"[n], "bcdefghi"[n]) for n in range(8)]
 LAUGHS = "".join(f"{new}: &{new} [{','.join([f'*{old}'] * 9)}]\n" for old, new in _NINE)
@@ -77,3 +84,28 @@ def test_anchors_are_no_offence(tmp_path: Path) -> None:
     text = f"forecast:\n  rules:\n  - &a {rule}\n  - {{<<: *a, name: c}}\n"
     (tmp_path / "har.yaml").write_text(text)
     assert run_python(READ, str(tmp_path)).output.count("\n") == 1  # /dev/zero's
+
+
+@pytest.mark.parametrize(
+    "n", [pytest.param(30, id="short"), pytest.param(300, id="long", marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("name", ["har-stream.yaml", "har-forecast.yaml", "lrcn-ucf.yaml"])
+def test_mutations_of_valid_yaml(tmp_path: Path, name: str, n: int) -> None:
+    read = configs.read_config if name == "lrcn-ucf.yaml" else settings.load_settings
+    valid = (ROOT / "configs" / name).read_bytes()
+    path = tmp_path / name
+    counts = {"read": 0, "refused": 0}
+    longest_s = 0.0
+    for seed in range(n):
+        path.write_bytes(mutate(valid, seed))
+        began_s = time.monotonic()
+        try:
+            read(path)
+            counts["read"] += 1
+        except InputError as error:  # a line for each problem of a file
+            assert all(line.startswith(str(path)) for line in str(error).split("\n"))
+            counts["refused"] += 1
+        longest_s = max(longest_s, time.monotonic() - began_s)
+    print(f"{name}: {n} mutations, {counts}, longest {longest_s:.2f} s, 0 tracebacks")
+    assert longest_s < 2.0
+    assert counts["refused"] > n / 4

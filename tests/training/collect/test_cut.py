@@ -173,3 +173,8 @@ def test_a_recording_opened_for_its_rate_is_closed(
     cut_clips([LabelledStretch(recording, 0, 1, "cooking", "1")], tmp_path / "clips")
     assert len(opened) == 1
     assert closed == opened
+
+
+def test_an_endless_table_is_refused() -> None:
+    with pytest.raises(InputError, match="/dev/zero: more than 10 MB"):
+        labels.read_labels(Path("/dev/zero"))
