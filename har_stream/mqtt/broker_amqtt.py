@@ -11,6 +11,8 @@ from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 
 CONNECT_S = 10.0
+MAX_PACKET_BYTES = 1_000_000
+"""Whoever sends a larger one is hung up on: amqtt would keep it, up to 256 MB, several times."""
 _CONNECT = 0x10
 _V311 = 4
 _LISTENER = "default"
@@ -57,13 +59,15 @@ class EmbeddedBroker:
 
 
 class _Rewound(StreamReaderAdapter):  # type: ignore[misc]  # amqtt has no types
-    """A stream whose first bytes have been looked at."""
+    """A stream whose first bytes have been looked at, and whose packets are not huge."""
 
     def __init__(self, reader: asyncio.StreamReader, head: bytes) -> None:
         super().__init__(reader)
         self._head = head
 
     async def read(self, n: int = -1) -> bytes:
+        if n > MAX_PACKET_BYTES:
+            raise ConnectionAbortedError(f"a packet of {n} bytes")
         if not self._head:
             return bytes(await super().read(n))
         end = len(self._head) if n < 0 else n

@@ -1,10 +1,13 @@
 """The embedded broker: there when asked for, gone with whom it serves, open to MQTT 5 clients."""
 
+import contextlib
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import paho.mqtt.client as paho
 import pytest
@@ -157,3 +160,30 @@ def test_strangers_do_not_disturb_it(knock: bytes) -> None:
         connection.start()
         assert connection.is_connected
         connection.close()
+
+
+def test_a_huge_packet_ends_its_own_connection_and_is_not_kept() -> None:
+    process = _run("--port", "0")
+    try:
+        assert process.stdout is not None
+        address = read_address(process.stdout.readline().split()[-1])
+        size = (1 << 28) - 1
+        with (
+            socket.create_connection((address.host, address.port), timeout=20) as stranger,
+            contextlib.suppress(OSError),
+        ):
+            stranger.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a")
+            assert stranger.recv(4) == b"\x20\x02\x00\x00"
+            stranger.sendall(b"\x30\xff\xff\xff\x7f\x00\x01t")
+            for start in range(3, size, 1 << 20):
+                stranger.sendall(bytes(min(1 << 20, size - start)))
+            assert stranger.recv(1) == b"", "the broker hangs up"
+        friend = Listener(address.port, "x", protocol=paho.MQTTv311)
+        friend.publish("x", b"hi")
+        friend.wait_for(lambda came: came)
+        friend.close()
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert int(re.search(r"VmHWM:\s+(\d+)", status)[1]) < 200_000  # type: ignore[index]
+    finally:
+        process.kill()
+        process.communicate()
