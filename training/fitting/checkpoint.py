@@ -95,7 +95,6 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
             InputError: The file is damaged, or belongs to another config, other clips or another
                 network.
         """
-        model.optimizer.build(model.trainable_variables)
         try:
             with np.load(self.path) as saved:
                 noted = json.loads(str(saved["noted"]))

@@ -87,8 +87,10 @@ def fit_network(
         folded.compile(
             optimizer=keras.optimizers.Adam(_learning_rate(fit, n_steps=len(batches) * fit.epochs)),
             loss="categorical_crossentropy",
-            metrics=["accuracy"],
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         )
+    # With all variables made, TensorFlow traces the first step once, not twice.
+    folded.optimizer.build(folded.trainable_variables)
     if resume and checkpoint.path.exists():
         checkpoint.load(folded)
         batches.skip_to(len(checkpoint.history))
