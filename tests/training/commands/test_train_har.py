@@ -25,6 +25,8 @@ from training.data import splits
 from training.data.clip import VideoClip
 from training.fitting import fit_network
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:

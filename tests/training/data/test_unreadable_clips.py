@@ -17,6 +17,8 @@ from training.data.dataset import read_dataset
 from training.export import all_formats
 from training.fitting.fit import Run, fit_run
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 HELD_OUT = {"held_out": ["4"], "validation": 0}
 
 

@@ -24,6 +24,8 @@ from training.evaluation.clips import evaluate_bundle
 from training.fitting.fit import Run, fit_run
 from training.networks import registry
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 PIXELS = {"colour": "rgb", "scale": pretrained.CNN_PIXELS.scale, "offset": -1.0}
 SMALL = {"n_frames": 4, "height_px": 32, "width_px": 48, "sample_hz": 5.0, **PIXELS}
 SMALL_CLIP = ClipSpec(**SMALL)

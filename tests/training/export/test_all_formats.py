@@ -22,6 +22,8 @@ from training.export import all_formats
 from training.fitting.fit import fit_run
 from training.reports import report
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,6 +14,8 @@ from training.config import DataConfig
 from training.evaluation.clips import evaluate_bundle
 from training.fitting.fit import Run, fit_run
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 LABELLED = ("Down", "Right")
 
 

@@ -30,6 +30,8 @@ from training.fitting.fit_network import fit_network
 from training.fitting.fold_time import fold_time
 from training.networks import registry
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 CLIP = {"n_frames": 6, "height_px": 64, "width_px": 64, "sample_hz": 5.0}
 AUGMENTED = {"flip": 0.3, "crop": 0.2, "colour": 0.2, "grey": 0.2, "speed": 1.3, "ticks": 2}
 
@@ -60,6 +62,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 LABELLED = {"classes": ["Down", "Right"]}
 
 
+@pytest.mark.usefixtures("traced")
 def test_a_run_makes_a_bundle_that_streams(clips: Path, tmp_path: Path) -> None:
     config = _config(
         data={**LABELLED, "others": ["*"]}, augment=AUGMENTED, fit={"epochs": 2, "others": 0.5}
@@ -160,6 +163,7 @@ def _examples(n: int = 6) -> list[Example]:
     ]
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("network", ["lrcn", pytest.param("convlstm", marks=pytest.mark.slow)])
 def test_resumed_training_is_bit_true(tmp_path: Path, network: str) -> None:
     config = _config(
@@ -188,6 +192,7 @@ def test_resumed_training_is_bit_true(tmp_path: Path, network: str) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.usefixtures("traced")
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     config = _config(fit={"epochs": 30, "patience": 2, "learning_rate": 0.05})
     learned = fit_network(
@@ -228,6 +233,7 @@ def test_a_full_disk_keeps_the_epoch_before(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("network", ["lrcn", "convlstm"])
 def test_folding_time_changes_no_result(network: str) -> None:
     model = registry.get_network(network).build(
@@ -299,6 +305,7 @@ def test_rare_classes_weigh_more_and_other_windows_are_unsure() -> None:
     np.testing.assert_array_equal(targets[4:], 0.5)
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.slow
 def test_motion_is_learned(clips: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)

@@ -12,6 +12,8 @@ from training.config import DataConfig
 from training.evaluation.clips import evaluate_bundle
 from training.fitting.fit import fit_run
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -17,6 +17,8 @@ from training.fitting.fit import fit_run
 from training.fitting.pretrain import pretrain, start_from
 from training.networks import registry
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 SPEC = ClipSpec(n_frames=3, height_px=64, width_px=64, sample_hz=5.0)
 
 

@@ -16,6 +16,8 @@ from training.data.batches import Example
 from training.fitting.fit import fit_run
 from training.fitting.fit_network import FittedNetwork, fit_network
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 REFUSED = r"does not fit this run: .*; leave --resume out, or give another --out"
 
 

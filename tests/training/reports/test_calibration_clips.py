@@ -18,6 +18,8 @@ from training import run_folder
 from training.fitting.fit import fit_run
 from training.reports import report
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 HELD_OUT = {"held_out": ["4"], "validation": 0.34}
 VALIDATION = "fitted on validation clips (Guo"
 AS_FIRST = "fitted on validation clips, as the first network judged them (Guo"
