@@ -59,6 +59,7 @@ def _run(options: argparse.Namespace) -> int:
 def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     from har_stream.cameras.read_options import ReadOptions
     from har_stream.cameras.readers import Readers
+    from har_stream.config.secret_file import read_own_key
     from har_stream.mqtt.broker import ensure_broker
     from har_stream.pipeline import Pipeline
     from har_stream.publishing.event_log import EventLog
@@ -96,7 +97,8 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         if log:
             stack.callback(log.close)
         stack.enter_context(ensure_broker(settings.broker.url))
-        outbox = Outbox(outbox_file(settings.state_dir, settings.node))
+        signing_key = read_own_key(settings.signing_key_file)
+        outbox = Outbox(outbox_file(settings.state_dir, settings.node), signing_key=signing_key)
         stack.callback(outbox.close)
         stack.callback(_say_what_waits, outbox)
         statistics = Statistics(lambda: readers.counts)
@@ -109,6 +111,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             set_enabled=pipeline.enable,
             record=log.append if log else None,
             is_alive=lambda: pipeline.is_alive,
+            signing_key=signing_key,
         )
         if settings.metrics_port is not None:
             from har_stream.publishing.prometheus import MetricsServer

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from har_stream.config.secret_file import read_secret
 from har_stream.config.section import Section, UserPath
-from har_stream.core.errors import InputError
 
 
 class TlsSettings(Section):
@@ -37,10 +37,4 @@ def read_password(broker: BrokerSettings) -> str | None:
     """
     if broker.password_file is None:
         return os.environ.get("HAR_MQTT_PASSWORD")
-    path = broker.password_file
-    try:
-        if path.stat().st_mode & 0o077:
-            raise InputError(f"{path}: others may read this password file; run chmod 600 {path}")
-        return path.read_text().rstrip("\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    return read_secret(broker.password_file, "password")

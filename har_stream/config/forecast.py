@@ -52,6 +52,9 @@ class ForecastSettings(Section):
     bundle: str | None = Field(None, description="whose confusion matrix bare labels are read by")
     journal: str | None = Field(None, description="SQLAlchemy URL; none: SQLite in the state dir")
     retention_days: int | None = Field(None, ge=1, description="none: keep everything")
+    signing_keys: dict[Id, UserPath] = Field(
+        default_factory=dict, description="key file of every node; some: nobody else is believed"
+    )
     refresh_s: float = Field(60.0, gt=0, description="a new forecast at least this often")
     binary_sensors: tuple[str, ...] = Field((), description="activities with a 'likely' sensor")
     likely_above: Fraction = 0.7

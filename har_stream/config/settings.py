@@ -33,6 +33,9 @@ class Settings(Section):
     base_topic: str = "har"
     broker: BrokerSettings = BrokerSettings()
     discovery: DiscoverySettings = DiscoverySettings()
+    signing_key_file: UserPath | None = Field(
+        None, description="signs what this node says; readable by its owner alone"
+    )
     bundle: str | None = None
     engine: Literal["auto", "litert", "keras"] = "auto"
     cameras: tuple[CameraSettings, ...] = ()

@@ -50,6 +50,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
 Transaction = Name | Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Distribution = Annotated[dict[Name, Probability], Field(max_length=MAX_LABELS)]
+Signature = Annotated[str, Field(max_length=64)]
 Ranked = Annotated[list[tuple[Name, Probability]], Field(max_length=MAX_RANKED)]
 _SCHEMA_ALIAS = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
 
@@ -95,6 +96,7 @@ class ActivityState(Message):
     since: Instant
     at: Instant = Field(description="stream time of the newest decision")
     room: Name | None = None
+    signature: Signature | None = None
 
 
 class ActivityAttributes(Message):
@@ -123,6 +125,7 @@ class ActivityEvent(Message):
     ended_at: Instant | None = None
     camera: Name
     node: Name
+    signature: Signature | None = Field(default=None, description="see docs/security.md")
 
     model_config = _SCHEMA_ALIAS
 

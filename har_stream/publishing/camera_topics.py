@@ -24,6 +24,7 @@ class CameraTopics:
         camera: Its settings.
         broker: Where to publish.
         topic: Names a topic below ``<node>/<cam>/``, by its parts.
+        sign: Signs a state.
         bundle: Name of the bundle that recognises, for the attributes.
         bundle_hash: Its hash.
 
@@ -40,6 +41,7 @@ class CameraTopics:
         broker: Publishes,
         *,
         topic: Callable[..., str],
+        sign: Callable[[ActivityState], ActivityState],
         bundle: str,
         bundle_hash: str,
     ) -> None:
@@ -49,6 +51,7 @@ class CameraTopics:
         self.state = CameraState.OFFLINE
         self._broker = broker
         self._topic = topic
+        self._sign = sign
         self._bundle = bundle
         self._bundle_hash = bundle_hash
         self._newest: Recognition | None = None
@@ -103,7 +106,7 @@ class CameraTopics:
         """Publish state and attributes where they changed, or their heartbeat is due."""
         state = self._due_state(now_s)
         if state is not None and self._broker.publish(
-            self._topic("activity"), state, retain=True, expiry_s=EXPIRE_AFTER_S
+            self._topic("activity"), self._sign(state), retain=True, expiry_s=EXPIRE_AFTER_S
         ):
             self._published_activity = self._activity
             self._published_state = (self._newest, now_s)

@@ -20,6 +20,7 @@ from har_stream.core.activity import Change
 from har_stream.core.errors import InputError
 from har_stream.core.sqlite.running_time import RunningTime, most_at_once
 from har_stream.mqtt.messages import ActivityEvent, MessageError, Replay
+from har_stream.mqtt.signing import sign
 from har_stream.publishing.outbox_file import OutboxFile
 from har_stream.publishing.outbox_tables import MAX_SEQ, read_event, set_aside
 
@@ -53,6 +54,7 @@ class Outbox:
         max_events: The bound: beyond it the oldest acknowledged event leaves, then the oldest.
         clock: Seconds since the epoch, for the age of what is stored.
         monotonic: Seconds that nobody can set, for the same.
+        signing_key: Signs events as they are given out, whenever they were stored.
 
     Raises:
         InputError: The file cannot be used, or another process holds it.
@@ -65,11 +67,13 @@ class Outbox:
         max_events: int = MAX_EVENTS,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        signing_key: bytes | None = None,
     ) -> None:
         self._path = path
         self._max_events = max_events
         self._clock = clock
         self._monotonic = monotonic
+        self._signing_key = signing_key
         self._n_events = 0
         self._n_set_aside = 0
         self._has_doubted = False
@@ -224,7 +228,7 @@ class Outbox:
         for row in rows:
             position, camera, seq, event = row
             try:
-                found.append(Pending(position, read_event(camera, seq, event)))
+                found.append(Pending(position, self._signed(read_event(camera, seq, event))))
             except MessageError as error:
                 bad.append((row, str(error)))
         if bad and self._set_aside(bad):
@@ -255,6 +259,9 @@ class Outbox:
             self._n_set_aside,
         )
         return True
+
+    def _signed(self, event: ActivityEvent) -> ActivityEvent:
+        return sign(event, self._signing_key, node=event.node, camera=event.camera)
 
     def _insert(
         self, db: sqlite3.Connection, change: Change, *, node: str, camera: str, room: str | None

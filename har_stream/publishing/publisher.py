@@ -21,6 +21,7 @@ from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, camera_de
 from har_stream.mqtt.connection import ONLINE, Connection
 from har_stream.mqtt.messages import ActivityEvent, EventAck, MessageError
 from har_stream.mqtt.probe import check_name_is_free
+from har_stream.mqtt.signing import sign
 from har_stream.mqtt.topics import Topics
 from har_stream.publishing import systemd
 from har_stream.publishing.camera_topics import CameraTopics
@@ -64,6 +65,7 @@ class Publisher:
         set_enabled: Switches a camera's recognition; called from the network thread.
         record: Called with every event once it is safe in the outbox, before anybody else hears.
         is_alive: Tells whether recognition goes on; systemd's watchdog hears of nothing else.
+        signing_key: Signs what it says of its cameras' activities; events are signed already.
         clock: Monotonic seconds.
     """
 
@@ -78,6 +80,7 @@ class Publisher:
         set_enabled: Callable[[str, bool], None],
         record: Callable[[ActivityEvent], None] | None = None,
         is_alive: Callable[[], bool] = lambda: True,
+        signing_key: bytes | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -97,6 +100,7 @@ class Publisher:
                 camera,
                 connection,
                 topic=partial(self._topics.camera, settings.node, camera.id),
+                sign=partial(sign, key=signing_key, node=settings.node, camera=camera.id),
                 bundle=name,
                 bundle_hash=bundle_hash,
             )

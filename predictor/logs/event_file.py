@@ -15,7 +15,9 @@ from har_stream.core.atomic_file import replacing, writing
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent, MessageError
 
-COLUMNS = tuple(name for name in ActivityEvent.model_fields if name != "schema_version")
+COLUMNS = tuple(
+    name for name in ActivityEvent.model_fields if name not in ("schema_version", "signature")
+)
 """Columns of an exported CSV file, as on the wire; ``probabilities`` is JSON."""
 _NEEDED = {"seq", "event_type"}
 _RISKY = re.compile(r"'*([=+\-@\t\r\n]|\Z)")

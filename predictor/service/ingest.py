@@ -22,6 +22,7 @@ from har_stream.mqtt.messages import (
     MessageError,
     Replay,
 )
+from har_stream.mqtt.signing import SignatureCheck
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry, Progress
@@ -42,6 +43,7 @@ class EventIngest:
         journal: Where they are kept.
         publisher: For acknowledgements and requests.
         topics: The names of topics.
+        signatures: Tells which events are to be believed.
         deliver: Called with every event that is new, once it is kept.
         wall: This machine's clock.
     """
@@ -52,12 +54,14 @@ class EventIngest:
         publisher: Publishes,
         *,
         topics: Topics,
+        signatures: SignatureCheck,
         deliver: Callable[[JournalEntry], None],
         wall: Callable[[], datetime],
     ) -> None:
         self._journal = journal
         self._publisher = publisher
         self._topics = topics
+        self._signatures = signatures
         self._deliver = deliver
         self._wall = wall
         self._progress: dict[CameraKey, Progress] = journal.progress()
@@ -75,7 +79,7 @@ class EventIngest:
         camera = event.node, event.camera
         if self._topics.split(topic) != (*camera, "event"):
             raise MessageError(f"ActivityEvent: it says that it is of {'/'.join(camera)}")
-        if self._keep(event):
+        if self._is_genuine(event) and self._keep(event):
             self._acknowledge(camera)
             if self._progress[camera].has_gap:
                 self._ask(camera)
@@ -101,7 +105,7 @@ class EventIngest:
         camera = node, replay.camera
         if any((event.node, event.camera) != camera for event in replay.events):
             raise MessageError(f"Replay: it holds events of others than {'/'.join(camera)}")
-        kept = [self._keep(event) for event in replay.events]
+        kept = [self._is_genuine(event) and self._keep(event) for event in replay.events]
         if all(kept) and camera in self._progress:
             self._give_up_before(camera, replay.first_seq)
             self._acknowledge(camera)
@@ -144,6 +148,9 @@ class EventIngest:
         for camera, progress in list(self._progress.items()):
             if progress.has_gap:
                 self._ask_anew(camera)
+
+    def _is_genuine(self, event: ActivityEvent) -> bool:
+        return self._signatures.passes(event, node=event.node, camera=event.camera)
 
     def _keep(self, event: ActivityEvent) -> bool:
         """Write an event to the journal; false where the database refuses to.

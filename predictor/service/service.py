@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from har_stream.config.ids import is_id
+from har_stream.config.secret_file import read_key
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import home_announcements, home_client
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
 from har_stream.mqtt.connection import ONLINE, Connection
 from har_stream.mqtt.messages import ActivityState, MessageError, read_context_value
+from har_stream.mqtt.signing import SignatureCheck
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry
@@ -46,7 +48,7 @@ class ForecastService:
         dry_run: No rule acts; what it would do is said.
 
     Raises:
-        InputError: The broker's settings cannot be used.
+        InputError: The broker's settings or a signing key cannot be used.
     """
 
     def __init__(
@@ -71,8 +73,16 @@ class ForecastService:
         self._announcer = Announcer(
             home_announcements(settings.state_dir, settings.home), self._connection
         )
+        self._signatures = SignatureCheck(
+            {node: read_key(file) for node, file in settings.forecast.signing_keys.items()}
+        )
         self._ingest = EventIngest(
-            journal, self._connection, topics=self._topics, deliver=self._deliver, wall=_wall
+            journal,
+            self._connection,
+            topics=self._topics,
+            signatures=self._signatures,
+            deliver=self._deliver,
+            wall=_wall,
         )
         self._worker = ForecastWorker(
             settings,
@@ -113,6 +123,10 @@ class ForecastService:
             self._due.put(lambda: None)
             self._thread.join(10.0)
         self._connection.close()
+        if self._signatures.n_refused:
+            logger.warning(
+                "%s messages were refused for their signatures", self._signatures.n_refused
+            )
 
     def _run(self) -> None:
         gaps_due = time.monotonic() + GAPS_S
@@ -155,6 +169,8 @@ class ForecastService:
             return
         node, camera, _ = self._topics.split(topic)
         state = ActivityState.decode(payload)
+        if not self._signatures.passes(state, node=node, camera=camera):
+            return
         self._ingest.meet((node, camera))
         self._due.put(partial(self._worker.take_state, (node, camera), state))
 

@@ -121,6 +121,13 @@ def test_what_lies_beyond_the_schema_is_refused_when_read_too(name: str) -> None
     assert n_refused > len(example)
 
 
+@pytest.mark.parametrize("request_", [b'{"camera":"\\ud800"}', b'{"camera":"\xed\xa0\x80"}'])
+def test_half_a_character_is_refused(request_: bytes) -> None:
+    """SQLite takes none for a camera's name."""
+    with pytest.raises(MessageError):
+        messages.BridgeRequest.decode(request_)
+
+
 def test_every_message_of_the_wire_is_described() -> None:
     parts = {messages.Likely, messages.NextStart, messages.Score}
     described = {type(payload.example) for payload in message_schema.PAYLOADS.values()}

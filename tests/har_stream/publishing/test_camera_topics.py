@@ -32,6 +32,7 @@ def _topics(broker: RecordingPublisher) -> CameraTopics:
         CameraSettings(source="0"),
         broker,
         topic=lambda *parts: "/".join(parts),
+        sign=lambda state: state,
         bundle="b",
         bundle_hash="h",
     )

@@ -299,7 +299,6 @@ def test_no_number_from_the_wire_is_too_large(
     _append(outbox)
     _send_all(outbox)
     assert outbox.replay("cam1", number).events == []
-    assert outbox.replay("\ud800", 1).events == []
     outbox.acknowledge("\ud800", number)
     outbox.mark_sent(number)
     outbox.acknowledge("cam1", number)

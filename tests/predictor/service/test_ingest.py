@@ -1,6 +1,6 @@
 """Events are kept before they are acknowledged, and what is missing is asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from support.event_builder import event, started
 
 from har_stream.core.activity import Change
 from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError, Replay
+from har_stream.mqtt.signing import SignatureCheck, sign
 from har_stream.mqtt.topics import Topics
 from har_stream.publishing.outbox import Outbox
 from predictor.journal.database import sqlite_url
@@ -26,14 +27,16 @@ ACK, REQUEST = "har/n1/cam1/event/ack", "har/n1/bridge/request/replay"
 class Desk:
     """The ingest of events on a journal of its own, and everything that came out of it."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, keys: Mapping[str, bytes] | None = None) -> None:
         self.journal = journal
         self.said = RecordingPublisher()
+        self.signatures = SignatureCheck(keys or {})
         self.delivered: list[JournalEntry] = []
         self.ingest = EventIngest(
             journal,
             self.said,
             topics=Topics(),
+            signatures=self.signatures,
             deliver=self.delivered.append,
             wall=lambda: datetime(2026, 3, 1, tzinfo=UTC),
         )
@@ -71,6 +74,44 @@ def desk(journal: Journal) -> Desk:
 
 def _events(*numbers: int) -> list[ActivityEvent]:
     return [started(f"a{seq}", minute=seq, seq=seq) for seq in numbers]
+
+
+KEYS = {"n1": b"k" * 32, "n2": b"l" * 32}
+
+
+def _signed(one: ActivityEvent, *, by: str = "n1") -> ActivityEvent:
+    return sign(one, KEYS[by], node=one.node, camera=one.camera)
+
+
+def test_where_nodes_have_keys_only_their_own_events_enter(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(journal, KEYS)
+    true, unsigned, altered, by_another, again = _events(1, 2, 2, 2, 2)
+    desk.tell(_signed(true), unsigned, unsigned)
+    desk.tell(_signed(altered).model_copy(update={"activity": "sleeping"}))
+    desk.tell(_signed(by_another, by="n2"))
+    stranger = event(node="n3")
+    desk.tell(sign(stranger, KEYS["n1"], node="n3", camera="cam1"))
+    assert [entry.event.id for entry in desk.delivered] == [true.id]
+    assert desk.acknowledged() == [1]
+    assert desk.signatures.n_refused == 5
+    assert len(caplog.records) == 3  # unsigned, wrong, stranger
+    desk.tell(_signed(again))
+    assert desk.acknowledged() == [1, 2]
+
+
+def test_a_replay_of_signed_events_enters_and_a_forged_one_does_not(journal: Journal) -> None:
+    desk = Desk(journal, KEYS)
+    one, two, three = _events(1, 2, 3)
+    desk.tell(_signed(one), _signed(three))
+    assert desk.asked() == [2]
+    desk.answer(two, _signed(three), first=1, last=3)
+    assert journal.count() == 2
+    assert desk.acknowledged()[-1] == 1
+    desk.answer(_signed(two), _signed(three), first=1, last=3)
+    assert desk.acknowledged()[-1] == 3
+    assert journal.count() == 3
 
 
 def test_each_event_is_kept_acknowledged_and_delivered_once(desk: Desk) -> None:

@@ -84,6 +84,7 @@ class Node:
         clock: Callable[[], float] | None = None,
         record: Callable[[ActivityEvent], None] | None = None,
         is_alive: Callable[[], bool] = lambda: True,
+        signing_key: bytes | None = None,
         **options: Any,
     ) -> None:
         self.recorded: list[ActivityEvent] = []
@@ -101,7 +102,7 @@ class Node:
         )
         clock = clock or (lambda: self.now_s)
         self.connection: Connection = open_connection(self.settings)
-        self.outbox = Outbox(state_dir / "outbox.db")
+        self.outbox = Outbox(state_dir / "outbox.db", signing_key=signing_key)
         self.publisher = Publisher(
             self.settings,
             connection=self.connection,
@@ -111,6 +112,7 @@ class Node:
             set_enabled=lambda camera, enabled: self.switched.append((camera, enabled)),
             record=record or self.recorded.append,
             is_alive=is_alive,
+            signing_key=signing_key,
             clock=clock,
         )
 
