@@ -24,7 +24,8 @@ class LiteRtEngine:
         self._n_labels = len(bundle.manifest.labels)
         self._encoder = self._rows = self._head = None
         if path := file_of(bundle, "encoder"):
-            self._encoder = FrameEncoder(Network(path, outside=bundle.outside("encoder")))
+            network = Network(path, outside=bundle.outside("encoder"), clip=bundle.manifest.clip)
+            self._encoder = FrameEncoder(network)
         if path := file_of(bundle, "advance"):
             self._rows = Rows(path, n_rows=window_rows.n_rows, n_labels=self._n_labels)
         if path := file_of(bundle, "head"):

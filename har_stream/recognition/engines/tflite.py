@@ -12,18 +12,29 @@ from numpy.typing import NDArray
 
 from har_stream.bundles.bundle import Outside
 from har_stream.core.errors import InputError
+from har_stream.core.frame import ClipSpec
 
 Array = NDArray[Any]
+
+MAX_NUMBERS = 20_000_000
+"""Of one input and row: 80 MB."""
 
 
 class Network:
     """One `.tflite` file, its tensors by name; it computes one row until it is resized.
 
+    Args:
+        path: The file.
+        outside: What it calls its tensors, where it is not a bundle's own.
+        clip: What it must take in, where it takes frames.
+
     Attributes:
         n_state_bytes: Size of one row's states.
     """
 
-    def __init__(self, path: Path, *, outside: Outside | None = None) -> None:
+    def __init__(
+        self, path: Path, *, outside: Outside | None = None, clip: ClipSpec | None = None
+    ) -> None:
         self._path = path
         self._interpreter = _open(path)
         try:
@@ -42,9 +53,22 @@ class Network:
         self._outputs = {name: tensor["index"] for name, tensor in outputs.items()}
         self._row_shapes = {name: tensor["shape"][1:].tolist() for name, tensor in inputs.items()}
         self._dtypes = {name: tensor["dtype"] for name, tensor in inputs.items()}
+        self._check_sizes(clip)
         n_numbers = sum(math.prod(self._row_shapes[name]) for name in self._states)
         self.n_state_bytes = n_numbers * np.dtype(np.float32).itemsize
         self.resize(1)
+
+    def _check_sizes(self, clip: ClipSpec | None) -> None:
+        """Refuse inputs of any size that a stranger may write, before room is made for them."""
+        sizes = {name: math.prod(shape) for name, shape in self._row_shapes.items()}
+        n_expected = clip.height_px * clip.width_px * clip.n_channels if clip else None
+        if "frames" in sizes and n_expected not in (None, sizes["frames"]):
+            raise InputError(
+                f"{self._path}: its frames are {self._row_shapes['frames']}, not those of its "
+                "manifest; export the bundle anew"
+            )
+        if max(sizes.values(), default=0) > MAX_NUMBERS or min(sizes.values(), default=1) < 1:
+            raise InputError(f"{self._path}: an input of {max(sizes.values())} numbers")
 
     def resize(self, n_rows: int) -> None:
         """Compute so many rows at once from now on, all of one frame."""

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import struct
 import time
 import zipfile
 from collections.abc import Callable
@@ -73,6 +74,19 @@ def _deep_manifest(folder: Path) -> None:
     (folder / MANIFEST).write_text("[" * 1_000_000)
 
 
+def _frames_of(side_px: int) -> Callable[[Path], None]:
+    """Have a network take far larger frames than its manifest says."""
+
+    def change(folder: Path) -> None:
+        network = folder / "encoder.tflite"
+        old, new = (struct.pack("<4i", 1, side, side, 3) for side in (64, side_px))
+        assert old in network.read_bytes()
+        network.write_bytes(network.read_bytes().replace(old, new))
+        _rehash(network)
+
+    return change
+
+
 ROLES = {"encoder": {"litert": "encoder.tflite"}, "advance": {"litert": "advance.tflite"}}
 HOSTILE: dict[str, Callable[[Path], None]] = {
     "zero": _file(lambda path: path.symlink_to("/dev/zero")),
@@ -92,6 +106,8 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
         }.items()
         for value in values
     },
+    "large-frames": _frames_of(1 << 14),
+    "endless-frames": _frames_of(1 << 30),
     "temperature": _say(calibration={"temperature": 1e-320}),
     "hop": _say(hop_frames=10**9),
     "reset": _say(reset_frames=0),

@@ -27,12 +27,12 @@ RUN = """
 import sys
 from pathlib import Path
 import numpy as np
-from har_stream.bundles.bundle import load
+from har_stream.bundles.bundle import load_bundle
 from har_stream.recognition.engines import open_engine
 from har_stream.recognition.window_rows import WindowRows
 folder = Path(sys.argv[1])
 given = np.load(folder / "given.npz")
-loaded = load(Path(sys.argv[2]))
+loaded = load_bundle(Path(sys.argv[2]))
 window_rows = WindowRows.from_manifest(loaded.manifest, hop_frames=int(sys.argv[3]))
 engine = open_engine(loaded, window_rows, name="keras")
 logits = []
