@@ -21,7 +21,7 @@ from har_stream.recognition.recogniser import Decision, Recogniser
 WAIT_S = 0.25
 """Longest wait for an arrival, so that a stop is noticed."""
 HUNG_S = 30.0
-"""No turn takes so long, unless an engine, a decoder or the taker of the news hangs."""
+"""No turn takes so long, unless an engine, a decoder or whoever uses the news hangs."""
 
 
 class Arrivals(Protocol):

@@ -49,8 +49,8 @@ class Arrival(NamedTuple):
 class Readers:
     """Reads cameras until all have ended; a context manager.
 
-    A live camera keeps only its newest frame for the taker. A file waits for the taker instead, so
-    that none of its frames is lost.
+    A live camera keeps only its newest frame for the pipeline. A file waits for the pipeline
+    instead, so that none of its frames is lost.
 
     Args:
         cameras: Whom to read; those not enabled are left out.
@@ -130,7 +130,7 @@ class Readers:
 
 
 class _Reader(threading.Thread):
-    """Moves one camera's items to where the taker finds them; all readers share one lock."""
+    """Moves one camera's items to the queue that the pipeline reads; all readers share one lock."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class _Reader(threading.Thread):
         return Arrival(self.camera.id, *self.items.popleft())
 
     def _put(self, item: _Item) -> None:
-        """Put an item where the taker finds it; a file waits until there is room."""
+        """Put an item into the queue; a file waits until there is room."""
         arrived_s = time.monotonic()
         with self.has_room:
             self.has_room.wait_for(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from har_stream.commands.stream_arguments import make_parser, read_settings
 from har_stream.config.state_dir import bundles_dir, outbox_file
-from har_stream.core.activity import CameraStatus, Change, News, Recognition
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from har_stream.pipeline import Pipeline
     from har_stream.preview.preview import Preview
     from har_stream.publishing.outbox import Outbox
-    from har_stream.publishing.publisher import Publisher
 
 # What takes long to import is imported where it is used, so that --help and --version are instant.
 
@@ -100,7 +98,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         signing_key = read_own_key(settings.signing_key_file)
         outbox = Outbox(outbox_file(settings.state_dir, settings.node), signing_key=signing_key)
         stack.callback(outbox.close)
-        stack.callback(_say_what_waits, outbox)
+        stack.callback(_warn_waiting, outbox)
         statistics = Statistics(lambda: readers.counts)
         publisher = Publisher(
             settings,
@@ -123,7 +121,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         stack.enter_context(readers)
         _stop_on_signals(pipeline)
         for news in pipeline.run(readers):
-            _publish(publisher, news)
+            publisher.publish(news)
             if preview:
                 preview.update(news)
                 if preview.closed:
@@ -136,17 +134,7 @@ def _now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _publish(publisher: "Publisher", news: News) -> None:
-    match news:
-        case Recognition():
-            publisher.recognised(news)
-        case CameraStatus():
-            publisher.status(news)
-        case Change():
-            publisher.changed(news)
-
-
-def _say_what_waits(outbox: "Outbox") -> None:
+def _warn_waiting(outbox: "Outbox") -> None:
     n_waiting = outbox.depth()
     if n_waiting:
         logger.warning(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from har_stream.core.command import names, positive
+from har_stream.core.url import LOOPBACK, MQTT_PORT
 
 if TYPE_CHECKING:
     from har_stream.config.settings import Settings
@@ -67,8 +68,8 @@ def make_parser() -> argparse.ArgumentParser:
     wire.add_argument(
         "--broker",
         metavar="URL",
-        help="mqtt://host:1883 or mqtts://host:8883; default: the broker on 127.0.0.1:1883, or "
-        "an embedded one there where none answers",
+        help="mqtt://host:1883 or mqtts://host:8883; default: the broker on "
+        f"{LOOPBACK}:{MQTT_PORT}, or an embedded one there where none answers",
     )
     wire.add_argument("--node", metavar="ID", help="name of this process (default: the host name)")
     wire.add_argument("--home", metavar="ID", help="name of the household")
@@ -76,7 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--record-events", metavar="FILE.jsonl", type=Path, help="also append every event to a file"
     )
     wire.add_argument(
-        "--metrics-port", metavar="N", type=int, help="/metrics and /healthz on 127.0.0.1 (off)"
+        "--metrics-port", metavar="N", type=int, help=f"/metrics and /healthz on {LOOPBACK} (off)"
     )
     watch = parser.add_argument_group("to look on")
     watch.add_argument("--show", action="store_true", help="preview windows; q or Esc ends")

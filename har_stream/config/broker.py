@@ -7,6 +7,7 @@ from pydantic import Field
 
 from har_stream.config.secret_file import read_secret
 from har_stream.config.section import Section, UserPath
+from har_stream.core.url import LOOPBACK, MQTT_PORT
 
 
 class TlsSettings(Section):
@@ -21,7 +22,8 @@ class BrokerSettings(Section):
     """The MQTT broker. A password comes from a file or from HAR_MQTT_PASSWORD, never from YAML."""
 
     url: str | None = Field(
-        None, description="mqtt://host:1883 or mqtts://host:8883; none: 127.0.0.1:1883"
+        None,
+        description=f"mqtt://host:1883 or mqtts://host:8883; none: {LOOPBACK}:{MQTT_PORT}",
     )
     username: str | None = None
     password_file: UserPath | None = Field(None, description="readable by its owner alone")

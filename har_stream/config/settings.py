@@ -15,6 +15,7 @@ from har_stream.config.section import Section, UserPath, refuse_twins
 from har_stream.config.state_dir import default_state_dir
 from har_stream.config.yaml_file import problems, read_yaml
 from har_stream.core.errors import InputError
+from har_stream.core.url import LOOPBACK
 
 
 class DiscoverySettings(Section):
@@ -42,7 +43,7 @@ class Settings(Section):
     state_dir: UserPath = Field(default_factory=default_state_dir)
     forecast: ForecastSettings = ForecastSettings()
     metrics_port: int | None = Field(
-        None, ge=0, le=65535, description="/metrics and /healthz on 127.0.0.1; none: off"
+        None, ge=0, le=65535, description=f"/metrics and /healthz on {LOOPBACK}; none: off"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

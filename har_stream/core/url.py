@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
+LOOPBACK = "127.0.0.1"
+MQTT_PORT = 1883
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _QUERY = re.compile(r"\?|[;#](?=[\w.-]+=)")
 _HOST = re.compile(r"(?:\[(?P<literal>[^\]]*)\]|(?P<host>[^:]*))(?::(?P<port>.*))?", re.DOTALL)

@@ -62,9 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def ensure_broker(url: str | None) -> Iterator[None]:
     """Have a broker for the length of a block: the one that answers, else one of our own.
 
-    Only where no URL is given is one started, on 127.0.0.1:1883 and aloud. It is a process of its
-    own and ends with the block, or with this process, however that ends. Of several commands that
-    start at once, one has it and the others use it.
+    Only where no URL is given is one started, at `default_address`, with a warning. It is a process
+    of its own and ends with the block, or with this process, however that ends. Of several commands
+    that start at once, one has it and the others use it.
 
     Raises:
         InputError: It does not start.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from har_stream.config.broker import BrokerSettings, TlsSettings
 from har_stream.core.errors import InputError
-from har_stream.core.url import parse_url
+from har_stream.core.url import LOOPBACK, MQTT_PORT, parse_url
 
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 1883
+DEFAULT_PORT = MQTT_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Address:
 
 def default_address() -> Address:
     """Where a broker is looked for, or an embedded one listens, unless a URL is given."""
-    return Address(DEFAULT_HOST, DEFAULT_PORT, tls=False)
+    return Address(LOOPBACK, DEFAULT_PORT, tls=False)
 
 
 def read_address(url: str | None) -> Address:

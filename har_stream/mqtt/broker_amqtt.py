@@ -1,8 +1,8 @@
-"""amqtt behind a door of our own, which turns MQTT 5 clients away at once.
+"""amqtt, with MQTT 5 clients refused at once.
 
 amqtt speaks 3.1.1 only and reads a CONNECT of version 5 as one of its own: it looks for the will in
-the wrong place and waits for ever. Its doorkeeper here reads the version first and refuses it as
-the standard says (3.2.2.3), so that clients fall back without delay.
+the wrong place and waits for ever. So each connection's version is read first, and another one is
+refused as the standard says (3.2.2.3), so that clients fall back without delay.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class EmbeddedBroker:
         Raises:
             OSError: The port is taken, or the address is not ours.
         """
-        server = await asyncio.start_server(self._enter, host, port)
+        server = await asyncio.start_server(self._accept, host, port)
         await self._broker.start()
         return server
 
@@ -42,7 +42,7 @@ class EmbeddedBroker:
         """Hang up on everybody."""
         await self._broker.shutdown()
 
-    async def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await asyncio.wait_for(_read_head(reader), CONNECT_S)
             if head[0] == _CONNECT and head[-1] > _V311:
@@ -50,16 +50,16 @@ class EmbeddedBroker:
                 await writer.drain()
             elif head[0] == _CONNECT:
                 await self._broker.external_connected(
-                    _Rewound(reader, head), StreamWriterAdapter(writer), _LISTENER
+                    _ReaderAfterHead(reader, head), StreamWriterAdapter(writer), _LISTENER
                 )
         except (OSError, EOFError, TimeoutError):
-            pass  # whoever knocked is gone
+            pass  # the client is gone
         finally:
             writer.close()
 
 
-class _Rewound(StreamReaderAdapter):  # type: ignore[misc]  # amqtt has no types
-    """A stream whose first bytes have been looked at, and whose packets are not huge."""
+class _ReaderAfterHead(StreamReaderAdapter):  # type: ignore[misc]  # amqtt has no types
+    """A stream whose first bytes are read again, and whose packets are not huge."""
 
     def __init__(self, reader: asyncio.StreamReader, head: bytes) -> None:
         super().__init__(reader)

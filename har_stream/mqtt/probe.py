@@ -148,7 +148,7 @@ def _health_check_topics(settings: Settings) -> tuple[str, str, str]:
 def _node_answers(probe: Probe, settings: Settings) -> bool:
     """Ask for a health check: after a power cut `online` may lie there though nobody is."""
     availability, asked, answered = _health_check_topics(settings)
-    request = BridgeRequest(transaction=f"claim-{uuid.uuid4()}")
+    request = BridgeRequest(transaction=f"check-{uuid.uuid4()}")
 
     def came_back() -> bool:
         return request.encode() in probe.payloads(asked)

@@ -29,7 +29,7 @@ class EventDelivery:
         outbox: Where events wait.
         connection: The way to the broker.
         topic: The topic of an event.
-        answered: Called (in the network thread) when `step` should run soon.
+        on_answer: Called (in the network thread) when `step` should run soon.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class EventDelivery:
         connection: Connection,
         *,
         topic: Callable[[ActivityEvent], str],
-        answered: Callable[[], None],
+        on_answer: Callable[[], None],
     ) -> None:
         self._outbox = outbox
         self._connection = connection
         self._topic = topic
-        self._answered = answered
+        self._on_answer = on_answer
         self._answers: queue.SimpleQueue[tuple[int, Pending, bool]] = queue.SimpleQueue()
         self._n_connections = 0
         self._connection_seen = 0
@@ -58,8 +58,8 @@ class EventDelivery:
         """Whether nothing is on its way and nothing waits."""
         return self._n_on_way == 0 and not self._outbox.pending(after=self._handed_on, limit=1)
 
-    def reconnected(self) -> None:
-        """Begin anew: what the broker has not answered for may be lost; any thread may say so."""
+    def restart(self) -> None:
+        """Begin anew on a new connection, for what is unanswered may be lost; from any thread."""
         self._n_connections += 1
 
     def step(self, now_s: float) -> None:
@@ -96,7 +96,7 @@ class EventDelivery:
 
     def _note(self, n_connection: int, waiting: Pending, reason_code: int) -> None:
         self._answers.put((n_connection, waiting, reason_code < REFUSED))
-        self._answered()
+        self._on_answer()
 
     def _note_answers(self, now_s: float) -> None:
         while not self._answers.empty():

@@ -60,7 +60,7 @@ class Statistics:
         """The running counts of every camera."""
         return self._counts()
 
-    def decided(self, latency_ms: float) -> None:
+    def add_decision(self, latency_ms: float) -> None:
         """Count a decision of the recogniser."""
         with self._lock:
             self.n_processed += 1

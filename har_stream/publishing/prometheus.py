@@ -12,10 +12,10 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from har_stream.core.errors import InputError
+from har_stream.core.url import LOOPBACK
 from har_stream.publishing.health import Health
 from har_stream.publishing.node_stats import Statistics
 
-HOST = "127.0.0.1"
 _COUNTS = {
     "frames": ("n_in", "Frames decoded."),
     "frames_dropped": ("n_dropped", "Sampled frames that a newer one replaced."),
@@ -61,7 +61,7 @@ class _NodeCollector(Collector):
 
 
 class MetricsServer:
-    """Serves both pages on 127.0.0.1 while its block lasts.
+    """Serves both pages on loopback while its block lasts.
 
     Args:
         port: Where; 0 takes any that is free.
@@ -103,9 +103,9 @@ class MetricsServer:
                 self.wfile.write(content)
 
         try:
-            self._server = ThreadingHTTPServer((HOST, port), Pages)
+            self._server = ThreadingHTTPServer((LOOPBACK, port), Pages)
         except (OSError, OverflowError) as error:
-            raise InputError(f"metrics on {HOST}:{port}: {error}; give another port") from error
+            raise InputError(f"metrics on {LOOPBACK}:{port}: {error}; give another port") from error
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(

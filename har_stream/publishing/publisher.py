@@ -15,7 +15,7 @@ from functools import partial
 from har_stream.bundles.bundle import Bundle
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import node_announcements, node_client
-from har_stream.core.activity import CameraState, CameraStatus, Change, Recognition
+from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
 from har_stream.core.log_once import LogOnce
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, camera_device, to_messages
 from har_stream.mqtt.connection import ONLINE, Connection
@@ -29,7 +29,7 @@ from har_stream.publishing.delivery import EventDelivery
 from har_stream.publishing.health import Health, check_health, describe
 from har_stream.publishing.node_stats import Statistics
 from har_stream.publishing.outbox import Outbox
-from har_stream.publishing.requests import OFF, ON, Commands, read_switch
+from har_stream.publishing.requests import OFF, ON, Responder, read_switch
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Publisher:
         statistics: What is summed up once a minute.
         set_enabled: Switches a camera's recognition; called from the network thread.
         record: Called with every event once it is safe in the outbox, before anybody else hears.
-        is_alive: Tells whether recognition goes on; systemd's watchdog hears of nothing else.
+        is_alive: Tells whether recognition goes on; this alone is told to systemd.
         signing_key: Signs what it says of its cameras' activities; events are signed already.
         clock: Monotonic seconds.
     """
@@ -110,10 +110,10 @@ class Publisher:
             node_announcements(settings.state_dir, settings.node), connection
         )
         self._once = LogOnce()
-        self._commands = Commands(outbox, self._describe)
+        self._responder = Responder(outbox, self._describe)
         self._wake = threading.Event()
         self._delivery = EventDelivery(
-            outbox, connection, topic=self._event_topic, answered=self._wake.set
+            outbox, connection, topic=self._event_topic, on_answer=self._wake.set
         )
         self._announce_s: float | None = None
         self._stats_s = clock() + FIRST_STATS_S
@@ -131,26 +131,33 @@ class Publisher:
         check_name_is_free(self._settings)
         node = self._settings.node
         subscribe = self._connection.subscribe
-        subscribe(self._topics.camera(node, "+", "event"), self._came_back)
-        subscribe(self._topics.camera(node, "+", "event", "ack"), self._acknowledged)
-        subscribe(self._topics.camera(node, "+", "enabled", "set"), self._switched)
-        subscribe(self._topics.node(node, "bridge", "request", "+"), self._requested)
+        subscribe(self._topics.camera(node, "+", "event"), self._on_own_event)
+        subscribe(self._topics.camera(node, "+", "event", "ack"), self._on_ack)
+        subscribe(self._topics.camera(node, "+", "enabled", "set"), self._on_switch)
+        subscribe(self._topics.node(node, "bridge", "request", "+"), self._on_request)
         if self._settings.discovery.enabled:
-            subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._born)
-        self._connection.on_connected(self._connected)
+            subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._on_birth)
+        self._connection.on_connected(self._on_connect)
         self._connection.start(fail_fast=fail_fast)
         systemd.notify("READY=1")
         self._thread.start()
 
-    def recognised(self, recognition: Recognition) -> None:
-        """Take in a decision of the recogniser."""
-        self._statistics.decided(recognition.latency_ms)
-        with self._lock:
-            self._cameras[recognition.camera].add_recognition(recognition, self._clock())
-        self._wake.set()
+    def publish(self, news: News) -> None:
+        """Take in news of a camera; when this returns, the event of a change is on disk."""
+        match news:
+            case Recognition():
+                self._statistics.add_decision(news.latency_ms)
+                with self._lock:
+                    self._cameras[news.camera].add_recognition(news, self._clock())
+                self._wake.set()
+            case CameraStatus():
+                with self._lock:
+                    self._cameras[news.camera].set_state(news.state)
+            case Change():
+                self._add_event(news)
+                self._wake.set()
 
-    def changed(self, change: Change) -> None:
-        """Make an event of a change; when this returns it is on disk and recorded."""
+    def _add_event(self, change: Change) -> None:
         with self._lock:  # `step` waits: an event is not on its way before it is recorded
             topics = self._cameras[change.camera]
             topics.add_change(change)
@@ -159,12 +166,6 @@ class Publisher:
             )
             if self._record is not None and event is not None:
                 self._record(event)
-        self._wake.set()
-
-    def status(self, status: CameraStatus) -> None:
-        """Take in that a camera came, stalled or went."""
-        with self._lock:
-            self._cameras[status.camera].set_state(status.state)
 
     def health(self) -> Health:
         """How things are now; from any thread."""
@@ -226,8 +227,8 @@ class Publisher:
             self._wake.wait(TICK_S)
             self._wake.clear()
 
-    def _connected(self) -> None:
-        self._delivery.reconnected()
+    def _on_connect(self) -> None:
+        self._delivery.restart()
         with self._lock:
             self._announce()
         self._wake.set()
@@ -247,15 +248,15 @@ class Publisher:
         for known in self._cameras.values():
             known.publish_again()
 
-    def _came_back(self, _topic: str, payload: bytes) -> None:
+    def _on_own_event(self, _topic: str, payload: bytes) -> None:
         event = ActivityEvent.decode(payload)
         with self._lock:
             self._delivery.add_received(event)
 
-    def _acknowledged(self, topic: str, payload: bytes) -> None:
+    def _on_ack(self, topic: str, payload: bytes) -> None:
         self._outbox.acknowledge(self._camera_in(topic), EventAck.decode(payload).seq)
 
-    def _switched(self, topic: str, payload: bytes) -> None:
+    def _on_switch(self, topic: str, payload: bytes) -> None:
         enabled = read_switch(payload)
         with self._lock:
             camera = self._cameras.get(self._camera_in(topic))
@@ -266,13 +267,13 @@ class Publisher:
                 logger.info("camera %s: recognition is %s", camera.id, ON if enabled else OFF)
             camera.set_enabled(enabled)
 
-    def _requested(self, topic: str, payload: bytes) -> None:
+    def _on_request(self, topic: str, payload: bytes) -> None:
         name = topic.rsplit("/", 1)[-1]
-        response = self._commands.answer(name, payload)
+        response = self._responder.answer(name, payload)
         answer_topic = self._topics.node(self._settings.node, "bridge", "response", name)
         self._connection.publish(answer_topic, response)
 
-    def _born(self, _topic: str, payload: bytes) -> None:
+    def _on_birth(self, _topic: str, payload: bytes) -> None:
         if payload == ONLINE.encode():
             delay_s = random.uniform(0.0, BIRTH_DELAY_S)  # noqa: S311 -- it spreads load only
             self._announce_s = self._clock() + delay_s

@@ -11,8 +11,8 @@ from har_stream.publishing.outbox import Outbox
 ON, OFF = "ON", "OFF"
 
 
-class Commands:
-    """Answers requests; knows nothing of MQTT.
+class Responder:
+    """Answers the requests of others; knows nothing of MQTT.
 
     Args:
         outbox: Where replays come from.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from har_stream.config.state_dir import journal_file
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
+from har_stream.core.url import LOOPBACK, MQTT_PORT
 
 if TYPE_CHECKING:
     from har_stream.config.settings import Settings
@@ -69,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
     wire = parser.add_argument_group("where to listen and speak")
     wire.add_argument(
-        "--broker", metavar="URL", help="mqtt://host:1883 or mqtts://host:8883 (127.0.0.1:1883)"
+        "--broker",
+        metavar="URL",
+        help=f"mqtt://host:1883 or mqtts://host:8883 ({LOOPBACK}:{MQTT_PORT})",
     )
     wire.add_argument("--home", metavar="ID", help="name of the household (home1)")
     what = parser.add_argument_group("memory and model")

@@ -41,7 +41,7 @@ MAX_CONTEXTS = 64
 
 
 class ForecastWorker:
-    """The model of one home and its voice; all of it runs in one thread, but `greet`.
+    """The model of one home, and publishing what it forecasts; all runs in one thread, but `greet`.
 
     Args:
         settings: All settings; ``forecast`` says most.

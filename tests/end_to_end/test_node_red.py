@@ -61,10 +61,10 @@ def test_the_flow_acts_once_when_cooking_starts(
     node = Node(mosquitto.url, tmp_path / "state")
     node.publisher.start()
     with listening(mosquitto.port, "kitchen/hood/set", "har/n1/cam1/event") as listener:
-        node.publisher.changed(change("eating"))
-        node.publisher.changed(change("cooking", minute=5, previous="eating"))
-        node.publisher.changed(change("cooking", minute=5, ended=9))
-        node.publisher.changed(change("cooking", minute=20))
+        node.publisher.publish(change("eating"))
+        node.publisher.publish(change("cooking", minute=5, previous="eating"))
+        node.publisher.publish(change("cooking", minute=5, ended=9))
+        node.publisher.publish(change("cooking", minute=20))
         listener.wait_for(lambda _: len(listener.on("kitchen/hood/set")) == 2)
         _wait_for_events(listener, 4)
         assert listener.on("kitchen/hood/set") == [b"ON", b"ON"]

@@ -69,20 +69,20 @@ def test_a_nodes_events_arrive_signed_live_and_given_out_again(
 ) -> None:
     """What was stored before the node had a key, too; and a journal without keys takes all."""
     unsigned_yet = Node(mosquitto.url, tmp_path / "node")
-    unsigned_yet.publisher.changed(change(minute=0))
+    unsigned_yet.publisher.publish(change(minute=0))
     unsigned_yet.outbox.close()
     node = Node(mosquitto.url, tmp_path / "node", signing_key=KEY.encode())
     options = ("--config", _config(tmp_path)) if knows_key else ()
     with listening(mosquitto.port, EVENT, ACK, "har/n1/cam1/activity") as listener:
         node.publisher.start()
-        node.publisher.changed(change(minute=1))
-        node.publisher.recognised(recognition(minute=2))
+        node.publisher.publish(change(minute=1))
+        node.publisher.publish(recognition(minute=2))
         node.publisher.step()
         listener.wait_for(lambda _: len(listener.on(EVENT)) == 2)
         listener.wait_for(lambda _: listener.on("har/n1/cam1/activity"))
         with HarForecast(mosquitto.url, tmp_path / "state", *options) as forecaster:
             listener.wait_for(lambda _: listener.on(ACK))  # it was not there: given out again
-            node.publisher.changed(change(minute=3))
+            node.publisher.publish(change(minute=3))
             listener.wait_for(lambda _: any(b'"seq":3' in ack for ack in listener.on(ACK)))
             assert [event.seq for event in forecaster.kept()] == [1, 2, 3]
             assert "refused" not in forecaster.log

@@ -23,6 +23,7 @@ from har_stream.config.broker import BrokerSettings
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import Recognition
 from har_stream.core.errors import InputError
+from har_stream.core.url import LOOPBACK
 from har_stream.mqtt.broker import is_listening, run_broker
 from har_stream.mqtt.broker_address import Address
 from har_stream.mqtt.connection import Connection
@@ -108,17 +109,17 @@ def local_broker() -> Iterator[str]:
             yield url
         return
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((LOOPBACK, 0))
         port = probe.getsockname()[1]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([mosquitto, "-p", str(port)], **quiet) as process:  # noqa: S603
         try:
             give_up = time.monotonic() + LISTEN_S
-            while not is_listening(Address("127.0.0.1", port, tls=False)):
+            while not is_listening(Address(LOOPBACK, port, tls=False)):
                 if time.monotonic() > give_up or process.poll() is not None:
                     raise InputError(f"{mosquitto} does not start on port {port}")
                 time.sleep(0.02)
-            yield f"mqtt://127.0.0.1:{port}"
+            yield f"mqtt://{LOOPBACK}:{port}"
         finally:
             process.terminate()
 

@@ -25,7 +25,7 @@ from support.video.video_source import (
 from har_stream.cameras.read_options import LiveTiming, ReadOptions
 from har_stream.cameras.readers import Readers
 from har_stream.config.camera import CameraSettings
-from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
+from har_stream.core.activity import CameraState, CameraStatus, News
 from har_stream.core.frame import Frame
 from har_stream.mqtt.messages import ActivityEvent
 from har_stream.pipeline import Pipeline
@@ -124,16 +124,7 @@ def publishing(broker: Mosquitto, folder: Path) -> Iterator[Callable[[News], Non
     node = Node(broker.url, folder, cameras=("hall",), clock=time.monotonic)
     node.publisher.start()
 
-    def tell(news: News) -> None:
-        match news:
-            case Recognition():
-                node.publisher.recognised(news)
-            case CameraStatus():
-                node.publisher.status(news)
-            case Change():
-                node.publisher.changed(news)
-
-    yield tell
+    yield node.publisher.publish
     node.close()
 
 

@@ -179,8 +179,8 @@ def make_node(mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Callable[..., No
 
 def test_a_camera_that_left_the_configuration_is_gone(mosquitto, make_node) -> None:
     both = make_node(cameras=("cam1", "cam2"))
-    both.publisher.recognised(recognition(camera="cam2"))
-    both.publisher.changed(change(camera="cam2"))
+    both.publisher.publish(recognition(camera="cam2"))
+    both.publisher.publish(change(camera="cam2"))
     both.close()
     assert any("cam2" in topic for topic in retained(mosquitto))
     one = make_node(cameras=("cam1",))

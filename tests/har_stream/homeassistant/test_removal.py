@@ -40,8 +40,8 @@ def make_node(mosquitto: Mosquitto, tmp_path: Path) -> Iterator[Callable[..., No
 @pytest.mark.parametrize("style", ["single", "device"])
 def test_forget_leaves_nothing(mosquitto, make_node, style, loses_its_memory) -> None:
     node = make_node(discovery=DiscoverySettings(style=style))
-    node.publisher.recognised(recognition())
-    node.publisher.changed(change())
+    node.publisher.publish(recognition())
+    node.publisher.publish(change())
     with pytest.raises(InputError, match="already at work"):
         forget_node(node.settings)
     node.close()

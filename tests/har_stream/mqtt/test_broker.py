@@ -86,7 +86,7 @@ def test_a_whole_node_works_on_it(tmp_path) -> None:
         node = Node(url, tmp_path)
         listener = Listener(node.connection.address.port, "har/#", protocol=paho.MQTTv311)
         node.publisher.start()
-        node.publisher.changed(change())
+        node.publisher.publish(change())
         listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))
         node.close()
         listener.wait_for(lambda _: listener.on("har/n1/availability")[-1:] == [b"offline"])

@@ -235,8 +235,8 @@ def test_a_whole_node_needs_no_more_than_the_documented_acl(
         broker.port, "har/#", "homeassistant/#", username="homeassistant", password=PASSWORD
     )
     node.publisher.start()
-    node.publisher.recognised(recognition())
-    node.publisher.changed(change())
+    node.publisher.publish(recognition())
+    node.publisher.publish(change())
     home_assistant.wait_for(lambda _: home_assistant.on("har/n1/cam1/event"))
     assert home_assistant.on("homeassistant/sensor/n1_cam1/activity/config")
     home_assistant.publish("har/n1/cam1/enabled/set", "OFF")
@@ -255,7 +255,7 @@ def test_a_forbidden_topic_is_said_once_and_the_event_waits(
     node = Node(broker.url, tmp_path / "state", broker=BrokerSettings(url=broker.url, protocol="5"))
     node.publisher.start()
     for _ in range(2):
-        node.publisher.changed(change())
+        node.publisher.publish(change())
     with listening(broker.port, "har/n1/bridge/response/health_check") as asker:
         for n_tries in (1, 2):
             broker.wait_for_log("'har/n1/cam1/event'", 2 * n_tries)
@@ -286,7 +286,7 @@ def test_what_mqtt_3_1_1_forbids_in_silence_is_said_once_and_the_event_stays(
     node = Node(broker.url, tmp_path / "state", broker=settings)
     node.publisher.start()
     for n_event in (1, 2):
-        node.publisher.changed(change())
+        node.publisher.publish(change())
         broker.wait_for_log("Denied PUBLISH from har-stream-n1", n_event)
         while node.outbox.depth():  # it looks like success
             node.publisher.step()

@@ -47,7 +47,7 @@ def connection() -> Connection:
 @pytest.fixture
 def delivery(outbox: Outbox, connection: Any) -> EventDelivery:
     return EventDelivery(
-        outbox, connection, topic=lambda event: event.camera, answered=lambda: None
+        outbox, connection, topic=lambda event: event.camera, on_answer=lambda: None
     )
 
 
@@ -71,7 +71,7 @@ def test_no_event_is_expected_back_on_a_connection_that_has_ended(
 ) -> None:
     delivery.step(0.0)
     connection.answers[0](0)  # the last that it said
-    delivery.reconnected()
+    delivery.restart()
     for now_s in (0.0, LOOPBACK_S + 1):
         delivery.step(now_s)
     assert outbox.depth() == 0, "though the event counts as sent"

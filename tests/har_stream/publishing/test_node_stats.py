@@ -9,7 +9,7 @@ def test_rates_are_those_of_the_last_minute_and_the_last_hour() -> None:
     cameras = {"a": SourceCounts(), "b": SourceCounts()}
     statistics = Statistics(lambda: cameras, clock=lambda: now_s)
     for latency_ms in range(101):
-        statistics.decided(float(latency_ms))
+        statistics.add_decision(float(latency_ms))
     now_s = 60.0
     cameras["a"].n_in, cameras["b"].n_in = 1500, 300
     cameras["a"].n_dropped = 7

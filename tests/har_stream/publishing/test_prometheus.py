@@ -39,7 +39,7 @@ def _get(port: int, path: str) -> tuple[int, str]:
 
 def test_pages() -> None:
     statistics = Statistics(lambda: {"cam1": SourceCounts(n_in=10, n_stalls=1)})
-    statistics.decided(12.5)
+    statistics.add_decision(12.5)
     health = WELL
     with MetricsServer(0, statistics=statistics, health=lambda: health) as server:
         status, page = _get(server.port, "/metrics")

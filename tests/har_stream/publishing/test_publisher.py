@@ -72,7 +72,7 @@ def test_a_change_is_stored_then_recorded_then_published(make_node, listener) ->
         )
     )
     node.publisher.start()
-    node.publisher.changed(change())
+    node.publisher.publish(change())
     came = listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))[-1]
     assert depth_when_recorded == [(1, [])]
     event = ActivityEvent.decode(came.payload)
@@ -91,14 +91,14 @@ def test_the_state_follows_at_once_and_then_beats(make_node, listener) -> None:
     def states() -> list[ActivityState]:
         return [ActivityState.decode(payload) for payload in listener.on(state_topic)]
 
-    node.publisher.recognised(recognition("cooking"))
-    node.publisher.changed(change("cooking"))
+    node.publisher.publish(recognition("cooking"))
+    node.publisher.publish(change("cooking"))
     listener.wait_for(lambda _: states() and states()[-1].activity == "cooking")
     assert states()[-1].since == NOON
     n_states = len(states())
 
     node.now_s = HEARTBEAT_S - 1.0
-    node.publisher.recognised(recognition("cooking", minute=0.4))
+    node.publisher.publish(recognition("cooking", minute=0.4))
     node.publisher.step()
     _settle(listener)
     assert len(states()) == n_states, "nothing new within a heartbeat"
@@ -118,8 +118,8 @@ def test_the_state_follows_at_once_and_then_beats(make_node, listener) -> None:
 def test_the_state_is_retained_with_an_expiry_and_so_are_its_attributes(make_node, listener):
     node = make_node()
     node.publisher.start()
-    node.publisher.recognised(recognition("eating"))
-    node.publisher.changed(change("eating"))
+    node.publisher.publish(recognition("eating"))
+    node.publisher.publish(change("eating"))
     listener.wait_for(lambda _: listener.on("har/n1/cam1/activity/attributes"))
     with listening(listener.port, "har/n1/cam1/activity/#") as later:
         later.wait_for(lambda came: len(came) == 2)
@@ -146,12 +146,12 @@ def test_between_activities_the_state_says_nobody_or_unknown(make_node, listener
         )
         return ActivityState.decode(listener.on("har/n1/cam1/activity")[-1])
 
-    node.publisher.recognised(recognition("eating"))
+    node.publisher.publish(recognition("eating"))
     assert last("unknown").since == NOON, "one decision is no activity"
-    node.publisher.changed(change("cooking"))
+    node.publisher.publish(change("cooking"))
     assert last("cooking").since == NOON
-    node.publisher.recognised(recognition("cooking", minute=2, state="idle"))
-    node.publisher.changed(change("cooking", ended=1.5))
+    node.publisher.publish(recognition("cooking", minute=2, state="idle"))
+    node.publisher.publish(change("cooking", ended=1.5))
     idle = last("idle")
     assert (idle.since - NOON).total_seconds() == 90
 
@@ -160,7 +160,7 @@ def test_camera_states_travel(make_node, listener) -> None:
     node = make_node(cameras=("cam1", "cam2"))
     node.publisher.start()
     for state in (CameraState.ONLINE, CameraState.STALLED, CameraState.ONLINE):
-        node.publisher.status(CameraStatus("cam2", state, NOON, "because"))
+        node.publisher.publish(CameraStatus("cam2", state, NOON, "because"))
     topic = "har/n1/cam2/availability"
     listener.wait_for(lambda _: len(listener.on(topic)) == 4)
     assert listener.on(topic) == [b"offline", b"online", b"offline", b"online"]
@@ -174,9 +174,9 @@ def test_a_camera_that_is_recognised_is_there(make_node, listener) -> None:
     node.publisher.start()
     topic = "har/n1/cam1/availability"
     listener.wait_for(lambda _: listener.on(topic) == [b"offline"])
-    node.publisher.recognised(recognition())
-    node.publisher.recognised(recognition())
-    node.publisher.changed(change())
+    node.publisher.publish(recognition())
+    node.publisher.publish(recognition())
+    node.publisher.publish(change())
     listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))
     assert listener.on(topic) == [b"offline", b"online"]
 
@@ -184,7 +184,7 @@ def test_a_camera_that_is_recognised_is_there(make_node, listener) -> None:
 def test_after_home_assistants_birth_everything_is_said_again(make_node, listener) -> None:
     node = make_node()
     node.publisher.start()
-    node.publisher.recognised(recognition("cooking"))
+    node.publisher.publish(recognition("cooking"))
     listener.wait_for(lambda _: listener.on("har/n1/cam1/activity"))
     config = "homeassistant/sensor/n1_cam1/activity/config"
     assert len(listener.on(config)) == 1
@@ -203,7 +203,7 @@ def test_after_home_assistants_birth_everything_is_said_again(make_node, listene
 def test_statistics_come_once_a_minute(make_node, listener) -> None:
     node = make_node()
     node.publisher.start()
-    node.publisher.recognised(recognition())
+    node.publisher.publish(recognition())
     node.publisher.step()
     node.now_s = FIRST_STATS_S + 0.1
     node.publisher.step()
@@ -242,7 +242,7 @@ def test_events_made_while_the_broker_is_away_arrive_in_order(make_mosquitto, tm
     node = Node(broker.url, tmp_path, clock=time.monotonic)
     node.publisher.start()
     for minute in range(250):
-        node.publisher.changed(change(minute=minute))
+        node.publisher.publish(change(minute=minute))
     broker.start()
     with listening(broker.port, "har/n1/cam1/event") as listener:
         listener.wait_for(lambda came: len(came) >= 250)
@@ -255,12 +255,12 @@ def test_events_made_while_the_broker_is_away_arrive_in_order(make_mosquitto, tm
 def test_close_brings_the_last_event_to_the_broker(make_node, listener) -> None:
     node = make_node()
     node.publisher.start()
-    node.publisher.changed(change())
+    node.publisher.publish(change())
     node.close()
     listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))
 
 
-def test_the_watchdog_hears_of_recognition_not_of_the_publisher(make_node, monkeypatch) -> None:
+def test_systemd_is_told_of_recognition_not_of_the_publisher(make_node, monkeypatch) -> None:
     told: list[str] = []
     looks = threading.Semaphore(0)
     alive = True

@@ -14,7 +14,7 @@ from har_stream.config.broker import BrokerSettings
 from har_stream.config.camera import CameraSettings
 from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError
 from har_stream.publishing.outbox import Outbox
-from har_stream.publishing.requests import Commands, read_switch
+from har_stream.publishing.requests import Responder, read_switch
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_info_names_every_camera_that_has_events(ask, node) -> None:
 def test_replay_gives_events_again_in_the_answer_alone(ask, node, mosquitto) -> None:
     with listening(mosquitto.port, "har/n1/cam1/event") as events:
         for minute in range(5):
-            node.publisher.changed(change(minute=minute))
+            node.publisher.publish(change(minute=minute))
         events.wait_for(lambda came: len(came) == 5)
         answer = ask("replay", camera="cam1", from_seq=3, transaction="t")
         again = [ActivityEvent.model_validate(event) for event in answer.data["events"]]
@@ -116,7 +116,7 @@ def test_a_camera_that_left_the_configuration_still_gives_its_events(ask, node) 
 
 def test_acknowledged_events_leave_first(node, mosquitto) -> None:
     with listening(mosquitto.port, "har/n1/cam1/event") as journal:
-        node.publisher.changed(change())
+        node.publisher.publish(change())
         journal.wait_for(len)
         node.publisher.step()
         acknowledged = threading.Event()
@@ -150,7 +150,7 @@ def test_only_on_and_off_switch(payload: bytes) -> None:
 
 
 def test_a_request_without_a_payload_asks_for_nothing_in_particular(tmp_path: Path) -> None:
-    commands = Commands(Outbox(tmp_path / "o.db"), dict)
-    assert commands.answer("health_check", b"").status == "ok"
+    responder = Responder(Outbox(tmp_path / "o.db"), dict)
+    assert responder.answer("health_check", b"").status == "ok"
     with pytest.raises(MessageError, match="no request 'reboot'"):
-        commands.answer("reboot", b"")
+        responder.answer("reboot", b"")

@@ -31,9 +31,9 @@ def main() -> None:
     minute = 0
     while not ended.wait(every_s):
         camera = CAMERAS[minute % 2]
-        node.publisher.recognised(recognition(minute=minute, camera=camera))
+        node.publisher.publish(recognition(minute=minute, camera=camera))
         if not (state_dir / "quiet").exists():
-            node.publisher.changed(change(camera=camera, minute=minute))
+            node.publisher.publish(change(camera=camera, minute=minute))
             minute += 1
     node.close()
     log.close()
