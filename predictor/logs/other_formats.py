@@ -30,11 +30,14 @@ def read_other_format(path: Path, kind: str) -> Log:
         raise InputError(f"no format {kind!r}: choose one of {', '.join(KINDS)}")
     skipped: list[str] = []
     sessions = []
-    for where, session in KINDS[kind](read_text(path), str(path), skipped):
-        if session.ended_at < session.started_at:
-            skipped.append(f"{where}: ends before it starts")
-        else:
-            sessions.append(session)
+    try:
+        for where, session in KINDS[kind](read_text(path), str(path), skipped):
+            if session.ended_at < session.started_at:
+                skipped.append(f"{where}: ends before it starts")
+            else:
+                sessions.append(session)
+    except csv.Error as error:
+        raise InputError(f"{path}: cannot be read as CSV: {error}") from error
     if not sessions:
         hint = f"; the first line left out is {skipped[0]}" if skipped else ""
         raise InputError(f"{path}: no activity found in it as {kind}{hint}")
@@ -97,8 +100,12 @@ def _kasteren(text: str, source: str, skipped: list[str]) -> Iterator[tuple[str,
     if text.lower().startswith("start_time,end_time,activity"):
         rows = csv.reader(io.StringIO(text, newline=""))
         next(rows)
-        for start, end, activity, *_ in filter(None, rows):
+        for row in filter(None, rows):
             where = f"{source}:{rows.line_num}"
+            if len(row) < 3:
+                skipped.append(f"{where}: start, end and activity expected")
+                continue
+            start, end, activity, *_ = row
             session = Session(_as_label(activity), instant(start, where), instant(end, where))
             yield where, session
         return

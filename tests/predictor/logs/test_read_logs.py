@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.files.mutations import mutate
 
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
@@ -228,6 +229,33 @@ def test_kasteren_comes_as_a_table_too(tmp_path: Path) -> None:
     text = "start_time,end_time,activity\n2008-02-25 00:22:46,2008-02-25 09:34:12,go to bed\n"
     log = read_other_format(Path(_write(tmp_path / "theirs.csv", text)), "kasteren")
     assert [session.activity for session in log.sessions] == ["go_to_bed"]
+
+
+KASTEREN_TABLE = (
+    "start_time,end_time,activity\n"
+    "2008-02-25 00:22:46,2008-02-25 09:34:12,go to bed\n"
+    "2008-02-25 10:22:46,2008-02-25 11:34:12\n"
+)
+
+
+def test_a_short_row_of_kasterens_table_is_left_out(tmp_path: Path) -> None:
+    log = read_other_format(Path(_write(tmp_path / "theirs.csv", KASTEREN_TABLE)), "kasteren")
+    assert len(log.sessions) == 1
+    assert log.skipped == [f"{tmp_path / 'theirs.csv'}:3: start, end and activity expected"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [*((kind, text) for kind, (text, _, _) in FOREIGN.items()), ("kasteren", KASTEREN_TABLE)],
+)
+def test_mutations_of_a_foreign_log(tmp_path: Path, kind: str, text: str) -> None:
+    path = tmp_path / "theirs.txt"
+    for seed in range(100):
+        path.write_bytes(mutate(text.encode(), seed))
+        try:
+            read_other_format(path, kind)
+        except InputError as error:
+            assert "\n" not in str(error)
 
 
 @given(kind=st.sampled_from(sorted(KINDS)), text=st.text(max_size=200))
