@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all: a crash or a full disk leaves the old one as it was."""
+"""Writes a file whole or not at all: a crash, a full disk or a power cut leaves the old one."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,8 @@ def replacing_file(path: Path) -> Iterator[Path]:
     """Say where to write a file that takes the place of ``path`` once the block has ended well.
 
     It keeps the suffix, by which some libraries choose the format; another process that writes the
-    same file has another one.
+    same file has another one. The new file's bytes are on disk before it takes the old one's place,
+    and that it has, before this returns.
 
     Raises:
         OSError: It cannot be written.
@@ -22,9 +23,24 @@ def replacing_file(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
+        sync(partial)
         partial.replace(path)
+        sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Make a file's bytes, or what was created, moved or deleted in a folder, outlast a power cut.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

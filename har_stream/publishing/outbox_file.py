@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from har_stream.core.atomic_file import sync
 from har_stream.core.errors import InputError
 from har_stream.core.sqlite import database_file
 from har_stream.core.sqlite.pages import log_of, stored_rows
@@ -174,6 +175,6 @@ class OutboxFile:
         elif n_back:
             logger.warning("%s: %s events were found in its damaged log", path, n_back)
         self._tidy(db)
-        database_file.sync(path.parent)
+        sync(path.parent)
         self._inode = path.stat().st_ino
         return db

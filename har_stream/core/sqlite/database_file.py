@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from har_stream.core.atomic_file import sync
 from har_stream.core.sqlite.pages import StoredRow, log_of, stored_rows
 
 RESERVE_BYTES = 128 * 1024
@@ -34,19 +35,6 @@ def set_durable(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     db.execute(f"PRAGMA journal_size_limit = {LOG_PAGES * 4096}")
     db.execute("PRAGMA secure_delete = ON")  # so that `stored_rows` meets no deleted row
-
-
-def sync(path: Path) -> None:
-    """Make a file's bytes, or what was created, moved or deleted in a folder, outlast a power cut.
-
-    Raises:
-        OSError: The disk refuses.
-    """
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def make_folder(folder: Path) -> None:
