@@ -1,6 +1,6 @@
 """How the resident moves: one function per activity, from seconds to joints and props.
 
-Each draws its habits (posture, pace, variant) from the segment's seed and is then a pure function
+Each draws its habits (posture, pace, variant) from the activity's seed and is then a pure function
 of time, so any instant of a day can be drawn without the ones before it.
 """
 
@@ -40,17 +40,17 @@ _BLANKET = (
 """Joints that a blanket lies between; thrown back it leaves the last one bare."""
 
 
-def act(segment: PlannedActivity, at_s: Array, flat: Flat, body: Body) -> Act:
-    """Let the resident do what the segment says at these instants (s, as the segment counts them).
+def act(planned: PlannedActivity, at_s: Array, flat: Flat, body: Body) -> Act:
+    """Let the resident do what is planned for these instants, in seconds as the plan counts them.
 
     Args:
-        segment: Not ``idle``: nobody cannot act.
-        at_s: Instants, shape (T,), normally within the segment.
+        planned: Not ``idle``: nobody cannot act.
+        at_s: Instants, shape (T,), normally within it.
         flat: Where the places are.
         body: Whose body.
     """
-    rng = np.random.Generator(np.random.PCG64([segment.seed, 2]))
-    return _ACTS[segment.activity](segment, at_s - segment.start_s, flat, body, rng)
+    rng = np.random.Generator(np.random.PCG64([planned.seed, 2]))
+    return _ACTS[planned.activity](planned, at_s - planned.start_s, flat, body, rng)
 
 
 def settle(now: Act, before: Act, since_s: Array) -> None:
@@ -67,8 +67,8 @@ def settle(now: Act, before: Act, since_s: Array) -> None:
     now.points[:, :n_joints] = old + share * (now.points[:, :n_joints] - old)
 
 
-def _walk(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
-    track = walked(segment, flat, rng)
+def _walk(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    track = walked(planned, flat, rng)
     went, speed = track.distance_m(t), track.speed_mps
     brisk = min(1.0, speed / 1.1)
     stride = body.height * (0.3 + 0.45 * brisk)
@@ -89,8 +89,8 @@ def _walk(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) 
     return Act(pose, body, stands=True)
 
 
-def _cook(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
-    place = flat.places[segment.place]
+def _cook(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[planned.place]
     variant = rng.choice(["stir", "chop", "stir", "reach"])
     pace, steps = rng.uniform(0.7, 1.3), wobble(rng, t, 0.12, 9.0)
     pace = rng.uniform(1.6, 2.2) if variant == "chop" else pace
@@ -129,8 +129,8 @@ def _cook(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) 
     return made
 
 
-def _eat(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
-    place = flat.places[segment.place]
+def _eat(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[planned.place]
     period = rng.uniform(2.6, 4.5)
     cycle = (t / period + rng.uniform()) % 1.0
     to_mouth = smooth(np.clip(np.minimum(cycle / 0.25, (0.7 - cycle) / 0.25), 0, 1))
@@ -152,8 +152,8 @@ def _eat(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -
     return made
 
 
-def _sit(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
-    place = flat.places[segment.place]
+def _sit(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[planned.place]
     variant = rng.choice(["watch", "read", "phone"])
     shoulders, elbows = np.full((len(t), 2), 0.25), np.full((len(t), 2), 0.75)
     nod = 0.05 + wobble(rng, t, 0.08, 11.0)
@@ -163,7 +163,7 @@ def _sit(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -
         shoulders[:, 1] += 0.3
         elbows[:, 1] += 1.0
         nod = nod + 0.35
-    back = rng.uniform(-0.25, 0.05) if segment.place == "sofa" else rng.uniform(-0.05, 0.12)
+    back = rng.uniform(-0.25, 0.05) if planned.place == "sofa" else rng.uniform(-0.05, 0.12)
     lean = back + wobble(rng, t, 0.04, 14.0)
     shoulders = shoulders + wobble(rng, t, 0.06, 6.0)[:, None]
     pose = seated(body, place, t, lean=lean, nod=nod, shoulders=shoulders, elbows=elbows)
@@ -181,8 +181,8 @@ def _sit(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -
     return made
 
 
-def _sleep(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
-    place = flat.places[segment.place]
+def _sleep(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[planned.place]
     postures = rng.choice([0.0, 1.3, -1.3], size=64)
     stays_s = rng.uniform(600, 1800)
     index = np.floor(t / stays_s).astype(int) % 63
@@ -213,8 +213,8 @@ def _sleep(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng)
     return made
 
 
-def _fall(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
-    place = flat.places[segment.place]
+def _fall(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[planned.place]
     stirs = rng.choice([0.0, 0.0, 0.25, 0.5])
     lies_on = rng.choice([1.0, -1.0])
     shoulders = rng.uniform(-0.2, 0.5, size=2) + stirs * np.stack(
@@ -237,8 +237,8 @@ def _fall(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) 
     return Act(pose, body)
 
 
-def _exercise(segment: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
-    place = flat.places[segment.place]
+def _exercise(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
+    place = flat.places[planned.place]
     order, lasts_s = rng.permutation(len(EXERCISES)), rng.uniform(60, 150)
     pace = rng.uniform(0.38, 0.62)
     heading = np.full_like(t, place.heading)

@@ -47,13 +47,13 @@ class Track:
         return np.arctan2(step[:, 2], step[:, 0])
 
 
-def walked(segment: PlannedActivity, flat: Flat, rng: np.random.Generator) -> Track:
-    """Lay the path of a walking segment.
+def walked(planned: PlannedActivity, flat: Flat, rng: np.random.Generator) -> Track:
+    """Lay the path of a walk.
 
     A crossing goes straight, as fast as it must; whoever has more time than that wanders.
     """
-    start, goal = flat.places[segment.origin], flat.places[segment.place]
-    length_s = max(0.1, segment.end_s - segment.start_s)
+    start, goal = flat.places[planned.origin], flat.places[planned.place]
+    length_s = max(0.1, planned.end_s - planned.start_s)
     enough_m = 0.8 * rng.uniform(*_USUAL_MPS) * length_s
     corners, length_m = [start.access], _apart_m(start.access, goal.access)
     while length_m < enough_m:

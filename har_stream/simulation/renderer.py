@@ -55,42 +55,42 @@ class Renderer:
         sheet = (self._shape[0] + _GRAIN_PX, self._shape[1] + _GRAIN_PX, 3)
         self._grain = rng.standard_normal(sheet, dtype=np.float32)
 
-    def draw(self, at_s: Array, segments: Sequence[PlannedActivity]) -> list[Image]:
+    def draw(self, at_s: Array, activities: Sequence[PlannedActivity]) -> list[Image]:
         """Draw the home at some instants close together.
 
         Args:
-            at_s: Seconds since the midnight that the segments count from, ascending, shape (T,).
-            segments: What the resident does then and just before, in order.
+            at_s: Seconds since the midnight that the activities count from, ascending, shape (T,).
+            activities: What the resident does then and just before, in order.
 
         Returns:
             T images, shape (height, width, 3), uint8, BGR.
         """
         images: list[Image] = []
-        for index, segment in enumerate(segments):
-            within = at_s[(at_s >= segment.start_s) & (at_s < segment.end_s)]
+        for index, planned in enumerate(activities):
+            within = at_s[(at_s >= planned.start_s) & (at_s < planned.end_s)]
             if len(within):
-                images += self._draw_one(within, segment, segments[index - 1] if index else None)
+                images += self._draw_one(within, planned, activities[index - 1] if index else None)
         return self._shot(images, _generator(self._seed, 4, round(1000 * at_s[0])))
 
     def _draw_one(
-        self, at_s: Array, segment: PlannedActivity, before: PlannedActivity | None
+        self, at_s: Array, planned: PlannedActivity, before: PlannedActivity | None
     ) -> list[Image]:
         rng = _generator(self._seed, 3, int(at_s[0] // DAY_S))  # each day its weather and clothes
-        awake = segment.activity not in (IDLE, "sleeping")
+        awake = planned.activity not in (IDLE, "sleeping")
         hour = hour_of_day(float(at_s[0]))
         light = light_at(hour, lamp=awake, weather=rng.uniform(), exposure=self._exposure)
-        if segment.activity == IDLE:
+        if planned.activity == IDLE:
             empty = self._flat(light, len(self.home.boxes)).behind
             return [empty.copy() for _ in at_s]
         body = dressed(self._body, rng)
-        made = act(segment, at_s, self.home, body)
+        made = act(planned, at_s, self.home, body)
         if before is not None and before.activity != IDLE:
             last = act(before, np.array([before.end_s]), self.home, body)
-            settle(made, last, at_s - segment.start_s)
-        if segment.activity == "walking":
+            settle(made, last, at_s - planned.start_s)
+        if planned.activity == "walking":
             depths = made.at("pelvis")[:, 2]
         else:
-            depths = np.full(len(at_s), self.home.places[segment.place].depth)
+            depths = np.full(len(at_s), self.home.places[planned.place].depth)
         return self._people(made, depths, light)
 
     def _people(self, made: Act, depths: Array, light: Light) -> list[Image]:

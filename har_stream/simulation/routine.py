@@ -91,7 +91,7 @@ class PlannedActivity:
         activity: One of `ACTIVITIES`.
         place: Where in the flat, a key of `ROOMS`.
         start_s: Start, in seconds since the midnight before the first day.
-        end_s: End; the next segment's start.
+        end_s: End; the next activity's start.
         origin: Place that the resident comes from; a walk begins there and ends at ``place``.
         seed: For everything about it that varies: posture, pace, paths.
     """
@@ -120,25 +120,25 @@ def plan(seed: int, until_s: float, *, first_day: int = 0) -> list[PlannedActivi
         first_day: Number of the first day; a life that begins on another day is another one.
 
     Returns:
-        Segments without gap or overlap, in order, from 0 to at least ``until_s``.
+        Activities without gap or overlap, in order, from 0 to at least ``until_s``.
     """
     rng = np.random.Generator(np.random.PCG64([seed, 1, first_day]))
-    segments: list[PlannedActivity] = []
+    activities: list[PlannedActivity] = []
     at_s, activity, place = 0.0, "sleeping", "bed"
     while at_s < until_s:
-        origin = segments[-1].place if segments else place
+        origin = activities[-1].place if activities else place
         end_s = at_s + _length_s(activity, at_s, rng)
         follower = _draw(_followers(activity, end_s), rng)
         goal = PLACES.get(follower, place)
         if activity == "walking":
             place = goal
-        segments.append(PlannedActivity(activity, place, at_s, end_s, origin, _seed(rng)))
+        activities.append(PlannedActivity(activity, place, at_s, end_s, origin, _seed(rng)))
         at_s = end_s
         if goal != place and follower != "walking":
             at_s = end_s + rng.uniform(*_CROSSING_S)
-            segments.append(PlannedActivity("walking", goal, end_s, at_s, place, _seed(rng)))
+            activities.append(PlannedActivity("walking", goal, end_s, at_s, place, _seed(rng)))
         activity, place = follower, goal
-    return segments
+    return activities
 
 
 def hour_of_day(at_s: float) -> float:

@@ -35,14 +35,14 @@ class Course:
     """A stretch of the resident's life, and how its seconds relate to instants.
 
     Attributes:
-        midnight: The instant from which the segments count.
-        segments: In order, without gap; the first covers ``start_s`` and the last ``end_s``.
+        midnight: The instant from which the activities count.
+        activities: In order, without gap; the first covers ``start_s`` and the last ``end_s``.
         start_s: First second that is looked at.
         end_s: Where looking ends.
     """
 
     midnight: datetime
-    segments: tuple[PlannedActivity, ...]
+    activities: tuple[PlannedActivity, ...]
     start_s: float
     end_s: float
 
@@ -51,9 +51,9 @@ class Course:
         return self.midnight + timedelta(seconds=at_s)
 
     def around(self, from_s: float, to_s: float) -> Sequence[PlannedActivity]:
-        """Return the segments from the one before ``from_s``'s to the one of ``to_s``."""
-        first, last = (bisect_right(self.segments, at, key=_end_s) for at in (from_s, to_s))
-        return self.segments[max(0, first - 1) : last + 1]
+        """Return the activities from the one before ``from_s``'s to the one of ``to_s``."""
+        first, last = (bisect_right(self.activities, at, key=_end_s) for at in (from_s, to_s))
+        return self.activities[max(0, first - 1) : last + 1]
 
 
 def course(seed: int, *, start_at: datetime, days: float, past_days: int = 0) -> Course:
@@ -66,8 +66,8 @@ def course(seed: int, *, start_at: datetime, days: float, past_days: int = 0) ->
     midnight = today - timedelta(days=past_days)
     start_s = (start_at - midnight).total_seconds()
     end_s = start_s + days * 86_400
-    segments = plan(seed, end_s + 60.0, first_day=midnight.toordinal())
-    return Course(midnight, tuple(segments), start_s, end_s)
+    activities = plan(seed, end_s + 60.0, first_day=midnight.toordinal())
+    return Course(midnight, tuple(activities), start_s, end_s)
 
 
 def truth(seed: int, *, start_at: datetime, days: float) -> list[Stay]:
@@ -77,11 +77,11 @@ def truth(seed: int, *, start_at: datetime, days: float) -> list[Stay]:
     """
     made = course(seed, start_at=start_at, days=days)
     stays: list[Stay] = []
-    for segment in made.segments:
-        begins, ends = max(segment.start_s, made.start_s), min(segment.end_s, made.end_s)
+    for planned in made.activities:
+        begins, ends = max(planned.start_s, made.start_s), min(planned.end_s, made.end_s)
         if begins >= ends:
             continue
-        stay = Stay(segment.activity, segment.room, made.instant(begins), made.instant(ends))
+        stay = Stay(planned.activity, planned.room, made.instant(begins), made.instant(ends))
         if stays and stays[-1].activity == stay.activity:
             last = stays.pop()
             stay = Stay(last.activity, last.room, last.started_at, stay.ended_at)
@@ -105,5 +105,5 @@ def write_log(path: Path, stays: Iterable[Stay]) -> None:
             writer.writerow([*times, stay.activity, stay.room])
 
 
-def _end_s(segment: PlannedActivity) -> float:
-    return segment.end_s
+def _end_s(planned: PlannedActivity) -> float:
+    return planned.end_s

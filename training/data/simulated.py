@@ -37,7 +37,7 @@ class SimulatedClip(Clip):
         home: Its seed.
         before: What the resident did first.
         now: What the resident does in the last frame, and perhaps in all of them.
-        ends_s: Instant of the last frame, as the segments count.
+        ends_s: Instant of the last frame, as the activities count.
     """
 
     home: int
@@ -73,17 +73,17 @@ def draw_clip(number: int) -> SimulatedClip:
     if activity == "walking":
         origin = _one_of(rng, list(_DONE_AT))
         place = _one_of(rng, [place for place in _DONE_AT if place != origin])
-        before = _segment(rng, _DONE_AT[origin], origin, (start_s - 60.0, start_s), origin)
+        before = _plan_one(rng, _DONE_AT[origin], origin, (start_s - 60.0, start_s), origin)
         length_s = rng.uniform(*(_CROSSING_S if rng.random() < 0.5 else _LENGTH_S))
     else:
         place = PLACES[activity]
         origin = _one_of(rng, [other for other in _DONE_AT if other != place])
-        before = _segment(rng, "walking", place, (start_s - 6.0, start_s), origin)
+        before = _plan_one(rng, "walking", place, (start_s - 6.0, start_s), origin)
         length_s = rng.uniform(*_LENGTH_S)
     seen_s = (
         rng.uniform(*_JUST_BEGUN_S) if rng.random() < CHANGING else rng.uniform(4.0, 4.0 + length_s)
     )
-    now = _segment(rng, activity, place, (start_s, start_s + length_s + 6.0), origin)
+    now = _plan_one(rng, activity, place, (start_s, start_s + length_s + 6.0), origin)
     return SimulatedClip(
         path=Path(f"sim-{home}"),
         label=activity,
@@ -95,7 +95,7 @@ def draw_clip(number: int) -> SimulatedClip:
     )
 
 
-def _segment(
+def _plan_one(
     rng: np.random.Generator, activity: str, place: str, lasts: tuple[float, float], origin: str
 ) -> PlannedActivity:
     return PlannedActivity(activity, place, *lasts, origin, int(rng.integers(2**32)))

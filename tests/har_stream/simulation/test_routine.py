@@ -15,40 +15,40 @@ SEEDS = st.integers(0, 999_999)
 @given(SEEDS)
 @settings(max_examples=30, deadline=None)
 def test_a_plan_has_no_gap_no_overlap_and_no_empty_segment(seed: int) -> None:
-    segments = plan(seed, 3 * DAY_S)
-    assert segments[0].start_s == 0
-    assert segments[-1].end_s >= 3 * DAY_S
-    for before, after in pairwise(segments):
+    activities = plan(seed, 3 * DAY_S)
+    assert activities[0].start_s == 0
+    assert activities[-1].end_s >= 3 * DAY_S
+    for before, after in pairwise(activities):
         assert before.end_s == after.start_s
         assert after.origin == before.place
-    for segment in segments:
-        assert segment.end_s > segment.start_s
-        assert segment.activity in ACTIVITIES
-        assert segment.place in ROOMS
+    for planned in activities:
+        assert planned.end_s > planned.start_s
+        assert planned.activity in ACTIVITIES
+        assert planned.place in ROOMS
 
 
 @given(SEEDS)
 @settings(max_examples=30, deadline=None)
 def test_nights_are_slept_and_meals_are_cooked_before_they_are_eaten(seed: int) -> None:
-    segments = plan(seed, 4 * DAY_S)
+    activities = plan(seed, 4 * DAY_S)
     for night in (1, 2):
         begins, ends = night * DAY_S + 21 * 3600, night * DAY_S + 34 * 3600
         slept_s = sum(
-            max(0.0, min(ends, segment.end_s) - max(begins, segment.start_s))
-            for segment in segments
-            if segment.activity == "sleeping"
+            max(0.0, min(ends, planned.end_s) - max(begins, planned.start_s))
+            for planned in activities
+            if planned.activity == "sleeping"
         )
         assert 3 * 3600 <= slept_s <= 11 * 3600
-    for index, segment in enumerate(segments):
-        if segment.activity == "eating":
-            earlier = [s.activity for s in segments[:index] if s.activity != "walking"]
+    for index, planned in enumerate(activities):
+        if planned.activity == "eating":
+            earlier = [s.activity for s in activities[:index] if s.activity != "walking"]
             assert earlier[-1] == "cooking"
 
 
 def test_a_month_holds_every_activity_for_a_lifelike_time() -> None:
     hours: Counter[str] = Counter()
-    for segment in plan(11, 30 * DAY_S):
-        hours[segment.activity] += (segment.end_s - segment.start_s) / 3600 / 30
+    for planned in plan(11, 30 * DAY_S):
+        hours[planned.activity] += (planned.end_s - planned.start_s) / 3600 / 30
     assert set(hours) == set(ACTIVITIES)
     assert 7.0 < hours["sleeping"] < 9.5
     assert 2.0 < hours[IDLE] < 8.0

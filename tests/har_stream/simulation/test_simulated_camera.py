@@ -94,10 +94,10 @@ def test_every_activity_shows_somebody_in_every_home_by_day(activity: str) -> No
     for seed in range(12):
         renderer = Renderer(seed, size=(80, 60))
         start_s = (8 + 0.7 * seed) * 3600.0
-        segment = PlannedActivity(
+        planned = PlannedActivity(
             activity, PLACES.get(activity, "table"), start_s, start_s + 100, "bed", seed
         )
-        images = renderer.draw(start_s + 20 + np.arange(20) / 5, [segment])
+        images = renderer.draw(start_s + 20 + np.arange(20) / 5, [planned])
         assert [image.shape for image in images] == [(60, 80, 3)] * 20
         empty = PlannedActivity("idle", "door", start_s, start_s + 100, "door", seed)
         flat = renderer.draw(start_s + 20 + np.arange(20) / 5, [empty])
@@ -148,7 +148,7 @@ def test_a_past_is_told_by_the_truth_and_then_goes_on() -> None:
     life = course(9, start_at=START_AT, days=0.5, past_days=2)
     (begins, ends) = (life.instant(life.start_s), life.instant(life.end_s))
     assert (begins, ends) == (START_AT, whole[-1].ended_at)
-    now = next(segment for segment in life.segments if segment.end_s > life.start_s)
+    now = next(planned for planned in life.activities if planned.end_s > life.start_s)
     assert now.activity == stay_at(whole, START_AT).activity
     source = SimulatedSource(9, days=0.01, past=2)
     frames = list(read_frames(source, sample_hz=5.0, start_at=START_AT))
