@@ -22,7 +22,7 @@ from har_stream.core.atomic_file import explaining, replacing, replacing_file
 from har_stream.core.errors import InputError
 from training.config import RunConfig
 from training.data.clip import Clip, VideoClip
-from training.evaluation.metrics import Judged
+from training.evaluation.clip_score import Judged
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +41,7 @@ class RunRecord:
         folder: The folder.
         config: What the run was told.
         manifest: Of its bundle.
-        scores: On test clips; see `training.evaluation.metrics.score`.
+        scores: On test clips; see `training.evaluation.clip_score.score`.
         splits: Per split its name, sizes, best epoch and learning curves; with `split.refit`, those
             of the first network, which the validation clips judged.
         calibrated_on: What temperature and reject rule were fitted on.

@@ -11,7 +11,7 @@ from support.broker.real_broker import Mosquitto
 from support.processes.stream_process import read_events, shipped_bundle, start_har_stream
 
 from har_stream.core.errors import InputError
-from training.benchmark.stream import make_video
+from training.benchmark.stream_cost import make_video
 
 MOST_MB = 350
 GROWTH_MB = 15

@@ -124,30 +124,30 @@ def _measure_steps(effort: Effort, follow: Follow) -> Figures:
 
 
 def _measure_streams(folder: Path, effort: Effort, follow: Follow) -> Figures:
-    from training.benchmark import service, stream
+    from training.benchmark import service_cost, stream_cost
 
     loaded = load_bundle(find_bundle(DEFAULT))
     pipeline, cameras = {}, {}
     for name, size in SIZES.items():
-        film = stream.make_video(
+        film = stream_cost.make_video(
             folder / f"{name}.mp4", size=size, fps=FILM_FPS, duration_s=effort.film_s
         )
         on_round = follow(f"reading {name}", effort.n_readings)
-        pipeline[name] = stream.measure_pipeline(
+        pipeline[name] = stream_cost.measure_pipeline(
             film, loaded, n_rounds=effort.n_readings, on_round=on_round
         )
-    film = stream.make_video(
+    film = stream_cost.make_video(
         folder / "camera.mp4", size=CAMERA_SIZE, fps=CAMERA_FPS, duration_s=effort.live_s
     )
     done = follow("many cameras", len(CAMERAS))
     for n in CAMERAS:
-        cameras[str(n)] = stream.measure_cameras(film, loaded, n_cameras=n, fps=CAMERA_FPS)
+        cameras[str(n)] = stream_cost.measure_cameras(film, loaded, n_cameras=n, fps=CAMERA_FPS)
         done()
     done = follow("start and messages", 2)
-    with service.local_broker() as url:
-        start = service.measure_start(film, loaded, url=url)
+    with service_cost.local_broker() as url:
+        start = service_cost.measure_start(film, loaded, url=url)
         done()
-        messages = service.measure_messages(film, loaded, url=url)
+        messages = service_cost.measure_messages(film, loaded, url=url)
         done()
     return {"pipeline": pipeline, "cameras": cameras} | start | messages
 

@@ -58,7 +58,7 @@ def _fit(options: argparse.Namespace, _: str) -> None:
     config = _with_options(configs.read_config(options.config), options)  # before TensorFlow loads
     from training import run_folder
     from training.fitting.fit import fit_run
-    from training.reports import compare, report
+    from training.reports import compare, run_report
 
     folder = options.out or Path("runs") / config.name
     if options.seeds > 1 and (folder / run_folder.RUN).exists():
@@ -81,9 +81,9 @@ def _fit(options: argparse.Namespace, _: str) -> None:
         runs.append(run)
         _print_scores(run.scores, f"{config.name}, seed {seed}", leaks=run.leaks)
         print(f"bundle: {own / 'bundle'}   (har-stream --bundle {own / 'bundle'} --camera 0)")
-        print(f"report: {report.write_report(own)}")
+        print(f"report: {run_report.write_report(own)}")
     if len(runs) > 1:
-        from training.evaluation.metrics import mean_and_interval
+        from training.evaluation.clip_score import mean_and_interval
         from training.reports.compare_page import write_sweep
 
         mean, half = mean_and_interval([run.scores["accuracy"] for run in runs])
@@ -105,9 +105,9 @@ def _keeping_epochs(folder: Path) -> Iterator[None]:
 
 
 def _report(options: argparse.Namespace, _: str) -> None:
-    from training.reports import compare, compare_page, report
+    from training.reports import compare, compare_page, run_report
 
-    write = compare_page.write_sweep if compare.is_sweep(options.run) else report.write_report
+    write = compare_page.write_sweep if compare.is_sweep(options.run) else run_report.write_report
     print(f"report: {write(options.run)}")
 
 
@@ -120,7 +120,7 @@ def _compare(options: argparse.Namespace, _: str) -> None:
 def _export(options: argparse.Namespace, _: str) -> None:
     from training import run_folder
     from training.export import all_formats
-    from training.reports import report
+    from training.reports import run_report
 
     record = run_folder.read_run(options.run)
     clips = record.config.data.path
@@ -141,7 +141,7 @@ def _export(options: argparse.Namespace, _: str) -> None:
     table.caption = "\n".join(f"{r['format']}: {r['refused']}" for r in rows if "refused" in r)
     Console().print(table)
     print(f"bundle: {made.path}")
-    print(f"report: {report.write_report(options.run)}")
+    print(f"report: {run_report.write_report(options.run)}")
 
 
 def _measured(row: dict[str, Any]) -> list[str]:
@@ -170,7 +170,7 @@ def _with_options(config: "RunConfig", options: argparse.Namespace) -> "RunConfi
 
 def _evaluate(options: argparse.Namespace, command: str) -> None:
     from har_stream.bundles.bundle import load_named_bundle
-    from training.evaluation.clips import chosen_clips, evaluate_bundle, split_names
+    from training.evaluation.evaluate_clips import chosen_clips, evaluate_bundle, split_names
 
     if options.json:
         check_folder(options.json)
@@ -182,11 +182,11 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
     for path, reason in scores["unreadable"].items():
         print(f"left out: {path}: {reason}")
     if options.stream:
-        from training.evaluation import stream
+        from training.evaluation import evaluate_stream
 
         clips = chosen_clips(loaded, data, groups=groups)
-        scores["stream"] = stream.evaluate_stream(loaded, clips)
-        Console().print(stream.to_table(scores["stream"]))
+        scores["stream"] = evaluate_stream.evaluate_stream(loaded, clips)
+        Console().print(evaluate_stream.to_table(scores["stream"]))
     if options.json:
         with writing(options.json):  # in place, for it may be /dev/stdout
             options.json.write_text(json.dumps({"command": command, **scores}, indent=2) + "\n")
@@ -194,7 +194,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
 
 def _data_of(options: argparse.Namespace) -> "DataConfig":
     from training.config import DataConfig
-    from training.evaluation.clips import split_names
+    from training.evaluation.evaluate_clips import split_names
 
     try:
         return DataConfig(

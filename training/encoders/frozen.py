@@ -25,12 +25,12 @@ from training.collect.sources import WEIGHTS
 from training.config import EncoderConfig, RunConfig
 from training.data.clip import Features
 from training.encoders import pretrained
-from training.encoders.litert import to_litert
+from training.encoders.to_litert import to_litert
 
 
 @dataclass(frozen=True, slots=True)
 class FrozenEncoder:
-    """A frozen encoder, as `training.data.cache` and `training.export.bundle` want it.
+    """A frozen encoder, as `training.data.cache` and `training.export.export_bundle` want it.
 
     Attributes:
         path: Its `.tflite` file.

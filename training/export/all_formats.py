@@ -27,11 +27,11 @@ from training.data.clip import Clip
 from training.data.dataset import read_dataset
 from training.encoders import frozen as frozen_encoder
 from training.encoders.frozen import FrozenEncoder
-from training.encoders.litert import FORMATS, NumberFormat, check_backend
-from training.evaluation import metrics, speed
-from training.evaluation.clips import stream_clips
-from training.evaluation.metrics import Judged
-from training.export.bundle import ParityError, export_bundle
+from training.encoders.to_litert import FORMATS, NumberFormat, check_backend
+from training.evaluation import clip_score, speed
+from training.evaluation.clip_score import Judged
+from training.evaluation.evaluate_clips import stream_clips
+from training.export.export_bundle import ParityError, export_bundle
 from training.run_folder import RunRecord
 
 Row = dict[str, Any]
@@ -173,7 +173,7 @@ def _row(weights: NumberFormat, made: Bundle, judged: dict[NumberFormat, list[Ju
         "format": weights,
         "n_bytes": litert_bytes(made),
         "median_ms": speed.measure_speed(made).to_json()["median_ms"],
-        "accuracy": metrics.score(judged[weights], made.manifest.labels)["accuracy"],
+        "accuracy": clip_score.score(judged[weights], made.manifest.labels)["accuracy"],
         "agreement": _agreement(judged[weights], judged.get("float32")),
     }
 
@@ -181,7 +181,7 @@ def _row(weights: NumberFormat, made: Bundle, judged: dict[NumberFormat, list[Ju
 def _agreement(ours: Sequence[Judged], theirs: Sequence[Judged] | None) -> float | None:
     if theirs is None:
         return None
-    said, expected = (metrics.windows_of(judged)[0].argmax(-1) for judged in (ours, theirs))
+    said, expected = (clip_score.windows_of(judged)[0].argmax(-1) for judged in (ours, theirs))
     return float((said == expected).mean())
 
 

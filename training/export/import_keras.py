@@ -16,9 +16,9 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, Image
 from training.data import simulated
 from training.data.clip import Sampling
-from training.encoders.litert import check_backend
+from training.encoders.to_litert import check_backend
 from training.export import keras_file
-from training.export.bundle import export_bundle
+from training.export.export_bundle import export_bundle
 from training.networks import registry
 
 N_PARITY_WINDOWS = 16

@@ -22,17 +22,17 @@ from training.data.clip import Dataset, VideoClip
 from training.data.dataset import read_dataset
 from training.data.splits import Split
 from training.encoders import frozen as frozen_encoder
-from training.encoders.litert import check_backend
-from training.evaluation import metrics
+from training.encoders.to_litert import check_backend
+from training.evaluation import clip_score
 from training.evaluation.calibration import (
     RejectRule,
     apply_temperature,
     fit_reject_rule,
     fit_temperature,
 )
-from training.evaluation.metrics import Judged
+from training.evaluation.clip_score import Judged
 from training.export import all_formats
-from training.export.bundle import export_bundle
+from training.export.export_bundle import export_bundle
 from training.fitting.fit_network import FittedNetwork
 from training.fitting.fit_splits import Trainer, fit_splits
 from training.networks import registry
@@ -48,7 +48,7 @@ class Run:
 
     Attributes:
         folder: Holds bundle, figures and checkpoints.
-        scores: On test clips; see `training.evaluation.metrics.score`.
+        scores: On test clips; see `training.evaluation.clip_score.score`.
         leaks: Whether the split puts cuts of one video on both sides.
     """
 
@@ -100,7 +100,7 @@ def fit_run(
 
     calibration, rejecting = _calibrate(fitted.judged, config, n_labels=len(dataset.labels))
     tested = _at_temperature(fitted.tested, calibration.temperature)
-    scores = metrics.score(tested, dataset.labels)
+    scores = clip_score.score(tested, dataset.labels)
     manifest = Manifest(
         name=config.name,
         about=config.about,
@@ -181,10 +181,10 @@ def _calibrated_on(parts: Sequence[Split]) -> CalibratedOn:
 def _calibrate(
     judged: Sequence[Judged], config: RunConfig, *, n_labels: int
 ) -> tuple[Calibration, RejectRule]:
-    probabilities, truth = metrics.windows_of(judged)
+    probabilities, truth = clip_score.windows_of(judged)
     temperature = fit_temperature(probabilities, truth)
     calibrated = apply_temperature(probabilities, temperature)
-    others = metrics.windows_of_others(judged, n_labels=n_labels)
+    others = clip_score.windows_of_others(judged, n_labels=n_labels)
     calibration = Calibration(
         temperature=temperature,
         ece_before=expected_calibration_error(probabilities, truth),
@@ -204,8 +204,8 @@ def _at_temperature(judged: Iterable[Judged], temperature: float) -> list[Judged
 
 
 def _confusion(tested: Sequence[Judged], n_labels: int) -> tuple[tuple[float, ...], ...]:
-    probabilities, truth = metrics.windows_of(tested)
-    matrix = metrics.confusion(
+    probabilities, truth = clip_score.windows_of(tested)
+    matrix = clip_score.confusion(
         probabilities.argmax(-1), truth, n_labels=n_labels, prior=CONFUSION_PRIOR
     )
     return tuple(tuple(round(float(share), 4) for share in row) for row in matrix)

@@ -18,8 +18,8 @@ from training.data.cache import is_image
 from training.data.cache_file import Footage
 from training.data.clip import Clip, Dataset
 from training.data.splits import Split
-from training.evaluation import metrics
-from training.evaluation.metrics import Judged
+from training.evaluation import clip_score
+from training.evaluation.clip_score import Judged
 from training.fitting.fit_network import FittedNetwork, fit_network
 from training.fitting.pretrain import pretrain, start_from
 from training.run_folder import save_model, saving_run
@@ -143,7 +143,7 @@ def fit_splits(
         tested += by_test
         if not part.validation:
             judged += by_test
-        accuracy = metrics.score(by_test, trainer.labels)["accuracy"]
+        accuracy = clip_score.score(by_test, trainer.labels)["accuracy"]
         logger.info("%s: accuracy %.3f", part.name, accuracy)
     if len(parts) > 1:  # folds: the bundle's own network learns from all clips
         trained_on = [*dataset.clips, *(dataset.others if config.fit.others else seen)]

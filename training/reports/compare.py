@@ -13,8 +13,8 @@ from har_stream.bundles.bundle import load_bundle
 from har_stream.core.errors import InputError
 from predictor.evaluation.metrics import group_interval
 from training import run_folder
-from training.evaluation import compute_cost, metrics, speed
-from training.evaluation.metrics import Judged
+from training.evaluation import clip_score, compute_cost, speed
+from training.evaluation.clip_score import Judged
 from training.run_folder import RunRecord
 
 SEEDS = "seed-*"
@@ -118,7 +118,7 @@ def _row(entry: Entry) -> dict[str, Any]:
 def _accuracy(entry: Entry) -> tuple[float, tuple[float, float]]:
     """The mean and its 95 % interval: over seeds where there are several, otherwise over videos."""
     if len(entry.runs) > 1:
-        mean, half = metrics.mean_and_interval([run.scores["accuracy"] for run in entry.runs])
+        mean, half = clip_score.mean_and_interval([run.scores["accuracy"] for run in entry.runs])
         return mean, (mean - half, mean + half)
     right = list(rightness(entry.tested).values())
     groups = [judged.clip.source for judged in entry.tested]
@@ -130,7 +130,9 @@ def _confusion(entry: Entry) -> list[list[int]]:
     said = np.array([judged.said for judged in entry.tested])
     truth = np.array([judged.truth for judged in entry.tested])
     n_labels = len(entry.runs[0].manifest.labels)
-    counts: list[list[int]] = metrics.confusion(said, truth, n_labels=n_labels).astype(int).tolist()
+    counts: list[list[int]] = (
+        clip_score.confusion(said, truth, n_labels=n_labels).astype(int).tolist()
+    )
     return counts
 
 

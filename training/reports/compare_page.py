@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from har_stream.core.atomic_file import replacing
 from har_stream.core.errors import InputError
-from training.evaluation import metrics
+from training.evaluation import clip_score
 from training.reports import compare
 from training.reports import plots as report_plots
 from training.reports.compare import Entry
@@ -61,7 +61,7 @@ def write_sweep(folder: Path, made: Sequence[Path] = ()) -> Path:
     manifest = entries[0].runs[0].manifest
     scores = [entry.runs[0].scores for entry in entries]
     named = ("accuracy", "macro_f1", "ece")
-    sweep = {name: metrics.mean_and_interval([s[name] for s in scores]) for name in named}
+    sweep = {name: clip_score.mean_and_interval([s[name] for s in scores]) for name in named}
     title = f"{manifest.name}, {len(entries)} seeds"
     return _write(entries, folder / "report.html", title=title, sweep=sweep)
 

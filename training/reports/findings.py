@@ -8,10 +8,10 @@ import numpy as np
 
 from har_stream.bundles.bundle import Manifest
 from predictor.evaluation.metrics import Indices, group_interval, reliability
-from training.evaluation import metrics
+from training.evaluation import clip_score
 from training.evaluation.calibration import SHARES
+from training.evaluation.clip_score import Judged
 from training.evaluation.compute_cost import ComputeCost
-from training.evaluation.metrics import Judged
 from training.evaluation.speed import Speed
 from training.run_folder import RunRecord
 
@@ -40,7 +40,7 @@ def make_findings(
     said, truth = _by_clip(record.tested)
     right = (said == truth).astype(float)
     groups = [judged.clip.source for judged in record.tested]
-    probabilities, truth_of_window = metrics.windows_of(record.tested)
+    probabilities, truth_of_window = clip_score.windows_of(record.tested)
     group_of_window = np.repeat(groups, [len(judged.probabilities) for judged in record.tested])
     return {
         "name": manifest.name,
@@ -52,11 +52,11 @@ def make_findings(
             "accuracy_95": group_interval(right.tolist(), groups),
             "n_groups": len(set(groups)),
             "n_windows": len(truth_of_window),
-            "ece_by_chance": metrics.chance_calibration_error(
+            "ece_by_chance": clip_score.chance_calibration_error(
                 probabilities.max(-1), group_of_window.tolist()
             ),
         },
-        "confusion": metrics.confusion(said, truth, n_labels=len(labels)).astype(int).tolist(),
+        "confusion": clip_score.confusion(said, truth, n_labels=len(labels)).astype(int).tolist(),
         "worst": [
             row | {"path": shorten_paths(row["path"], record)}
             for row in worst_confusions(record.tested, labels)

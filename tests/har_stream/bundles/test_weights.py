@@ -18,7 +18,7 @@ from har_stream.recognition.engines.litert import FrameEncoder, LiteRtEngine
 from har_stream.recognition.engines.tflite import Network
 from har_stream.recognition.preprocessing import normalise, prepare
 from har_stream.recognition.window_rows import WindowRows
-from training.encoders.litert import to_litert
+from training.encoders.to_litert import to_litert
 
 TINY = ClipSpec(n_frames=2, height_px=4, width_px=4, sample_hz=5.0)
 BRING = "train-har download weights summing"

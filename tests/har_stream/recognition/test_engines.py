@@ -18,7 +18,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.recognition.engines import EngineName, open_engine
 from har_stream.recognition.window_rows import NONE, WindowRows
-from training.encoders.litert import to_litert
+from training.encoders.to_litert import to_litert
 
 TINY = ClipSpec(n_frames=3, height_px=4, width_px=4, sample_hz=5.0)
 SHORT = ClipSpec(n_frames=4, height_px=64, width_px=64, sample_hz=5.0)

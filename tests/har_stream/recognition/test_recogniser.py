@@ -23,7 +23,7 @@ from har_stream.cameras.video_file import read_file
 from har_stream.core.frame import ClipSpec, Frame
 from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.recogniser import Decision, Recogniser
-from training.export.bundle import export_bundle
+from training.export.export_bundle import export_bundle
 
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
 SHORT = ClipSpec(n_frames=4, height_px=64, width_px=64, sample_hz=5.0)

@@ -10,7 +10,7 @@ from support.bundles.manifest_builder import manifest
 
 from har_stream.bundles.bundle import Bundle, Calibration, Manifest
 from har_stream.core.frame import ClipSpec, Image
-from training.export.bundle import export_bundle
+from training.export.export_bundle import export_bundle
 from training.networks import registry
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="random-bundles-")

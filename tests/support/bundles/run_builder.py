@@ -12,8 +12,8 @@ from har_stream.bundles.bundle import SHIPPED, Provenance, load_bundle
 from training import run_folder
 from training.config import RunConfig
 from training.data.clip import Clip, VideoClip
-from training.evaluation import metrics
-from training.evaluation.metrics import Judged
+from training.evaluation import clip_score
+from training.evaluation.clip_score import Judged
 
 LABELS = ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
 
@@ -82,7 +82,7 @@ def write_run(
         folder,
         config=config,
         manifest=manifest,
-        scores=metrics.score(tested, LABELS),
+        scores=clip_score.score(tested, LABELS),
         splits=[
             {
                 "name": "group",

@@ -12,7 +12,7 @@ from support.bundles.random_bundle import random_bundle
 from support.repository import ROOT
 
 from har_stream.core.frame import ClipSpec
-from training.benchmark import bench, stream
+from training.benchmark import bench, stream_cost
 from training.benchmark.steps import BUNDLES
 
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
@@ -103,7 +103,7 @@ def test_ctrl_c_ends_in_one_line(
 def test_without_ffmpeg_the_remedy_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(stream.shutil, "which", lambda _: None)
+    monkeypatch.setattr(stream_cost.shutil, "which", lambda _: None)
     monkeypatch.setattr(bench, "find_bundle", lambda _: random_bundle("lrcn", STUDY)[0].path)
     assert bench.main(["--json", str(tmp_path / "f.json")]) == 2
     assert "apt-get install ffmpeg" in capsys.readouterr().err

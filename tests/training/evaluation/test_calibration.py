@@ -14,8 +14,8 @@ from har_stream.core.activity import UNKNOWN
 from har_stream.core.thresholds import Thresholds, apply_reject_rule
 from predictor.evaluation.metrics import expected_calibration_error
 from training.data.clip import VideoClip
-from training.evaluation import calibration, metrics
-from training.evaluation.metrics import Judged
+from training.evaluation import calibration, clip_score
+from training.evaluation.clip_score import Judged
 
 
 def _drawn(seed: int, *, n: int = 6000, n_labels: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -57,12 +57,14 @@ def test_honest_decisions_show_the_calibration_error_of_chance() -> None:
             for seed in range(300)
         ]
         seen = [expected_calibration_error(said, truth) for truth in truths]
-        by_chance = metrics.chance_calibration_error(said.max(-1), alone)
+        by_chance = clip_score.chance_calibration_error(said.max(-1), alone)
         assert by_chance == pytest.approx(np.mean(seen), rel=0.05)
-        together = metrics.chance_calibration_error(said.max(-1), [str(n // 6) for n in range(60)])
+        together = clip_score.chance_calibration_error(
+            said.max(-1), [str(n // 6) for n in range(60)]
+        )
         assert together > 1.1 * by_chance  # cuts of a video are no new evidence
     many = _drawn(9, n=20_000)[0].max(-1)
-    assert metrics.chance_calibration_error(many, [str(n) for n in range(len(many))]) < 0.01
+    assert clip_score.chance_calibration_error(many, [str(n) for n in range(len(many))]) < 0.01
 
 
 @settings(deadline=None, max_examples=30)
@@ -151,28 +153,28 @@ def test_scores_are_those_of_scikit_learn() -> None:
         )
         for n_windows in rng.integers(1, 5, 60)
     ]
-    scores = metrics.score(judged, labels)
+    scores = clip_score.score(judged, labels)
     truth = [clip.truth for clip in judged]
     said = [int(clip.probabilities.mean(0).argmax()) for clip in judged]
     assert scores["accuracy"] == pytest.approx(accuracy_score(truth, said))
     assert scores["macro_f1"] == pytest.approx(f1_score(truth, said, average="macro"))
     assert scores["n_clips"] == 60
-    counts = metrics.confusion(np.array(said), np.array(truth), n_labels=3)
+    counts = clip_score.confusion(np.array(said), np.array(truth), n_labels=3)
     np.testing.assert_array_equal(counts, confusion_matrix(truth, said))
-    shares = metrics.confusion(np.array(said), np.array(truth), n_labels=3, prior=0.5)
+    shares = clip_score.confusion(np.array(said), np.array(truth), n_labels=3, prior=0.5)
     np.testing.assert_allclose(shares, (counts + 0.5) / (counts + 0.5).sum(-1, keepdims=True))
     for n, label in enumerate(labels):
         assert scores["per_class"][label]["n_clips"] == truth.count(n)
 
 
 def test_a_class_never_recognised_scores_nothing_and_an_absent_one_is_left_out() -> None:
-    scores = metrics.per_class(np.array([0, 0]), np.array([0, 1]), ("A", "B", "C"))
+    scores = clip_score.per_class(np.array([0, 0]), np.array([0, 1]), ("A", "B", "C"))
     assert scores["B"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "n_clips": 1}
     assert set(scores) == {"A", "B"}
 
 
 def test_interval_of_several_seeds() -> None:
-    mean, half = metrics.mean_and_interval([0.8, 0.9, 0.85, 0.87, 0.83])
+    mean, half = clip_score.mean_and_interval([0.8, 0.9, 0.85, 0.87, 0.83])
     assert mean == pytest.approx(0.85)
     assert half == pytest.approx(
         2.776 * np.std([0.8, 0.9, 0.85, 0.87, 0.83], ddof=1) / 5**0.5, 1e-3

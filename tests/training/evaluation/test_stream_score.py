@@ -16,8 +16,8 @@ from har_stream.core.frame import Frame, Image
 from har_stream.recognition.motion_gate import MotionGate
 from training.config import DataConfig
 from training.data.clip import VideoClip
-from training.evaluation.clips import chosen_clips
-from training.evaluation.stream import N_ROOMS, evaluate_stream
+from training.evaluation.evaluate_clips import chosen_clips
+from training.evaluation.evaluate_stream import N_ROOMS, evaluate_stream
 from training.evaluation.stream_scenes import StreamScene, empty_room, still_scene
 from training.evaluation.stream_score import (
     ActivitySegment,
@@ -117,7 +117,7 @@ def test_an_empty_room_has_lost_what_moved_and_nothing_moves_in_it() -> None:
 
 
 def test_real_clips_as_one_stream(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.evaluation.stream.ROOM_S", 6.0)
+    monkeypatch.setattr("training.evaluation.evaluate_stream.ROOM_S", 6.0)
     loaded = load_bundle(shipped_bundle())
     data = DataConfig(path=shared / "data/ucf", classes=loaded.manifest.labels)
     scores = evaluate_stream(loaded, chosen_clips(loaded, data, groups=["8"])[::2])
@@ -145,6 +145,6 @@ def test_few_clips_show_their_rooms_again_until_the_hour_is_full(
         shown.append((duration_s, seed))
         return still_scene(room, duration_s=1.0, seed=seed, **others)
 
-    monkeypatch.setattr("training.evaluation.stream.still_scene", brief)
+    monkeypatch.setattr("training.evaluation.evaluate_stream.still_scene", brief)
     assert evaluate_stream(loaded, clips)["n_clips"] == 2
     assert shown == [(600.0, n) for n in range(N_ROOMS)], "an hour"

@@ -15,12 +15,12 @@ from training import run_folder
 from training.commands.train_har import main
 from training.config import DataConfig
 from training.data.dataset import read_dataset
-from training.encoders.litert import to_litert
-from training.evaluation import metrics
-from training.evaluation.clips import stream_clips
+from training.encoders.to_litert import to_litert
+from training.evaluation import clip_score
+from training.evaluation.evaluate_clips import stream_clips
 from training.export import all_formats
 from training.fitting.fit import fit_run
-from training.reports import report
+from training.reports import run_report
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -51,7 +51,7 @@ def test_formats_side_by_side(run: Path) -> None:
     # Streaming says what was said of the test clips in the run.
     assert rows[0]["accuracy"] == pytest.approx(record.scores["accuracy"])
     assert rows[0]["agreement"] == 1.0
-    page = report.write_report(run).read_text()
+    page = run_report.write_report(run).read_text()
     assert "Smaller weights" in page
     assert "float16" in page
 
@@ -120,12 +120,12 @@ def test_without_float32_there_is_nothing_to_agree_with(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(run, tmp_path / "run")
-    monkeypatch.setattr("training.export.bundle.TOLERANCE", -1.0)
+    monkeypatch.setattr("training.export.export_bundle.TOLERANCE", -1.0)
     record = run_folder.read_run(tmp_path / "run")
     _, rows = all_formats.export_run(record, weights="float16", cache_folder=run.parent / "cache")
     assert "refused" in rows[0]
     assert [row["agreement"] for row in rows[1:]] == [None, None]
-    assert "LiteRT differs from Keras by" in report.write_report(tmp_path / "run").read_text()
+    assert "LiteRT differs from Keras by" in run_report.write_report(tmp_path / "run").read_text()
 
 
 def test_fitting_again_takes_away_what_was_exported_of_the_older_network(
@@ -197,7 +197,7 @@ def test_int8_of_a_shipped_bundle(name: str, shared: Path, tmp_path: Path) -> No
     labels = full.manifest.labels
     clips = read_dataset(DataConfig(path=shared / "data/ucf", classes=labels)).clips
     accuracy = {
-        made.path.name: metrics.score(stream_clips(made, clips)[0], labels)["accuracy"]
+        made.path.name: clip_score.score(stream_clips(made, clips)[0], labels)["accuracy"]
         for made in (full, small)
     }
     share = all_formats.litert_bytes(small) / all_formats.litert_bytes(full)

@@ -11,7 +11,7 @@ from support.video.clip_maker import write_clip, write_dataset
 from har_stream.bundles.bundle import load_bundle
 from har_stream.core.errors import InputError
 from training.config import DataConfig
-from training.evaluation.clips import evaluate_bundle
+from training.evaluation.evaluate_clips import evaluate_bundle
 from training.fitting.fit import Run, fit_run
 
 pytestmark = pytest.mark.usefixtures("eager")

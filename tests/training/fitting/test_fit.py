@@ -23,7 +23,7 @@ from training.config import AugmentConfig, DataConfig, RunConfig
 from training.data import augment
 from training.data.batches import Batches, Example, StreamedBatches, cut_window
 from training.data.clip import EPOCH, Sampling, VideoClip
-from training.evaluation.clips import evaluate_bundle
+from training.evaluation.evaluate_clips import evaluate_bundle
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.fit import Run, fit_run
 from training.fitting.fit_network import fit_network
@@ -108,7 +108,7 @@ def test_a_refused_export_leaves_an_older_run_as_it_was(
 ) -> None:
     config = _config(data=LABELLED, fit={"epochs": 1}, deciding={"reject_below": 1})
     with monkeypatch.context() as patch:
-        patch.setattr("training.export.bundle.TOLERANCE", -1.0)
+        patch.setattr("training.export.export_bundle.TOLERANCE", -1.0)
         with pytest.raises(InputError, match="export refused"):
             _fit(config, tmp_path, clips)
     run_files = ("run.json", "decisions.json", "model.keras", "bundle/manifest.json")
@@ -119,7 +119,7 @@ def test_a_refused_export_leaves_an_older_run_as_it_was(
     assert manifest.deciding.reject_below == 1
     assert manifest.metrics["passed"] == 0, "with the thresholds that the bundle states"
     before = [(run.folder / name).read_bytes() for name in run_files]
-    monkeypatch.setattr("training.export.bundle.TOLERANCE", -1.0)
+    monkeypatch.setattr("training.export.export_bundle.TOLERANCE", -1.0)
     with pytest.raises(InputError, match="export refused"):
         _fit(config.model_copy(update={"name": "other"}), tmp_path, clips, resume=True)
     assert [(run.folder / name).read_bytes() for name in run_files] == before

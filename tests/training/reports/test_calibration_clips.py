@@ -16,7 +16,7 @@ from support.video.clip_maker import write_dataset
 from har_stream.core.errors import InputError
 from training import run_folder
 from training.fitting.fit import fit_run
-from training.reports import report
+from training.reports import run_report
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -56,7 +56,7 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if not folder.exists():
             config = tiny_config(split=RUNS[name][0], data={"path": clips})
             fit_run(config, folder=folder, cache_folder=root / "cache", command="train-har fit")
-            report.write_report(folder)
+            run_report.write_report(folder)
         return folder
 
     return find

@@ -15,7 +15,7 @@ from support.html_page import assert_stands_alone
 
 from har_stream.bundles.bundle import SHIPPED
 from har_stream.core.errors import InputError
-from training.reports import compare, compare_page, report
+from training.reports import compare, compare_page, run_report
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_page_says_how_many_threads_every_time_took(
     both = compare_page.write_comparison([runs / "good", tmp_path / "conv"], tmp_path / "both.html")
     said = r"LiteRT on 3 CPU threads \(conv\);\s+LiteRT on one CPU thread \(good\)\."
     assert re.search(said, both.read_text())
-    page = " ".join(report.write_report(tmp_path / "conv").read_text().split())
+    page = " ".join(run_report.write_report(tmp_path / "conv").read_text().split())
     assert "Time: LiteRT on 3 CPU threads," in page
     assert "one thread" not in page
 

@@ -21,7 +21,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, Image
 from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.recogniser import Recogniser
-from training.export.bundle import check_parity, export_bundle
+from training.export.export_bundle import check_parity, export_bundle
 from training.networks import registry
 
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
@@ -80,7 +80,7 @@ def test_an_export_that_is_refused_leaves_the_old_bundle(
     model, manifest = random_model("lrcn", SHORT), random_manifest("lrcn", SHORT)
     given = {"model": model, "manifest": manifest, "windows": random_windows(2, SHORT)}
     old = export_bundle(tmp_path / "made", **given)
-    monkeypatch.setattr("training.export.bundle.TOLERANCE", -1.0)
+    monkeypatch.setattr("training.export.export_bundle.TOLERANCE", -1.0)
     with pytest.raises(InputError, match="refused"):
         export_bundle(tmp_path / "made", **given)
     assert [path.name for path in tmp_path.iterdir()] == ["made"]

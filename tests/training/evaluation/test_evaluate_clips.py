@@ -10,7 +10,7 @@ from har_stream.bundles.bundle import Bundle, load_bundle
 from har_stream.core.errors import InputError
 from training.commands.train_har import main
 from training.config import DataConfig
-from training.evaluation.clips import chosen_clips, evaluate_bundle, split_names
+from training.evaluation.evaluate_clips import chosen_clips, evaluate_bundle, split_names
 
 
 @pytest.fixture(scope="module")

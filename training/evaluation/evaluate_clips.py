@@ -14,8 +14,8 @@ from har_stream.recognition.recogniser import Recogniser
 from training.config import DataConfig
 from training.data.clip import EPOCH, EVERY_CLASS, LINK, Clip, Dataset
 from training.data.dataset import read_dataset
-from training.evaluation import metrics
-from training.evaluation.metrics import Judged
+from training.evaluation import clip_score
+from training.evaluation.clip_score import Judged
 
 
 def evaluate_bundle(
@@ -44,7 +44,7 @@ def evaluate_bundle(
         raise InputError(f"{data.path}: no clip to evaluate on; {len(unreadable)} cannot be read")
     return {
         "bundle": manifest.name,
-        **metrics.score(judged, manifest.labels),
+        **clip_score.score(judged, manifest.labels),
         "split": f"groups {', '.join(groups)}" if groups else "all clips",
         "leaks": _leaks(bundle, clips),
         "unreadable": unreadable,

@@ -17,8 +17,8 @@ from har_stream.core.errors import InputError
 from predictor.evaluation.metrics import group_interval
 from training import run_folder
 from training.data.simulated import draw_clip
-from training.evaluation import metrics
-from training.reports import clip_strips, plots, report
+from training.evaluation import clip_score
+from training.reports import clip_strips, plots, run_report
 from training.reports.findings import shorten_paths, worst_confusions
 
 
@@ -26,7 +26,7 @@ from training.reports.findings import shorten_paths, worst_confusions
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     write_run(folder / "run", clips_at=folder / "clips")
-    report.write_report(folder / "run")
+    run_report.write_report(folder / "run")
     return folder / "run"
 
 
@@ -65,7 +65,7 @@ def test_the_page_says_what_matters(run: Path) -> None:
 
 def test_a_leaking_split_is_flagged(tmp_path: Path) -> None:
     write_run(tmp_path / "run", leaks=True)
-    page = report.write_report(tmp_path / "run").read_text()
+    page = run_report.write_report(tmp_path / "run").read_text()
     assert "This split leaks" in page
     assert "No video lies on both sides" not in page
     assert "the clip is not there any more" in page
@@ -73,7 +73,7 @@ def test_a_leaking_split_is_flagged(tmp_path: Path) -> None:
 
 def test_a_split_by_groups_that_nobody_knows_claims_no_more(tmp_path: Path) -> None:
     write_run(tmp_path / "run", ungrouped=True)
-    page = report.write_report(tmp_path / "run").read_text()
+    page = run_report.write_report(tmp_path / "run").read_text()
     assert "The names of 66 clips do not say which video" in page
     assert "No video lies on both sides" not in page
 
@@ -154,20 +154,20 @@ def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [judged.clip for judged in record.tested] == [judged.clip for judged in tested]
     for found, expected in zip(record.tested, tested, strict=True):
         np.testing.assert_array_equal(found.probabilities, expected.probabilities)
-    assert record.scores == metrics.score(tested, LABELS)
+    assert record.scores == clip_score.score(tested, LABELS)
 
 
 def test_what_is_no_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"run\.json: cannot be read .*give the folder of a finished"
     ):
-        report.write_report(tmp_path)
+        run_report.write_report(tmp_path)
     write_run(tmp_path / "run")
     (tmp_path / "run/run.json").write_text('{"config": {}}')
     with pytest.raises(
         InputError, match="of another version of har-stream; run train-har fit again"
     ):
-        report.write_report(tmp_path / "run")
+        run_report.write_report(tmp_path / "run")
 
 
 def _rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -184,7 +184,7 @@ def test_groups_that_span_classes_are_counted_once(tmp_path: Path) -> None:
     )
     sources = {judged.clip.source for judged in run_folder.read_run(tmp_path / "run").tested}
     assert sources == {f"*/{group}" for group in range(5)}
-    page = " ".join(report.write_report(tmp_path / "run").read_text().split())
+    page = " ".join(run_report.write_report(tmp_path / "run").read_text().split())
     assert "Tested on 60 clips of 5 videos" in page
 
 
@@ -205,17 +205,17 @@ def test_a_damaged_file_is_told(tmp_path: Path, name: str, made_by: str, content
     write_run(tmp_path / "run")
     (tmp_path / "run" / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name}: damaged .*; run train-har {made_by} again"):
-        report.write_report(tmp_path / "run")
+        run_report.write_report(tmp_path / "run")
 
 
 def test_where_no_decision_is_wrong_the_page_rejects_none_of_them(tmp_path: Path) -> None:
     write_run(tmp_path / "run")
     wrong = "of the wrong ones"
-    assert wrong in report.write_report(tmp_path / "run").read_text()
+    assert wrong in run_report.write_report(tmp_path / "run").read_text()
     _rewrite(
         tmp_path / "run/run.json", lambda run: run["manifest"]["metrics"].pop("wrong_rejected")
     )
-    assert wrong not in report.write_report(tmp_path / "run").read_text()
+    assert wrong not in run_report.write_report(tmp_path / "run").read_text()
     rejecting = json.loads((tmp_path / "run/report.json").read_text())["rejecting"]
     assert rejecting["wrong_rejected"] is None
     assert rejecting["passed"] is not None
@@ -226,7 +226,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> N
     (tmp_path / "run/report.html").write_text("old")
     (tmp_path / "run/plots").write_text("in the way")
     with pytest.raises(InputError, match=r"cannot be written .*then run train-har report"):
-        report.write_report(tmp_path / "run")
+        run_report.write_report(tmp_path / "run")
     assert (tmp_path / "run/report.html").read_text() == "old"
 
 

@@ -16,7 +16,7 @@ from har_stream.core.frame import Image
 from har_stream.recognition.engines.litert import LiteRtEngine
 from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.window_rows import WindowRows
-from training.encoders.litert import FORMATS, NumberFormat, check_backend, to_litert
+from training.encoders.to_litert import FORMATS, NumberFormat, check_backend, to_litert
 from training.networks import registry
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from har_stream.core.frame import Frame
 from har_stream.pipeline import Pipeline
 from har_stream.recognition.recogniser import Recogniser
 from training.data.clip import EPOCH, Clip
-from training.evaluation.clips import stream_clips
+from training.evaluation.evaluate_clips import stream_clips
 from training.evaluation.stream_scenes import (
     StreamScene,
     empty_room,
