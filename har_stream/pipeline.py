@@ -88,6 +88,7 @@ class Pipeline:
             raise unusable
 
     def _turn(self, arrived: Sequence[Arrival]) -> Iterator[News]:
+        # 1. Each camera notes what arrived; only a frame that may show something new goes on.
         moving: list[tuple[str, Frame]] = []
         for name, item, arrived_s in arrived:
             track = self._tracks[name]
@@ -108,7 +109,9 @@ class Pipeline:
                 case EndOfSource():
                     yield from self._decide(self._recogniser.finish(name))
                     yield from track.finish()
+        # 2. One step of the recogniser for all cameras together.
         yield from self._decide(self._recogniser.step(moving))
+        # 3. What was switched off, or is away for too long, ends.
         for track in self._tracks.values():
             if track.is_lost:
                 self._recogniser.forget(track.camera)

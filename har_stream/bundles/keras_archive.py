@@ -17,8 +17,13 @@ MAX_CONFIG_BYTES = 4 << 20
 MAX_DEPTH = 64
 """Levels of its configuration; Keras calls itself for each, and a model in a model takes six."""
 _UNREADABLE = (
-    *(OSError, LookupError, ValueError, RuntimeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error),
+    OSError,
+    LookupError,
+    ValueError,
+    RuntimeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 """What reading a file that is no archive, or a damaged one, may raise."""
 

@@ -51,7 +51,7 @@ def read_file(
     Raises:
         InputError: It is missing, empty or no video (at once), or no frame of it can be decoded.
     """
-    video = VideoFile(path, counts or SourceCounts(), n_threads)
+    video = VideoFile(path, counts or SourceCounts(), n_threads=n_threads)
     return _sampled(video, sample_hz=sample_hz, start_at=start_at)
 
 
@@ -92,7 +92,7 @@ class VideoFile:
         fps: Its stated rate, or the assumed one.
     """
 
-    def __init__(self, path: Path | str, counts: SourceCounts, n_threads: int) -> None:
+    def __init__(self, path: Path | str, counts: SourceCounts, *, n_threads: int = 1) -> None:
         self.name = redact(str(path))
         self._counts = counts
         self._capture = _open(path, n_threads)
@@ -236,7 +236,7 @@ def _back_to_back(
     n_read = 0
     for path in paths:
         try:
-            clip = VideoFile(path, counts, n_threads)
+            clip = VideoFile(path, counts, n_threads=n_threads)
             yield from _sampled(clip, sample_hz=sample_hz, start_at=start_at)
         except InputError as error:
             logger.warning("skipped: %s", error)

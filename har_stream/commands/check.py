@@ -243,6 +243,7 @@ def check_camera(camera: CameraSettings, loaded: Bundle | None) -> CheckResult:
 
 def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> CheckResult:
     sample_hz = loaded.manifest.clip.sample_hz if loaded else UNTOLD_HZ
+    # 1. The whole image, without region and masks: what the camera itself delivers is measured.
     whole = camera.model_copy(update={"region": None, "masks": ()})
     source = redact(camera.source)
     counts = SourceCounts()
@@ -252,6 +253,7 @@ def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> CheckResu
     items = read_camera(
         whole, ReadOptions(sample_hz=sample_hz, fail_fast=True), stop=stop, counts=counts
     )
+    # 2. Frames are counted from the first on, which may have brought a queue along.
     for item in items:
         if isinstance(item, CameraStatus):
             if item.state is not CameraState.ONLINE:
@@ -265,6 +267,7 @@ def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> CheckResu
             elapsed_s = (item.captured_at - first.captured_at).total_seconds()
         if elapsed_s >= LOOK_S:
             stop.set()  # then it lets go of the camera, and the loop ends
+    # 3. What was seen, and whether it is fast enough for the bundle.
     if first is None:
         return CheckResult(name, False, f"{source}: no frame came", SILENT_REMEDY)
     height_px, width_px = first.image.shape[:2]

@@ -71,6 +71,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             "no camera: give --camera SRC (0 for the first webcam, a file, rtsp://...), or cameras "
             "in --config FILE; --list-cameras shows what is there"
         )
+    # 1. What watches: the bundle's recogniser, and the cameras' readers.
     bundle = _load_bundle(settings)
     preview = _open_preview(options, bundle)
     pipeline = Pipeline(
@@ -88,6 +89,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             fail_fast=options.fail_fast,
         ),
     )
+    # 2. What tells: event file, broker, outbox, publisher. The stack closes it in reverse order.
     with ExitStack() as stack:
         if preview:
             stack.callback(preview.close)
@@ -118,6 +120,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             stack.enter_context(MetricsServer(port, statistics=statistics, health=publisher.health))
         publisher.start(fail_fast=options.fail_fast)
         stack.callback(publisher.close)
+        # 3. Frames in, news out, until the last source or a signal ends it.
         stack.enter_context(readers)
         _stop_on_signals(pipeline)
         for news in pipeline.run(readers):

@@ -224,9 +224,11 @@ class Connection:
         n_failed = 0
         while not self._closing.is_set():
             began = time.monotonic()
+            # 1. Lasts as long as the connection does; whoever closed us wants no news of its end.
             problem = self._connect_once()
             if self._closing.is_set():
                 return
+            # 2. The first failure is `start`'s to tell, each later kind is said once.
             if self._answered.is_set():
                 self._once.warn(problem.kind, f"{problem.text}; trying again")
                 if problem.kind == "lost":  # what follows while it restarts is no news
@@ -235,6 +237,7 @@ class Connection:
             else:
                 self._first_problem = problem
                 self._answered.set()
+            # 3. Back off, from the first span again after a connection that was stable.
             if time.monotonic() - began > STABLE_S:
                 n_failed = 0
             self._closing.wait(_retry_s(n_failed))
@@ -253,8 +256,10 @@ class Connection:
                 on_forbidden=self._warn_forbidden,
             )
             problem = self._attempt.run(self._connect_options(version))
+            # A broker that refuses the version, or hangs up without a word, may know the other one.
             if problem.kind not in ("version", "closed") or self._closing.is_set():
                 break
+        # Next time the version that was tried last comes first.
         self._versions = tuple(sorted(self._versions, key=lambda known: known != version))
         return problem
 

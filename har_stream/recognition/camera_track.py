@@ -122,6 +122,7 @@ class CameraTrack:
         moving = self._moved or self._n_seen == 1  # one image does not tell
         self._moved = False
         self._decided = probabilities
+        # What this decision says by itself, and what the segmenter makes of it and those before.
         verdict = apply_reject_rule(probabilities, self._thresholds)
         change = self._segmenter.observe(at, probabilities, moving=moving)
         yield Recognition(

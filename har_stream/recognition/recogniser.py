@@ -80,6 +80,7 @@ class Recogniser:
 
         A frame that answers several ticks counts several times.
         """
+        # Cameras that have ticks left go on together, tick by tick.
         decisions: list[Decision] = []
         pending = []
         for camera, frame in frames:
@@ -150,6 +151,7 @@ class Recogniser:
 
     def _tick(self, cameras: Sequence[str]) -> list[Decision]:
         streams = [self._streams[camera] for camera in cameras]
+        # 1. All cameras go through the networks in one call.
         ticks = np.array([stream.ticks for stream in streams])
         rows = self._window_rows.ending(ticks)
         logits = self._engine.step(
@@ -158,12 +160,14 @@ class Recogniser:
             ages=self._window_rows.ages(ticks),
             rows=rows,
         )
+        # 2. A camera whose row ends with this frame decides.
         decisions = []
         for n in np.flatnonzero(rows != NONE).tolist():
             stream = streams[n]
             stream.has_decided = True
             probabilities = _softmax(logits[n] / self._temperature)
             decisions.append(Decision(cameras[n], stream.captured_at, probabilities))
+        # 3. Everybody is one frame older; flow needs the image that is now the last one.
         for stream in streams:
             stream.ticks += 1
             stream.before = stream.image

@@ -116,8 +116,10 @@ class Segmenter:
         return decision
 
     def _evidence_from(self, at: datetime, newest: datetime | None) -> datetime:
+        # The first decision rests on everything since the start.
         if self._begun_at is not None and (newest is None or newest < self._begun_at <= at):
             return self._begun_at
+        # Windows that overlap share frames: only the newer half of this one is news.
         overlaps = newest is not None and timedelta(0) <= at - newest < self._span
         return at - (self._span / 2 if overlaps else self._span)
 
@@ -125,6 +127,7 @@ class Segmenter:
         if self._moved_at is None:  # a bundle that cannot see nobody starts with an empty room
             self._moved_at = decision.at
             self._nobody = IDLE not in decision.probabilities
+        # Motion shows somebody; a room that stays still while nothing runs is empty.
         if moving:
             self._moved_at, self._nobody = decision.at, False
         elif decision.at - self._moved_at >= timedelta(seconds=self._thresholds.idle_after_s):

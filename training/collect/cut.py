@@ -44,7 +44,7 @@ def cut_clips(segments: Sequence[LabelledStretch], folder: Path) -> dict[str, in
     n_clips: Counter[str] = Counter()
     for recording in track(of_recording, "cutting recordings"):
         try:
-            with closing(VideoFile(recording, SourceCounts(), 1)) as video:
+            with closing(VideoFile(recording, SourceCounts())) as video:
                 fps = video.fps
         except InputError as error:
             logger.warning("left out: %s", error)

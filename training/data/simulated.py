@@ -74,7 +74,8 @@ def draw_clip(number: int) -> SimulatedClip:
         origin = _one_of(rng, list(_DONE_AT))
         place = _one_of(rng, [place for place in _DONE_AT if place != origin])
         before = _plan_one(rng, _DONE_AT[origin], origin, (start_s - 60.0, start_s), origin)
-        length_s = rng.uniform(*(_CROSSING_S if rng.random() < 0.5 else _LENGTH_S))
+        shortest_s, longest_s = _CROSSING_S if rng.random() < 0.5 else _LENGTH_S
+        length_s = rng.uniform(shortest_s, longest_s)
     else:
         place = PLACES[activity]
         origin = _one_of(rng, [other for other in _DONE_AT if other != place])

@@ -37,8 +37,14 @@ _ACTIVATIONS = ("activation", "recurrent_activation")
 _UNUSUAL = ("go_backwards", "stateful")
 """Switches that no network of the family sets, and that would change what is computed."""
 _UNREADABLE = (
-    *(OSError, LookupError, TypeError, ValueError, RuntimeError, RecursionError),
-    *(zipfile.BadZipFile, zlib.error),
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    RecursionError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 """What reading a file that is no model, or a damaged one, may raise."""
 _UNBUILDABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
