@@ -18,11 +18,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from har_stream.bundles.bundle import Manifest
-from har_stream.core.atomic_file import explaining, replacing, replacing_file
+from har_stream.core.atomic_file import explain_errors, replacing, replacing_file
 from har_stream.core.errors import InputError
 from training.config import RunConfig
 from training.data.clip import Clip, VideoClip
-from training.evaluation.clip_score import Judged
+from training.evaluation.clip_score import JudgedClip
 
 if TYPE_CHECKING:
     import keras
@@ -58,7 +58,7 @@ class RunRecord:
     calibrated_on: CalibratedOn
     unreadable: dict[str, str]
     short: list[str]
-    tested: list[Judged]
+    tested: list[JudgedClip]
 
 
 def read_run(folder: Path) -> RunRecord:
@@ -111,7 +111,7 @@ def saving_run(folder: Path) -> AbstractContextManager[None]:
         InputError: In place of any `OSError` of the block.
     """
     kept = "an older bundle in it is as it was: free some space and go on with --resume"
-    return explaining(folder, "cannot be written", remedy=kept)
+    return explain_errors(folder, "cannot be written", remedy=kept)
 
 
 def save_model(model: "keras.Model", path: Path) -> None:
@@ -147,7 +147,7 @@ def write_figures(
     _write(folder / RUN, content)
 
 
-def write_decisions(folder: Path, tested: Sequence[Judged]) -> None:
+def write_decisions(folder: Path, tested: Sequence[JudgedClip]) -> None:
     """Write `decisions.json`."""
     content = [
         {
@@ -161,9 +161,9 @@ def write_decisions(folder: Path, tested: Sequence[Judged]) -> None:
     _write(folder / DECISIONS, content)
 
 
-def _judged(row: dict[str, Any], labels: Sequence[str], *, spans: bool) -> Judged:
+def _judged(row: dict[str, Any], labels: Sequence[str], *, spans: bool) -> JudgedClip:
     clip = VideoClip(Path(row["path"]), row["label"], row["group"], spans=spans)
-    return Judged(clip, labels.index(clip.label), np.array(row["probabilities"], np.float64))
+    return JudgedClip(clip, labels.index(clip.label), np.array(row["probabilities"], np.float64))
 
 
 def _read(path: Path, *, made_by: str = "fit") -> Any:

@@ -70,7 +70,7 @@ class Provenance(_Part):
     licence: str
 
 
-class Outside(_Part):
+class ExternalNetwork(_Part):
     """A file that the bundle needs but may not contain: a pretrained backbone.
 
     It is found by its hash where weights are kept; see `har_stream.bundles.weights`.
@@ -112,7 +112,7 @@ class Manifest(_Part):
     confusion: tuple[tuple[float, ...], ...] | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
     provenance: Provenance
-    outside: dict[str, Outside] = Field(default_factory=dict)
+    outside: dict[str, ExternalNetwork] = Field(default_factory=dict)
     sha256: dict[str, str] = Field(default_factory=dict)
 
     model_config = ConfigDict(
@@ -212,7 +212,7 @@ class Bundle:
         name = self.manifest.networks.get(role, {}).get(file_format)
         return self._brought.get(name, self.path / name) if name else None
 
-    def outside(self, role: Role) -> Outside | None:
+    def outside(self, role: Role) -> ExternalNetwork | None:
         """What the manifest says of a network from outside; ``None`` where it is the bundle's."""
         names = self.manifest.networks[role].values()
         return next((self.manifest.outside[name] for name in names if name in self._brought), None)
@@ -315,7 +315,7 @@ def _to_json(manifest: Manifest) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _bring(path: Path, name: str, outside: Outside) -> Path:
+def _bring(path: Path, name: str, outside: ExternalNetwork) -> Path:
     found = weights.find_by_hash(outside.sha256, suffix=Path(name).suffix)
     if found is None:
         raise InputError(f"{path}: it needs {name}, which is not its own; bring it: {outside.how}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from har_stream.cameras import capture
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.live_source import LiveSource
-from har_stream.cameras.masks import visible
+from har_stream.cameras.masks import mask_frame
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.video_file import read_file, read_folder
 from har_stream.config.camera import CameraSettings
@@ -68,7 +68,7 @@ def read_camera(
         if options.realtime:
             frames = _at_own_speed(frames, stop)
     online = CameraStatus(camera.id, CameraState.ONLINE, start_at, "opened")
-    return chain([online], _until(stop, (visible(frame, camera) for frame in frames)))
+    return chain([online], _until(stop, (mask_frame(frame, camera) for frame in frames)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when
 import cv2
 
 from har_stream.core.frame import Image
-from har_stream.core.url import openable
+from har_stream.core.url import to_openable
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # we say it in one line
 
@@ -57,7 +57,7 @@ def open_url(
     """
     parameters = {cv2.CAP_PROP_N_THREADS: n_threads, **(parameters or {})}
     flat = [number for item in parameters.items() for number in item]
-    opened = cv2.VideoCapture(openable(url), cv2.CAP_FFMPEG, flat)
+    opened = cv2.VideoCapture(to_openable(url), cv2.CAP_FFMPEG, flat)
     return opened if opened.isOpened() else None
 
 
@@ -68,7 +68,7 @@ def open_device(index: int) -> cv2.VideoCapture | None:
     return opened if opened.isOpened() else None
 
 
-def convert(opened: cv2.VideoCapture) -> Image:
+def retrieve_image(opened: cv2.VideoCapture) -> Image:
     """Return the frame that was grabbed last: shape (height, width, 3), uint8, BGR."""
     converted, image = opened.retrieve()
     if not converted:

@@ -125,7 +125,7 @@ class DriverThread(threading.Thread):
             captured_at = self._options.clock()
             sample = sampler.sample(captured_at)
             if sample.n_ticks:
-                image = capture.convert(opened)
+                image = capture.retrieve_image(opened)
                 self._hand_over(Frame(image, captured_at, sample.n_ticks, sample.resets))
 
     def _hand_over(self, item: Frame | LostError) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.driver_thread import DriverThread, LostError
-from har_stream.cameras.masks import visible
+from har_stream.cameras.masks import mask_frame
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.camera import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
@@ -89,7 +89,7 @@ class LiveSource:
                         self._counts.n_reconnects += state is not None
                         state = CameraState.ONLINE
                         yield self._change(state, "frames arrive")
-                    yield visible(frame, self._camera)
+                    yield mask_frame(frame, self._camera)
             except LostError as lost:
                 if state is None and self._options.fail_fast:
                     raise InputError(f"{self._name}: {lost}; {self._remedy()}") from lost

@@ -7,7 +7,7 @@ from har_stream.config.camera import CameraSettings, Region
 from har_stream.core.frame import Frame, Image
 
 
-def visible(frame: Frame, camera: CameraSettings) -> Frame:
+def mask_frame(frame: Frame, camera: CameraSettings) -> Frame:
     """Blacken the camera's masks and cut out its region; both are fractions of the whole image.
 
     Returns:

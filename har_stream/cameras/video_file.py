@@ -145,7 +145,7 @@ class VideoFile:
 
     def image(self) -> Image:
         """Convert the frame grabbed last: shape (height, width, 3), uint8, BGR."""
-        return capture.convert(self._capture)
+        return capture.retrieve_image(self._capture)
 
     def close(self) -> None:
         """Let go of the file."""

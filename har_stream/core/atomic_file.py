@@ -67,7 +67,7 @@ def check_folder(path: Path) -> None:
 
 
 @contextmanager
-def explaining(place: Path, what: str, *, remedy: str) -> Iterator[None]:
+def explain_errors(place: Path, what: str, *, remedy: str) -> Iterator[None]:
     """Say in one line what went wrong with a file or folder, why, and what to do.
 
     Raises:

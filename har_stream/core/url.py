@@ -79,7 +79,7 @@ def parse_url(text: str) -> Url:
     return Url(scheme, login, place, asked)
 
 
-def openable(text: str) -> str:
+def to_openable(text: str) -> str:
     """Return an address as FFmpeg needs it: an odd login percent-encoded, all else as it is.
 
     Where the text has a meaning by RFC 3986, it has that one: ``@`` may stand in a path too.

@@ -12,14 +12,14 @@ import numpy as np
 
 from har_stream.simulation.figure import INDEX, Body
 from har_stream.simulation.flat import Flat, pastel
-from har_stream.simulation.paths import walked
+from har_stream.simulation.paths import lay_walk
 from har_stream.simulation.poses import (
     EXERCISES,
     PACE,
     WITH_WEIGHTS,
     Act,
     exercise_angles,
-    posed,
+    make_pose,
     seated,
     smooth,
     standing,
@@ -68,7 +68,7 @@ def settle(now: Act, before: Act, since_s: Array) -> None:
 
 
 def _walk(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) -> Act:
-    track = walked(planned, flat, rng)
+    track = lay_walk(planned, flat, rng)
     went, speed = track.distance_m(t), track.speed_mps
     brisk = min(1.0, speed / 1.1)
     stride = body.height * (0.3 + 0.45 * brisk)
@@ -192,7 +192,7 @@ def _sleep(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng)
     breath = 0.008 * np.sin(2 * math.pi * rng.uniform(0.2, 0.3) * t)
     root = np.broadcast_to(place.spot, (len(t), 3)) + xyz(0.0, 0.1, 0.0)
     root = root + breath[:, None] * xyz(0.0, 1.0, 0.0)
-    pose = posed(
+    pose = make_pose(
         len(t),
         root=root,
         heading=np.full_like(t, place.heading),
@@ -220,7 +220,7 @@ def _fall(planned: PlannedActivity, t: Array, flat: Flat, body: Body, rng: Rng) 
     shoulders = rng.uniform(-0.2, 0.5, size=2) + stirs * np.stack(
         [wobble(rng, t, 0.8, 3.0), wobble(rng, t, 0.8, 2.5)], axis=1
     )
-    pose = posed(
+    pose = make_pose(
         len(t),
         root=np.broadcast_to(place.spot + xyz(0.0, 0.12, 0.0), (len(t), 3)),
         heading=np.full_like(t, place.heading),

@@ -123,7 +123,7 @@ def draw_body(rng: np.random.Generator) -> Body:
     )
 
 
-def dressed(body: Body, rng: np.random.Generator) -> Body:
+def dress(body: Body, rng: np.random.Generator) -> Body:
     """Put on other clothes."""
     sleeves = bool(rng.random() < 0.6)
     return replace(body, shirt=_cloth(rng), trousers=_cloth(rng), long_sleeves=sleeves)

@@ -47,7 +47,7 @@ class Track:
         return np.arctan2(step[:, 2], step[:, 0])
 
 
-def walked(planned: PlannedActivity, flat: Flat, rng: np.random.Generator) -> Track:
+def lay_walk(planned: PlannedActivity, flat: Flat, rng: np.random.Generator) -> Track:
     """Lay the path of a walk.
 
     A crossing goes straight, as fast as it must; whoever has more time than that wanders.

@@ -53,7 +53,7 @@ class Act:
 
 def standing(body: Body, at: Array, heading: Array, **angles: Array) -> Pose:
     """Stand with the lower foot on the floor; ``at`` is below the pelvis, (3,) or (T, 3)."""
-    pose = posed(len(heading), heading=heading, **angles)
+    pose = make_pose(len(heading), heading=heading, **angles)
     reach = body.thigh * np.cos(pose.hips) + body.shin * np.cos(pose.hips - pose.knees)
     root = np.broadcast_to(at, (len(heading), 3)).copy()
     root[:, 1] += 0.05 * body.height + reach.max(axis=1)
@@ -65,10 +65,10 @@ def seated(body: Body, place: Place, t: Array, **angles: Array) -> Pose:
     root = np.broadcast_to(place.spot + xyz(0.0, 0.06 * body.height, 0.0), (len(t), 3))
     legs = np.broadcast_to([1.42, 1.5], (len(t), 2))
     heading = np.full_like(t, place.heading)
-    return posed(len(t), root=root, heading=heading, hips=legs, knees=legs - 0.05, **angles)
+    return make_pose(len(t), root=root, heading=heading, hips=legs, knees=legs - 0.05, **angles)
 
 
-def posed(n: int, **given: Array) -> Pose:
+def make_pose(n: int, **given: Array) -> Pose:
     """Stand to attention but for what is given."""
     flat = ("heading", "tilt", "roll", "lean", "nod")
     paired = ("hips", "spread", "knees", "shoulders", "raised", "elbows")

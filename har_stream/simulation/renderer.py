@@ -11,7 +11,7 @@ from har_stream.core.frame import Image
 from har_stream.simulation.acting import act, settle
 from har_stream.simulation.backdrop import Canvas, Light, light_at, paint
 from har_stream.simulation.brush import Brush
-from har_stream.simulation.figure import draw_body, dressed
+from har_stream.simulation.figure import draw_body, dress
 from har_stream.simulation.flat import furnish
 from har_stream.simulation.poses import Act
 from har_stream.simulation.routine import DAY_S, PlannedActivity, hour_of_day
@@ -82,7 +82,7 @@ class Renderer:
         if planned.activity == IDLE:
             empty = self._flat(light, len(self.home.boxes)).behind
             return [empty.copy() for _ in at_s]
-        body = dressed(self._body, rng)
+        body = dress(self._body, rng)
         made = act(planned, at_s, self.home, body)
         if before is not None and before.activity != IDLE:
             last = act(before, np.array([before.end_s]), self.home, body)

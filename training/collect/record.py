@@ -26,7 +26,7 @@ RECORD_HZ = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecordingPlan:
     """What is to be recorded.
 
     Attributes:
@@ -44,7 +44,7 @@ class Wanted:
     folder: Path
 
 
-def consent(wanted: Wanted) -> str:
+def consent(wanted: RecordingPlan) -> str:
     """Say what is recorded, where it goes, and how it is deleted: to be shown before it begins."""
     place = (wanted.folder / wanted.label).resolve()
     return (
@@ -63,7 +63,7 @@ def session_of(now: datetime) -> str:
     return f"{now:%Y%m%d%H%M%S}"
 
 
-def record_clips(wanted: Wanted, *, session: str, on_clip: Callable[[Path], object]) -> None:
+def record_clips(wanted: RecordingPlan, *, session: str, on_clip: Callable[[Path], object]) -> None:
     """Record clips until there are enough, or the source ends.
 
     A gap in the stream drops the clip that it tears; the next one begins after it.
@@ -99,7 +99,9 @@ def record_clips(wanted: Wanted, *, session: str, on_clip: Callable[[Path], obje
         )
 
 
-def _clips(items: Iterable[Frame | CameraStatus], wanted: Wanted, session: str) -> Iterator[Path]:
+def _clips(
+    items: Iterable[Frame | CameraStatus], wanted: RecordingPlan, session: str
+) -> Iterator[Path]:
     n_frames = max(1, round(wanted.clip_s * RECORD_HZ))
     number, clip = 1, None
     try:

@@ -31,10 +31,10 @@ HOME_WEIGHTS = "movinet_a0_stream_int8"
 
 def record(options: argparse.Namespace, _: str) -> None:
     """Record clips at a camera, once consent is given."""
-    from training.collect.record import Wanted, consent, record_clips, session_of
+    from training.collect.record import RecordingPlan, consent, record_clips, session_of
 
     n_clips = max(1, round(60 * options.minutes / options.seconds))
-    wanted = Wanted(options.label, options.camera, n_clips, options.seconds, options.out)
+    wanted = RecordingPlan(options.label, options.camera, n_clips, options.seconds, options.out)
     session = session_of(datetime.now())
     print(consent(wanted))
     if not options.yes:

@@ -32,7 +32,7 @@ def is_image(seen: Footage) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Cached:
+class CachedClips:
     """What the cache holds of a data set.
 
     Attributes:
@@ -47,7 +47,7 @@ class Cached:
     short: tuple[Clip, ...]
 
 
-def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Cached:
+def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> CachedClips:
     """Return the prepared frames of clips, from the cache where it has them.
 
     Args:
@@ -82,7 +82,7 @@ def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Ca
     if clips and not frames:
         first = next(iter(unreadable.values()))
         raise InputError(f"none of {len(clips)} clips can be read; the first: {first}")
-    return Cached(frames, unreadable, _short(frames, sampling))
+    return CachedClips(frames, unreadable, _short(frames, sampling))
 
 
 def _short(frames: dict[Clip, Footage], sampling: Sampling) -> tuple[Clip, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.core.atomic_file import explaining, replacing_file
+from har_stream.core.atomic_file import explain_errors, replacing_file
 
 Seen = NDArray[Any]
 """Frames, uint8, or features, float32."""
@@ -114,12 +114,12 @@ def writing_to(folder: Path) -> AbstractContextManager[None]:
         InputError: In place of any `OSError` of the block.
     """
     remedy = "free some space, or point --cache elsewhere"
-    return explaining(folder, "the frame cache cannot be written", remedy=remedy)
+    return explain_errors(folder, "the frame cache cannot be written", remedy=remedy)
 
 
 def _opening(path: Path) -> AbstractContextManager[None]:
     remedy = "start again, or point --cache elsewhere"
-    return explaining(path, "the cached frames cannot be read", remedy=remedy)
+    return explain_errors(path, "the cached frames cannot be read", remedy=remedy)
 
 
 def _checksum(images: Seen) -> bytes:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from har_stream.bundles import weights
-from har_stream.bundles.bundle import Outside, Role
+from har_stream.bundles.bundle import ExternalNetwork, Role
 from har_stream.core.atomic_file import replacing_file, writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, Image
@@ -47,7 +47,7 @@ class FrozenEncoder:
     clip: ClipSpec
     ticks: int
     reset_frames: int | None = None
-    outside: Outside | None = None
+    outside: ExternalNetwork | None = None
     own: dict[Role, keras.Model] = field(default_factory=dict)
 
     def __call__(self, images: Image) -> Features:
@@ -111,7 +111,7 @@ def _from_outside(encoder: EncoderConfig, config: RunConfig) -> FrozenEncoder:
     found = weights.find_by_name(encoder.weights, suffixes=(".tflite",), known=WEIGHTS)
     path = weights.keep_copy(found)
     sha256 = weights.hash_of(path)
-    outside = Outside(
+    outside = ExternalNetwork(
         sha256=sha256,
         how=_how_to_bring(backbone.weights, sha256),
         frames=backbone.frames,
@@ -146,6 +146,6 @@ def _check_size(config: RunConfig, backbone: pretrained.Backbone) -> None:
 
 
 @functools.cache
-def _opened(path: Path, outside: Outside | None, thread: int) -> FrameEncoder:
+def _opened(path: Path, outside: ExternalNetwork | None, thread: int) -> FrameEncoder:
     """An interpreter of its own for each thread."""
     return FrameEncoder(Network(path, outside=outside))

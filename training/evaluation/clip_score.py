@@ -85,7 +85,7 @@ def confusion(
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedClip:
     """What a network said of one clip.
 
     Attributes:
@@ -104,20 +104,20 @@ class Judged:
         return int(self.probabilities.mean(0).argmax())
 
 
-def windows_of(judged: Iterable[Judged]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def windows_of(judged: Iterable[JudgedClip]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Probabilities of all windows of labelled clips, and their true labels."""
     labelled = [clip for clip in judged if clip.truth is not None]
     truth = [np.full(len(clip.probabilities), clip.truth) for clip in labelled]
     return np.concatenate([clip.probabilities for clip in labelled]), np.concatenate(truth)
 
 
-def windows_of_others(judged: Iterable[Judged], *, n_labels: int) -> NDArray[np.float64]:
+def windows_of_others(judged: Iterable[JudgedClip], *, n_labels: int) -> NDArray[np.float64]:
     """Probabilities of all windows of clips without a label, shape (n, n_labels); n may be 0."""
     none = np.empty((0, n_labels))
     return np.concatenate([none, *(clip.probabilities for clip in judged if clip.truth is None)])
 
 
-def score(judged: Sequence[Judged], labels: Sequence[str]) -> dict[str, Any]:
+def score(judged: Sequence[JudgedClip], labels: Sequence[str]) -> dict[str, Any]:
     """Score calibrated decisions on labelled clips.
 
     Returns:

@@ -15,7 +15,7 @@ from training.config import DataConfig
 from training.data.clip import EPOCH, EVERY_CLASS, LINK, Clip, Dataset
 from training.data.dataset import read_dataset
 from training.evaluation import clip_score
-from training.evaluation.clip_score import Judged
+from training.evaluation.clip_score import JudgedClip
 
 
 def evaluate_bundle(
@@ -73,7 +73,7 @@ def _check_labels(bundle: Bundle, dataset: Dataset, data: DataConfig) -> None:
         )
 
 
-def stream_clips(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[Judged], dict[str, str]]:
+def stream_clips(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[JudgedClip], dict[str, str]]:
     """Stream clips, each as if from a camera of its own.
 
     Returns:
@@ -82,7 +82,7 @@ def stream_clips(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[Judged], d
     recogniser = Recogniser(bundle)
     sample_hz = bundle.manifest.clip.sample_hz
     index = {label: n for n, label in enumerate(bundle.manifest.labels)}
-    judged: list[Judged] = []
+    judged: list[JudgedClip] = []
     unreadable: dict[str, str] = {}
     for clip in track(clips, "streaming clips"):
         camera = str(clip.path)
@@ -96,7 +96,7 @@ def stream_clips(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[Judged], d
             continue
         decisions += recogniser.finish(camera)
         probabilities = np.stack([decision.probabilities for decision in decisions])
-        judged.append(Judged(clip, index.get(clip.label), probabilities))
+        judged.append(JudgedClip(clip, index.get(clip.label), probabilities))
     return judged, unreadable
 
 
@@ -109,7 +109,7 @@ def _leaks(bundle: Bundle, clips: Sequence[Clip]) -> bool:
     return any(clip.is_of(seen.get(clip.label, set()) | everywhere) for clip in clips)
 
 
-def _rejection(bundle: Bundle, judged: Sequence[Judged]) -> dict[str, float]:
+def _rejection(bundle: Bundle, judged: Sequence[JudgedClip]) -> dict[str, float]:
     labels = bundle.manifest.labels
     passed: dict[bool, list[bool]] = {True: [], False: []}
     for clip in judged:

@@ -29,7 +29,7 @@ from training.encoders import frozen as frozen_encoder
 from training.encoders.frozen import FrozenEncoder
 from training.encoders.to_litert import FORMATS, NumberFormat, check_backend
 from training.evaluation import clip_score, speed
-from training.evaluation.clip_score import Judged
+from training.evaluation.clip_score import JudgedClip
 from training.evaluation.evaluate_clips import stream_clips
 from training.export.export_bundle import ParityError, export_bundle
 from training.run_folder import RunRecord
@@ -61,7 +61,7 @@ def export_run(
     networks = _networks(record)
     with tempfile.TemporaryDirectory() as scratch:
         frozen = frozen_encoder.make_frozen_encoder(record.config, folder=Path(scratch))
-        judged: dict[NumberFormat, list[Judged]] = {each: [] for each in FORMATS}
+        judged: dict[NumberFormat, list[JudgedClip]] = {each: [] for each in FORMATS}
         refused: dict[NumberFormat, str] = {}
         for folder, learned_from, test in networks:
             made = _every_format(
@@ -168,7 +168,7 @@ def _every_format(
     return made
 
 
-def _row(weights: NumberFormat, made: Bundle, judged: dict[NumberFormat, list[Judged]]) -> Row:
+def _row(weights: NumberFormat, made: Bundle, judged: dict[NumberFormat, list[JudgedClip]]) -> Row:
     return {
         "format": weights,
         "n_bytes": litert_bytes(made),
@@ -178,7 +178,7 @@ def _row(weights: NumberFormat, made: Bundle, judged: dict[NumberFormat, list[Ju
     }
 
 
-def _agreement(ours: Sequence[Judged], theirs: Sequence[Judged] | None) -> float | None:
+def _agreement(ours: Sequence[JudgedClip], theirs: Sequence[JudgedClip] | None) -> float | None:
     if theirs is None:
         return None
     said, expected = (clip_score.windows_of(judged)[0].argmax(-1) for judged in (ours, theirs))

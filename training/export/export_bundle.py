@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.bundles.bundle import Bundle, Format, Manifest, Outside, Role, save_bundle
+from har_stream.bundles.bundle import Bundle, ExternalNetwork, Format, Manifest, Role, save_bundle
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.recognition.engines.litert import LiteRtEngine
@@ -72,7 +72,7 @@ def export_bundle(
     litert = FORMATS[weights]
     files: dict[str, bytes] = {}
     networks: dict[Role, dict[Format, str]] = {}
-    outside: dict[str, Outside] = {}
+    outside: dict[str, ExternalNetwork] = {}
     for role, part in parts.items():
         networks[role] = {litert: f"{role}.tflite", "keras": f"{role}.keras"}
         files[f"{role}.tflite"] = to_litert(part, weights=weights)

@@ -62,7 +62,7 @@ _LAYERS = TypeAdapter(Annotated[tuple[Layer, ...], Field(min_length=1)])
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedModel:
     """What a model file says about its network.
 
     Attributes:
@@ -94,7 +94,7 @@ class Saved:
         return n_frames, height_px, width_px, n_channels
 
 
-def read(path: Path) -> Saved:
+def read(path: Path) -> SavedModel:
     """Read a model file's configuration.
 
     Args:
@@ -124,10 +124,10 @@ def read(path: Path) -> Saved:
         ) from error
     if kind != "Sequential":
         raise InputError(f"{path}: a {kind} model; only Sequential ones can be imported")
-    return Saved(path, version, listed)
+    return SavedModel(path, version, listed)
 
 
-def build(saved: Saved) -> keras.Sequential:
+def build(saved: SavedModel) -> keras.Sequential:
     """Build the network of a model file anew, with its weights.
 
     Raises:
@@ -162,7 +162,7 @@ def build(saved: Saved) -> keras.Sequential:
     return model
 
 
-def _layer(layer: Layer, saved: Saved) -> keras.Layer:
+def _layer(layer: Layer, saved: SavedModel) -> keras.Layer:
     name, config = layer.class_name, layer.config
     if name == "TimeDistributed":
         return layers.TimeDistributed(_layer(Layer.model_validate(config["layer"]), saved))
@@ -182,7 +182,7 @@ def _layer(layer: Layer, saved: Saved) -> keras.Layer:
     return getattr(layers, name)(**kept, **functions)
 
 
-def _activation(name: Any, saved: Saved) -> str | Callable[[Any], Any]:
+def _activation(name: Any, saved: SavedModel) -> str | Callable[[Any], Any]:
     known = ("linear", "relu", "tanh", "sigmoid", "hard_sigmoid", "softmax")
     if name not in known:
         raise InputError(f"{saved.path}: activation {name!r}; only {', '.join(known)} are known")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from har_stream.bundles.bundle import Calibration, Manifest, Provenance
-from har_stream.core.atomic_file import explaining
+from har_stream.core.atomic_file import explain_errors
 from har_stream.core.errors import InputError
 from predictor.evaluation.metrics import expected_calibration_error
 from training import run_folder
@@ -30,7 +30,7 @@ from training.evaluation.calibration import (
     fit_reject_rule,
     fit_temperature,
 )
-from training.evaluation.clip_score import Judged
+from training.evaluation.clip_score import JudgedClip
 from training.export import all_formats
 from training.export.export_bundle import export_bundle
 from training.fitting.fit_network import FittedNetwork
@@ -138,7 +138,9 @@ def fit_run(
             windows=trainer.some_windows(dataset.clips),
             frozen=frozen,
         )
-    with explaining(folder, "cannot be written", remedy="free some space and go on with --resume"):
+    with explain_errors(
+        folder, "cannot be written", remedy="free some space and go on with --resume"
+    ):
         (folder / run_folder.RUN).unlink(missing_ok=True)  # the older run is no whole one any more
         all_formats.discard_exports(folder)
         save_model(fitted.network.model, folder / run_folder.MODEL)
@@ -179,7 +181,7 @@ def _calibrated_on(parts: Sequence[Split]) -> CalibratedOn:
 
 
 def _calibrate(
-    judged: Sequence[Judged], config: RunConfig, *, n_labels: int
+    judged: Sequence[JudgedClip], config: RunConfig, *, n_labels: int
 ) -> tuple[Calibration, RejectRule]:
     probabilities, truth = clip_score.windows_of(judged)
     temperature = fit_temperature(probabilities, truth)
@@ -196,14 +198,14 @@ def _calibrate(
     )
 
 
-def _at_temperature(judged: Iterable[Judged], temperature: float) -> list[Judged]:
+def _at_temperature(judged: Iterable[JudgedClip], temperature: float) -> list[JudgedClip]:
     return [
         replace(clip, probabilities=apply_temperature(clip.probabilities, temperature))
         for clip in judged
     ]
 
 
-def _confusion(tested: Sequence[Judged], n_labels: int) -> tuple[tuple[float, ...], ...]:
+def _confusion(tested: Sequence[JudgedClip], n_labels: int) -> tuple[tuple[float, ...], ...]:
     probabilities, truth = clip_score.windows_of(tested)
     matrix = clip_score.confusion(
         probabilities.argmax(-1), truth, n_labels=n_labels, prior=CONFUSION_PRIOR

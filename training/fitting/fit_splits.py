@@ -19,7 +19,7 @@ from training.data.cache_file import Footage
 from training.data.clip import Clip, Dataset
 from training.data.splits import Split
 from training.evaluation import clip_score
-from training.evaluation.clip_score import Judged
+from training.evaluation.clip_score import JudgedClip
 from training.fitting.fit_network import FittedNetwork, fit_network
 from training.fitting.pretrain import pretrain, start_from
 from training.run_folder import save_model, saving_run
@@ -60,7 +60,7 @@ class Trainer:
             start=self.start,
         )
 
-    def judge(self, network: FittedNetwork, clips: Sequence[Clip]) -> list[Judged]:
+    def judge(self, network: FittedNetwork, clips: Sequence[Clip]) -> list[JudgedClip]:
         """Have a network say what it makes of every window that streaming would decide on."""
         if not clips:
             return []
@@ -69,7 +69,7 @@ class Trainer:
         probabilities = network.folded.predict(batches, verbose=0).astype(np.float64)
         ends = np.cumsum(batches.n_windows)
         return [
-            Judged(clip, example.label, said)
+            JudgedClip(clip, example.label, said)
             for clip, example, said in zip(
                 clips, examples, np.split(probabilities, ends[:-1]), strict=True
             )
@@ -103,8 +103,8 @@ class FittedRun:
     network: FittedNetwork
     trained_on: tuple[Clip, ...]
     networks: list[FittedNetwork]
-    tested: list[Judged]
-    judged: list[Judged]
+    tested: list[JudgedClip]
+    judged: list[JudgedClip]
 
 
 def fit_splits(

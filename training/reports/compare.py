@@ -14,7 +14,7 @@ from har_stream.core.errors import InputError
 from predictor.evaluation.metrics import group_interval
 from training import run_folder
 from training.evaluation import clip_score, compute_cost, speed
-from training.evaluation.clip_score import Judged
+from training.evaluation.clip_score import JudgedClip
 from training.run_folder import RunRecord
 
 SEEDS = "seed-*"
@@ -34,7 +34,7 @@ class Entry:
     runs: tuple[RunRecord, ...]
 
     @property
-    def tested(self) -> list[Judged]:
+    def tested(self) -> list[JudgedClip]:
         """Decisions on test clips of all runs, one after the other."""
         return [judged for run in self.runs for judged in run.tested]
 
@@ -136,7 +136,7 @@ def _confusion(entry: Entry) -> list[list[int]]:
     return counts
 
 
-def rightness(tested: Sequence[Judged]) -> dict[str, float]:
+def rightness(tested: Sequence[JudgedClip]) -> dict[str, float]:
     """Per name of a test clip, the share of runs that recognised it."""
     right: dict[str, list[bool]] = {}
     for judged in tested:

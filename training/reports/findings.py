@@ -10,7 +10,7 @@ from har_stream.bundles.bundle import Manifest
 from predictor.evaluation.metrics import Indices, group_interval, reliability
 from training.evaluation import clip_score
 from training.evaluation.calibration import SHARES
-from training.evaluation.clip_score import Judged
+from training.evaluation.clip_score import JudgedClip
 from training.evaluation.compute_cost import ComputeCost
 from training.evaluation.speed import Speed
 from training.run_folder import RunRecord
@@ -99,7 +99,7 @@ def shorten_paths(text: str, record: RunRecord) -> str:
     return text.removeprefix(f"{root}/") if root else text
 
 
-def worst_confusions(tested: Sequence[Judged], labels: Sequence[str]) -> list[dict[str, Any]]:
+def worst_confusions(tested: Sequence[JudgedClip], labels: Sequence[str]) -> list[dict[str, Any]]:
     """Name the most frequent confusions, each with the clip that was wrong most confidently.
 
     Returns:
@@ -130,11 +130,11 @@ def worst_confusions(tested: Sequence[Judged], labels: Sequence[str]) -> list[di
     return worst
 
 
-def _confidence(judged: Judged, label: int) -> float:
+def _confidence(judged: JudgedClip, label: int) -> float:
     return float(judged.probabilities[:, label].mean())
 
 
-def _by_clip(tested: Sequence[Judged]) -> tuple[Indices, Indices]:
+def _by_clip(tested: Sequence[JudgedClip]) -> tuple[Indices, Indices]:
     """What was said of each clip, by its mean probabilities, and what is true."""
     said = np.array([judged.said for judged in tested])
     return said, np.array([judged.truth for judged in tested])

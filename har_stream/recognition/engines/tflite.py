@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.bundles.bundle import Outside
+from har_stream.bundles.bundle import ExternalNetwork
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 
@@ -33,7 +33,7 @@ class Network:
     """
 
     def __init__(
-        self, path: Path, *, outside: Outside | None = None, clip: ClipSpec | None = None
+        self, path: Path, *, outside: ExternalNetwork | None = None, clip: ClipSpec | None = None
     ) -> None:
         self._path = path
         self._interpreter = _open(path)

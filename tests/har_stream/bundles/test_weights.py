@@ -10,7 +10,7 @@ from keras import layers, ops
 from support.bundles.random_bundle import LABELS, random_manifest
 
 from har_stream.bundles import weights
-from har_stream.bundles.bundle import Bundle, Outside, load_bundle, save_bundle
+from har_stream.bundles.bundle import Bundle, ExternalNetwork, load_bundle, save_bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
@@ -39,7 +39,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
     brought.parent.mkdir(parents=True)
     brought.write_bytes(to_litert(backbone))
     monkeypatch.setenv(weights.ENVIRONMENT, str(tmp_path / "weights"))
-    outside = Outside(sha256=weights.hash_of(brought), how=BRING, frames="image", features="out")
+    outside = ExternalNetwork(
+        sha256=weights.hash_of(brought), how=BRING, frames="image", features="out"
+    )
     manifest = random_manifest("lrcn", TINY).model_copy(
         update={
             "memory": "running",
@@ -119,7 +121,7 @@ def test_weights_from_anywhere_are_kept_where_bundles_find_them(
 def test_movinet_streams_real_clips(shared: Path, label: str, expected: str) -> None:
     folder = shared / "weights/movinet_a0_stream_int8"
     names = (folder / "kinetics_600_label_map.txt").read_text().splitlines()
-    outside = Outside(sha256="", how="", frames="image", features="logits")
+    outside = ExternalNetwork(sha256="", how="", frames="image", features="logits")
     network = Network(folder / "movinet_a0_stream_int8.tflite", outside=outside)
     encoder = FrameEncoder(network)
     spec = ClipSpec(n_frames=16, height_px=172, width_px=172, sample_hz=5.0, colour="rgb")

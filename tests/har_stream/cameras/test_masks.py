@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.cameras.masks import visible
+from har_stream.cameras.masks import mask_frame
 from har_stream.config.camera import CameraSettings, Region
 from har_stream.core.frame import Frame
 
@@ -23,12 +23,12 @@ def bright(width: int, height: int) -> Frame:
 
 def test_nothing_to_hide_costs_nothing() -> None:
     frame = bright(64, 48)
-    assert visible(frame, camera()) is frame
+    assert mask_frame(frame, camera()) is frame
 
 
 def test_a_region_is_cut_out_of_the_masked_whole() -> None:
     frame = bright(100, 50)
-    seen = visible(frame, camera((0.5, 0.0, 1.0, 1.0), ((0.0, 0.0, 0.6, 0.5),))).image
+    seen = mask_frame(frame, camera((0.5, 0.0, 1.0, 1.0), ((0.0, 0.0, 0.6, 0.5),))).image
     assert seen.shape == (50, 50, 3)
     assert seen.base is None  # the rest of the image is gone, not merely out of view
     assert not seen[:25, :10].any()
@@ -46,7 +46,7 @@ def test_a_mask_covers_every_pixel_that_it_touches(
     width: int, height: int, mask: tuple[float, float, float, float]
 ) -> None:
     left, top, right, bottom = mask
-    seen = visible(bright(width, height), camera(None, (mask,))).image
+    seen = mask_frame(bright(width, height), camera(None, (mask,))).image
     x, y = np.arange(width), np.arange(height)[:, None]
     inside = (left * width < x + 1) & (x < right * width)
     inside = inside & (top * height < y + 1) & (y < bottom * height)
@@ -57,4 +57,4 @@ def test_a_mask_covers_every_pixel_that_it_touches(
 def test_any_region_leaves_something_to_see(
     width: int, height: int, region: tuple[float, float, float, float]
 ) -> None:
-    assert visible(bright(width, height), camera(region)).image.size > 0
+    assert mask_frame(bright(width, height), camera(region)).image.size > 0

@@ -20,7 +20,7 @@ from har_stream.config.broker import BrokerSettings
 from har_stream.config.camera import CameraSettings
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
-from har_stream.core.url import Url, openable, parse_url
+from har_stream.core.url import Url, parse_url, to_openable
 from har_stream.mqtt.broker_address import read_address
 from predictor.journal.journal import Journal
 
@@ -58,7 +58,7 @@ def test_host_port_and_path() -> None:
 
 def test_what_has_a_meaning_already_is_opened_as_it_is() -> None:
     for text in ("rtsp://u:p@cam/live?by=me@home", "http://cam:80/x?by=me:1@home", "rtsp://cam/x"):
-        assert openable(text) == text
+        assert to_openable(text) == text
 
 
 @given(PASSWORDS)

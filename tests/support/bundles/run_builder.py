@@ -13,7 +13,7 @@ from training import run_folder
 from training.config import RunConfig
 from training.data.clip import Clip, VideoClip
 from training.evaluation import clip_score
-from training.evaluation.clip_score import Judged
+from training.evaluation.clip_score import JudgedClip
 
 LABELS = ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
 
@@ -30,7 +30,7 @@ def write_run(
     ungrouped: bool = False,
     clips_at: Path | None = None,
     name: str = "lrcn-ucf",
-) -> list[Judged]:
+) -> list[JudgedClip]:
     """Write what `fit` leaves; every clip is recognised rightly with the probability `right`.
 
     Args:
@@ -103,12 +103,12 @@ def write_run(
     return tested
 
 
-def _judge(clips: Sequence[Clip], *, right: float, seed: int) -> list[Judged]:
+def _judge(clips: Sequence[Clip], *, right: float, seed: int) -> list[JudgedClip]:
     random = np.random.default_rng(seed)
     judged = []
     for clip in clips:
         truth = LABELS.index(clip.label)
         said = truth if random.random() < right else int(random.integers(len(LABELS)))
         probabilities = random.dirichlet(np.where(np.arange(len(LABELS)) == said, 30, 5), size=2)
-        judged.append(Judged(clip, truth, probabilities.round(5)))
+        judged.append(JudgedClip(clip, truth, probabilities.round(5)))
     return judged

@@ -18,7 +18,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
 from har_stream.preview.video_writer import ClipFile
 from training.collect import clip_names
-from training.collect.record import RECORD_HZ, Wanted, consent, record_clips
+from training.collect.record import RECORD_HZ, RecordingPlan, consent, record_clips
 from training.commands import collect
 from training.commands.train_har import main
 from training.config import DataConfig, SplitConfig, read_config
@@ -35,7 +35,7 @@ def _images(path: Path) -> list[Image]:
 
 def _record(source: str, folder: Path, *, n_clips: int, clip_s: float, session: str) -> list[Path]:
     made: list[Path] = []
-    wanted = Wanted("cooking", source, n_clips, clip_s, folder)
+    wanted = RecordingPlan("cooking", source, n_clips, clip_s, folder)
     record_clips(wanted, session=session, on_clip=made.append)
     return made
 
@@ -75,7 +75,7 @@ def test_sessions_are_groups_that_splits_keep_together(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "long.avi", n_frames=60, fps=15.0)
     for session in ("20261124190000", "20261125190000", "20261126190000"):
         for label in ("cooking", "eating"):
-            wanted = Wanted(label, str(source), 4, 1.0, tmp_path / "clips")
+            wanted = RecordingPlan(label, str(source), 4, 1.0, tmp_path / "clips")
             record_clips(wanted, session=session, on_clip=str)
     # All sessions recorded the same frames here, which would rightly be linked.
     for n, path in enumerate(sorted((tmp_path / "clips").glob("*/*.mp4"))):
@@ -90,7 +90,7 @@ def test_sessions_are_groups_that_splits_keep_together(tmp_path: Path) -> None:
 
 
 def test_consent_says_what_is_recorded_and_where_it_goes(tmp_path: Path) -> None:
-    said = consent(Wanted("cooking", "rtsp://me:secret@10.0.0.7/live", 20, 6.0, tmp_path))
+    said = consent(RecordingPlan("cooking", "rtsp://me:secret@10.0.0.7/live", 20, 6.0, tmp_path))
     assert "20 clips of 6 s" in said
     assert "without sound" in said
     assert str(tmp_path / "cooking") in said
@@ -135,7 +135,7 @@ def test_what_is_said_to_come_next_can_work(
     data = config.data.model_copy(update={"path": folder})
     sessions = [(label, n) for n in range(3) for label in ("cooking", "eating")]
     for label, n in sessions:
-        wanted = Wanted(label, str(source), 2, 1.0, folder)
+        wanted = RecordingPlan(label, str(source), 2, 1.0, folder)
         record_clips(wanted, session=f"{label[0]}{n}", on_clip=str)
         for path in folder.glob(f"{label}/*_g{label[0]}{n}_*"):
             path.write_bytes(path.read_bytes() + path.name.encode())  # not the same file

@@ -15,7 +15,7 @@ from har_stream.core.thresholds import Thresholds, apply_reject_rule
 from predictor.evaluation.metrics import expected_calibration_error
 from training.data.clip import VideoClip
 from training.evaluation import calibration, clip_score
-from training.evaluation.clip_score import Judged
+from training.evaluation.clip_score import JudgedClip
 
 
 def _drawn(seed: int, *, n: int = 6000, n_labels: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +148,7 @@ def test_scores_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(7)
     labels = ("A", "B", "C")
     judged = [
-        Judged(
+        JudgedClip(
             VideoClip(Path("x"), "A", "1"), int(rng.integers(3)), rng.dirichlet([1] * 3, n_windows)
         )
         for n_windows in rng.integers(1, 5, 60)
