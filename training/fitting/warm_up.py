@@ -47,6 +47,7 @@ def warm_up(
     learner = keras.Model(frame, head(layers.Flatten()(x)))
     adam = keras.optimizers.Adam(config.fit.learning_rate)
     learner.compile(adam, "sparse_categorical_crossentropy")
+    adam.build(learner.trainable_variables)  # or TensorFlow traces the first step twice
     labelled = [example for example in examples if example.label is not None]
     rng = np.random.default_rng((config.seed, _STREAM))
     order = np.concatenate([rng.permutation(len(labelled)) for _ in range(config.fit.warm_up)])
