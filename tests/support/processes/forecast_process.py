@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -109,6 +110,7 @@ class Node:
         self.wait_for = self._listener.wait_for
         self.on = self._listener.on
         self.publish = self._listener.publish
+        self.publish_soon = partial(self._listener.client.publish, qos=1)
         self.close = self._listener.close
 
     def wait_until_online(self, n_times: int = 1) -> None:
@@ -121,9 +123,9 @@ class Node:
         for event in events:
             self.publish("har/n1/cam1/event", event.encode())
 
-    def wait_until_acknowledged(self, seq: int) -> None:
+    def wait_until_acknowledged(self, seq: int, *, timeout_s: float = 20) -> None:
         """Block until the journal holds everything up to ``seq``."""
-        self.wait_for(lambda _: self.acknowledged >= seq)
+        self.wait_for(lambda _: self.acknowledged >= seq, timeout_s=timeout_s)
 
     def _take(self, listener: Listener, message: Received) -> None:
         if message.topic.endswith("/ack"):

@@ -14,6 +14,8 @@ from training.data.batches import Batches, Example
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.fit_network import LAST_RATE, MIXED, WHOLE, choose_policy, fit_network
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 HALVED = {"n_frames": 3, "height_px": 64, "width_px": 64, "sample_hz": 5.0}
 CLIP = {"n_frames": 3, "height_px": 16, "width_px": 16, "sample_hz": 5.0}
 
