@@ -28,12 +28,12 @@ from har_stream.bundles.bundle import load_bundle
 from har_stream.core.errors import InputError
 from har_stream.recognition.recogniser import Recogniser
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-    began_s = time.monotonic()
+    began_s = time.process_time()
     try:
         Recogniser(load_bundle(path), engine=sys.argv[2])
-        print(f"{time.monotonic() - began_s:.1f} s: {path.name}: USED")
+        print(f"{time.process_time() - began_s:.1f} s: {path.name}: USED")
     except InputError as error:
-        print(f"{time.monotonic() - began_s:.1f} s: {path.name}: {error}")
+        print(f"{time.process_time() - began_s:.1f} s: {path.name}: {error}")
 """
 
 
@@ -184,14 +184,14 @@ def test_mutations_of_a_valid_bundle(tmp_path: Path, n: int) -> None:
         target.write_bytes(mutate(target.read_bytes(), seed))
         if seed % 2:
             _rehash(target)
-        began_s = time.monotonic()
+        began_s = time.process_time()
         try:
             Recogniser(load_bundle(folder), engine="litert")
             counts["used"] += 1
         except InputError as error:
             assert "\n" not in str(error)
             counts["refused"] += 1
-        longest_s = max(longest_s, time.monotonic() - began_s)
+        longest_s = max(longest_s, time.process_time() - began_s)
         shutil.rmtree(folder)
     print(f"bundles: {n} mutations, {counts}, longest {longest_s:.2f} s, 0 tracebacks")
     assert longest_s < 2.0

@@ -37,7 +37,7 @@ def test_mutations_of_a_valid_file(tmp_path: Path, n: int) -> None:
     longest_s = 0.0
     for seed in range(n):
         path.write_bytes(mutate(VALID.read_bytes(), seed))
-        began_s = time.monotonic()
+        began_s = time.process_time()
         for read in (read_config, keras_file.read):
             try:
                 read(path)
@@ -45,7 +45,7 @@ def test_mutations_of_a_valid_file(tmp_path: Path, n: int) -> None:
             except InputError as error:
                 assert "\n" not in str(error)
                 counts["refused"] += 1
-        longest_s = max(longest_s, time.monotonic() - began_s)
+        longest_s = max(longest_s, time.process_time() - began_s)
     print(f".keras: {n} mutations, {counts}, longest {longest_s:.2f} s, 0 tracebacks")
     assert longest_s < 2.0
     assert counts["refused"] > n / 4

@@ -45,11 +45,11 @@ import pathlib, sys, time
 from har_stream.config.settings import load_settings
 from har_stream.core.errors import InputError
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()) + [pathlib.Path("/dev/zero")]:
-    began_s = time.monotonic()
+    began_s = time.process_time()
     try:
         load_settings(path)
     except InputError as error:
-        print(f"{time.monotonic() - began_s:.1f} s: {error}".splitlines()[0])
+        print(f"{time.process_time() - began_s:.1f} s: {error}".splitlines()[0])
 """
 
 
@@ -98,14 +98,14 @@ def test_mutations_of_valid_yaml(tmp_path: Path, name: str, n: int) -> None:
     longest_s = 0.0
     for seed in range(n):
         path.write_bytes(mutate(valid, seed))
-        began_s = time.monotonic()
+        began_s = time.process_time()
         try:
             read(path)
             counts["read"] += 1
         except InputError as error:  # a line for each problem of a file
             assert all(line.startswith(str(path)) for line in str(error).split("\n"))
             counts["refused"] += 1
-        longest_s = max(longest_s, time.monotonic() - began_s)
+        longest_s = max(longest_s, time.process_time() - began_s)
     print(f"{name}: {n} mutations, {counts}, longest {longest_s:.2f} s, 0 tracebacks")
     assert longest_s < 2.0
     assert counts["refused"] > n / 4

@@ -122,7 +122,7 @@ def test_mutations_of_a_valid_log(tmp_path: Path, name: str, n: int) -> None:
     longest_s = 0.0
     for seed in range(n):
         path.write_bytes(mutate(valid, seed))
-        began_s = time.monotonic()
+        began_s = time.process_time()
         for read in (lambda: list(read_events(path)), lambda: read_logs([str(path)])):
             try:
                 read()
@@ -130,7 +130,7 @@ def test_mutations_of_a_valid_log(tmp_path: Path, name: str, n: int) -> None:
             except InputError as error:
                 assert "\n" not in str(error)
                 counts["refused"] += 1
-        longest_s = max(longest_s, time.monotonic() - began_s)
+        longest_s = max(longest_s, time.process_time() - began_s)
     print(f"{name}: {n} mutations, {counts}, longest {longest_s:.2f} s, 0 tracebacks")
     assert longest_s < 2.0
     assert counts["refused"] > n / 4
