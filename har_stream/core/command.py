@@ -71,8 +71,8 @@ def count(text: str) -> int:
     return int(number)
 
 
-def seed(text: str) -> int:
-    """Read a flag's whole number, 0 or more."""
+def whole_number(text: str) -> int:
+    """Read a flag's whole number, 0 or more: a seed, or seconds to wait."""
     number = _number(text, int)
     if not number >= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")

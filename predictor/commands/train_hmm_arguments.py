@@ -4,7 +4,7 @@ import argparse
 from importlib.metadata import version
 from pathlib import Path
 
-from har_stream.core.command import seed, share
+from har_stream.core.command import share, whole_number
 from predictor.logs.other_formats import KINDS
 
 COMMANDS = ("fit", "evaluate", "compare", "show", "import")
@@ -56,7 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--em",
         metavar="N",
-        type=seed,
+        type=whole_number,
         default=0,
         help="at most N iterations of EM on the transitions afterwards (0)",
     )
@@ -112,5 +112,5 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="share of wrong labels that the recogniser reports on the test days (0)",
     )
-    parser.add_argument("--seed", type=seed, default=0, help="of the noise (0)")
+    parser.add_argument("--seed", type=whole_number, default=0, help="of the noise (0)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="all figures")

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from har_stream.core.command import count, names, positive, seed
+from har_stream.core.command import count, names, positive, whole_number
 
 EXAMPLES = r"""
 examples:
@@ -90,7 +90,7 @@ def _add_fit(commands: Any) -> None:
     fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
     fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")
     fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
-    fit.add_argument("--seed", type=seed, metavar="N", help="wins over CONFIG")
+    fit.add_argument("--seed", type=whole_number, metavar="N", help="wins over CONFIG")
     fit.add_argument("--seeds", type=count, metavar="N", default=1, help="so many, one by one")
     fit.add_argument("--resume", action="store_true", help="go on where the run stopped")
     fit.add_argument(
@@ -262,7 +262,11 @@ def _add_record(commands: Any) -> None:
         "--out", type=Path, metavar="DIR", default=Path("clips"), help="class folders (clips)"
     )
     record.add_argument(
-        "--countdown", type=int, metavar="S", default=5, help="before it begins (default 5)"
+        "--countdown",
+        type=whole_number,
+        metavar="S",
+        default=5,
+        help="before it begins (default 5)",
     )
     record.add_argument(
         "--yes", action="store_true", help="everybody who may be seen knows of it and agrees"

@@ -14,7 +14,7 @@ from rich.table import Table
 from har_stream.bundles.bundle import load_named_bundle
 from har_stream.config.state_dir import default_state_dir
 from har_stream.core.atomic_file import check_folder, writing
-from har_stream.core.command import run_command
+from har_stream.core.command import count, positive, run_command, whole_number
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.preview.video_writer import ClipFile
@@ -121,8 +121,14 @@ def _source(seed: int, options: argparse.Namespace) -> SimulatedSource:
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, height = (int(side) for side in text.split("x"))
-    return width, height
+    """Read a flag's size in pixels."""
+    width, _, height = text.partition("x")
+    try:
+        return count(width), count(height)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no size; width x height expected, for example 384x216"
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         description="The video holds one burst of 4 s per --every seconds, at 5 frames a second; "
         "--every 0 records without a pause. The log holds start, end, activity and room.",
     )
-    record.add_argument("seed", type=int, metavar="SEED", help="which home")
+    record.add_argument("seed", type=whole_number, metavar="SEED", help="which home")
     record.add_argument("--video", type=Path, metavar="FILE.mp4")
     record.add_argument("--log", type=Path, metavar="FILE.csv")
     record.add_argument("--size", type=_size, default=(384, 216), metavar="WxH")
@@ -145,13 +151,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Watches simulated homes with a bundle, in this process, and compares with "
         "what is true. The forecaster first learns --history earlier true days of the home.",
     )
-    score.add_argument("--seed", type=int, nargs="+", default=[7], help="which homes")
+    score.add_argument("--seed", type=whole_number, nargs="+", default=[7], help="which homes")
     score.add_argument("--bundle", default="sim-home", metavar="NAME", help="recogniser")
-    score.add_argument("--history", type=int, default=14, metavar="DAYS")
+    score.add_argument("--history", type=whole_number, default=14, metavar="DAYS")
     score.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     score.set_defaults(run=_score)
     for command in (record, score):
-        command.add_argument("--days", type=float, default=1.0, help="simulated days")
+        command.add_argument("--days", type=positive, default=1.0, help="simulated days")
         command.add_argument(
             "--every", type=float, default=30.0, metavar="S", help="between bursts"
         )

@@ -50,7 +50,7 @@ def test_a_missing_extra_is_named_with_its_remedy(capsys: pytest.CaptureFixture[
         (command.positive, {"0.5": 0.5, "3": 3.0}, ["0", "-1", "inf", "nan", "x"]),
         (command.share, {"0": 0.0, "0.99": 0.99}, ["1", "-0.1", "nan", ""]),
         (command.count, {"1": 1, "12": 12}, ["0", "-3", "1.5", "x"]),
-        (command.seed, {"0": 0, "7": 7}, ["-1", "2.0", "x"]),
+        (command.whole_number, {"0": 0, "7": 7}, ["-1", "2.0", "x"]),
         (command.names, {"a, b,": ("a", "b"), "": ()}, []),
     ],
 )

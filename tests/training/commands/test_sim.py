@@ -87,6 +87,25 @@ def test_what_cannot_be_recorded_or_scored_is_told_and_leaves_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        (["score", "--seed", "-1"], "'-1' is no whole number from 0 on"),
+        (["score", "--history", "-2"], "'-2' is no whole number from 0 on"),
+        (["record", "x"], "'x' is no whole number from 0 on"),
+        (["record", "7", "--days", "0"], "'0' is no positive number"),
+        (["record", "7", "--size", "0x9"], "'0x9' is no size; width x height expected"),
+        (["record", "7", "--size", "9"], "'9' is no size; width x height expected"),
+    ],
+)
+def test_a_flag_that_cannot_be_is_named(
+    capsys: pytest.CaptureFixture[str], flag: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        sim.main(flag)
+    assert said in capsys.readouterr().err
+
+
 def test_ctrl_c_ends_in_one_line_and_leaves_no_part_of_a_video(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

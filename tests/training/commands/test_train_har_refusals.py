@@ -79,7 +79,7 @@ def test_an_urgent_label_that_is_none_is_said_before_training(
 def test_a_seed_below_0_is_no_seed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["fit", "tiny.yaml", "--seed", "-1"])
-    assert "argument --seed: -1: at least 0" in capsys.readouterr().err
+    assert "argument --seed: '-1' is no whole number from 0 on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("blocked", ["run", "cache", "run/split-1"])
