@@ -37,7 +37,7 @@ class SimulatedClip(Clip):
         home: Its seed.
         before: What the resident did first.
         now: What the resident does in the last frame, and perhaps in all of them.
-        ends_s: Instant of the last frame, as the activities count.
+        ends_s: Instant of the last frame, as the segments count.
     """
 
     home: int
@@ -69,22 +69,30 @@ def draw_clip(number: int) -> SimulatedClip:
     home = N_SEEDS + number
     rng = np.random.Generator(np.random.PCG64([home, 5]))
     activity = ACTIVITIES[number % len(ACTIVITIES)]
+    # 1. When it begins, where the resident comes from, and what was going on until then.
     start_s = DAY_S + rng.uniform(0, DAY_S)
     if activity == "walking":
         origin = _one_of(rng, list(_DONE_AT))
         place = _one_of(rng, [place for place in _DONE_AT if place != origin])
-        before = _plan_one(rng, _DONE_AT[origin], origin, (start_s - 60.0, start_s), origin)
+        before = _plan_one(
+            rng, _DONE_AT[origin], at=origin, origin=origin, start_s=start_s - 60.0, end_s=start_s
+        )
         shortest_s, longest_s = _CROSSING_S if rng.random() < 0.5 else _LENGTH_S
         length_s = rng.uniform(shortest_s, longest_s)
     else:
         place = PLACES[activity]
         origin = _one_of(rng, [other for other in _DONE_AT if other != place])
-        before = _plan_one(rng, "walking", place, (start_s - 6.0, start_s), origin)
+        before = _plan_one(
+            rng, "walking", at=place, origin=origin, start_s=start_s - 6.0, end_s=start_s
+        )
         length_s = rng.uniform(*_LENGTH_S)
+    # 2. How far into it the last frame lies: just begun, or anywhere later.
     seen_s = (
         rng.uniform(*_JUST_BEGUN_S) if rng.random() < CHANGING else rng.uniform(4.0, 4.0 + length_s)
     )
-    now = _plan_one(rng, activity, place, (start_s, start_s + length_s + 6.0), origin)
+    now = _plan_one(
+        rng, activity, at=place, origin=origin, start_s=start_s, end_s=start_s + length_s + 6.0
+    )
     return SimulatedClip(
         path=Path(f"sim-{home}"),
         label=activity,
@@ -97,9 +105,10 @@ def draw_clip(number: int) -> SimulatedClip:
 
 
 def _plan_one(
-    rng: np.random.Generator, activity: str, place: str, lasts: tuple[float, float], origin: str
+    rng: np.random.Generator, activity: str, *, at: str, origin: str, start_s: float, end_s: float
 ) -> PlannedActivity:
-    return PlannedActivity(activity, place, *lasts, origin, int(rng.integers(2**32)))
+    """Draw the seed of a planned activity."""
+    return PlannedActivity(activity, at, start_s, end_s, origin, int(rng.integers(2**32)))
 
 
 def _one_of(rng: np.random.Generator, choices: Sequence[str]) -> str:
