@@ -4,16 +4,17 @@ What `record` returned from is on disk: SQLite runs in WAL mode with a sync at e
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Self
 
 from sqlalchemy import Row, Select, delete, func, insert, select
 
 from har_stream.mqtt.messages import ActivityEvent, RuleState
-from predictor.journal import sequence
 from predictor.journal.database import connect
 from predictor.journal.records import Bout, ContextValue, JournalEntry, Progress
+from predictor.journal.sequence import Recorder, progress_of
 from predictor.journal.tables import (
     CAMERAS,
     CONTEXTS,
@@ -58,29 +59,47 @@ class Journal:
         Raises:
             sqlalchemy.exc.DBAPIError: The database refused; nothing was kept.
         """
+        return self.record_together([JournalEntry(event, received_at)])[0]
+
+    def record_together(self, entries: Sequence[JournalEntry]) -> list[Progress]:
+        """Keep events in one commit; returns how far each one's camera is known after it.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The database refused; nothing was kept.
+        """
         with self._engine.begin() as connection:
-            return sequence.record_event(connection, event, received_at)
+            recorder = Recorder(connection)
+            progress = recorder.record(entries)
+            recorder.finish()
+            return progress
 
     def record_all(self, events: Iterable[ActivityEvent], *, received_at: datetime) -> int:
         """Keep many events in one transaction; returns how many were new."""
+        entries = (JournalEntry(event, received_at) for event in events)
+        n_new = 0
         with self._engine.begin() as connection:
-            return sum(
-                sequence.record_event(connection, event, received_at).is_new for event in events
-            )
+            recorder = Recorder(connection)
+            while some := list(islice(entries, 500)):
+                n_new += sum(each.is_new for each in recorder.record(some))
+            recorder.finish()
+        return n_new
 
     def progress(self) -> dict[tuple[str, str], Progress]:
         """How far each (node, camera) is known without a gap."""
         with self._reading.connect() as connection:
             rows = connection.execute(select(CAMERAS).order_by(CAMERAS.c.node, CAMERAS.c.camera))
-            return {(row.node, row.camera): sequence.progress_of(row) for row in rows}
+            return {(row.node, row.camera): progress_of(row) for row in rows}
 
-    def give_up_before(self, node: str, camera: str, first_seq: int) -> int:
-        """Stop waiting for events before ``first_seq``; returns the new contiguous ``seq``.
+    def give_up_before(self, node: str, camera: str, first_seq: int) -> Progress:
+        """Stop waiting for events before ``first_seq``, as far as later ones are held.
 
         A node that no longer holds them says so in its answer to ``replay``.
         """
         with self._engine.begin() as connection:
-            return sequence.give_up_before(connection, node, camera, first_seq)
+            recorder = Recorder(connection)
+            progress = recorder.give_up_before((node, camera), first_seq)
+            recorder.finish()
+            return progress
 
     def entries(self, *, since: datetime | None = None) -> Iterator[JournalEntry]:
         """Every event from an instant on, in the order in which they happened."""

@@ -5,6 +5,9 @@ from datetime import datetime
 
 from har_stream.mqtt.messages import ActivityEvent
 
+CameraKey = tuple[str, str]
+"""Node and camera."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -1,100 +1,164 @@
 """Which events of a camera the journal holds: their numbers, what is missing, counting anew."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from har_stream.mqtt.messages import ActivityEvent
-from predictor.journal.records import Progress
+from predictor.journal.records import CameraKey, JournalEntry, Progress
 from predictor.journal.tables import CAMERAS, EVENTS, row_of, upsert
 
 
-def record_event(connection: Connection, event: ActivityEvent, received_at: datetime) -> Progress:
-    """Insert an event that is not known yet, and follow its camera's numbers."""
-    known = select(EVENTS.c.id).where(EVENTS.c.id == event.id)
-    is_new = connection.execute(known).first() is None
-    epoch, contiguous, highest = _camera(connection, event.node, event.camera)
-    if not is_new:
-        return Progress(is_new=False, contiguous_seq=contiguous, has_gap=highest > contiguous)
-    if event.seq <= contiguous and _has_restarted(connection, event, epoch):
-        epoch, contiguous, highest = epoch + 1, 0, 0
-    connection.execute(insert(EVENTS), row_of(event, epoch=epoch, received_at=received_at))
-    if event.seq == contiguous + 1:
-        contiguous = event.seq
-        if highest > contiguous:
-            contiguous = _follow(connection, event.node, event.camera, epoch, contiguous)
-    highest = max(highest, event.seq)
-    _save_camera(connection, event.node, event.camera, epoch, contiguous, highest)
-    return Progress(is_new=True, contiguous_seq=contiguous, has_gap=highest > contiguous)
+@dataclass(slots=True)
+class _Camera:
+    """A row of ``cameras``: every number up to ``contiguous`` is held, ``highest`` is the last."""
+
+    epoch: int = 1
+    contiguous: int = 0
+    highest: int = 0
 
 
-def give_up_before(connection: Connection, node: str, camera: str, first_seq: int) -> int:
-    """Count what lies before ``first_seq`` as held; returns the new contiguous ``seq``.
+class Recorder:
+    """Inserts events that are not known yet, and follows their cameras' numbers.
 
-    Only up to the highest number that is held: who says more may be mistaken, or lie.
+    Args:
+        connection: In a transaction; nothing is to be seen of it before `finish`.
     """
-    epoch, contiguous, highest = _camera(connection, node, camera)
-    contiguous = max(contiguous, min(first_seq - 1, highest))
-    contiguous = _follow(connection, node, camera, epoch, contiguous)
-    _save_camera(connection, node, camera, epoch, contiguous, highest)
-    return contiguous
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._cameras: dict[CameraKey, _Camera] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._epochs: dict[str, int] = {}
+
+    def record(self, entries: Sequence[JournalEntry]) -> list[Progress]:
+        """Keep each event once; returns how far its camera is known after each."""
+        ids = [entry.event.id for entry in entries]
+        known = select(EVENTS.c.id, EVENTS.c.epoch).where(EVENTS.c.id.in_(ids))
+        self._epochs |= {row.id: row.epoch for row in self._connection.execute(known)}
+        return [self._record(entry) for entry in entries]
+
+    def give_up_before(self, key: CameraKey, first_seq: int) -> Progress:
+        """Count what lies before ``first_seq`` as held.
+
+        Only up to the highest number that is held: who says more may be mistaken, or lie.
+        """
+        camera = self._camera(key)
+        up_to = min(first_seq - 1, camera.highest)
+        if up_to > camera.contiguous:
+            camera.contiguous = self._follow(key, camera.epoch, up_to)
+        return _progress(camera, is_new=False)
+
+    def finish(self) -> None:
+        """Write what is still to be written."""
+        self._insert()
+        for (node, name), camera in self._cameras.items():
+            row = {
+                "node": node,
+                "camera": name,
+                "epoch": camera.epoch,
+                "contiguous_seq": camera.contiguous,
+                "highest_seq": camera.highest,
+            }
+            upsert(self._connection, CAMERAS, row)
+
+    def _record(self, entry: JournalEntry) -> Progress:
+        event = entry.event
+        key = event.node, event.camera
+        camera = self._camera(key)
+        known_in = self._epochs.get(event.id)
+        if known_in is None:
+            if event.seq <= camera.contiguous:
+                self._look_back(key, camera, event.seq)
+            self._rows.append(row_of(event, epoch=camera.epoch, received_at=entry.received_at))
+            self._epochs[event.id] = camera.epoch
+            self._count(key, camera, event.seq)
+        elif known_in < camera.epoch and event.seq > camera.contiguous:
+            self._move(key, camera, event)
+        return _progress(camera, is_new=known_in is None)
+
+    def _look_back(self, key: CameraKey, camera: _Camera, seq: int) -> None:
+        """Tell a late event from one of a node that lost its state, or was restored from a backup.
+
+        A number that is taken, or lies before all that are held, cannot be merely late.
+        """
+        self._insert()
+        held = _held(key, camera.epoch)
+        first = self._connection.execute(held.order_by(EVENTS.c.seq).limit(1)).scalar()
+        if first is None or seq < first or self._is_taken(key, camera.epoch, seq):
+            camera.epoch, camera.contiguous, camera.highest = camera.epoch + 1, 0, 0
+
+    def _move(self, key: CameraKey, camera: _Camera, event: ActivityEvent) -> None:
+        """Count an event of an earlier epoch in the present one: its node still has it."""
+        self._insert()
+        if self._is_taken(key, camera.epoch, event.seq):
+            self._count(key, camera, event.seq)
+            return
+        columns = EVENTS.c
+        moved = self._connection.execute(
+            update(EVENTS)
+            .where(columns.id == event.id, columns.seq == event.seq)
+            .where(columns.node == event.node, columns.camera == event.camera)
+            .values(epoch=camera.epoch)
+        )
+        if moved.rowcount:
+            self._epochs[event.id] = camera.epoch
+            self._count(key, camera, event.seq)
+
+    def _count(self, key: CameraKey, camera: _Camera, seq: int) -> None:
+        if seq == camera.contiguous + 1:
+            camera.contiguous = seq
+            if camera.highest > seq:
+                camera.contiguous = self._follow(key, camera.epoch, seq)
+        camera.highest = max(camera.highest, seq)
+
+    def _camera(self, key: CameraKey) -> _Camera:
+        if key not in self._cameras:
+            query = select(CAMERAS).where(CAMERAS.c.node == key[0], CAMERAS.c.camera == key[1])
+            row = self._connection.execute(query).first()
+            self._cameras[key] = (
+                _Camera(row.epoch, row.contiguous_seq, row.highest_seq) if row else _Camera()
+            )
+        return self._cameras[key]
+
+    def _follow(self, key: CameraKey, epoch: int, contiguous: int) -> int:
+        """Follow the stored numbers from ``contiguous`` up to the first that is missing."""
+        self._insert()
+        later = _held(key, epoch).where(EVENTS.c.seq > contiguous).order_by(EVENTS.c.seq)
+        with self._connection.execute(later.execution_options(yield_per=100)) as rows:
+            for row in rows:
+                if row.seq > contiguous + 1:
+                    break
+                contiguous = row.seq
+        return contiguous
+
+    def _is_taken(self, key: CameraKey, epoch: int, seq: int) -> bool:
+        taken = _held(key, epoch).where(EVENTS.c.seq == seq)
+        return self._connection.execute(taken).first() is not None
+
+    def _insert(self) -> None:
+        if self._rows:
+            self._connection.execute(insert(EVENTS), self._rows)
+            self._rows.clear()
 
 
 def progress_of(row: Row[Any]) -> Progress:
     """Read a row of ``cameras``."""
+    return _progress(_Camera(row.epoch, row.contiguous_seq, row.highest_seq), is_new=False)
+
+
+def _progress(camera: _Camera, *, is_new: bool) -> Progress:
     return Progress(
-        is_new=False,
-        contiguous_seq=row.contiguous_seq,
-        has_gap=row.highest_seq > row.contiguous_seq,
+        is_new=is_new,
+        contiguous_seq=camera.contiguous,
+        has_gap=camera.highest > camera.contiguous,
     )
 
 
-def _has_restarted(connection: Connection, event: ActivityEvent, epoch: int) -> bool:
-    """Tell a late event from one of a node that lost its state and counts from 1 again.
-
-    A number that is taken, or lies before all that are held, cannot be merely late.
-    """
-    held = _held(event.node, event.camera, epoch)
-    first = connection.execute(held.order_by(EVENTS.c.seq).limit(1)).scalar()
-    if first is None or event.seq < first:
-        return True
-    return connection.execute(held.where(EVENTS.c.seq == event.seq)).first() is not None
-
-
-def _held(node: str, camera: str, epoch: int) -> Select[Any]:
+def _held(key: CameraKey, epoch: int) -> Select[Any]:
     """Return the query for the numbers that are held of a camera."""
     return select(EVENTS.c.seq).where(
-        EVENTS.c.node == node, EVENTS.c.camera == camera, EVENTS.c.epoch == epoch
+        EVENTS.c.node == key[0], EVENTS.c.camera == key[1], EVENTS.c.epoch == epoch
     )
-
-
-def _camera(connection: Connection, node: str, camera: str) -> tuple[int, int, int]:
-    """Epoch, contiguous and highest ``seq`` of a camera; (1, 0, 0) for a new one."""
-    query = select(CAMERAS).where(CAMERAS.c.node == node, CAMERAS.c.camera == camera)
-    row = connection.execute(query).first()
-    return (row.epoch, row.contiguous_seq, row.highest_seq) if row else (1, 0, 0)
-
-
-def _save_camera(
-    connection: Connection, node: str, camera: str, epoch: int, contiguous: int, highest: int
-) -> None:
-    camera_row = {
-        "node": node,
-        "camera": camera,
-        "epoch": epoch,
-        "contiguous_seq": contiguous,
-        "highest_seq": highest,
-    }
-    upsert(connection, CAMERAS, camera_row)
-
-
-def _follow(connection: Connection, node: str, camera: str, epoch: int, contiguous: int) -> int:
-    """Follow the stored numbers from ``contiguous`` up to the first that is missing."""
-    later = _held(node, camera, epoch).where(EVENTS.c.seq > contiguous).order_by(EVENTS.c.seq)
-    with connection.execute(later.execution_options(yield_per=100)) as rows:
-        for row in rows:
-            if row.seq > contiguous + 1:
-                break
-            contiguous = row.seq
-    return contiguous

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from har_stream.core.activity import IDLE, UNKNOWN
 from har_stream.mqtt.messages import ActivityEvent
+from predictor.journal.records import CameraKey
 from predictor.outlook import Observation
-from predictor.service.home_clock import CameraKey
 
 
 @dataclass(frozen=True, slots=True)

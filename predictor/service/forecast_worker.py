@@ -19,9 +19,9 @@ from har_stream.mqtt.connection import Publishes
 from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
-from predictor.journal.records import ContextValue, JournalEntry
+from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
-from predictor.service.home_clock import CameraKey, Timing
+from predictor.service.home_clock import Timing
 from predictor.service.home_forecast import HomeForecast
 from predictor.service.rules import RuleRunner
 
@@ -105,10 +105,14 @@ class ForecastWorker:
         if timing is Timing.REWOUND:
             self._live = self._rebuilt(until=entry.happened_at)
         elif timing is Timing.LATE:
-            wait_s = max(REBUILD_AFTER_S, self._rebuild_took_s / REBUILD_SHARE)
-            self._rebuild_due = min(self._rebuild_due, self._monotonic() + wait_s)
+            self.catch_up()
         self._note_contexts()
         self._has_news = True
+
+    def catch_up(self) -> None:
+        """Learn anew from the journal, which holds more than what was taken in; a little later."""
+        wait_s = max(REBUILD_AFTER_S, self._rebuild_took_s / REBUILD_SHARE)
+        self._rebuild_due = min(self._rebuild_due, self._monotonic() + wait_s)
 
     def take_state(self, camera: CameraKey, state: ActivityState) -> None:
         """Take in a camera's heartbeat; a stream may run faster than our clock."""

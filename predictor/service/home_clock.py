@@ -8,6 +8,8 @@ import enum
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from predictor.journal.records import CameraKey
+
 LIVE = timedelta(minutes=2)
 """A stream whose instants lie this close to the wall clock when they arrive is live."""
 REORDER = timedelta(minutes=2)
@@ -17,8 +19,6 @@ STEP_BACK = timedelta(hours=2)
 AHEAD_OF_WALL = timedelta(hours=1)
 AHEAD_OF_HOME = timedelta(days=1)
 """An event is from the future where it is ahead of both clocks by more than these."""
-
-CameraKey = tuple[str, str]
 
 
 class Timing(enum.Enum):

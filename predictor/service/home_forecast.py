@@ -11,12 +11,12 @@ from datetime import datetime
 from har_stream.core.activity import UNKNOWN
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, ActivityState, Forecast, ForecastAttributes
-from predictor.journal.records import ContextValue, JournalEntry
+from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
 from predictor.outlook import Observation
 from predictor.service.camera_fusion import ActivityEnd, CameraFusion
 from predictor.service.forecast_message import attributes_of, forecast_of, has_enough
-from predictor.service.home_clock import CameraKey, HomeClock, Timing
+from predictor.service.home_clock import HomeClock, Timing
 from predictor.service.running_scores import RunningScores
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,8 @@
-"""har-forecast at work: the MQTT client's thread keeps events, the thread `forecast` the rest."""
+"""har-forecast at work: the MQTT thread reads, `journal` keeps, `forecast` learns and says.
+
+Keeping does not wait for learning: events for which the model has no time it reads from the journal
+later.
+"""
 
 import logging
 import queue
@@ -27,9 +31,13 @@ from predictor.service.ingest import EventIngest
 logger = logging.getLogger(__name__)
 
 MAX_QUEUED = 10_000
-"""What may wait to be taken in; beyond it the broker has to wait."""
+"""What may wait for the model; beyond it the broker has to wait."""
+MAX_EVENTS_QUEUED = 5_000
+"""With so many waiting, it takes further events from the journal."""
 GAPS_S = 30.0
 """An answer that holds missing events may get lost; after this long they are asked for again."""
+WAKE_S = 1.0
+"""So often each thread looks whether the service ends."""
 MAX_BIRTH_DELAY_S = 5.0
 """After Home Assistant's birth every device speaks; spread over this long at random."""
 
@@ -63,7 +71,11 @@ class ForecastService:
         self._topics = Topics(settings.base_topic)
         self._due: queue.Queue[Callable[[], None]] = queue.Queue(MAX_QUEUED)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="forecast", daemon=True)
+        self._has_skipped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep, name="journal", daemon=True),
+            threading.Thread(target=self._forecast, name="forecast", daemon=True),
+        ]
         self._connection = Connection(
             settings.broker,
             client_id=home_client(settings.home),
@@ -83,6 +95,7 @@ class ForecastService:
             signatures=self._signatures,
             deliver=self._deliver,
             wall=_wall,
+            monotonic=time.monotonic,
         )
         self._worker = ForecastWorker(
             settings,
@@ -114,31 +127,42 @@ class ForecastService:
         self._connection.on_connected(self._ingest.ask_again)
         self._connection.on_connected(self._worker.greet)
         self._connection.start(fail_fast=fail_fast)
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def close(self) -> None:
         """Say ``offline`` and end; what was heard is in the journal."""
         self._closing.set()
-        if self._thread.is_alive():
-            self._due.put(lambda: None)
-            self._thread.join(10.0)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(10.0)
         self._connection.close()
         if self._signatures.n_refused:
             logger.warning(
                 "%s messages were refused for their signatures", self._signatures.n_refused
             )
 
-    def _run(self) -> None:
+    def _keep(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._ingest.work(WAKE_S)
+            except Exception:
+                logger.exception("an event could not be kept")
+
+    def _forecast(self) -> None:
         gaps_due = time.monotonic() + GAPS_S
         while not self._closing.is_set():
             try:
                 wait_s = self._worker.work()
-                self._take_in(min(wait_s, GAPS_S))
+                self._take_in(min(wait_s, WAKE_S))
+                if self._has_skipped.is_set():
+                    self._has_skipped.clear()
+                    self._worker.catch_up()
                 if time.monotonic() >= gaps_due:
                     gaps_due = time.monotonic() + GAPS_S
                     self._ingest.ask_for_gaps()
             except Exception:
-                # A forecast that fails must not end the journal's acknowledgements.
+                # A forecast that fails must not end the service.
                 logger.exception("a forecast could not be made")
                 self._closing.wait(1.0)
 
@@ -157,7 +181,10 @@ class ForecastService:
         self._announcer.announce(messages, states=self._worker.topics)
 
     def _deliver(self, entry: JournalEntry) -> None:
-        self._due.put(partial(self._worker.take_event, entry))
+        if self._due.qsize() < MAX_EVENTS_QUEUED:
+            self._due.put(partial(self._worker.take_event, entry))
+        else:
+            self._has_skipped.set()
 
     def _take_availability(self, topic: str, payload: bytes) -> None:
         """A node that comes back may have missed what was asked of it."""

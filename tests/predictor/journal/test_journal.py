@@ -90,7 +90,7 @@ def test_cameras_are_numbered_apart(journal: Journal) -> None:
 def test_what_a_node_no_longer_holds_is_given_up(journal: Journal) -> None:
     for seq in (1, 5, 6, 9):
         journal.record(started("a", minute=seq, seq=seq), received_at=NOW)
-    assert journal.give_up_before("n1", "cam1", 5) == 6
+    assert journal.give_up_before("n1", "cam1", 5).contiguous_seq == 6
     assert journal.progress()["n1", "cam1"].has_gap
     late = journal.record(started("late", minute=3, seq=3), received_at=NOW)
     assert late.is_new

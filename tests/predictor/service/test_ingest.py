@@ -1,5 +1,6 @@
 """Events are kept before they are acknowledged, and what is missing is asked for."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,17 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.broker.recording_publisher import RecordingPublisher
-from support.event_builder import event, started
+from support.event_builder import COOKING, event, started
 
 from har_stream.core.activity import Change
-from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError, Replay
+from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, EventAck, MessageError, Replay
 from har_stream.mqtt.signing import SignatureCheck, sign
 from har_stream.mqtt.topics import Topics
 from har_stream.publishing.outbox import Outbox
+from har_stream.publishing.requests import Responder
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry
-from predictor.service.ingest import MAX_CAMERAS, MAX_JUMP, EventIngest
+from predictor.service import ingest
+from predictor.service.ingest import MAX_CAMERAS, MAX_JUMP, REQUEST_EVERY_S, EventIngest
 
 TOPIC, ANSWER = "har/n1/cam1/event", "har/n1/bridge/response/replay"
 ACK, REQUEST = "har/n1/cam1/event/ack", "har/n1/bridge/request/replay"
@@ -29,6 +32,7 @@ class Desk:
 
     def __init__(self, journal: Journal, keys: Mapping[str, bytes] | None = None) -> None:
         self.journal = journal
+        self.seconds = 0.0
         self.said = RecordingPublisher()
         self.signatures = SignatureCheck(keys or {})
         self.delivered: list[JournalEntry] = []
@@ -39,25 +43,34 @@ class Desk:
             signatures=self.signatures,
             deliver=self.delivered.append,
             wall=lambda: datetime(2026, 3, 1, tzinfo=UTC),
+            monotonic=lambda: self.seconds,
         )
 
     def tell(self, *events: ActivityEvent) -> None:
         """Events arrive from the broker."""
         for one in events:
             self.ingest.take_event(f"har/{one.node}/{one.camera}/event", one.encode())
+            self.work()
+
+    def work(self) -> None:
+        """Do all that waits."""
+        self.ingest.work(0.0)
 
     def answer(self, *events: ActivityEvent, first: int, last: int) -> None:
         """The node answers a request for a replay."""
         replay = Replay(camera="cam1", first_seq=first, last_seq=last, events=list(events))
         data = replay.model_dump(mode="json")
         self.ingest.take_replay(ANSWER, BridgeResponse(status="ok", data=data).encode())
+        self.work()
 
     def acknowledged(self) -> list[int]:
         """The numbers that were acknowledged, in order."""
+        self.work()
         return [payload["seq"] for payload in self.said.on(ACK)]
 
     def asked(self) -> list[int]:
         """The numbers from which replays were asked for, in order."""
+        self.work()
         return [payload["from_seq"] for payload in self.said.on(REQUEST)]
 
 
@@ -164,6 +177,7 @@ def test_a_camera_never_heard_of_is_asked_for_all_that_it_has(desk: Desk) -> Non
 def test_a_node_that_comes_is_asked_what_it_has_and_then_for_all_of_it(desk: Desk) -> None:
     """Of a camera that left the configuration while nobody listened, nothing else tells."""
     desk.ingest.ask_node("n1")
+    desk.work()
     assert desk.said.on("har/n1/bridge/request/info")
     answer = BridgeResponse(status="ok", data={"last_seq": {"cam1": 7}})
     desk.ingest.take_info("har/n1/bridge/response/info", answer.encode())
@@ -308,6 +322,7 @@ def test_a_node_that_refuses_is_said_once_an_unknown_one_not_at_all(
     refusal = BridgeResponse(status="error", error="no such camera\n" + 300 * "!").encode()
     for node in ("n1", "n1", "invented"):
         desk.ingest.take_replay(f"har/{node}/bridge/response/replay", refusal)
+        desk.work()
     assert [record.message for record in caplog.records] == [
         "n1 gives no events out again: 'no such camera\\n" + 185 * "!" + "'"
     ]
@@ -335,4 +350,169 @@ def test_a_journal_that_cannot_be_written_is_said_once_and_caught_up(
 def test_invented_cameras_do_not_fill_the_memory(desk: Desk) -> None:
     for number in range(MAX_CAMERAS + 50):
         desk.ingest.meet(("n1", f"cam{number}"))
+        desk.work()
     assert len(desk.asked()) == MAX_CAMERAS
+
+
+class Home:
+    """A journal and the real outbox of a node, and nothing between them that could lose anything.
+
+    The outbox answers each request for a replay and takes each acknowledgement.
+    """
+
+    def __init__(self, folder: Path, journal: Journal) -> None:
+        self.path = folder / "outbox.db"
+        self.outbox = Outbox(self.path)
+        self.desk = Desk(journal)
+        self._n_seen = 0
+
+    def make(self, n_events: int, *, lost: bool = False) -> list[ActivityEvent]:
+        """So many changes happen; the broker loses their events, or not."""
+        made = []
+        for _ in range(n_events):
+            event = self.outbox.append(COOKING, node="n1", camera="cam1", room=None)
+            assert event is not None
+            made.append(event)
+            self.outbox.mark_sent(self.outbox.pending()[-1].position)
+            if not lost:
+                self.desk.tell(event)
+                self.settle()
+        return made
+
+    def settle(self) -> None:
+        """Pass on what was said until nobody says anything more."""
+        self.desk.work()
+        while self._n_seen < len(self.desk.said.messages):
+            message = self.desk.said.messages[self._n_seen]
+            self._n_seen += 1
+            if message.topic == ACK:
+                self.outbox.acknowledge("cam1", EventAck.decode(message.payload).seq)
+            elif message.topic == REQUEST:
+                answered = Responder(self.outbox, dict).answer("replay", message.payload.encode())
+                self.desk.ingest.take_replay(ANSWER, answered.encode())
+            self.desk.work()
+
+    def restore(self, copy: Path) -> None:
+        """Put a copy of the outbox in its place."""
+        self.outbox.close()
+        for each in self.path.parent.glob(f"{self.path.name}*"):
+            each.unlink()
+        shutil.copy(copy, self.path)
+        self.outbox = Outbox(self.path)
+
+    def counted(self) -> tuple[int, int]:
+        """How often the node was asked for events, and how often it had an acknowledgement."""
+        return len(self.desk.said.on(REQUEST)), len(self.desk.said.on(ACK))
+
+    def n_unacknowledged(self) -> int:
+        """How many of its events no journal has acknowledged, as far as the node knows."""
+        query = "SELECT COUNT(*) FROM events WHERE NOT acknowledged"
+        (count,) = self.outbox._file.attempt(
+            lambda db: db.execute(query).fetchone(), otherwise=(-1,), costs=""
+        )
+        return int(count)
+
+
+@pytest.fixture
+def home(tmp_path: Path, journal: Journal) -> Iterator[Home]:
+    home = Home(tmp_path, journal)
+    yield home
+    home.outbox.close()
+
+
+@pytest.mark.parametrize("n_events", [110, pytest.param(1500, marks=pytest.mark.slow)])
+def test_a_node_restored_from_a_backup_is_acknowledged_again(
+    home: Home, tmp_path: Path, n_events: int
+) -> None:
+    """It counts again from where it was; its old numbers are known, its new ones are taken."""
+    home.make(n_events, lost=True)
+    home.make(1)
+    home.outbox.close()
+    shutil.copy(home.path, tmp_path / "copy.db")
+    home.outbox = Outbox(home.path)
+    home.make(n_events, lost=True)
+    home.make(1)
+    home.restore(tmp_path / "copy.db")
+    before = home.counted()
+    anew = home.make(20)
+    for _ in range(100):
+        home.desk.ingest.ask_for_gaps()
+        home.desk.ingest.ask_again()
+        home.settle()
+    asked, acknowledged = (after - was for after, was in zip(home.counted(), before, strict=True))
+    print(f"\n{n_events} events again: {asked} requests, {acknowledged} acknowledgements")
+    assert asked <= n_events / 100 + 3 + 100, "each further connection asks once for what follows"
+    assert acknowledged <= n_events / 100 + 3 + 20 + 100
+    assert home.desk.acknowledged()[-1] == anew[-1].seq == n_events + 21
+    assert home.n_unacknowledged() == 0
+    assert home.desk.journal.count() == 2 * n_events + 22
+    assert not home.desk.journal.progress()["n1", "cam1"].has_gap
+
+
+@pytest.mark.parametrize("seq", [1, 40, 99, 100])
+def test_an_event_with_a_number_that_is_taken_stops_nothing(home: Home, seq: int) -> None:
+    home.make(100)
+    forged = started("forged", minute=5, seq=seq)
+    home.desk.tell(forged, forged)
+    home.settle()
+    n_requests, _ = home.counted()
+    assert n_requests <= 3
+    last = home.make(30)[-1]
+    assert home.desk.acknowledged()[-1] == last.seq
+    assert home.n_unacknowledged() == 0
+    assert home.counted()[0] <= n_requests + 1
+    assert home.desk.journal.count() == 131
+
+
+def test_a_node_is_not_made_to_give_its_events_out_without_end(
+    home: Home, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "MAX_REQUESTS", 20)
+    home.make(10)
+    for number in range(30):
+        home.desk.tell(started("forged", minute=number, seq=5))
+        home.settle()
+    assert home.counted()[0] == 20
+    assert [record.message for record in caplog.records] == [
+        "n1/cam1 was asked 20 times for events and had no new one; "
+        "from now on it is asked once in 60 s"
+    ]
+    home.desk.seconds += 10 * REQUEST_EVERY_S
+    home.desk.ingest.ask_again()
+    home.settle()
+    assert 20 < home.counted()[0] <= 30
+    assert home.n_unacknowledged() == 0
+
+
+def test_what_the_node_cannot_read_any_more_is_given_up(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Damage set some of its events aside; it would be asked for them for ever."""
+    home.make(3)
+    lost = home.make(250, lost=True)
+    home.outbox._file.attempt(
+        lambda db: db.execute("UPDATE events SET event = 'x' WHERE seq IN (4, 5, 77, 120, 121)"),
+        otherwise=None,
+        costs="",
+    )
+    last = home.make(1)[-1]
+    assert home.desk.acknowledged()[-1] == last.seq
+    assert home.desk.journal.count() == 4 + len(lost) - 5
+    told = [record.message for record in caplog.records if "are lost" in record.message]
+    assert [line.split(" of ")[0] for line in told] == [
+        "events 4 to 5", "events 77 to 77", "events 120 to 121"
+    ]  # fmt: skip
+
+
+def test_events_that_wait_are_kept_in_one_commit_and_acknowledged_once(desk: Desk) -> None:
+    events = _events(*range(1, 301))
+    others = [started("b", minute=n, seq=n, camera="cam2") for n in range(1, 101)]
+    for one in [*events, *others]:
+        desk.ingest.take_event(f"har/n1/{one.camera}/event", one.encode())
+    assert desk.said.messages == []
+    assert desk.journal.count() == 0
+    desk.work()
+    assert desk.acknowledged() == [300]
+    assert [payload["seq"] for payload in desk.said.on("har/n1/cam2/event/ack")] == [100]
+    assert [entry.event for entry in desk.delivered] == [*events, *others]
+    assert desk.journal.count() == 400
