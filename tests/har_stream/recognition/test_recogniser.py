@@ -180,10 +180,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 import numpy as np
-from har_stream.bundles.bundle import load
+from har_stream.bundles.bundle import load_bundle
 from har_stream.core.frame import Frame
 from har_stream.recognition.recogniser import Recogniser
-recogniser = Recogniser(load(Path(sys.argv[1])), engine="litert")
+recogniser = Recogniser(load_bundle(Path(sys.argv[1])), engine="litert")
 frame = Frame(np.zeros((64, 64, 3), np.uint8), datetime.now(UTC), n_ticks=4, resets=True)
 assert len(recogniser.step([("hall", frame)])) == 1
 assert not {"tensorflow", "keras", "jax", "torch"} & sys.modules.keys()
