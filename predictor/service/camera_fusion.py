@@ -12,6 +12,9 @@ from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.records import CameraKey
 from predictor.outlook import Observation
 
+MAX_STATES = 1000
+"""Whoever may publish can invent cameras; of so many a state is remembered."""
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityEnd:
@@ -65,7 +68,8 @@ class CameraFusion:
 
     def note_state(self, camera: CameraKey, activity: str) -> None:
         """Take in what a camera's state says: ``unknown`` is no event, only a state."""
-        if activity in (IDLE, UNKNOWN):
+        is_known = camera in self._idle or len(self._idle) < MAX_STATES
+        if activity in (IDLE, UNKNOWN) and is_known:
             self._idle[camera] = activity
 
     def _last(self) -> Observation | None:

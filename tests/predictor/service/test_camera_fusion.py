@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.event_builder import event
 
+from har_stream.core.activity import IDLE, UNKNOWN
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.outlook import Observation
-from predictor.service.camera_fusion import ActivityEnd, CameraFusion
+from predictor.service.camera_fusion import MAX_STATES, ActivityEnd, CameraFusion
 
 Story = Iterable[tuple[str, str, str]]
 
@@ -113,3 +114,13 @@ def test_the_meanings_tell_the_activity(story: list[tuple[str, str, str]]) -> No
         followed = meaning or followed
         assert followed not in ("unknown", "idle")
     assert (home.activity if home.activity not in ("unknown", "idle") else "-") == followed
+
+
+def test_states_of_invented_cameras_are_bounded() -> None:
+    fusion = CameraFusion()
+    for n in range(MAX_STATES):
+        fusion.note_state(("n1", f"x{n}"), IDLE)
+    fusion.note_state(("n1", "one too many"), UNKNOWN)
+    assert fusion.activity == IDLE
+    fusion.note_state(("n1", "x0"), UNKNOWN)
+    assert fusion.activity == UNKNOWN
