@@ -233,7 +233,7 @@ def load_named_bundle(name_or_path: str, *, state_dir: Path) -> Bundle:
 
 
 def read_named_manifest(name_or_path: str, *, state_dir: Path) -> Manifest:
-    """Read what a bundle says of itself, found as by `load_named`; its networks are not looked at.
+    """Read what a bundle says of itself, found as by `load_named_bundle`, without its networks.
 
     Raises:
         InputError: There is none, or it cannot be read.
