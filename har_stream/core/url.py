@@ -15,6 +15,8 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _QUERY = re.compile(r"\?|[;#](?=[\w.-]+=)")
 _HOST = re.compile(r"(?:\[(?P<literal>[^\]]*)\]|(?P<host>[^:]*))(?::(?P<port>.*))?", re.DOTALL)
 _BARE_PERCENT = re.compile(r"%(?![0-9a-f]{2})", re.IGNORECASE)
+_WITH_AT_IN_PATH = ("http", "https", "rtsp", "rtsps")
+"""Any other scheme may be a user, whose password begins with ``//``."""
 _STANDARD = re.compile(r"(?:[^/?#]*@[^/?#@]|[^/?#:@]+(?::\d*)?(?:[/?#]|$))", re.DOTALL)
 """A login and a host, or a host alone, as RFC 3986 has them: what FFmpeg reads unaided."""
 
@@ -97,4 +99,4 @@ def _is_login(text: str, scheme: str) -> bool:
         return False
     if not scheme:
         return ":" in text and not text.startswith(("/", ".", "~"))
-    return ":" in text or not re.search("[/?#]", text)
+    return ":" in text or scheme not in _WITH_AT_IN_PATH or not re.search("[/?#]", text)

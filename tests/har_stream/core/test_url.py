@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from har_stream.cameras.camera import read_camera
@@ -68,6 +68,8 @@ def test_no_piece_of_a_cameras_password_shows(password: str) -> None:
     assert CameraSettings(source=source).id == "live"
 
 
+@example("///")
+@example("//geheim/x")
 @given(PASSWORDS)
 def test_nor_where_the_scheme_was_forgotten(password: str) -> None:
     source = f"user:{password}@10.0.0.7/live"
