@@ -21,8 +21,7 @@ SMALL_ALONE = {
     "har_stream.publishing.event_log": "the file that --record-events writes",
     "har_stream.publishing.systemd": "systemd's protocol sd_notify",
     "har_stream.recognition.engines.engine": "the interface that every engine keeps",
-    "training.data.official_lists": "the list files that UCF101 and HMDB51 come with",
-    "training.fitting.warm_up": "a lesson of its own, before the first epoch",
+    "training.fitting.warm_up": "fitting on single frames, before the first epoch",
     "training.reports.clip_strips": "pictures of clips; the page knows no video",
 }
 """Small files with one importer and no source, each with its reason."""

@@ -13,12 +13,12 @@ from har_stream.recognition.window_rows import NONE, WindowRows
 from training.config import RunConfig
 from training.data.augment import choose_times, vary
 from training.data.cache import is_image
-from training.data.cache_file import Footage, Seen
+from training.data.cache_file import Footage, FootageArray
 from training.data.clip import Clip, Sampling
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 """Windows, targets (n, n_labels) and weights (n,)."""
-JUDGED_AT_ONCE = 16
+STREAMED_BATCH = 16
 """Windows of one batch that is not learned from."""
 N_PARITY_WINDOWS = 64
 """Windows on which an exported bundle must equal its network, at most."""
@@ -74,12 +74,14 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, number: int) -> Batch:
         """Draw one batch."""
         fit = self._config.fit
-        rng = np.random.default_rng((self._config.seed, self.epoch, 1 + number))
+        rng = np.random.default_rng((self._config.seed, self.epoch, 1 + number))  # 0 shuffles
+        # 1. Which clips: the next of the shuffled labelled ones, and others in proportion.
         chosen = self._order[number * fit.batch : (number + 1) * fit.batch]
         examples = [self._labelled[n] for n in chosen]
         if self._others:
             drawn = rng.integers(len(self._others), size=round(fit.others * len(chosen)))
             examples += [self._others[n] for n in drawn]
+        # 2. A window of each, its target, and how much it counts.
         windows = np.stack([self._window(example.frames, rng) for example in examples])
         targets = np.stack([self._target(example.label) for example in examples])
         weights = np.array(
@@ -101,7 +103,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         rounds = range(self._config.fit.windows_per_clip)
         return np.concatenate([rng.permutation(len(self._labelled)) for _ in rounds])
 
-    def _window(self, frames: Footage, rng: np.random.Generator) -> Seen:
+    def _window(self, frames: Footage, rng: np.random.Generator) -> FootageArray:
         augment, n_frames = self._config.augment, self._config.clip.n_frames
         if self._config.sampling == "spread":
             window = frames[:]
@@ -116,6 +118,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             return uniform
         target = np.eye(self._n_labels, dtype=np.float32)[label]
         smoothing = np.float32(self._config.fit.label_smoothing)
+        # (1 - s) one-hot + s / n_labels (Szegedy et al. 2016, section 7)
         smoothed: NDArray[np.float32] = target + smoothing * (uniform - target)
         return smoothed
 
@@ -141,11 +144,11 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __len__(self) -> int:
         """Batches."""
-        return -(-len(self._windows) // JUDGED_AT_ONCE)
+        return -(-len(self._windows) // STREAMED_BATCH)
 
     def __getitem__(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Cut one batch: windows and targets."""
-        batch = self._windows[number * JUDGED_AT_ONCE : (number + 1) * JUDGED_AT_ONCE]
+        batch = self._windows[number * STREAMED_BATCH : (number + 1) * STREAMED_BATCH]
         windows = np.stack(
             [cut_window(example.frames, start, self._config) for example, start in batch]
         )
@@ -153,7 +156,7 @@ class StreamedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return _taken_in(windows, self._config), targets
 
 
-def cut_window(frames: Footage, start: int, config: RunConfig) -> Seen:
+def cut_window(frames: Footage, start: int, config: RunConfig) -> FootageArray:
     """Cut the window that begins at a sampled frame; the last frame repeats where a clip is short.
 
     Returns:
@@ -161,8 +164,8 @@ def cut_window(frames: Footage, start: int, config: RunConfig) -> Seen:
     """
     wanted = start + np.arange(config.clip.n_frames)
     ticks = 1 if config.sampling == "spread" else config.augment.ticks
-    n_sampled = -(-len(frames) // ticks)
-    window: Seen = frames[np.minimum(wanted, n_sampled - 1) * ticks]
+    n_sampled = -(-len(frames) // ticks)  # every `ticks`-th frame from the first is a sampled one
+    window: FootageArray = frames[np.minimum(wanted, n_sampled - 1) * ticks]
     return window
 
 
@@ -191,12 +194,13 @@ def _starts(frames: Footage, config: RunConfig) -> list[int]:
     if config.sampling == "spread":
         return [0]
     n_frames, n_sampled = config.clip.n_frames, -(-len(frames) // config.augment.ticks)
+    # The rows of the recogniser itself, for one camera: they say at which frame a decision falls.
     one_row = WindowRows("running", n_frames, config.hop_frames, config.reset_frames)
     ends = np.flatnonzero(one_row.ending(np.arange(n_sampled)) != NONE)
     return (ends - n_frames + 1).tolist() or [0]
 
 
-def _taken_in(windows: Seen, config: RunConfig) -> NDArray[np.float32]:
+def _taken_in(windows: FootageArray, config: RunConfig) -> NDArray[np.float32]:
     return normalise(windows, config.clip) if is_image(windows) else windows
 
 
@@ -210,5 +214,6 @@ def _class_weights(
 ) -> NDArray[np.float64]:
     if not config.fit.class_weights:
         return np.ones(n_labels)
+    # n / (n_labels * n_of_label): every class counts alike in the loss; a mean weight of 1.
     counts = np.bincount([e.label for e in examples if e.label is not None], minlength=n_labels)
     return len(examples) / n_labels / np.maximum(counts, 1)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from har_stream.core.errors import InputError
 from training.data import cache_file
-from training.data.cache_file import Footage, Seen
+from training.data.cache_file import Footage, FootageArray
 from training.data.clip import Clip, Sampling, UnreadableClipError
 
 logger = logging.getLogger(__name__)
@@ -62,11 +62,13 @@ def read_clips(clips: Sequence[Clip], sampling: Sampling, *, folder: Path) -> Ca
         folder.mkdir(parents=True, exist_ok=True)
     frames: dict[Clip, Footage] = {}
     unreadable: dict[Clip, str] = {}
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(1)  # the workers keep the cores busy; more threads each only get in the way
     with ThreadPoolExecutor(N_WORKERS) as pool, _progress() as progress:
         task = progress.add_task("reading clips", total=len(clips))
+        # 1. The workers decode what the cache lacks.
         futures = [pool.submit(_ensure_cached, clip, sampling, folder) for clip in clips]
         try:
+            # 2. In the order of the clips, each is opened here, for that is not safe in threads.
             for clip, future in zip(clips, futures, strict=True):
                 progress.advance(task)
                 try:
@@ -109,7 +111,7 @@ class _Entry(NamedTuple):
     is_new: bool
 
 
-def _ensure_cached(clip: Clip, sampling: Sampling, folder: Path) -> _Entry | Seen:
+def _ensure_cached(clip: Clip, sampling: Sampling, folder: Path) -> _Entry | FootageArray:
     """Decode a clip unless the cache has it; runs in a thread.
 
     Returns:
@@ -128,7 +130,7 @@ def _ensure_cached(clip: Clip, sampling: Sampling, folder: Path) -> _Entry | See
     return _Entry(path, is_new=True)
 
 
-def _encoded(clip: Clip, sampling: Sampling) -> Seen:
+def _encoded(clip: Clip, sampling: Sampling) -> FootageArray:
     images = clip.frames(sampling)
     return images if sampling.encode is None else sampling.encode(images)
 

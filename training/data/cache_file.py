@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from har_stream.core.atomic_file import explain_errors, replacing_file
 
-Seen = NDArray[Any]
+FootageArray = NDArray[Any]
 """Frames, uint8, or features, float32."""
 
 CHECKSUM_BYTES = 4
@@ -29,7 +29,7 @@ class Footage(Protocol):
     def __len__(self) -> int:
         """Frames."""
 
-    def __getitem__(self, which: Any, /) -> Seen:
+    def __getitem__(self, which: Any, /) -> FootageArray:
         """Take some of the frames, as NumPy does."""
 
 
@@ -56,15 +56,15 @@ class StoredFootage:
         """Frames."""
         return self.shape[0]
 
-    def __getitem__(self, which: Any, /) -> Seen:
+    def __getitem__(self, which: Any, /) -> FootageArray:
         """Take some of the frames, as NumPy does; a slice stays mapped, a list is copied.
 
         Raises:
             InputError: The entry has gone, or cannot be opened.
         """
         with _opening(self.path):
-            mapped: Seen = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
-        seen: Seen = mapped[which]
+            mapped: FootageArray = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+        seen: FootageArray = mapped[which]
         return seen
 
 
@@ -89,14 +89,14 @@ def is_whole(path: Path) -> bool:
     """
     try:
         with _opening(path), path.open("rb") as file:
-            images: Seen = np.load(path, mmap_mode="r")
+            images: FootageArray = np.load(path, mmap_mode="r")
             file.seek(-CHECKSUM_BYTES, os.SEEK_END)
             return file.read() == _checksum(images)
     except (ValueError, EOFError):
         return False
 
 
-def store_entry(path: Path, images: Seen) -> None:
+def store_entry(path: Path, images: FootageArray) -> None:
     """Write an entry whole or not at all.
 
     Raises:
@@ -122,5 +122,5 @@ def _opening(path: Path) -> AbstractContextManager[None]:
     return explain_errors(path, "the cached frames cannot be read", remedy=remedy)
 
 
-def _checksum(images: Seen) -> bytes:
+def _checksum(images: FootageArray) -> bytes:
     return zlib.crc32(images.data).to_bytes(CHECKSUM_BYTES, "little")

@@ -1,4 +1,4 @@
-"""The official train and test lists of UCF101 and HMDB51."""
+"""The official train and test lists of UCF101 (Soomro 2012) and HMDB51 (Kuehne 2011)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,11 @@ from training.data.clip import Clip
 def read_official_split(
     clips: Sequence[Clip], split: SplitConfig, data: DataConfig
 ) -> tuple[list[Clip], list[Clip]]:
-    """Clips on the test list and on the training list."""
+    """Find the clips on the test list and those on the training list; other clips are in neither.
+
+    Raises:
+        InputError: A list is missing, cannot be read, or knows a class of the clips not at all.
+    """
     lists = data.lists or (data.path or Path()) / "splits"  # where `train-har download` puts them
     if not lists.is_dir():
         raise InputError(f"{lists}: no folder of the official split files; give one with --lists")
@@ -20,6 +24,7 @@ def read_official_split(
     else:
         tested = _ucf_list(lists / f"testlist{split.list:02}.txt")
         trained = _ucf_list(lists / f"trainlist{split.list:02}.txt")
+    # Both lists name clips as `Class/file` without the suffix: ours may be of another container.
     missing = {clip.label for clip in clips} - {name.split("/")[0] for name in tested | trained}
     if missing:
         raise InputError(f"{lists}: the lists know no class {', '.join(sorted(missing))}")

@@ -52,6 +52,7 @@ def make_splits(
             held out class does not exist, or a group is mixed.
     """
     clips, labels = dataset.clips, dataset.labels
+    # 1. Every class needs two clips, one for each side.
     if len(labels) < 2:
         raise InputError(f"one class, {labels[0]!r}; at least two are needed")
     absent = set(labels) - {clip.label for clip in clips}
@@ -60,6 +61,7 @@ def make_splits(
     for label in labels:
         if sum(clip.label == label for clip in clips) == 1:
             raise InputError(f"{label}: one clip cannot be split; give at least two")
+    # 2. The splits.
     if split.by == "study":
         splits = [split_as_study(clips, seed=seed)]
     elif split.by == "folds":
@@ -67,6 +69,7 @@ def make_splits(
     else:
         if split.by == "official":
             test, trained = read_official_split(clips, split, data)
+            # The lists know only their own groups; footage may be linked beyond them.
             rest = leave_out_sources(trained, test)
             name = f"official list {split.list}{_left_out(len(trained) - len(rest))}"
         else:
@@ -78,6 +81,7 @@ def make_splits(
             name = f"group, held out: {_said(split)}"
         train, validation = _by_group(rest, share=split.validation, seed=seed)
         splits = [Split(name, train, validation, tuple(test), leaks=False)]
+    # 3. Whatever made them: none lacks a class, none leaks unsaid.
     for made in splits:
         check_split(made, labels)
     return splits
@@ -148,6 +152,7 @@ def deal_others(
     Returns:
         Those to learn from, and one part of `n_parts` to judge by: activities never seen.
     """
+    # Activities that were never seen are the harder question; too few are dealt by group.
     by_label = len({clip.label for clip in others}) >= n_parts
     names = {clip: clip.label if by_label else clip.source for clip in others}
     judged = set(sorted(set(names.values()))[part::n_parts])
@@ -226,8 +231,17 @@ def _by_group(
 def _deal(
     clips: Sequence[Clip], *, n_folds: int, seed: int, fewer_parts: str
 ) -> list[tuple[tuple[Clip, ...], tuple[Clip, ...]]]:
+    """Deal whole groups to folds, classes in proportion; each fold is the test side once.
+
+    Returns:
+        Per fold the clips of the others and its own.
+
+    Raises:
+        InputError: A class has fewer groups than there are folds.
+    """
     labels = [clip.label for clip in clips]
     sources = [clip.source for clip in clips]
+    # The class with the fewest groups decides whether every fold gets one of it.
     least = min(sorted(set(labels)), key=lambda label: _count_sources(clips, label))
     n_groups = _count_sources(clips, least)
     if n_groups < n_folds:

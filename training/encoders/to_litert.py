@@ -34,11 +34,11 @@ def to_litert(part: keras.Model, *, weights: NumberFormat = "float32") -> bytes:
     """
     import tensorflow as tf
 
-    learned = [keras.ops.convert_to_numpy(weight) for weight in part.trainable_variables]
+    trained = [keras.ops.convert_to_numpy(weight) for weight in part.trainable_variables]
     fixed = [keras.ops.convert_to_numpy(weight) for weight in part.non_trainable_variables]
 
     def compute(**inputs: Any) -> Any:
-        constants = [tf.constant(w) for w in learned], [tf.constant(w) for w in fixed]
+        constants = [tf.constant(w) for w in trained], [tf.constant(w) for w in fixed]
         return part.stateless_call(*constants, inputs, training=False)[0]
 
     specs = {

@@ -22,15 +22,15 @@ Weights = list[NDArray[Any]]
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile, NotImplementedError)
 """What NumPy and the zip file below it raise; the last, where a byte asks for unknown packing."""
 
-_UNLEARNED = {"name", "about", "licence", "data", "split", "deciding", "keep"}
-"""What a config says beside how to learn; data and split decide the clips, which are hashed."""
+_NOT_OF_FITTING = {"name", "about", "licence", "data", "split", "deciding", "keep"}
+"""What a config says beside how to fit; data and split decide the clips, which are hashed."""
 
 
 def hash_of_run(
     train: Sequence[Example], validation: Sequence[Example], config: RunConfig, *, n_labels: int
 ) -> str:
     """Return a hash of all that decides what a network learns, and of no one's folders."""
-    told = config.model_dump(mode="json", exclude=_UNLEARNED)
+    told = config.model_dump(mode="json", exclude=_NOT_OF_FITTING)
     clips = [[(each.name, each.label, len(each.frames)) for each in s] for s in (train, validation)]
     return hashlib.sha256(json.dumps([told, clips, n_labels]).encode()).hexdigest()
 

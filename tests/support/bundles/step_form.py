@@ -1,7 +1,7 @@
 """Runs a network's step form tick by tick, in Keras alone, on whatever backend it is set to.
 
 As a program, `step_form.py WEIGHTS.h5` checks tiny networks of all kinds but the study's and those
-whose encoder learns, which take long to compile; with `--learn` all, and that they learn.
+whose encoder is trained, which take long to compile; with `--train` all, and a training step.
 """
 
 import sys
@@ -25,8 +25,8 @@ IMAGENET = ClipSpec(4, 32, 48, 5.0, "rgb", scale=PIXELS.scale, offset=PIXELS.off
 FEATURES: dict[str, Any] = {"encoder": EncoderConfig(network="mobilenet_v2_035")}
 
 
-def learning(weights: Path) -> dict[str, Any]:
-    """Option of a network whose encoder learns, too."""
+def trained_encoder(weights: Path) -> dict[str, Any]:
+    """Option of a network whose encoder is trained, too."""
     encoder = EncoderConfig(network="mobilenet_v2_035", weights=str(weights), frozen=False)
     return {"encoder": encoder}
 
@@ -39,10 +39,10 @@ def kinds(weights: Path) -> list[tuple[str, ClipSpec, dict[str, Any]]]:
         ("c3d", SMALL, {"width": 0.02}),
         ("two_stream", FLOW, {"width": 0.02}),
         ("cnn_lstm", IMAGENET, FEATURES),
-        ("cnn_lstm", IMAGENET, learning(weights)),
+        ("cnn_lstm", IMAGENET, trained_encoder(weights)),
         ("cnn_pool", IMAGENET, FEATURES),
         ("cnn_transformer", IMAGENET, FEATURES),
-        ("cnn_transformer", IMAGENET, learning(weights)),
+        ("cnn_transformer", IMAGENET, trained_encoder(weights)),
         ("movinet", SMALL, {}),
     ]
 
@@ -56,7 +56,7 @@ def random_model(name: str, clip: ClipSpec, options: dict[str, Any]) -> keras.Mo
     return model
 
 
-def learn_from_noise(model: keras.Model) -> None:
+def train_on_noise(model: keras.Model) -> None:
     """One step of gradient descent; fails where its loss is no number."""
     model.compile("sgd", "categorical_crossentropy")
     loss = model.train_on_batch(random_clips(model, 2), np.eye(3)[[0, 1]])
@@ -98,11 +98,11 @@ def check(name: str, clip: ClipSpec, options: dict[str, Any]) -> keras.Model:
 
 
 if __name__ == "__main__":
-    learns = "--learn" in sys.argv
+    trains = "--train" in sys.argv
     for kind in kinds(Path(sys.argv[1])):
         has_cnn = kind[2].keys() & {"encoder"} and not kind[2]["encoder"].frozen
-        if learns or not (has_cnn or kind[0] in {"lrcn", "convlstm"}):
+        if trains or not (has_cnn or kind[0] in {"lrcn", "convlstm"}):
             made = check(*kind)
-            if learns:
-                learn_from_noise(made)
+            if trains:
+                train_on_noise(made)
             print(keras.backend.backend(), kind[0])

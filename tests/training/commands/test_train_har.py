@@ -1,4 +1,4 @@
-"""`train-har`: teaches, trains, evaluates, and says in one line what is wrong."""
+"""`train-har`: explains itself, trains, evaluates, and says in one line what is wrong."""
 
 import io
 import json
@@ -50,7 +50,7 @@ def test_tensorflow_fits_with_onednn_unless_told_not_to(
     assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == taken
 
 
-def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     said = capsys.readouterr().out

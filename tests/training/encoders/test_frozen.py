@@ -171,7 +171,7 @@ def test_jitter_of_a_backbone_with_a_memory_streams_as_fitted(
 
 
 @pytest.mark.slow
-def test_an_encoder_may_learn_too(shared: Path, clips: Path, tmp_path: Path) -> None:
+def test_an_encoder_may_be_trained_too(shared: Path, clips: Path, tmp_path: Path) -> None:
     path = shared / "weights/mobilenet_v2_035_imagenet"
     encoder = {"network": "mobilenet_v2_035", "weights": str(path), "frozen": False}
     before = pretrained.build_encoder(EncoderConfig(**encoder), SMALL_CLIP).get_weights()

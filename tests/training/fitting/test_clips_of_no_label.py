@@ -46,7 +46,7 @@ def _fit(clips: Path, tmp_path: Path, *, data: dict[str, Any], **changes: Any) -
     return run
 
 
-def test_where_groups_span_classes_nobody_who_is_judged_by_is_learned_from(
+def test_where_groups_span_classes_nobody_who_is_tested_is_trained_on(
     clips: Path, tmp_path: Path
 ) -> None:
     run = _fit(clips, tmp_path, data={"groups_span_classes": True})
@@ -58,7 +58,9 @@ def test_where_groups_span_classes_nobody_who_is_judged_by_is_learned_from(
     assert provenance.n_train_clips == 2 * 2 + 4 * 3, "one of the five other classes judges"
 
 
-def test_what_was_learned_as_no_label_leaks_into_an_evaluation(clips: Path, tmp_path: Path) -> None:
+def test_what_was_trained_on_as_no_label_leaks_into_an_evaluation(
+    clips: Path, tmp_path: Path
+) -> None:
     made = load_bundle(_fit(clips, tmp_path, data={}).folder / "bundle")
     assert {"Else2/4", "Else5/9"} <= set(made.manifest.provenance.trained_on)
     assert not any(source.startswith("Else1/") for source in made.manifest.provenance.trained_on)
@@ -74,7 +76,7 @@ def test_what_was_learned_as_no_label_leaks_into_an_evaluation(clips: Path, tmp_
         pytest.param(0, set(), marks=pytest.mark.slow),
     ],
 )
-def test_after_folds_the_network_names_all_that_it_learned_from(
+def test_after_folds_the_network_names_all_that_it_was_trained_on(
     clips: Path, tmp_path: Path, n_others: float, of_others: set[str]
 ) -> None:
     fit_config = {"epochs": 1, "batch": 8, "others": n_others}
@@ -83,7 +85,7 @@ def test_after_folds_the_network_names_all_that_it_learned_from(
     assert {source.split("/")[0] for source in learned_from} == {*LABELLED, *of_others}
 
 
-def test_a_first_lesson_shows_nobody_whom_a_fold_judges_by(clips: Path, tmp_path: Path) -> None:
+def test_pretraining_shows_nobody_whom_a_fold_tests(clips: Path, tmp_path: Path) -> None:
     data = {"groups_span_classes": True, "exclude": {"*": ["9"]}}
     split = {"by": "folds", "n_folds": 2}
     with pytest.raises(InputError, match="footage that no split judges by"):

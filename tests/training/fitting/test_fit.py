@@ -125,7 +125,9 @@ def test_a_refused_export_leaves_an_older_run_as_it_was(
     assert [(run.folder / name).read_bytes() for name in run_files] == before
 
 
-def test_folds_judge_every_clip_and_the_bundle_learns_from_all(clips: Path, tmp_path: Path) -> None:
+def test_folds_test_every_clip_and_the_bundle_is_trained_on_all(
+    clips: Path, tmp_path: Path
+) -> None:
     split = {"by": "folds", "n_folds": 2}
     run = _fit(_config(data=LABELLED, split=split, fit={"epochs": 1}), tmp_path, clips)
     manifest = load_bundle(run.folder / "bundle").manifest
@@ -134,7 +136,7 @@ def test_folds_judge_every_clip_and_the_bundle_learns_from_all(clips: Path, tmp_
     assert len(manifest.provenance.trained_on) == 12
 
 
-def test_a_refit_learns_from_the_validation_clips_once_they_have_calibrated(
+def test_a_refit_trains_on_the_validation_clips_once_they_have_calibrated(
     clips: Path, tmp_path: Path
 ) -> None:
     split = {"held_out": ["5", "6"], "validation": 0.25, "refit": True}
@@ -172,10 +174,10 @@ def test_resumed_training_is_bit_true(tmp_path: Path, network: str) -> None:
 
     def run(folder: str, *, resume: bool) -> list[np.ndarray]:
         clips = _examples(14)  # several batches an epoch: their order counts
-        learned = fit_network(
+        fitted = fit_network(
             clips, clips[1:3], config, n_labels=2, folder=tmp_path / folder, resume=resume
         )
-        return [*learned.model.get_weights(), np.array([h["loss"] for h in learned.history])]
+        return [*fitted.model.get_weights(), np.array([h["loss"] for h in fitted.history])]
 
     def interrupt(checkpoint: Checkpoint, *_: object, **__: object) -> None:
         if len(checkpoint.history) == 1:
@@ -195,14 +197,14 @@ def test_resumed_training_is_bit_true(tmp_path: Path, network: str) -> None:
 @pytest.mark.usefixtures("traced")
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     config = _config(fit={"epochs": 30, "patience": 2, "learning_rate": 0.05})
-    learned = fit_network(
+    fitted = fit_network(
         _examples()[1:], _examples()[1:4], config, n_labels=2, folder=tmp_path, resume=False
     )
-    losses = [row["val_loss"] for row in learned.history]
-    assert learned.best_epoch == int(np.argmin(losses)) + 1
-    assert len(losses) == learned.best_epoch + 2 < 30
-    judged = StreamedBatches(_examples()[1:4], config, n_labels=2)
-    assert learned.folded.evaluate(judged, verbose=0)[0] == pytest.approx(min(losses), rel=1e-4)
+    losses = [row["val_loss"] for row in fitted.history]
+    assert fitted.best_epoch == int(np.argmin(losses)) + 1
+    assert len(losses) == fitted.best_epoch + 2 < 30
+    batches = StreamedBatches(_examples()[1:4], config, n_labels=2)
+    assert fitted.folded.evaluate(batches, verbose=0)[0] == pytest.approx(min(losses), rel=1e-4)
 
 
 def test_a_diverging_loss_stops_and_says_so(tmp_path: Path) -> None:
@@ -307,7 +309,9 @@ def test_rare_classes_weigh_more_and_other_windows_are_unsure() -> None:
 
 @pytest.mark.usefixtures("traced")
 @pytest.mark.slow
-def test_motion_is_learned(clips: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_network_is_trained_on_motion(
+    clips: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     config = _config(
         data=LABELLED, fit={"epochs": 60, "batch": 4, "learning_rate": 0.002}, hop_frames=2

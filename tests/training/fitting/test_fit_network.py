@@ -79,7 +79,7 @@ def test_without_a_gpu_it_is_not_used_and_this_is_said(caplog: pytest.LogCapture
     assert choose_policy(mixed=True, gpus=["gpu:0"]) == MIXED
 
 
-def test_what_was_learned_in_half_is_kept_in_whole(
+def test_what_was_fitted_in_half_precision_is_kept_in_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keras.distribution, "list_devices", lambda _: ["gpu:0"])
@@ -94,10 +94,10 @@ def test_what_was_learned_in_half_is_kept_in_whole(
     )
     rng = np.random.default_rng(1)
     examples = [Example(rng.integers(0, 255, (5, 64, 64, 3), np.uint8), n % 2) for n in range(6)]
-    learned = fit_network(examples, examples, config, n_labels=2, folder=tmp_path, resume=False)
+    fitted = fit_network(examples, examples, config, n_labels=2, folder=tmp_path, resume=False)
     assert keras.config.dtype_policy().name == WHOLE
-    assert {layer.compute_dtype for layer in learned.folded.layers} == {"float32"}
-    assert all(np.isfinite(row["loss"]) for row in learned.history)
+    assert {layer.compute_dtype for layer in fitted.folded.layers} == {"float32"}
+    assert all(np.isfinite(row["loss"]) for row in fitted.history)
     with np.load(tmp_path / "checkpoint.npz") as saved:
-        for n, weight in enumerate(learned.model.get_weights()):
+        for n, weight in enumerate(fitted.model.get_weights()):
             np.testing.assert_array_equal(weight, saved[f"best_{n}"])

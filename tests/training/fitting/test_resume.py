@@ -36,7 +36,7 @@ def _examples() -> list[Example]:
     ]
 
 
-def _learn(
+def _fit(
     folder: Path,
     config: RunConfig,
     train: list[Example],
@@ -50,7 +50,7 @@ def _learn(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
-    _learn(folder, _config(), _examples(), _examples()[:1], resume=False)
+    _fit(folder, _config(), _examples(), _examples()[:1], resume=False)
     return folder
 
 
@@ -66,7 +66,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_another_config_is_refused(finished: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=REFUSED):
-        _learn(finished, _config(**changes), _examples(), _examples()[:1])
+        _fit(finished, _config(**changes), _examples(), _examples()[:1])
 
 
 @pytest.mark.parametrize("share", [0, 0.5])
@@ -74,7 +74,7 @@ def test_a_torn_checkpoint_is_refused(finished: Path, tmp_path: Path, share: flo
     content = (finished / "checkpoint.npz").read_bytes()
     (tmp_path / "checkpoint.npz").write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError, match=r"checkpoint\.npz: does not fit .* without --resume"):
-        _learn(tmp_path, _config(), _examples(), _examples()[:1])
+        _fit(tmp_path, _config(), _examples(), _examples()[:1])
 
 
 def test_other_clips_are_refused(finished: Path) -> None:
@@ -84,12 +84,12 @@ def test_other_clips_are_refused(finished: Path) -> None:
     longer = [*clips[:3], replace(clips[3], frames=np.concatenate([clips[3].frames] * 2))]
     for train in (renamed, relabelled, longer, clips[:3], clips[::-1]):
         with pytest.raises(InputError, match=REFUSED):
-            _learn(finished, _config(), train, clips[:1])
+            _fit(finished, _config(), train, clips[:1])
     with pytest.raises(InputError, match=REFUSED):
-        _learn(finished, _config(), clips, clips[:2])
+        _fit(finished, _config(), clips, clips[:2])
 
 
-def test_what_decides_nothing_that_is_learned_may_change(finished: Path) -> None:
+def test_what_decides_nothing_of_the_fit_may_change(finished: Path) -> None:
     renamed = _config(
         name="other",
         about="two directions",
@@ -99,7 +99,7 @@ def test_what_decides_nothing_that_is_learned_may_change(finished: Path) -> None
         keep=0.8,
     )
     found, expected = (
-        _learn(finished, config, _examples(), _examples()[:1]) for config in (renamed, _config())
+        _fit(finished, config, _examples(), _examples()[:1]) for config in (renamed, _config())
     )
     assert found.history == expected.history
     for ours, theirs in zip(found.model.get_weights(), expected.model.get_weights(), strict=True):

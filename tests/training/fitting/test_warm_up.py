@@ -1,4 +1,4 @@
-"""The lesson on single frames teaches the per-frame layers, those alone, and the same each time."""
+"""The warm-up on single frames fits the per-frame layers, those alone, and the same each time."""
 
 from functools import partial
 
@@ -56,7 +56,7 @@ def test_features_of_frames_tell_the_labels_apart_afterwards(warmed: keras.Model
     assert nearer_right.tolist() == [False, True] * 20
 
 
-def test_the_same_seed_learns_the_same_and_the_recurrence_stays_as_it_was(
+def test_the_same_seed_fits_the_same_and_the_recurrence_stays_as_it_was(
     warmed: keras.Model,
 ) -> None:
     first, second = warmed.get_weights(), _warmed().get_weights()

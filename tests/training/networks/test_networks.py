@@ -98,18 +98,18 @@ def test_every_network_is_its_window_model_step_by_step(random_weights: Path, nu
 
 
 @pytest.mark.parametrize(
-    "learns", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+    "trains", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
 )
-def test_they_run_on_jax(random_weights: Path, learns: bool) -> None:
+def test_they_run_on_jax(random_weights: Path, trains: bool) -> None:
     run = subprocess.run(
-        [sys.executable, step_form.__file__, str(random_weights), *(["--learn"] * learns)],
+        [sys.executable, step_form.__file__, str(random_weights), *(["--train"] * trains)],
         env=ON_JAX,
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert len(run.stdout.splitlines()) == (10 if learns else 6)
+    assert len(run.stdout.splitlines()) == (10 if trains else 6)
 
 
 @pytest.mark.parametrize(
