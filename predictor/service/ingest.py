@@ -137,10 +137,11 @@ class EventIngest:
         if any((event.node, event.camera) != camera for event in replay.events):
             raise MessageError(f"Replay: it holds events of others than {'/'.join(camera)}")
         genuine = [event for event in replay.events if self._is_genuine(event)]
-        if len(genuine) < len(replay.events):
-            self._waiting.put(partial(self._keep, [self._arrived(event) for event in genuine]))
-        else:
+        if len(genuine) == len(replay.events):
             self._waiting.put(partial(self._take_replay, camera, replay, answer.transaction))
+        else:  # what else it says is not to be believed
+            for event in genuine:
+                self._waiting.put(self._arrived(event))
 
     def take_info(self, topic: str, payload: bytes) -> None:
         """Take in an answer to ``info``: it names every camera of which a node has events.

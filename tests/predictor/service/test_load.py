@@ -67,9 +67,10 @@ def test_a_flood_is_journalled_once_each(
                 forecast.kill()
                 forecast.start()
             if number % (n_events // 10) == n_events // 10 - 1:
-                node.wait_until_acknowledged(number - 20_000)  # the broker's queue has its bound
+                # The broker's queue has its bound.
+                node.wait_until_acknowledged(number - 20_000, timeout_s=300)
                 memory_mb.append(_resident_mb(forecast.pid))
-        node.wait_until_acknowledged(n_events, timeout_s=300)
+        node.wait_until_acknowledged(n_events, timeout_s=600)
         took_s = time.monotonic() - began_s
         memory_mb.append(_resident_mb(forecast.pid))
         assert forecast.stop() == 0
