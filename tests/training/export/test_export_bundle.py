@@ -24,6 +24,8 @@ from har_stream.recognition.recogniser import Recogniser
 from training.export.export_bundle import check_parity, export_bundle
 from training.networks import registry
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
 LABELS = ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
 SHORT = ClipSpec(n_frames=4, height_px=64, width_px=64, sample_hz=5.0)

@@ -28,6 +28,8 @@ from training.data.clip import EPOCH
 from training.export import import_keras, keras_file
 from training.export.import_keras import ModelFacts, import_model
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 KERAS_2 = Path(__file__).with_name("keras2")
 ANSWERS = np.load(KERAS_2 / "answers.npz")
 LABELS = ("WalkingWithDog", "TaiChi", "Swing", "HorseRace")
