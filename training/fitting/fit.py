@@ -78,16 +78,18 @@ def fit_run(
         InputError: Something in the data or the config cannot be used, Keras is not on
             TensorFlow, or the loss diverged.
     """
+    # 1. What can be refused before anything is read.
     check_backend()
     dataset = read_dataset(config.data)
     config.check_urgent(dataset.labels)
     split = partial(
         splits.make_splits_of_readable, split=config.split, data=config.data, seed=config.seed
     )
-    split(dataset, {})  # this and the next refuse what they can before the long reading
+    split(dataset, {})
     registry.build(config, n_labels=len(dataset.labels))
     with saving_run(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    # 2. The clips' frames, or a frozen encoder's features of them.
     frozen = frozen_encoder.make_frozen_encoder(config, folder=folder)
     sampling = replace(sampling_of(config), encode=frozen)
     cached = cache.read_clips([*dataset.clips, *dataset.others], sampling, folder=cache_folder)
@@ -95,9 +97,11 @@ def fit_run(
     dataset, parts = split(dataset, unreadable)
     if config.sampling == "spread":
         config = _at_mean_rate(config, dataset)
+    # 3. The networks, and what each says of the clips that it is tested on.
     trainer = Trainer(config, dataset.labels, cached.frames, resume)
     fitted = fit_splits(trainer, dataset, parts, folder=folder)
 
+    # 4. Calibration and thresholds; the figures are of calibrated decisions.
     calibration, rejecting = _calibrate(fitted.judged, config, n_labels=len(dataset.labels))
     tested = _at_temperature(fitted.tested, calibration.temperature)
     scores = clip_score.score(tested, dataset.labels)
@@ -130,6 +134,7 @@ def fit_run(
             licence=config.licence,
         ),
     )
+    # 5. The bundle, then the rest of the folder; RUN last, for it makes the run a whole one.
     with saving_run(folder):
         export_bundle(
             folder / run_folder.BUNDLE,

@@ -69,6 +69,7 @@ def fit_network(
         InputError: The loss diverged, or the checkpoint is of another config or other clips, or it
             cannot be written.
     """
+    # 1. Where it is kept.
     fit = config.fit
     patience = fit.patience if validation else None
     with saving_run(folder):
@@ -76,6 +77,7 @@ def fit_network(
     identity = hash_of_run(train, validation, config, n_labels=n_labels)
     checkpoint = Checkpoint(folder / FILE, identity=identity, patience=patience)
 
+    # 2. The network, from nothing or from first weights, and how it is fitted.
     keras.utils.set_random_seed(config.seed)
     policy = choose_policy(mixed=fit.mixed_precision, gpus=keras.distribution.list_devices("gpu"))
     batches = Batches(train, config, n_labels=n_labels)
@@ -91,6 +93,7 @@ def fit_network(
         )
     # With all variables made, TensorFlow traces the first step once, not twice.
     folded.optimizer.build(folded.trainable_variables)
+    # 3. On from the last whole epoch, or a warm-up before the first.
     if resume and checkpoint.path.exists():
         checkpoint.load(folded)
         batches.skip_to(len(checkpoint.history))
@@ -107,6 +110,7 @@ def fit_network(
                 callbacks=[checkpoint, bar],
                 verbose=0,
             )
+    # 4. The best weights, in a network of float32 whichever policy it was fitted in.
     if policy != WHOLE:
         model = registry.build(config, n_labels=n_labels)
         folded = fold_time(model)
