@@ -44,6 +44,8 @@ examples:
   har-forecast --config har-forecast.yaml --dry-run    say what the rules would do
   har-forecast --import log.csv                        learn from a log: start,end,activity[,room]
   har-forecast --export journal.csv                    every event, also as .jsonl
+  har-forecast --backup /media/usb/journal.db          a checked copy of the journal
+  har-forecast --forget-before 2025-01-01 --dry-run    how many events that would delete
   har-forecast --config har-forecast.yaml --print-acl  what Mosquitto must allow
   mosquitto_sub -t 'har/home/#' -v                     listen to what it says
 
@@ -96,11 +98,19 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--fail-fast", action="store_true", help="end with status 2 where it would try again"
     )
-    how.add_argument("--dry-run", action="store_true", help="rules say what they would do")
+    how.add_argument(
+        "--dry-run", action="store_true", help="rules, or --forget-before, say what they would do"
+    )
     only = parser.add_argument_group("only do this and end").add_mutually_exclusive_group()
     only.add_argument("--export", metavar="FILE", type=Path, help="the journal as .csv or .jsonl")
     only.add_argument(
         "--import", dest="import_", metavar="FILE", type=Path, help="add a log or an export to it"
+    )
+    only.add_argument(
+        "--backup", metavar="FILE", type=Path, help="copy the journal, also while it is in use"
+    )
+    only.add_argument(
+        "--forget-before", metavar="DATE", help="delete what happened before, whatever its age"
     )
     only.add_argument("--print-acl", action="store_true", help="lines for Mosquitto's acl_file")
     only.add_argument(
@@ -120,6 +130,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.forget:
         _forget(settings)
         return
+    from predictor.journal.backup import back_up
     from predictor.journal.database import sqlite_url
     from predictor.journal.journal import Journal
 
@@ -127,6 +138,10 @@ def _run(options: argparse.Namespace) -> None:
     with Journal(url) as journal:
         if options.export:
             _export(journal, options.export)
+        elif options.backup:
+            print(f"{options.backup}: {back_up(url, options.backup)} events, checked")
+        elif options.forget_before:
+            _forget_before(journal, options.forget_before, dry_run=options.dry_run)
         elif options.import_:
             _import(journal, options.import_)
         else:
@@ -206,6 +221,17 @@ def _import(journal: "Journal", path: Path) -> None:
     events = track(read_events(path), description=f"reading {path.name}")
     n_new = journal.record_all(events, received_at=datetime.now(UTC))
     print(f"{path}: {n_new} new events; the journal holds {journal.count()}")
+
+
+def _forget_before(journal: "Journal", date: str, *, dry_run: bool) -> None:
+    from predictor.logs.csv_log import instant
+
+    before = instant(date, "--forget-before")
+    if dry_run:
+        n_events, verb = journal.count_before(before), "would be deleted"
+    else:
+        n_events, verb = journal.forget_before(before), "are deleted"
+    print(f"{n_events} events from before {before:%Y-%m-%d %H:%M} {verb}")
 
 
 def _forget(settings: "Settings") -> None:

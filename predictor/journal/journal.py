@@ -4,22 +4,27 @@ What `record` returned from is on disk: SQLite runs in WAL mode with a sync at e
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Self
 
-from sqlalchemy import Row, Select, delete, func, insert, select
+from sqlalchemy import Column, Row, Select, delete, func, insert, select
+from sqlalchemy.exc import DBAPIError
 
+from har_stream.core.sqlite.running_time import RunningTime, most_at_once
 from har_stream.mqtt.messages import ActivityEvent, RuleState
 from predictor.journal.database import connect
-from predictor.journal.records import Bout, ContextValue, JournalEntry, Progress
+from predictor.journal.records import Bout, ContextValue, Forgotten, JournalEntry, Progress
 from predictor.journal.sequence import Recorder, progress_of
 from predictor.journal.tables import (
     CAMERAS,
     CONTEXTS,
     EVENTS,
     RULES,
+    RUNNING,
     event_of,
     from_ms,
     offset_s,
@@ -34,14 +39,16 @@ class Journal:
     Args:
         url: SQLAlchemy URL, for example ``sqlite:////var/lib/har/journal.db`` or
             ``postgresql+psycopg://user@host/har``.
+        monotonic: Seconds that nobody can set, for the age of what it holds.
 
     Raises:
         InputError: The URL is no URL, its driver is absent, or the database does not answer.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._engine, self.id = connect(url)
         self._reading = self._engine.execution_options(reading=True)
+        self._running = RunningTime(self._kept_running_s(), monotonic=monotonic)
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +58,8 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the database."""
+        with suppress(DBAPIError):  # it may be gone; rows then seem younger than they are
+            self._keep_running_s()
         self._engine.dispose()
 
     def record(self, event: ActivityEvent, *, received_at: datetime) -> Progress:
@@ -68,7 +77,7 @@ class Journal:
             sqlalchemy.exc.DBAPIError: The database refused; nothing was kept.
         """
         with self._engine.begin() as connection:
-            recorder = Recorder(connection)
+            recorder = Recorder(connection, running_s=self._running.now_s())
             progress = recorder.record(entries)
             recorder.finish()
             return progress
@@ -78,7 +87,7 @@ class Journal:
         entries = (JournalEntry(event, received_at) for event in events)
         n_new = 0
         with self._engine.begin() as connection:
-            recorder = Recorder(connection)
+            recorder = Recorder(connection, running_s=self._running.now_s())
             while some := list(islice(entries, 500)):
                 n_new += sum(each.is_new for each in recorder.record(some))
             recorder.finish()
@@ -96,7 +105,7 @@ class Journal:
         A node that no longer holds them says so in its answer to ``replay``.
         """
         with self._engine.begin() as connection:
-            recorder = Recorder(connection)
+            recorder = Recorder(connection, running_s=self._running.now_s())
             progress = recorder.give_up_before((node, camera), first_seq)
             recorder.finish()
             return progress
@@ -121,6 +130,7 @@ class Journal:
                     value=context.value,
                     happened_ms=to_ms(context.happened_at),
                     utc_offset_s=offset_s(context.happened_at),
+                    received_running_s=self._running.now_s(),
                 )
             )
 
@@ -200,6 +210,55 @@ class Journal:
             return connection.execute(
                 delete(EVENTS).where(EVENTS.c.happened_ms < before_ms)
             ).rowcount
+
+    def count_before(self, instant: datetime) -> int:
+        """How many events `forget_before` would delete."""
+        query = select(func.count()).where(EVENTS.c.happened_ms < to_ms(instant))
+        with self._reading.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def age_out(self, now: datetime, age: timedelta) -> Forgotten:
+        """Delete some of what happened longer ago than ``age`` and was received as long ago.
+
+        How long ago it was received is told by running time, which no clock on a wall can change.
+
+        Args:
+            now: The home's time.
+            age: What is younger stays.
+        """
+        self._keep_running_s()
+        happened_ms = to_ms(now - age)
+        running_s = self._running.now_s() - age.total_seconds()
+        with self._engine.begin() as connection:
+            columns = EVENTS.c
+            is_old = columns.happened_ms < happened_ms
+            doubtful = select(func.count()).where(is_old, columns.received_running_s >= running_s)
+            n_doubtful = connection.execute(doubtful).scalar_one()
+            n_events = connection.execute(select(func.count()).select_from(EVENTS)).scalar_one()
+            leaving = (
+                select(columns.id)
+                .where(is_old, columns.received_running_s < running_s)
+                .order_by(columns.happened_ms)
+                .limit(most_at_once(n_events))
+            )
+            n_deleted = connection.execute(delete(EVENTS).where(columns.id.in_(leaving))).rowcount
+            connection.execute(
+                delete(CONTEXTS).where(
+                    CONTEXTS.c.happened_ms < happened_ms,
+                    CONTEXTS.c.received_running_s < running_s,
+                )
+            )
+        return Forgotten(n_deleted, n_doubtful)
+
+    def _kept_running_s(self) -> list[float]:
+        sources: tuple[Column[Any], ...] = (RUNNING.c.so_far_s, EVENTS.c.received_running_s)
+        with self._reading.connect() as connection:
+            newest = [connection.execute(select(func.max(each))).scalar() for each in sources]
+        return [seconds for seconds in newest if seconds is not None]
+
+    def _keep_running_s(self) -> None:
+        with self._engine.begin() as connection:
+            upsert(connection, RUNNING, {"number": 1, "so_far_s": self._running.now_s()})
 
     def _rows(self, query: Select[Any]) -> Iterator[Row[Any]]:
         """Read row by row, however many there are."""

@@ -38,6 +38,20 @@ class JournalEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a step of deleting by age did.
+
+    Attributes:
+        n_deleted: Events that it deleted.
+        n_doubtful: Events that are old by the home's time, and stay: they have not been here for so
+            long.
+    """
+
+    n_deleted: int
+    n_doubtful: int
+
+
+@dataclass(frozen=True, slots=True)
 class ContextValue:
     """A context topic's value since an instant."""
 

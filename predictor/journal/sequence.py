@@ -25,10 +25,12 @@ class Recorder:
 
     Args:
         connection: In a transaction; nothing is to be seen of it before `finish`.
+        running_s: When the events were received, by the journal's running time.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, running_s: float) -> None:
         self._connection = connection
+        self._running_s = running_s
         self._cameras: dict[CameraKey, _Camera] = {}
         self._rows: list[dict[str, Any]] = []
         self._epochs: dict[str, int] = {}
@@ -72,7 +74,14 @@ class Recorder:
         if known_in is None:
             if event.seq <= camera.contiguous:
                 self._look_back(key, camera, event.seq)
-            self._rows.append(row_of(event, epoch=camera.epoch, received_at=entry.received_at))
+            self._rows.append(
+                row_of(
+                    event,
+                    epoch=camera.epoch,
+                    received_at=entry.received_at,
+                    running_s=self._running_s,
+                )
+            )
             self._epochs[event.id] = camera.epoch
             self._count(key, camera, event.seq)
         elif known_in < camera.epoch and event.seq > camera.contiguous:

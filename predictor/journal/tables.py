@@ -33,10 +33,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
 
-VERSION = 3
+VERSION = 4
 """Of the tables below."""
 _STEPS: Mapping[int, tuple[str, ...]] = {
     3: ("DROP VIEW IF EXISTS sessions", "DROP VIEW IF EXISTS bouts"),  # views of version 2
+    4: tuple(
+        f"ALTER TABLE {table} ADD COLUMN received_running_s DOUBLE PRECISION NOT NULL DEFAULT 0"
+        for table in ("events", "contexts")
+    ),
 }
 """What else than new tables brings a journal to a version; never edited once released."""
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,6 +88,7 @@ EVENTS = Table(
     Column("happened_ms", BigInteger, nullable=False),  # its end if it reports one, or its start
     Column("utc_offset_s", Integer, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
+    Column("received_running_s", Double, nullable=False, server_default="0"),
     Index("events_by_seq", "node", "camera", "epoch", "seq"),
     Index("events_by_time", "happened_ms"),
 )
@@ -103,6 +108,7 @@ CONTEXTS = Table(
     Column("value", Json, nullable=False),
     Column("happened_ms", BigInteger, nullable=False),
     Column("utc_offset_s", Integer, nullable=False),
+    Column("received_running_s", Double, nullable=False, server_default="0"),
     Index("contexts_by_time", "happened_ms"),
 )
 RULES = Table(
@@ -110,6 +116,12 @@ RULES = Table(
     METADATA,
     Column("name", Text, primary_key=True),
     Column("state", Text, nullable=False),
+)
+RUNNING = Table(
+    "running",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("so_far_s", Double, nullable=False),  # see `RunningTime`
 )
 _AS_ON_THE_WIRE = [name for name in EVENTS.columns.keys() if name in ActivityEvent.model_fields]  # noqa: SIM118 -- columns iterate as columns
 _INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -149,7 +161,9 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     connection.execute(statement, values)
 
 
-def row_of(event: ActivityEvent, *, epoch: int, received_at: datetime) -> dict[str, Any]:
+def row_of(
+    event: ActivityEvent, *, epoch: int, received_at: datetime, running_s: float
+) -> dict[str, Any]:
     """Return the columns of an event; ``epoch`` counts how often its camera began anew."""
     return {name: getattr(event, name) for name in _AS_ON_THE_WIRE} | {
         "epoch": epoch,
@@ -158,6 +172,7 @@ def row_of(event: ActivityEvent, *, epoch: int, received_at: datetime) -> dict[s
         "happened_ms": to_ms(event.ended_at or event.started_at),
         "utc_offset_s": offset_s(event.started_at),
         "received_ms": to_ms(received_at),
+        "received_running_s": running_s,
     }
 
 

@@ -200,12 +200,19 @@ class ForecastWorker:
         if days is None:
             return
         try:
-            n_forgotten = self._journal.forget_before(at - timedelta(days=days))
+            forgotten = self._journal.age_out(at, timedelta(days=days))
         except DBAPIError as error:
             logger.error("old events cannot be deleted: %s", error.orig)
-        else:
-            if n_forgotten:
-                logger.info("%s events older than %s days are deleted", n_forgotten, days)
+            return
+        if forgotten.n_deleted:
+            logger.info("%s events older than %s days are deleted", forgotten.n_deleted, days)
+        if forgotten.n_doubtful:
+            self._once.warn(
+                "retention",
+                f"{forgotten.n_doubtful} events are older than {days} days by the home's clock, "
+                "and har-forecast has not run for so long since it received them; is a clock "
+                "wrong? They stay until it has; --forget-before deletes them all the same",
+            )
 
     def _rebuilt(self, *, until: datetime | None) -> HomeForecast:
         """Learn anew from the journal, in the order in which things happened."""

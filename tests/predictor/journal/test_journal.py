@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.event_builder import BERLIN, event, started
+from support.files.old_journal import write_old_journal
 from support.repository import ENVIRONMENT
 
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
+from predictor.journal.records import Forgotten
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -130,6 +132,34 @@ def test_retention_forgets_old_events_but_not_the_numbering(journal: Journal) ->
     assert journal.forget_before(kept_from) == 7
     assert [one.seq for one in _events_of(journal)] == [8, 9, 10]
     assert journal.record(started("a", minute=11, seq=11), received_at=NOW).contiguous_seq == 11
+
+
+def test_no_more_than_a_part_leaves_by_age_at_once(tmp_path: Path) -> None:
+    seconds = 0.0
+    with Journal(sqlite_url(tmp_path / "j.db"), monotonic=lambda: seconds) as journal:
+        journal.record_all(
+            (started("a", minute=seq, seq=seq) for seq in range(1, 2001)), received_at=NOW
+        )
+        age = timedelta(days=30)
+        assert journal.age_out(NOW, age) == Forgotten(n_deleted=0, n_doubtful=2000)
+        seconds = age.total_seconds() + 1
+        assert journal.age_out(NOW, age) == Forgotten(n_deleted=200, n_doubtful=0)
+        assert journal.age_out(NOW, age) == Forgotten(n_deleted=180, n_doubtful=0)
+    with Journal(sqlite_url(tmp_path / "j.db"), monotonic=lambda: 5.0) as journal:
+        assert journal.age_out(NOW, age).n_deleted == 162, "running time goes on over restarts"
+
+
+def test_rows_of_an_older_journal_count_as_received_when_it_was_brought_up_to_date(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    write_old_journal(path, [started("a", minute=0, seq=1)], received_at=NOW, version=2)
+    seconds = 0.0
+    with Journal(sqlite_url(path), monotonic=lambda: seconds) as journal:
+        later = NOW + timedelta(days=4000)
+        assert journal.age_out(later, timedelta(days=1)) == Forgotten(n_deleted=0, n_doubtful=1)
+        seconds = 90_000.0
+        assert journal.age_out(later, timedelta(days=1)) == Forgotten(n_deleted=1, n_doubtful=0)
 
 
 WRITER = """

@@ -230,12 +230,47 @@ def test_an_action_outlives_a_lost_connection(make_bench: Callable[..., Bench]) 
     assert bench.said.texts(HEATING)[n_sent:] == [last, last]
 
 
-def test_retention(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(retention_days=2)
-    bench.tell(*living(days=10))
+def test_retention(tmp_path: Path) -> None:
+    """What is old, and was received long ago by the time that the service ran, leaves."""
+    seconds = 0.0
+    bench = Bench(
+        Journal(sqlite_url(tmp_path / "journal.db"), monotonic=lambda: seconds), retention_days=2
+    )
+    for one in living(days=10):
+        seconds = (one.started_at - EIGHT).total_seconds()
+        bench.tell(one)
     oldest = next(bench.journal.entries()).happened_at
     newest = datetime.fromisoformat(bench.forecasts()[-1]["at"])
     assert timedelta(days=1) < newest - oldest < timedelta(days=3)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=h) for h in (1, 23, 800, 9600, 526_000)])
+def test_a_start_with_a_clock_that_is_ahead_deletes_nothing(
+    make_bench: Callable[..., Bench], ahead: timedelta, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = make_bench(retention_days=3)
+    events = list(living(days=20))
+    bench.tell(*events)
+    assert bench.journal.count() == len(events), "all were received just now"
+    again = make_bench(retention_days=3)
+    again.wall = events[-1].started_at + ahead
+    wrong = started("eating", minute=0, seq=500, camera="cam2")
+    at = {"started_at": again.wall}
+    again.tell(wrong.model_copy(update=at))
+    again.worker.work()
+    assert bench.journal.count() == len(events) + 1
+    told = [record for record in caplog.records if "older than 3 days" in record.message]
+    assert len(told) == 2, "once each run"
+
+
+def test_a_publisher_that_walks_ahead_deletes_nothing(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(retention_days=60)
+    events = list(living(days=3))
+    bench.tell(*events)
+    for number in range(100):
+        at = events[-1].started_at + timedelta(hours=23 * (number + 1))
+        bench.tell(event(activity="eating", seq=number + 1, camera="cam2", started_at=at))
+    assert bench.journal.count() == len(events) + 100
 
 
 def test_context_is_bounded_and_kept_when_it_changes(make_bench: Callable[..., Bench]) -> None:
