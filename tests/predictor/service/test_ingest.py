@@ -1,77 +1,23 @@
 """Events are kept before they are acknowledged, and what is missing is asked for."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.broker.recording_publisher import RecordingPublisher
+from support.broker.ingest_desk import ACK, ANSWER, REQUEST, TOPIC, Desk, numbered_events
 from support.event_builder import COOKING, event, started
 
 from har_stream.core.activity import Change
 from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, EventAck, MessageError, Replay
-from har_stream.mqtt.signing import SignatureCheck, sign
-from har_stream.mqtt.topics import Topics
 from har_stream.publishing.outbox import Outbox
 from har_stream.publishing.requests import Responder
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
-from predictor.journal.records import JournalEntry
 from predictor.service import ingest
-from predictor.service.ingest import MAX_CAMERAS, MAX_JUMP, REQUEST_EVERY_S, EventIngest
-
-TOPIC, ANSWER = "har/n1/cam1/event", "har/n1/bridge/response/replay"
-ACK, REQUEST = "har/n1/cam1/event/ack", "har/n1/bridge/request/replay"
-
-
-class Desk:
-    """The ingest of events on a journal of its own, and everything that came out of it."""
-
-    def __init__(self, journal: Journal, keys: Mapping[str, bytes] | None = None) -> None:
-        self.journal = journal
-        self.seconds = 0.0
-        self.said = RecordingPublisher()
-        self.signatures = SignatureCheck(keys or {})
-        self.delivered: list[JournalEntry] = []
-        self.ingest = EventIngest(
-            journal,
-            self.said,
-            topics=Topics(),
-            signatures=self.signatures,
-            deliver=self.delivered.append,
-            wall=lambda: datetime(2026, 3, 1, tzinfo=UTC),
-            monotonic=lambda: self.seconds,
-        )
-
-    def tell(self, *events: ActivityEvent) -> None:
-        """Events arrive from the broker."""
-        for one in events:
-            self.ingest.take_event(f"har/{one.node}/{one.camera}/event", one.encode())
-            self.work()
-
-    def work(self) -> None:
-        """Do all that waits."""
-        self.ingest.work(0.0)
-
-    def answer(self, *events: ActivityEvent, first: int, last: int) -> None:
-        """The node answers a request for a replay."""
-        replay = Replay(camera="cam1", first_seq=first, last_seq=last, events=list(events))
-        data = replay.model_dump(mode="json")
-        self.ingest.take_replay(ANSWER, BridgeResponse(status="ok", data=data).encode())
-        self.work()
-
-    def acknowledged(self) -> list[int]:
-        """The numbers that were acknowledged, in order."""
-        self.work()
-        return [payload["seq"] for payload in self.said.on(ACK)]
-
-    def asked(self) -> list[int]:
-        """The numbers from which replays were asked for, in order."""
-        self.work()
-        return [payload["from_seq"] for payload in self.said.on(REQUEST)]
+from predictor.service.ingest import MAX_CAMERAS, REQUEST_EVERY_S
 
 
 @pytest.fixture
@@ -85,50 +31,8 @@ def desk(journal: Journal) -> Desk:
     return Desk(journal)
 
 
-def _events(*numbers: int) -> list[ActivityEvent]:
-    return [started(f"a{seq}", minute=seq, seq=seq) for seq in numbers]
-
-
-KEYS = {"n1": b"k" * 32, "n2": b"l" * 32}
-
-
-def _signed(one: ActivityEvent, *, by: str = "n1") -> ActivityEvent:
-    return sign(one, KEYS[by], node=one.node, camera=one.camera)
-
-
-def test_where_nodes_have_keys_only_their_own_events_enter(
-    journal: Journal, caplog: pytest.LogCaptureFixture
-) -> None:
-    desk = Desk(journal, KEYS)
-    true, unsigned, altered, by_another, again = _events(1, 2, 2, 2, 2)
-    desk.tell(_signed(true), unsigned, unsigned)
-    desk.tell(_signed(altered).model_copy(update={"activity": "sleeping"}))
-    desk.tell(_signed(by_another, by="n2"))
-    stranger = event(node="n3")
-    desk.tell(sign(stranger, KEYS["n1"], node="n3", camera="cam1"))
-    assert [entry.event.id for entry in desk.delivered] == [true.id]
-    assert desk.acknowledged() == [1]
-    assert desk.signatures.n_refused == 5
-    assert len(caplog.records) == 3  # unsigned, wrong, stranger
-    desk.tell(_signed(again))
-    assert desk.acknowledged() == [1, 2]
-
-
-def test_a_replay_of_signed_events_enters_and_a_forged_one_does_not(journal: Journal) -> None:
-    desk = Desk(journal, KEYS)
-    one, two, three = _events(1, 2, 3)
-    desk.tell(_signed(one), _signed(three))
-    assert desk.asked() == [2]
-    desk.answer(two, _signed(three), first=1, last=3)
-    assert journal.count() == 2
-    assert desk.acknowledged()[-1] == 1
-    desk.answer(_signed(two), _signed(three), first=1, last=3)
-    assert desk.acknowledged()[-1] == 3
-    assert journal.count() == 3
-
-
 def test_each_event_is_kept_acknowledged_and_delivered_once(desk: Desk) -> None:
-    first, second = _events(1, 2)
+    first, second = numbered_events(1, 2)
     desk.tell(first, first, second, first)
     assert desk.acknowledged() == [1, 1, 2, 2]
     assert [entry.event for entry in desk.delivered] == [first, second]
@@ -137,7 +41,7 @@ def test_each_event_is_kept_acknowledged_and_delivered_once(desk: Desk) -> None:
 
 
 def test_a_gap_is_asked_for_once_and_acknowledged_only_up_to(desk: Desk) -> None:
-    one, two, three, four, five = _events(1, 2, 3, 4, 5)
+    one, two, three, four, five = numbered_events(1, 2, 3, 4, 5)
     desk.tell(one, four, five)
     assert desk.acknowledged() == [1, 1, 1]
     assert desk.asked() == [2]
@@ -148,17 +52,17 @@ def test_a_gap_is_asked_for_once_and_acknowledged_only_up_to(desk: Desk) -> None
 
 
 def test_an_answer_that_got_lost_is_asked_for_again(desk: Desk) -> None:
-    desk.tell(*_events(1, 3))
+    desk.tell(*numbered_events(1, 3))
     desk.ingest.ask_for_gaps()
     desk.ingest.ask_for_gaps()
     assert desk.asked() == [2, 2, 2]
-    desk.answer(*_events(2), first=1, last=3)
+    desk.answer(*numbered_events(2), first=1, last=3)
     desk.ingest.ask_for_gaps()
     assert desk.asked() == [2, 2, 2]
 
 
 def test_on_every_connection_it_asks_for_what_follows(desk: Desk, journal: Journal) -> None:
-    desk.tell(*_events(1, 2))
+    desk.tell(*numbered_events(1, 2))
     again = Desk(journal)  # after a restart
     again.ingest.ask_again()
     assert again.asked() == [3]
@@ -203,43 +107,17 @@ def test_a_request_without_a_connection_is_made_later(desk: Desk) -> None:
     assert desk.asked() == [1]
 
 
-@pytest.mark.parametrize("first", [2**40, 2**53 - 1])
-def test_a_forged_first_number_moves_nothing(desk: Desk, journal: Journal, first: int) -> None:
-    desk.tell(*_events(1, 2))
-    desk.answer(first=first, last=first)
-    assert journal.progress()["n1", "cam1"].contiguous_seq == 2
-    desk.tell(*_events(3))
-    assert desk.acknowledged()[-1] == 3
-
-
-@pytest.mark.parametrize("first", [2**53, 2**62, 2**63, 2**70])
-def test_an_answer_with_numbers_out_of_range_is_refused(desk: Desk, first: int) -> None:
-    replay = {"camera": "cam1", "first_seq": first, "last_seq": first, "events": []}
-    answer = BridgeResponse(status="ok", data=replay)
-    with pytest.raises(MessageError, match="Replay"):
-        desk.ingest.take_replay(ANSWER, answer.encode())
-
-
-def test_a_number_too_far_ahead_is_refused(desk: Desk, journal: Journal) -> None:
-    desk.tell(*_events(1))
-    with pytest.raises(MessageError, match=r"seq: \d+ is too far ahead"):
-        desk.tell(event(seq=MAX_JUMP + 2))
-    assert not journal.progress()["n1", "cam1"].has_gap
-    desk.tell(event(seq=MAX_JUMP + 1))
-    assert journal.progress()["n1", "cam1"].has_gap
-
-
 def test_what_a_node_has_lost_is_given_up_and_said(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk.tell(*_events(1, 150, 151))
-    desk.answer(*_events(149), first=149, last=151)
+    desk.tell(*numbered_events(1, 150, 151))
+    desk.answer(*numbered_events(149), first=149, last=151)
     assert desk.acknowledged()[-1] == 151
     assert "events 2 to 148 of n1/cam1 are lost" in caplog.text
 
 
 def test_a_node_that_lost_its_state_is_read_from_its_new_beginning(desk: Desk) -> None:
-    desk.tell(*_events(1, 2, 3, 4, 5))
+    desk.tell(*numbered_events(1, 2, 3, 4, 5))
     desk.ingest.ask_again()
     anew = [event(activity="new", seq=seq, minute=100 + seq) for seq in (1, 2)]
     desk.answer(first=1, last=2)
@@ -282,10 +160,10 @@ def test_with_the_real_outbox_nothing_is_ever_missing(
     [
         (TOPIC, b"\xff\xfe"),
         (TOPIC, b"{}"),
-        ("har/n1/cam2/event", _events(1)[0].encode()),
-        ("har/n2/cam1/event", _events(1)[0].encode()),
-        (TOPIC, _events(1)[0].encode().replace(b'"seq":1', b'"seq":99999999999999999999')),
-        (TOPIC, _events(1)[0].encode().replace(b"2026-", b"0001-")),
+        ("har/n1/cam2/event", numbered_events(1)[0].encode()),
+        ("har/n2/cam1/event", numbered_events(1)[0].encode()),
+        (TOPIC, numbered_events(1)[0].encode().replace(b'"seq":1', b'"seq":99999999999999999999')),
+        (TOPIC, numbered_events(1)[0].encode().replace(b"2026-", b"0001-")),
     ],
 )
 def test_what_is_no_event_of_its_topic_is_refused(desk: Desk, topic: str, payload: bytes) -> None:
@@ -307,7 +185,7 @@ def test_what_is_no_event_of_its_topic_is_refused(desk: Desk, topic: str, payloa
 def test_what_is_no_replay_is_refused(
     desk: Desk, change: Callable[[dict[str, object]], object]
 ) -> None:
-    replay = Replay(camera="cam1", first_seq=1, last_seq=1, events=_events(1))
+    replay = Replay(camera="cam1", first_seq=1, last_seq=1, events=numbered_events(1))
     data = replay.model_dump(mode="json")
     change(data)
     with pytest.raises(MessageError):
@@ -331,7 +209,7 @@ def test_a_node_that_refuses_is_said_once_an_unknown_one_not_at_all(
 def test_a_journal_that_cannot_be_written_is_said_once_and_caught_up(
     desk: Desk, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second, third = _events(1, 2, 3)
+    first, second, third = numbered_events(1, 2, 3)
     desk.tell(first)
     with journal._engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE events RENAME TO hidden")
@@ -505,7 +383,7 @@ def test_what_the_node_cannot_read_any_more_is_given_up(
 
 
 def test_events_that_wait_are_kept_in_one_commit_and_acknowledged_once(desk: Desk) -> None:
-    events = _events(*range(1, 301))
+    events = numbered_events(*range(1, 301))
     others = [started("b", minute=n, seq=n, camera="cam2") for n in range(1, 101)]
     for one in [*events, *others]:
         desk.ingest.take_event(f"har/n1/{one.camera}/event", one.encode())

@@ -1,0 +1,89 @@
+"""Forged events and answers enter nothing, and numbers beyond reason move nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.broker.ingest_desk import ANSWER, Desk, numbered_events
+from support.event_builder import event
+
+from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError
+from har_stream.mqtt.signing import sign
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
+from predictor.service.ingest import MAX_JUMP
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(sqlite_url(tmp_path / "journal.db")) as journal:
+        yield journal
+
+
+@pytest.fixture
+def desk(journal: Journal) -> Desk:
+    return Desk(journal)
+
+
+KEYS = {"n1": b"k" * 32, "n2": b"l" * 32}
+
+
+def _signed(one: ActivityEvent, *, by: str = "n1") -> ActivityEvent:
+    return sign(one, KEYS[by], node=one.node, camera=one.camera)
+
+
+def test_where_nodes_have_keys_only_their_own_events_enter(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(journal, KEYS)
+    true, unsigned, altered, by_another, again = numbered_events(1, 2, 2, 2, 2)
+    desk.tell(_signed(true), unsigned, unsigned)
+    desk.tell(_signed(altered).model_copy(update={"activity": "sleeping"}))
+    desk.tell(_signed(by_another, by="n2"))
+    stranger = event(node="n3")
+    desk.tell(sign(stranger, KEYS["n1"], node="n3", camera="cam1"))
+    assert [entry.event.id for entry in desk.delivered] == [true.id]
+    assert desk.acknowledged() == [1]
+    assert desk.signatures.n_refused == 5
+    assert len(caplog.records) == 3  # unsigned, wrong, stranger
+    desk.tell(_signed(again))
+    assert desk.acknowledged() == [1, 2]
+
+
+def test_a_replay_of_signed_events_enters_and_a_forged_one_does_not(journal: Journal) -> None:
+    desk = Desk(journal, KEYS)
+    one, two, three = numbered_events(1, 2, 3)
+    desk.tell(_signed(one), _signed(three))
+    assert desk.asked() == [2]
+    desk.answer(two, _signed(three), first=1, last=3)
+    assert journal.count() == 2
+    assert desk.acknowledged()[-1] == 1
+    desk.answer(_signed(two), _signed(three), first=1, last=3)
+    assert desk.acknowledged()[-1] == 3
+    assert journal.count() == 3
+
+
+@pytest.mark.parametrize("first", [2**40, 2**53 - 1])
+def test_a_forged_first_number_moves_nothing(desk: Desk, journal: Journal, first: int) -> None:
+    desk.tell(*numbered_events(1, 2))
+    desk.answer(first=first, last=first)
+    assert journal.progress()["n1", "cam1"].contiguous_seq == 2
+    desk.tell(*numbered_events(3))
+    assert desk.acknowledged()[-1] == 3
+
+
+@pytest.mark.parametrize("first", [2**53, 2**62, 2**63, 2**70])
+def test_an_answer_with_numbers_out_of_range_is_refused(desk: Desk, first: int) -> None:
+    replay = {"camera": "cam1", "first_seq": first, "last_seq": first, "events": []}
+    answer = BridgeResponse(status="ok", data=replay)
+    with pytest.raises(MessageError, match="Replay"):
+        desk.ingest.take_replay(ANSWER, answer.encode())
+
+
+def test_a_number_too_far_ahead_is_refused(desk: Desk, journal: Journal) -> None:
+    desk.tell(*numbered_events(1))
+    with pytest.raises(MessageError, match=r"seq: \d+ is too far ahead"):
+        desk.tell(event(seq=MAX_JUMP + 2))
+    assert not journal.progress()["n1", "cam1"].has_gap
+    desk.tell(event(seq=MAX_JUMP + 1))
+    assert journal.progress()["n1", "cam1"].has_gap
