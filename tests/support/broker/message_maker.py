@@ -96,5 +96,5 @@ class MessageMaker:
         return {name: 1 if values is True else self._value(values) for name in names}
 
     def _text(self, longest: int) -> str:
-        words = ("cooking", "eating", "sleeping", "idle", "unknown", "", "\U0001f47b", "'=1+1")
+        words = ("cooking", "eating", "sleeping", "idle", "unknown", "", "\U0001f600", "'=1+1")
         return self._dice.choice((*words, "x" * longest))
