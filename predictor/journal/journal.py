@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from har_stream.core.sqlite.running_time import RunningTime, most_at_once
 from har_stream.mqtt.messages import ActivityEvent, RuleState
 from predictor.journal.database import connect
-from predictor.journal.records import Bout, ContextValue, Forgotten, JournalEntry, Progress
+from predictor.journal.records import Arrival, Bout, ContextValue, Forgotten, JournalEntry, Progress
 from predictor.journal.sequence import Recorder, progress_of
 from predictor.journal.tables import (
     CAMERAS,
@@ -120,6 +120,30 @@ class Journal:
         )
         for row in self._rows(query):
             yield JournalEntry(event_of(row), from_ms(row.received_ms, 0))
+
+    def arrivals(self, *, since: datetime | None = None) -> Iterator[Arrival]:
+        """What happened from an instant on, in the order in which it arrived."""
+        columns = EVENTS.c
+        query = (
+            select(
+                columns.id,
+                columns.node,
+                columns.camera,
+                columns.seq,
+                columns.happened_ms,
+                columns.received_ms,
+            )
+            .where(columns.happened_ms >= (to_ms(since) if since else 0))
+            .order_by(columns.received_ms, columns.happened_ms, columns.seq)
+        )
+        for row in self._rows(query):
+            yield Arrival(
+                row.id,
+                (row.node, row.camera),
+                row.seq,
+                at=from_ms(row.happened_ms, 0),
+                wall=from_ms(row.received_ms, 0),
+            )
 
     def record_context(self, context: ContextValue) -> None:
         """Keep a context topic's new value."""

@@ -52,6 +52,25 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """When an event happened by its camera's clock, and arrived by ours; no more of it.
+
+    Attributes:
+        id: The event's.
+        camera: Its camera.
+        seq: Its number.
+        at: When it happened.
+        wall: When it arrived.
+    """
+
+    id: str
+    camera: CameraKey
+    seq: int
+    at: datetime
+    wall: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ContextValue:
     """A context topic's value since an instant."""
 

@@ -21,7 +21,7 @@ from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
-from predictor.service.home_clock import Timing
+from predictor.service.home_clock import HomeClock, Timing
 from predictor.service.home_forecast import HomeForecast
 from predictor.service.rules import RuleRunner
 
@@ -220,13 +220,20 @@ class ForecastWorker:
         began = self._monotonic()
         remembered: deque[str] = deque(maxlen=N_REMEMBERED)
 
+        since = self._journal.instant_of(N_REPLAYED)
+        judged = HomeClock()
+        wrong = judged.judge(self._journal.arrivals(since=since))
+
         def noted() -> Iterator[JournalEntry | ContextValue]:
-            for memory in self._journal.memories(since=self._journal.instant_of(N_REPLAYED)):
+            for memory in self._journal.memories(since=since):
                 if isinstance(memory, JournalEntry):
                     remembered.append(memory.event.id)
+                    if memory.event.id in wrong:
+                        continue
                 yield memory
 
         n_events = live.replay(noted(), until=until)
+        live.clock.is_live = judged.is_live
         self._replayed = frozenset(remembered)
         self._day = None
         self._rebuild_took_s = self._monotonic() - began

@@ -16,7 +16,7 @@ from predictor.models.online import Forecaster
 from predictor.outlook import Observation
 from predictor.service.camera_fusion import ActivityEnd, CameraFusion
 from predictor.service.forecast_message import attributes_of, forecast_of, has_enough
-from predictor.service.home_clock import HomeClock, Timing
+from predictor.service.home_clock import WRONG, HomeClock, Timing
 from predictor.service.running_scores import RunningScores
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ FIRST_REFIT = 50
 """Activity starts before a model is refitted for the first time."""
 _SAYINGS = {
     Timing.FUTURE: "is from the future; it is kept in the journal, not believed",
+    Timing.PAST: "is long before the last one; it is kept in the journal, not believed",
     Timing.STEPPED_BACK: "is before the last one: the camera's clock was corrected",
     Timing.REWOUND: "is long before the last one; the home's time begins anew there",
 }
@@ -60,6 +61,7 @@ class HomeForecast:
             memories: Events and context values, ordered by when they happened.
             until: Leave out what is dated later, by a clock that was wrong.
         """
+        self.clock.is_replaying = True
         n_events, refit_at = 0, max(FIRST_REFIT, 2 * self.forecaster.n_starts)
         for memory in memories:
             if until is not None and memory.happened_at > until:
@@ -71,6 +73,7 @@ class HomeForecast:
             if self.forecaster.n_starts >= refit_at:
                 self.forecaster.refit()
                 refit_at = 2 * self.forecaster.n_starts
+        self.clock.is_replaying = False
         return n_events
 
     def take_event(self, entry: JournalEntry) -> Timing:
@@ -81,13 +84,15 @@ class HomeForecast:
         if timing in _SAYINGS:
             told = f"{event.node}/{event.camera}: an event at {at} {_SAYINGS[timing]}"
             self._once.warn((timing, camera), told)
+        if timing in WRONG:
+            self.clock.note_wrong(camera, at, wall=wall)
         if timing in (Timing.TIMELY, Timing.STEPPED_BACK):
             self._change(event, self.clock.advance(camera, at, seq=event.seq, wall=wall))
         return timing
 
     def take_state(self, camera: CameraKey, state: ActivityState, *, wall: datetime) -> None:
         """Take in a camera's heartbeat: time goes on, and somebody unknown may be there."""
-        self.clock.note_heartbeat(state.at, wall=wall)
+        self.clock.note_heartbeat(camera, state.at, wall=wall)
         self._fusion.note_state(camera, state.activity)
 
     def set_context(self, name: str, value: float | str, *, at: datetime) -> None:

@@ -273,6 +273,92 @@ def test_a_publisher_that_walks_ahead_deletes_nothing(make_bench: Callable[..., 
     assert bench.journal.count() == len(events) + 100
 
 
+def _live_home(make_bench: Callable[..., Bench], days: int) -> tuple[Bench, int]:
+    """A home that has lived with clocks that are right, and the number of its last event."""
+    events = list(living(days=days))
+    before = make_bench()
+    for one in events:
+        before.journal.record(one, received_at=one.started_at)
+    bench = make_bench()
+    bench.wall = events[-1].started_at + timedelta(seconds=30)
+    bench.tell(started("relaxing", minute=0, seq=len(events) + 1).model_copy(
+        update={"started_at": bench.wall}))  # fmt: skip
+    return bench, len(events) + 1
+
+
+WRONG_BY_H = (1, -1, 23, -23, 31 * 24, -31 * 24, 9600, -9600, 87_600, -87_600, 525_960, -490_000)
+
+
+@pytest.mark.parametrize("camera", ["cam1", "cam2"])
+@pytest.mark.parametrize("hours", WRONG_BY_H)
+def test_a_camera_whose_clock_is_wrong_leaves_a_live_model_as_it_is(
+    make_bench: Callable[..., Bench], hours: int, camera: str
+) -> None:
+    bench, seq = _live_home(make_bench, days=12)
+    days = bench.forecasts()[-1]["training_days"]
+    assert days >= 11
+    if camera == "cam2":
+        seq = 0
+        bench.tell(
+            event(seq=(seq := seq + 1), camera="cam2", started_at=bench.wall, activity="eating")
+        )
+    for _ in range(4):
+        bench.wall += timedelta(minutes=10)
+        at = bench.wall + timedelta(hours=hours)
+        bench.tell(event(seq=(seq := seq + 1), camera=camera, started_at=at, activity="walking"))
+        state = ActivityState(activity="walking", confidence=0.9, since=at, at=at)
+        bench.worker.take_state(("n1", camera), state)
+        bench.seconds += 600
+        bench.worker.work()
+        forecast = bench.forecasts()[-1]
+        assert days <= forecast["training_days"] <= days + 1
+        assert abs(datetime.fromisoformat(forecast["at"]) - bench.wall) < timedelta(minutes=2)
+    bench.wall += timedelta(minutes=10)  # and right again
+    bench.tell(event(seq=seq + 1, camera=camera, started_at=bench.wall, activity="cooking"))
+    again = make_bench()
+    again.wall = bench.wall
+    again.worker.work()
+    for each in (bench, again):
+        forecast = each.forecasts()[-1]
+        assert forecast["activity"]["label"] == "cooking"
+        assert datetime.fromisoformat(forecast["at"]) == bench.wall
+        assert days <= forecast["training_days"] <= days + 1
+        assert forecast["enough_data"]
+
+
+def test_a_simulated_day_that_begins_in_a_live_home_goes_at_its_own_pace(
+    make_bench: Callable[..., Bench],
+) -> None:
+    bench, seq = _live_home(make_bench, days=8)
+    at = bench.wall
+    for number in range(20):
+        at += timedelta(hours=1)
+        bench.wall += timedelta(minutes=1)
+        activity = ("cooking", "eating")[number % 2]
+        bench.tell(event(seq=seq + 1 + number, started_at=at, activity=activity))
+    assert datetime.fromisoformat(bench.forecasts()[-1]["at"]) == at
+    assert bench.forecasts()[-1]["activity"]["label"] == "eating"
+    again = make_bench()
+    again.wall = bench.wall
+    again.worker.work()
+    assert again.forecasts()[-1] == bench.forecasts()[-1]
+
+
+def test_a_home_that_is_in_the_future_comes_back_when_cameras_agree_with_the_wall(
+    make_bench: Callable[..., Bench],
+) -> None:
+    bench = make_bench()
+    bench.tell(event(seq=1, started_at=bench.wall + timedelta(days=9000), activity="eating"))
+    for number in range(3):
+        bench.wall += timedelta(minutes=5)
+        bench.tell(
+            event(seq=number + 1, camera="cam2", started_at=bench.wall, activity=f"a{number}")
+        )
+    forecast = bench.forecasts()[-1]
+    assert forecast["activity"]["label"] == "a2"
+    assert datetime.fromisoformat(forecast["at"]) == bench.wall
+
+
 def test_context_is_bounded_and_kept_when_it_changes(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
     bench.tell(started("cooking", minute=0, seq=1))

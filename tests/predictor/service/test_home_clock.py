@@ -33,7 +33,11 @@ def clock() -> HomeClock:
         (CAM1, 0.5, 1, 60, Timing.LATE),  # filled in by a replay
         (CAM1, 59, 3, 59, Timing.STEPPED_BACK),
         (CAM1, -100, 3, -100, Timing.REWOUND),
-        (CAM1, 60 + 23 * 60, 3, 61, Timing.TIMELY),  # a simulated day runs ahead of the wall clock
+        (CAM1, 60 + 23 * 60, 3, 61, Timing.FUTURE),  # the home is live: a clock is wrong
+        (CAM2, -600_000, 1, 60, Timing.LATE),  # its node was away, or came with a log
+        (CAM2, -20_000_000, 1, 60, Timing.PAST),  # 1987
+        (CAM1, -20_000_000, 3, 60, Timing.PAST),
+        (CAM1, -600, 3, 60, Timing.PAST),
         (CAM1, 400 * 24 * 60, 3, 61, Timing.FUTURE),
         (CAM2, 400 * 24 * 60, 3, 61, Timing.FUTURE),
         (CAM1, 400 * 24 * 60, 3, 400 * 24 * 60, Timing.TIMELY),  # we were away for a year
@@ -71,16 +75,16 @@ def test_a_fast_stream_has_its_own_time(clock: HomeClock) -> None:
 
 
 def test_a_heartbeat_moves_the_time_unless_its_clock_is_wrong(clock: HomeClock) -> None:
-    clock.note_heartbeat(minutes(70), wall=minutes(70))
+    clock.note_heartbeat(CAM1, minutes(70), wall=minutes(70))
     assert clock.newest == minutes(70)
-    clock.note_heartbeat(minutes(400 * 24 * 60), wall=minutes(71))
+    clock.note_heartbeat(CAM1, minutes(400 * 24 * 60), wall=minutes(71))
     assert clock.newest == minutes(70)
 
 
 def test_an_event_that_a_heartbeat_overtook_is_timely_and_keeps_its_instant(
     clock: HomeClock,
 ) -> None:
-    clock.note_heartbeat(minutes(90), wall=minutes(90))
+    clock.note_heartbeat(CAM1, minutes(90), wall=minutes(90))
     assert clock.timing_of(CAM2, minutes(75), seq=1, wall=minutes(90)) is Timing.TIMELY
     assert clock.advance(CAM2, minutes(75), seq=1, wall=minutes(90)) == minutes(75)
     assert clock.newest == minutes(90), "the home's time does not go back"
@@ -89,7 +93,7 @@ def test_an_event_that_a_heartbeat_overtook_is_timely_and_keeps_its_instant(
 
 def test_a_heartbeat_alone_sets_no_time() -> None:
     clock = HomeClock()
-    clock.note_heartbeat(minutes(0), wall=minutes(0))
+    clock.note_heartbeat(CAM1, minutes(0), wall=minutes(0))
     assert clock.now(minutes(1)) is None
 
 
