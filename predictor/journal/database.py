@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
+from har_stream.core.sqlite.database_file import read_text, set_durable
 from har_stream.core.url import parse_url
 from predictor.journal.tables import migrate
 
@@ -74,8 +75,8 @@ def _options(url: sqlalchemy.URL) -> dict[str, Any]:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun below, not guessed by the driver
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.text_factory = read_text  # a damaged row is left out where it is read
+    set_durable(connection)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -4,6 +4,7 @@ What `record` returned from is on disk: SQLite runs in WAL mode with a sync at e
 """
 
 import heapq
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,8 +15,9 @@ from typing import Any, Self
 from sqlalchemy import Column, Row, Select, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
+from har_stream.core.log_once import LogOnce
 from har_stream.core.sqlite.running_time import RunningTime, most_at_once
-from har_stream.mqtt.messages import ActivityEvent, RuleState
+from har_stream.mqtt.messages import ActivityEvent, MessageError, RuleState
 from predictor.journal.database import connect
 from predictor.journal.records import Arrival, Bout, ContextValue, Forgotten, JournalEntry, Progress
 from predictor.journal.sequence import Recorder, progress_of
@@ -31,6 +33,8 @@ from predictor.journal.tables import (
     to_ms,
     upsert,
 )
+
+logger = logging.getLogger(__name__)
 
 
 class Journal:
@@ -48,6 +52,8 @@ class Journal:
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._engine, self.id = connect(url)
         self._reading = self._engine.execution_options(reading=True)
+        self._once = LogOnce()
+        self._n_left_out = 0
         self._running = RunningTime(self._kept_running_s(), monotonic=monotonic)
 
     def __enter__(self) -> Self:
@@ -119,7 +125,12 @@ class Journal:
             .order_by(columns.happened_ms, columns.node, columns.camera, columns.epoch, columns.seq)
         )
         for row in self._rows(query):
-            yield JournalEntry(event_of(row), from_ms(row.received_ms, 0))
+            try:
+                entry = JournalEntry(event_of(row), from_ms(row.received_ms, 0))
+            except (TypeError, ValueError, OverflowError) as error:
+                self._leave_out("event", row.id, error)
+            else:
+                yield entry
 
     def arrivals(self, *, since: datetime | None = None) -> Iterator[Arrival]:
         """What happened from an instant on, in the order in which it arrived."""
@@ -137,13 +148,13 @@ class Journal:
             .order_by(columns.received_ms, columns.happened_ms, columns.seq)
         )
         for row in self._rows(query):
-            yield Arrival(
-                row.id,
-                (row.node, row.camera),
-                row.seq,
-                at=from_ms(row.happened_ms, 0),
-                wall=from_ms(row.received_ms, 0),
-            )
+            try:
+                at, wall = from_ms(row.happened_ms, 0), from_ms(row.received_ms, 0)
+                seq = int(row.seq)
+            except (TypeError, ValueError, OverflowError) as error:
+                self._leave_out("event", row.id, error)
+            else:
+                yield Arrival(row.id, (row.node, row.camera), seq, at=at, wall=wall)
 
     def record_context(self, context: ContextValue) -> None:
         """Keep a context topic's new value."""
@@ -166,7 +177,14 @@ class Journal:
             .order_by(CONTEXTS.c.happened_ms, CONTEXTS.c.name)
         )
         for row in self._rows(query):
-            yield ContextValue(row.name, row.value, from_ms(row.happened_ms, row.utc_offset_s))
+            try:
+                at = from_ms(row.happened_ms, row.utc_offset_s)
+                if not isinstance(row.value, float | int | str):
+                    raise TypeError("no number and no word")
+            except (TypeError, ValueError, OverflowError) as error:
+                self._leave_out("context", row.name, error)
+            else:
+                yield ContextValue(row.name, row.value, at)
 
     def memories(self, *, since: datetime | None = None) -> Iterator[JournalEntry | ContextValue]:
         """Events and context values from an instant on, in the order in which they happened."""
@@ -188,7 +206,13 @@ class Journal:
         """The state of every rule that ever changed, by its name."""
         with self._reading.connect() as connection:
             rows = connection.execute(select(RULES))
-            return {row.name: RuleState.decode(row.state) for row in rows}
+            states = {}
+            for row in rows:
+                try:
+                    states[row.name] = RuleState.decode(row.state)
+                except MessageError as error:
+                    self._leave_out("rule", row.name, error)
+            return states
 
     def keep_rule_state(self, name: str, state: RuleState) -> None:
         """Keep a rule's new state."""
@@ -283,6 +307,17 @@ class Journal:
     def _keep_running_s(self) -> None:
         with self._engine.begin() as connection:
             upsert(connection, RUNNING, {"number": 1, "so_far_s": self._running.now_s()})
+
+    def _leave_out(self, kind: str, name: object, error: Exception) -> None:
+        if self._once.is_news((kind, name)):
+            self._n_left_out += 1
+            logger.error(
+                "the journal's %s %.60r cannot be read and is left out, %s so far: %.100r",
+                kind,
+                name,
+                self._n_left_out,
+                str(error),
+            )
 
     def _rows(self, query: Select[Any]) -> Iterator[Row[Any]]:
         """Read row by row, however many there are."""

@@ -58,8 +58,11 @@ class Json(TypeDecorator[Any]):
         return json.dumps(value)
 
     def process_result_value(self, value: Any, _dialect: object) -> Any:
-        """Read it."""
-        return json.loads(value)
+        """Read it; `None` where it is damaged, which no row may hold."""
+        try:
+            return json.loads(value)
+        except (TypeError, ValueError):
+            return None
 
 
 METADATA = MetaData()

@@ -1,10 +1,12 @@
 """The journal keeps every event once, by its id, knows what is missing, and survives kill -9."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -160,6 +162,41 @@ def test_rows_of_an_older_journal_count_as_received_when_it_was_brought_up_to_da
         assert journal.age_out(later, timedelta(days=1)) == Forgotten(n_deleted=0, n_doubtful=1)
         seconds = 90_000.0
         assert journal.age_out(later, timedelta(days=1)) == Forgotten(n_deleted=1, n_doubtful=0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "probabilities = 'x'",
+        "probabilities = X'ff00'",
+        "confidence = 'much'",
+        "started_ms = 'soon'",
+        "started_ms = 9e18",
+        "received_ms = NULL",
+        "utc_offset_s = 999999999",
+        "activity = CAST(X'fffe' AS TEXT), event_type = 'x'",
+        "event_type = 7",
+    ],
+)
+def test_a_row_that_makes_no_sense_is_left_out_and_named_once(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "journal.db"
+    events = [started("a", minute=seq, seq=seq) for seq in range(1, 6)]
+    with Journal(sqlite_url(path)) as journal:
+        journal.record_all(events, received_at=NOW)
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("PRAGMA writable_schema = ON")
+            db.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '')")
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(f"UPDATE events SET {damage} WHERE seq = 3")  # noqa: S608 -- ours
+    with Journal(sqlite_url(path)) as journal:
+        for _ in range(2):
+            assert [e for e in _events_of(journal) if e.seq != 3] == [*events[:2], *events[3:]]
+            assert len(list(journal.arrivals())) in (4, 5)
+            assert len(list(journal.memories())) == 4
+    (record,) = caplog.records
+    assert f"event '{events[2].id}' cannot be read" in record.getMessage()
 
 
 WRITER = """
