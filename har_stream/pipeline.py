@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from har_stream.cameras.readers import Arrival, EndOfSource
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraStatus, News
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame

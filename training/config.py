@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from har_stream.config.camera import ThresholdSettings
+from har_stream.config.camera_settings import ThresholdSettings
 from har_stream.config.yaml_file import read_yaml
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
@@ -178,7 +178,7 @@ class RunConfig(_Section):
     )
     deciding: ThresholdSettings = Field(
         ThresholdSettings(),
-        description="laid over the fitted thresholds; see har_stream.recognition.segmenter",
+        description="laid over the fitted thresholds; see har_stream.recognition.activity_changes",
     )
     keep: float = Field(
         0.9, gt=0, le=1, description="share of right decisions that the reject rule lets pass"

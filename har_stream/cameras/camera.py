@@ -15,7 +15,7 @@ from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.masks import mask_frame
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.video_file import read_file, read_folder
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.frame import Frame
 from har_stream.core.url import parse_url

@@ -16,7 +16,7 @@ from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.driver_thread import DriverThread, LostError
 from har_stream.cameras.masks import mask_frame
 from har_stream.cameras.read_options import ReadOptions
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image

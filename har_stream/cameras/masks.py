@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from har_stream.config.camera import CameraSettings, Region
+from har_stream.config.camera_settings import CameraSettings, Region
 from har_stream.core.frame import Frame, Image
 
 

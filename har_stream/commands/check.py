@@ -22,14 +22,14 @@ from har_stream.bundles.bundle import DEFAULT, Bundle, load_named_bundle
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.settings import Settings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
 from har_stream.homeassistant.discovery import BIRTH_TOPIC
-from har_stream.mqtt import broker
+from har_stream.mqtt import embedded_broker
 from har_stream.mqtt.broker_address import default_address
 from har_stream.mqtt.connection import ONLINE
 from har_stream.mqtt.connection_attempt import REFUSED
@@ -153,9 +153,9 @@ def check_broker(settings: Settings) -> Iterator[CheckResult]:
     root = Topics(settings.base_topic).node(settings.node)
     mark = f"{root}/check-{uuid.uuid4().hex}"
     with ExitStack() as stack:
-        is_own = settings.broker.url is None and not broker.is_listening(default_address())
+        is_own = settings.broker.url is None and not embedded_broker.is_listening(default_address())
         try:
-            stack.enter_context(broker.ensure_broker(settings.broker.url))
+            stack.enter_context(embedded_broker.ensure_broker(settings.broker.url))
             probe = stack.enter_context(open_probe(settings.broker, birth, mark))
         except InputError as error:
             yield CheckResult.from_error("mqtt", error, remedy="see the broker's log")

@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.live import Live
 
 from har_stream.commands.demo_view import LiveView
-from har_stream.config.broker import BrokerSettings
+from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.activity import IDLE
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
-from har_stream.mqtt.broker import is_listening, run_broker
 from har_stream.mqtt.broker_address import default_address
 from har_stream.mqtt.connection import Connection
+from har_stream.mqtt.embedded_broker import is_listening, run_broker
 from har_stream.mqtt.topics import Topics
 from har_stream.simulation.truth import Stay, truth, write_log
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from har_stream.config.broker import BrokerSettings
-from har_stream.config.camera import CameraSettings
-from har_stream.config.forecast import ForecastSettings
+from har_stream.config.broker_settings import BrokerSettings
+from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.forecast_settings import ForecastSettings
 from har_stream.config.ids import Id, as_id
 from har_stream.config.section import Section, UserPath, refuse_twins
 from har_stream.config.state_dir import default_state_dir

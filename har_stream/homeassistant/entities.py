@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.ids import as_id
 from har_stream.config.settings import Settings
 from har_stream.core.activity import IDLE, UNKNOWN, EventType

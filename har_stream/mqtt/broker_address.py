@@ -4,7 +4,7 @@ import re
 import ssl
 from dataclasses import dataclass
 
-from har_stream.config.broker import BrokerSettings, TlsSettings
+from har_stream.config.broker_settings import BrokerSettings, TlsSettings
 from har_stream.core.errors import InputError
 from har_stream.core.url import LOOPBACK, MQTT_PORT, parse_url
 

@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from har_stream.config.broker import BrokerSettings, read_password
+from har_stream.config.broker_settings import BrokerSettings, read_password
 from har_stream.core.backoff import backoff_s
 from har_stream.core.errors import InputError
 from har_stream.core.log_once import LogOnce

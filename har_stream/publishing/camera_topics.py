@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import IDLE, UNKNOWN, CameraState, Change, Recognition
 from har_stream.homeassistant.entities import EXPIRE_AFTER_S, HEARTBEAT_S
 from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
 from har_stream.mqtt.messages import ActivityAttributes, ActivityState
-from har_stream.publishing.requests import OFF, ON
+from har_stream.publishing.bridge_requests import OFF, ON
 
 ATTRIBUTES_S = 5.0
 """Attributes follow the stream at this pace: Home Assistant stores every one of them."""

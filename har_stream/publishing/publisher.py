@@ -24,12 +24,12 @@ from har_stream.mqtt.probe import check_name_is_free
 from har_stream.mqtt.signing import sign
 from har_stream.mqtt.topics import Topics
 from har_stream.publishing import systemd
+from har_stream.publishing.bridge_requests import OFF, ON, Responder, read_switch
 from har_stream.publishing.camera_topics import CameraTopics
 from har_stream.publishing.delivery import EventDelivery
 from har_stream.publishing.health import Health, check_health, describe
 from har_stream.publishing.node_stats import Statistics
 from har_stream.publishing.outbox import Outbox
-from har_stream.publishing.requests import OFF, ON, Responder, read_switch
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from har_stream.bundles.bundle import Manifest
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.thresholds import Thresholds, apply_reject_rule
+from har_stream.recognition.activity_changes import Segmenter
 from har_stream.recognition.motion_gate import MotionGate
-from har_stream.recognition.segmenter import Segmenter
 
 logger = logging.getLogger(__name__)
 

@@ -61,8 +61,8 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from predictor.evaluation.evaluation_report import evaluation_page
     from predictor.evaluation.figures import evaluate
-    from predictor.evaluation.report import evaluation_page
 
     log = _read(options.logs)
     figures = evaluate(
@@ -147,7 +147,7 @@ def _print_table(evaluations: Sequence[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from predictor.evaluation.report import COLUMNS, format_figure, rows
+    from predictor.evaluation.evaluation_report import COLUMNS, format_figure, rows
 
     first = evaluations[0]
     table = Table(

@@ -8,7 +8,7 @@ import numpy as np
 from har_stream.core.atomic_file import replacing, replacing_file, writing
 from har_stream.core.errors import InputError
 from predictor.estimators.filtering import Array
-from predictor.evaluation.report import new_figure, png_address, render
+from predictor.evaluation.evaluation_report import new_figure, png_address, render
 from predictor.models.hmm import HmmForecaster
 from predictor.models.rollout import Rhythm
 

@@ -16,10 +16,10 @@ from predictor.estimators.filtering import Array, Index, update
 from predictor.estimators.forest import Forest, few_cases, grow_forest
 from predictor.estimators.mixing import Mixture
 from predictor.estimators.softmax import Softmax
-from predictor.models.context import CaseBook, Contexts
 from predictor.models.history import History
 from predictor.models.hmm import HmmForecaster
 from predictor.models.online import hour_of
+from predictor.models.time_and_context import CaseBook, Contexts
 from predictor.outlook import Observation
 
 HALF_LIFE_DAYS = 30.0

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from predictor.estimators.filtering import Array
-from predictor.models.context import LONG_AGO_H, Contexts
 from predictor.models.online import hour_of
+from predictor.models.time_and_context import LONG_AGO_H, Contexts
 
 DAY_BEGINS = timedelta(hours=4)
 """A person's day begins at four in the morning: what was done "today" counts from then."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 from sqlalchemy.exc import DBAPIError
 
-from har_stream.config.forecast import RuleSettings
+from har_stream.config.forecast_settings import RuleSettings
 from har_stream.config.settings import Settings
 from har_stream.mqtt.connection import Publishes
 from har_stream.mqtt.messages import Forecast, RuleState

@@ -23,7 +23,7 @@ from support.video.brightness import (
 
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.readers import Arrival, EndOfSource, Readers
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, News, Recognition
 from har_stream.core.errors import InputError
 from har_stream.pipeline import HUNG_S, Pipeline

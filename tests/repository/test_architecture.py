@@ -90,7 +90,7 @@ def test_imports_go_one_way() -> None:
     ("importing", "imported", "is_allowed"),
     [
         ("har_stream.core.frame", "har_stream.config.ids", False),
-        ("har_stream.mqtt.connection", "har_stream.config.broker", True),
+        ("har_stream.mqtt.connection", "har_stream.config.broker_settings", True),
         ("har_stream.mqtt.connection", "har_stream.cameras.camera", False),
         ("har_stream.recognition.recogniser", "har_stream.cameras.camera", False),
         ("har_stream.publishing.publisher", "har_stream.recognition.recogniser", False),

@@ -21,7 +21,7 @@ from support.processes.stream_process import COMMAND, eager_copy, write_video
 from support.repository import ROOT
 
 from har_stream.commands.stream_arguments import make_parser
-from har_stream.config.broker import BrokerSettings
+from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.errors import InputError
 from har_stream.mqtt.connection import Connection
 

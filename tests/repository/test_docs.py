@@ -14,8 +14,8 @@ from support.broker.real_broker import Mosquitto
 from support.processes.node import LABELS
 from support.repository import ROOT
 
-from har_stream.config.camera import CameraSettings
-from har_stream.config.forecast import ForecastSettings
+from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.forecast_settings import ForecastSettings
 from har_stream.config.settings import DiscoverySettings, Settings
 from har_stream.homeassistant.discovery import camera_device, home_device, to_messages
 from har_stream.mqtt import message_schema

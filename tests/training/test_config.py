@@ -8,7 +8,7 @@ from support.video.clip_maker import write_dataset
 
 from har_stream.core.errors import InputError
 from training import config as configs
-from training.fitting.fit import fit_run
+from training.fitting.training_run import fit_run
 
 
 def _write(folder: Path, text: str) -> Path:

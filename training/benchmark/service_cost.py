@@ -19,14 +19,14 @@ import numpy as np
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.read_options import ReadOptions, now
 from har_stream.cameras.readers import Readers
-from har_stream.config.broker import BrokerSettings
-from har_stream.config.camera import CameraSettings
+from har_stream.config.broker_settings import BrokerSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.url import LOOPBACK
-from har_stream.mqtt.broker import is_listening, run_broker
 from har_stream.mqtt.broker_address import Address
 from har_stream.mqtt.connection import Connection
+from har_stream.mqtt.embedded_broker import is_listening, run_broker
 from har_stream.pipeline import Pipeline
 from har_stream.recognition.recogniser import Recogniser
 

@@ -14,7 +14,7 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.read_options import ReadOptions, now
 from har_stream.cameras.readers import Readers
 from har_stream.cameras.video_file import read_file
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame

@@ -10,8 +10,8 @@ from pathlib import Path
 from har_stream.core.atomic_file import replacing
 from har_stream.core.errors import InputError
 from training.collect.archives import arrange, unpack
-from training.collect.download import Advance, fetch_file
-from training.collect.sources import DatasetSource, Remote
+from training.collect.download_sources import DatasetSource, Remote
+from training.collect.fetch_file import Advance, fetch_file
 from training.data.folders import count_clips
 
 RECORD = "download.json"

@@ -21,7 +21,7 @@ from rich.progress import (
 from rich.table import Table
 
 from har_stream.core.errors import InputError
-from training.collect.sources import Remote
+from training.collect.download_sources import Remote
 
 HOME_GROUPS, HOME_LABELS = 3, 2
 """Least that `configs/home.yaml` can learn from: groups of each label, and labels."""
@@ -71,17 +71,17 @@ def cut(options: argparse.Namespace, _: str) -> None:
 
 def download(options: argparse.Namespace, _: str) -> None:
     """Fetch a data set, or pretrained weights."""
-    from training.collect import sources
+    from training.collect import download_sources
     from training.collect.download_dataset import download_dataset, download_weights
 
     if options.name == "weights":
         from har_stream.bundles import weights
 
-        remote = _at(sources.weights(options.weights or ""), options.mirror)
+        remote = _at(download_sources.weights(options.weights or ""), options.mirror)
         folder = weights.folder() / (options.weights or "")
         print(f"weights: {download_weights(remote, folder, showing=_showing)}")
         return
-    source = sources.dataset(options.name)
+    source = download_sources.dataset(options.name)
     source = replace(source, archives=tuple(_at(file, options.mirror) for file in source.archives))
     folder = options.out or Path(options.name)
     download_dataset(source, folder, showing=_showing)
@@ -93,7 +93,7 @@ def _at(remote: Remote, mirror: str | None) -> Remote:
     """Take a file from elsewhere, if so told; checked before a folder is made for it."""
     if not mirror:
         return remote
-    from training.collect.download import check_address
+    from training.collect.fetch_file import check_address
 
     check_address(mirror)
     return replace(remote, url=f"{mirror.rstrip('/')}/{remote.name}")

@@ -57,7 +57,7 @@ def _fit(options: argparse.Namespace, _: str) -> None:
 
     config = _with_options(configs.read_config(options.config), options)  # before TensorFlow loads
     from training import run_folder
-    from training.fitting.fit import fit_run
+    from training.fitting.training_run import fit_run
     from training.reports import compare, run_report
 
     folder = options.out or Path("runs") / config.name

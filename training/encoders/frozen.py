@@ -19,9 +19,9 @@ from har_stream.core.atomic_file import replacing_file, writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, Image
 from har_stream.recognition.engines.litert import FrameEncoder
-from har_stream.recognition.engines.tflite import Network
+from har_stream.recognition.engines.tflite_file import Network
 from har_stream.recognition.preprocessing import normalise
-from training.collect.sources import WEIGHTS
+from training.collect.download_sources import WEIGHTS
 from training.config import EncoderConfig, RunConfig
 from training.data.clip import Features
 from training.encoders import pretrained

@@ -11,7 +11,7 @@ from har_stream.bundles import weights
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training import config
-from training.collect.sources import WEIGHTS
+from training.collect.download_sources import WEIGHTS
 from training.config import EncoderConfig
 
 KERAS = "keras"

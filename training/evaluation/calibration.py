@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from har_stream.config.camera import ThresholdSettings
+from har_stream.config.camera_settings import ThresholdSettings
 from har_stream.core.thresholds import Thresholds
 from predictor.evaluation.metrics import Floats, Indices
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.readers import Arrival, EndOfSource
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import Change, News, Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame

@@ -14,8 +14,8 @@ from typing import Any
 from har_stream.core.activity import IDLE, Change
 from har_stream.core.frame import Frame
 from har_stream.core.thresholds import apply_reject_rule
+from har_stream.recognition.activity_changes import Segmenter
 from har_stream.recognition.recogniser import Recogniser
-from har_stream.recognition.segmenter import Segmenter
 from har_stream.simulation.simulated_camera import SimulatedSource
 from har_stream.simulation.truth import Stay, stay_at, truth
 from predictor.models.hmm import HmmForecaster

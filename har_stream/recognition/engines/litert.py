@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from har_stream.bundles.bundle import Bundle, Format, Role
 from har_stream.recognition.engines.litert_rows import Rows
-from har_stream.recognition.engines.tflite import Array, Network
+from har_stream.recognition.engines.tflite_file import Array, Network
 from har_stream.recognition.window_rows import NONE, WindowRows
 
 FORMATS: tuple[Format, ...] = ("litert", "litert_float16", "litert_int8")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.recognition.engines.tflite import Array, Network
+from har_stream.recognition.engines.tflite_file import Array, Network
 
 CACHE_BYTES = 1 << 18
 """States of one run. More leave no room for what is computed from them in a core's second-level

@@ -15,7 +15,7 @@ from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.recognition.engines.litert import FrameEncoder, LiteRtEngine
-from har_stream.recognition.engines.tflite import Network
+from har_stream.recognition.engines.tflite_file import Network
 from har_stream.recognition.preprocessing import normalise, prepare
 from har_stream.recognition.window_rows import WindowRows
 from training.encoders.to_litert import to_litert

@@ -12,7 +12,7 @@ from har_stream.cameras.camera import FoundCamera, is_live, list_cameras, read_c
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.video_file import read_file
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame

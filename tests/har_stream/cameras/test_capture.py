@@ -16,7 +16,7 @@ import sys, time
 from pathlib import Path
 from har_stream.cameras.read_options import LiveTiming, ReadOptions
 from har_stream.cameras.readers import Readers
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.frame import Frame
 from har_stream.preview.clip_recorder import ClipRecorder

@@ -21,7 +21,7 @@ from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.live_source import N_HUNG_ALLOWED, FreezeWatch
 from har_stream.cameras.read_options import LiveTiming, ReadOptions
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image, supersede

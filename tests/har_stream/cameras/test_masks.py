@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from har_stream.cameras.masks import mask_frame
-from har_stream.config.camera import CameraSettings, Region
+from har_stream.config.camera_settings import CameraSettings, Region
 from har_stream.core.frame import Frame
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from support.video.video_source import MjpegServer, grey, write_clock_clip
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.readers import N_AHEAD, Arrival, EndOfSource, Readers
 from har_stream.cameras.video_file import read_file
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame

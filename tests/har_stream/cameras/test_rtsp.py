@@ -24,7 +24,7 @@ from support.video.video_source import (
 
 from har_stream.cameras.read_options import LiveTiming, ReadOptions
 from har_stream.cameras.readers import Readers
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, News
 from har_stream.core.frame import Frame
 from har_stream.mqtt.messages import ActivityEvent

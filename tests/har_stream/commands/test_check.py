@@ -17,8 +17,8 @@ from har_stream.bundles import weights
 from har_stream.bundles.bundle import MANIFEST
 from har_stream.commands import stream
 from har_stream.commands.check import CheckResult, check_camera, check_clock, discovery_result
-from har_stream.config.broker import BrokerSettings
-from har_stream.config.camera import CameraSettings
+from har_stream.config.broker_settings import BrokerSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.mqtt import broker_address, probe

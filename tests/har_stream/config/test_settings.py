@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support.repository import ROOT
 
-from har_stream.config.broker import BrokerSettings, read_password
-from har_stream.config.camera import CameraSettings
+from har_stream.config.broker_settings import BrokerSettings, read_password
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.settings import Settings, load_settings, override_settings
 from har_stream.config.yaml_file import section_in
 from har_stream.core.errors import InputError

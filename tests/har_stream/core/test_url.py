@@ -16,8 +16,8 @@ from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts, open_url
 from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.read_options import ReadOptions
-from har_stream.config.broker import BrokerSettings
-from har_stream.config.camera import CameraSettings
+from har_stream.config.broker_settings import BrokerSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from har_stream.core.url import Url, parse_url, to_openable

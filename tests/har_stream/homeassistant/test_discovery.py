@@ -10,9 +10,9 @@ import pytest
 from support.broker.real_broker import Mosquitto, listening, retained
 from support.processes.node import LABELS, Node, change, recognition
 
-from har_stream.config.broker import BrokerSettings
-from har_stream.config.camera import CameraSettings
-from har_stream.config.forecast import ForecastSettings
+from har_stream.config.broker_settings import BrokerSettings
+from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.forecast_settings import ForecastSettings
 from har_stream.config.settings import DiscoverySettings, Settings
 from har_stream.homeassistant.discovery import camera_device, home_device, to_messages
 from har_stream.mqtt import message_schema

@@ -22,7 +22,7 @@ from support.processes.home_assistant import HomeAssistant, NotAvailableError, p
 from support.processes.stream_process import eager_copy, har_stream, start_har_stream
 from support.repository import ROOT
 
-from har_stream.config.forecast import ForecastSettings
+from har_stream.config.forecast_settings import ForecastSettings
 from har_stream.config.settings import DiscoverySettings, Settings
 from har_stream.homeassistant.discovery import home_device, to_messages
 from har_stream.mqtt import message_schema

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 from support.broker.real_broker import free_port, listening
 
-from har_stream.config.broker import BrokerSettings
+from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.backoff import backoff_s
 from har_stream.core.errors import InputError
 from har_stream.core.log_once import LogOnce

@@ -9,7 +9,7 @@ from support.processes.measured import run_python
 
 HEAR = """
 import logging, sys, threading
-from har_stream.config.broker import BrokerSettings
+from har_stream.config.broker_settings import BrokerSettings
 from har_stream.mqtt.connection import Connection
 logging.basicConfig(level="WARNING", format="%(message)s", stream=sys.stdout)
 settings = BrokerSettings(url=f"mqtt://127.0.0.1:{sys.argv[1]}", protocol=sys.argv[2])

@@ -3,7 +3,7 @@
 import pytest
 from support.broker.real_broker import free_port, listening
 
-from har_stream.config.broker import BrokerSettings
+from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.errors import InputError
 from har_stream.mqtt import probe
 from har_stream.mqtt.probe import open_probe, read_retained

@@ -14,7 +14,7 @@ from support.broker.real_broker import Listener, Mosquitto, listening
 from support.processes.node import Node, change, recognition
 from support.repository import ROOT
 
-from har_stream.config.broker import BrokerSettings, TlsSettings
+from har_stream.config.broker_settings import BrokerSettings, TlsSettings
 from har_stream.core.errors import InputError
 from har_stream.mqtt import connection as mqtt_connection
 from har_stream.mqtt.connection import Connection

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.broker.recording_publisher import RecordingPublisher
 
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, Recognition
 from har_stream.homeassistant.entities import HEARTBEAT_S
 from har_stream.mqtt.messages import ActivityState

@@ -161,7 +161,7 @@ def test_a_missing_package_is_one_line_that_names_its_extra(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, "predictor.evaluation.report", raising=False)
+    monkeypatch.delitem(sys.modules, "predictor.evaluation.evaluation_report", raising=False)
     monkeypatch.delitem(sys.modules, f"{package}.figure", raising=False)
     assert main(["evaluate", str(log), "--model", "hmm", "--html", str(log.parent / "a.html")]) == 2
     said = capsys.readouterr().err.splitlines()[-1]

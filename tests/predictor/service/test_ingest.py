@@ -12,8 +12,8 @@ from support.event_builder import COOKING, event, started
 
 from har_stream.core.activity import Change
 from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, EventAck, MessageError, Replay
+from har_stream.publishing.bridge_requests import Responder
 from har_stream.publishing.outbox import Outbox
-from har_stream.publishing.requests import Responder
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 from predictor.service import ingest

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.event_builder import EIGHT
 
-from har_stream.config.forecast import RuleSettings
+from har_stream.config.forecast_settings import RuleSettings
 from har_stream.mqtt.messages import Forecast, Likely, NextStart, RuleState
 from predictor.service.rules import decide, explain, payload_of
 

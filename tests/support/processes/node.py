@@ -8,8 +8,8 @@ from typing import Any
 from support.bundles.manifest_builder import manifest
 
 from har_stream.bundles.bundle import Bundle
-from har_stream.config.broker import BrokerSettings
-from har_stream.config.camera import CameraSettings
+from har_stream.config.broker_settings import BrokerSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.settings import Settings
 from har_stream.core.activity import Change, Recognition
 from har_stream.mqtt.connection import Connection

@@ -11,7 +11,7 @@ from support.bundles.manifest_builder import manifest
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.readers import Arrival
-from har_stream.config.camera import CameraSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, Change, News
 from har_stream.core.frame import ClipSpec, Frame
 from har_stream.core.thresholds import Thresholds

@@ -15,7 +15,7 @@ from training.config import DataConfig, SplitConfig
 from training.data import splits
 from training.data.dataset import read_dataset
 from training.export import all_formats
-from training.fitting.fit import Run, fit_run
+from training.fitting.training_run import Run, fit_run
 
 pytestmark = pytest.mark.usefixtures("eager")
 

@@ -21,7 +21,7 @@ from har_stream.core.frame import ClipSpec
 from training.config import DataConfig, EncoderConfig, RunConfig
 from training.encoders import frozen, pretrained
 from training.evaluation.evaluate_clips import evaluate_bundle
-from training.fitting.fit import Run, fit_run
+from training.fitting.training_run import Run, fit_run
 from training.networks import registry
 
 pytestmark = pytest.mark.usefixtures("eager")

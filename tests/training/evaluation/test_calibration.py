@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
-from har_stream.config.camera import ThresholdSettings
+from har_stream.config.camera_settings import ThresholdSettings
 from har_stream.core.activity import UNKNOWN
 from har_stream.core.thresholds import Thresholds, apply_reject_rule
 from predictor.evaluation.metrics import expected_calibration_error

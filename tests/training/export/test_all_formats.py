@@ -19,7 +19,7 @@ from training.encoders.to_litert import to_litert
 from training.evaluation import clip_score
 from training.evaluation.evaluate_clips import stream_clips
 from training.export import all_formats
-from training.fitting.fit import fit_run
+from training.fitting.training_run import fit_run
 from training.reports import run_report
 
 pytestmark = pytest.mark.usefixtures("eager")

@@ -12,7 +12,7 @@ from har_stream.bundles.bundle import load_bundle
 from har_stream.core.errors import InputError
 from training.config import DataConfig
 from training.evaluation.evaluate_clips import evaluate_bundle
-from training.fitting.fit import Run, fit_run
+from training.fitting.training_run import Run, fit_run
 
 pytestmark = pytest.mark.usefixtures("eager")
 

@@ -10,7 +10,7 @@ from support.video.clip_maker import write_dataset
 from har_stream.bundles.bundle import load_bundle
 from training.config import DataConfig
 from training.evaluation.evaluate_clips import evaluate_bundle
-from training.fitting.fit import fit_run
+from training.fitting.training_run import fit_run
 
 pytestmark = pytest.mark.usefixtures("eager")
 

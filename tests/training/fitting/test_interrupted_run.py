@@ -9,7 +9,7 @@ from support.bundles.tiny_config import tiny_config
 from support.video.clip_maker import write_dataset
 
 from training.fitting.checkpoint import Checkpoint
-from training.fitting.fit import Run, fit_run
+from training.fitting.training_run import Run, fit_run
 
 
 def test_a_run_that_refits_after_a_warm_up_resumes_bit_true(

@@ -13,8 +13,8 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training.config import FitConfig, PretrainConfig
 from training.data.clip import VideoClip
-from training.fitting.fit import fit_run
 from training.fitting.pretrain import pretrain, start_from
+from training.fitting.training_run import fit_run
 from training.networks import registry
 
 pytestmark = pytest.mark.usefixtures("eager")

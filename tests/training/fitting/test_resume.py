@@ -13,8 +13,8 @@ from support.video.clip_maker import write_dataset
 from har_stream.core.errors import InputError
 from training.config import RunConfig
 from training.data.batches import Example
-from training.fitting.fit import fit_run
 from training.fitting.fit_network import FittedNetwork, fit_network
+from training.fitting.training_run import fit_run
 
 pytestmark = pytest.mark.usefixtures("eager")
 

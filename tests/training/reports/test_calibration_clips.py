@@ -15,7 +15,7 @@ from support.video.clip_maker import write_dataset
 
 from har_stream.core.errors import InputError
 from training import run_folder
-from training.fitting.fit import fit_run
+from training.fitting.training_run import fit_run
 from training.reports import run_report
 
 pytestmark = pytest.mark.usefixtures("eager")

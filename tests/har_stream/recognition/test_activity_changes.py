@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from har_stream.core.activity import IDLE, UNKNOWN, Change
 from har_stream.core.thresholds import Thresholds, apply_reject_rule
-from har_stream.recognition.segmenter import Segmenter
+from har_stream.recognition.activity_changes import Segmenter
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 LABELS = ("cooking", "eating", "fallen", IDLE)

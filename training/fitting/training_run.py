@@ -33,8 +33,8 @@ from training.evaluation.calibration import (
 from training.evaluation.clip_score import JudgedClip
 from training.export import all_formats
 from training.export.export_bundle import export_bundle
+from training.fitting.cross_validation import Trainer, fit_splits
 from training.fitting.fit_network import FittedNetwork
-from training.fitting.fit_splits import Trainer, fit_splits
 from training.networks import registry
 from training.run_folder import CalibratedOn, save_model, saving_run
 

@@ -25,9 +25,9 @@ from training.data.batches import Batches, Example, StreamedBatches, cut_window
 from training.data.clip import EPOCH, Sampling, VideoClip
 from training.evaluation.evaluate_clips import evaluate_bundle
 from training.fitting.checkpoint import Checkpoint
-from training.fitting.fit import Run, fit_run
 from training.fitting.fit_network import fit_network
 from training.fitting.fold_time import fold_time
+from training.fitting.training_run import Run, fit_run
 from training.networks import registry
 
 pytestmark = pytest.mark.usefixtures("eager")

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 from har_stream.bundles.weights import hash_of
 from har_stream.core.errors import InputError
-from training.collect.sources import Remote
+from training.collect.download_sources import Remote
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ import pytest
 from support.broker.real_broker import Listener, Mosquitto, listening
 from support.processes.node import Node, change
 
-from har_stream.config.broker import BrokerSettings
-from har_stream.config.camera import CameraSettings
+from har_stream.config.broker_settings import BrokerSettings
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError
+from har_stream.publishing.bridge_requests import Responder, read_switch
 from har_stream.publishing.outbox import Outbox
-from har_stream.publishing.requests import Responder, read_switch
 
 
 @pytest.fixture

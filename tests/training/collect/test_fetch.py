@@ -23,11 +23,11 @@ from support.video.file_server import FileServer
 from har_stream.bundles import weights
 from har_stream.core.errors import InputError
 from training.collect import archives as download_unpack
-from training.collect import sources as download_sources
+from training.collect import download_sources
 from training.collect.archives import unpack
-from training.collect.download import N_IDLE_ATTEMPTS, fetch_file
 from training.collect.download_dataset import download_dataset
-from training.collect.sources import DatasetSource, Remote
+from training.collect.download_sources import DatasetSource, Remote
+from training.collect.fetch_file import N_IDLE_ATTEMPTS, fetch_file
 from training.commands.train_har import main
 from training.config import DataConfig, SplitConfig
 from training.data import splits
@@ -116,7 +116,7 @@ def test_what_the_server_or_the_network_refuses_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "of_network", ["http.client.HTTPResponse.read", "training.collect.download.urlopen"]
+    "of_network", ["http.client.HTTPResponse.read", "training.collect.fetch_file.urlopen"]
 )
 def test_what_the_network_refuses_is_no_fault_of_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_network: str

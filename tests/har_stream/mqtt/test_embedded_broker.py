@@ -14,17 +14,17 @@ import pytest
 from support.broker.real_broker import Listener, free_port
 from support.processes.node import Node, change
 
-from har_stream.config.broker import BrokerSettings
+from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.errors import InputError
-from har_stream.mqtt import broker, broker_address
-from har_stream.mqtt.broker import ensure_broker, is_listening, run_broker
+from har_stream.mqtt import broker_address, embedded_broker
 from har_stream.mqtt.broker_address import default_address, read_address
 from har_stream.mqtt.connection import Connection
+from har_stream.mqtt.embedded_broker import ensure_broker, is_listening, run_broker
 
 
 def _run(*arguments: str, **options: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "har_stream.mqtt.broker", *arguments],
+        [sys.executable, "-m", "har_stream.mqtt.embedded_broker", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -96,7 +96,7 @@ def test_a_whole_node_works_on_it(tmp_path) -> None:
 def test_it_ends_with_the_process_that_started_it_even_after_kill_9() -> None:
     program = (
         "import time\n"
-        "from har_stream.mqtt.broker import run_broker\n"
+        "from har_stream.mqtt.embedded_broker import run_broker\n"
         "with run_broker(0) as url:\n"
         "    print(url, flush=True)\n"
         "    time.sleep(60)\n"
@@ -138,7 +138,7 @@ def test_a_command_that_loses_the_race_uses_the_others_broker(monkeypatch, caplo
     with run_broker(0) as url:
         monkeypatch.setattr(broker_address, "DEFAULT_PORT", int(url.rsplit(":", 1)[1]))
         looked = iter([False, True])  # the other one began to listen in between
-        monkeypatch.setattr(broker, "is_listening", lambda *_: next(looked))
+        monkeypatch.setattr(embedded_broker, "is_listening", lambda *_: next(looked))
         with caplog.at_level("INFO"), ensure_broker(None):
             assert "another command has just started a broker" in caplog.text
             assert "embedded" not in caplog.text

@@ -96,7 +96,14 @@ def run_broker(port: int) -> Iterator[str]:
     Raises:
         InputError: It does not start; the line is its own.
     """
-    command = [sys.executable, "-m", "har_stream.mqtt.broker", "--port", str(port), "--with-parent"]
+    command = [
+        sys.executable,
+        "-m",
+        "har_stream.mqtt.embedded_broker",
+        "--port",
+        str(port),
+        "--with-parent",
+    ]
     with subprocess.Popen(  # noqa: S603 -- our own module, no shell
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:

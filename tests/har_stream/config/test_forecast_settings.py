@@ -7,7 +7,7 @@ import pytest
 import yaml
 from support.repository import ROOT
 
-from har_stream.config.forecast import ForecastSettings, RuleSettings
+from har_stream.config.forecast_settings import ForecastSettings, RuleSettings
 from har_stream.config.settings import load_settings
 from har_stream.core.errors import InputError
 
