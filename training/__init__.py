@@ -1,4 +1,6 @@
-"""Makes the bundles. What follows is the order in which a clip travels.
+"""Makes the bundles.
+
+What follows is the order in which a clip travels.
 
 - `config.py`: what a run is told, a strict YAML file.
 - `collect`: data sets are fetched, one's own home is recorded, recordings are cut into clips.

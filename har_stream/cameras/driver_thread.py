@@ -1,4 +1,4 @@
-"""The thread in which one opening of a live source calls a driver that may hang."""
+"""A thread of its own for OpenCV, whose drivers may hang: one opening of a live source."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""How live frames go from the thread that reads them to the one that takes them: the newest wins.
+"""One place for live frames between two threads: the newest wins.
 
 It stands twice on a frame's way: between a driver, whose calls may hang, and the reader that
 watches it; and between that reader and the pipeline.

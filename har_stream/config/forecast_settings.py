@@ -1,4 +1,4 @@
-"""What a person may say of forecasts and of the actions that they cause."""
+"""What a person may say of forecasts, and of the actions that they cause."""
 
 from typing import Annotated, Literal
 

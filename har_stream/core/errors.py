@@ -1,4 +1,4 @@
-"""The one exception whose message is meant for the person at the keyboard."""
+"""A person's mistake: the one exception whose message is meant to be read."""
 
 
 class InputError(Exception):

@@ -1,4 +1,4 @@
-"""A forest of extremely randomised trees (Geurts et al. 2006) kept as plain arrays.
+"""Extremely randomised trees (Geurts et al. 2006), kept as plain arrays.
 
 scikit-learn grows it; asking it is a few array look-ups, and saving it needs no pickle.
 """

@@ -1,4 +1,4 @@
-"""A softmax (multinomial logistic) conditional distribution that corrects another one.
+"""A softmax (multinomial logistic), which corrects another distribution.
 
 log p(k | x) = strength * log prior_k + x . weights_k + const; with no evidence it is the prior. It
 is fitted by penalised maximum likelihood on soft targets.

@@ -19,7 +19,14 @@ from har_stream.core.log_once import LogOnce
 from har_stream.core.sqlite.running_time import RunningTime, most_at_once
 from har_stream.mqtt.messages import ActivityEvent, MessageError, RuleState
 from predictor.journal.database import connect
-from predictor.journal.records import Arrival, Bout, ContextValue, Forgotten, JournalEntry, Progress
+from predictor.journal.records import (
+    Bout,
+    ContextValue,
+    Forgotten,
+    JournalEntry,
+    Progress,
+    ReceivedEvent,
+)
 from predictor.journal.sequence import Recorder, progress_of
 from predictor.journal.tables import (
     CAMERAS,
@@ -132,7 +139,7 @@ class Journal:
             else:
                 yield entry
 
-    def arrivals(self, *, since: datetime | None = None) -> Iterator[Arrival]:
+    def arrivals(self, *, since: datetime | None = None) -> Iterator[ReceivedEvent]:
         """What happened from an instant on, in the order in which it arrived."""
         columns = EVENTS.c
         query = (
@@ -154,7 +161,7 @@ class Journal:
             except (TypeError, ValueError, OverflowError) as error:
                 self._leave_out("event", row.id, error)
             else:
-                yield Arrival(row.id, (row.node, row.camera), seq, at=at, wall=wall)
+                yield ReceivedEvent(row.id, (row.node, row.camera), seq, at=at, wall=wall)
 
     def record_context(self, context: ContextValue) -> None:
         """Keep a context topic's new value."""

@@ -52,7 +52,7 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ReceivedEvent:
     """When an event happened by its camera's clock, and arrived by ours; no more of it.
 
     Attributes:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from predictor.journal.records import Arrival, CameraKey
+from predictor.journal.records import CameraKey, ReceivedEvent
 
 LIVE = timedelta(minutes=2)
 """A stream whose instants lie this close to the wall clock when they arrive is live."""
@@ -114,7 +114,7 @@ class HomeClock:
             self._note_live(camera, at, wall=wall)
             self.newest = max(at, self.newest)
 
-    def judge(self, arrivals: Iterable[Arrival]) -> set[str]:
+    def judge(self, arrivals: Iterable[ReceivedEvent]) -> set[str]:
         """Live through what arrived, in that order; returns the ids that are not to be believed."""
         wrong: dict[CameraKey, set[str]] = {}
         for arrival in arrivals:

@@ -1,4 +1,4 @@
-"""The official train and test lists of UCF101 (Soomro 2012) and HMDB51 (Kuehne 2011)."""
+"""The official train and test lists: UCF101 (Soomro 2012), HMDB51 (Kuehne 2011)."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A model of the well-known LRCN and ConvLSTM tutorials becomes a bundle that streams."""
+"""The tutorials' LRCN and ConvLSTM models become bundles that stream."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
