@@ -2,20 +2,38 @@
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import Column, Connection, Engine, event, func, make_url, select
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
-from har_stream.core.sqlite.database_file import read_text, set_durable
+from har_stream.core.sqlite.database_file import is_damage, read_text, set_durable
 from har_stream.core.url import parse_url
-from predictor.journal.tables import migrate
+from predictor.journal.sqlite_file import JournalFile
+from predictor.journal.tables import EVENTS, RUNNING, migrate
 
 BUSY_S = 30.0
 """How long a writer waits for another one, in seconds."""
+
+
+class Database(NamedTuple):
+    """A journal's database, open.
+
+    Attributes:
+        engine: Where connections come from.
+        id: The journal's.
+        running_s: What was kept of its running time, see `RunningTime`.
+        file: Its file, where it is SQLite's.
+    """
+
+    engine: Engine
+    id: str
+    running_s: list[float]
+    file: JournalFile | None
 
 
 def sqlite_url(path: Path) -> str:
@@ -23,8 +41,8 @@ def sqlite_url(path: Path) -> str:
     return sqlalchemy.URL.create("sqlite", database=str(path.absolute())).render_as_string()
 
 
-def connect(url: str) -> tuple[Engine, str]:
-    """Open a journal's database, bring it to the newest version; returns it with its id.
+def connect(url: str) -> Database:
+    """Open a journal's database, bring it to the newest version; a damaged file is begun anew.
 
     Raises:
         InputError: The URL is no URL, its driver is absent, the database does not answer or is
@@ -32,28 +50,69 @@ def connect(url: str) -> tuple[Engine, str]:
     """
     try:
         parsed = _parsed(url)
-        engine = sqlalchemy.create_engine(parsed, **_options(parsed))
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        options = {"connect_args": {"timeout": BUSY_S}} if is_sqlite else {"pool_pre_ping": True}
+        engine = sqlalchemy.create_engine(parsed, **options)
     except (ArgumentError, NoSuchModuleError) as error:
         raise InputError(
             f"journal {redact(url)!r} is no database URL; "
             "give sqlite:///journal.db or postgresql+psycopg://user@host/database"
         ) from error
-    except OSError as error:
-        raise InputError(f"journal {redact(url)}: cannot be made: {error.strerror}") from error
     except ModuleNotFoundError as error:
         raise InputError(
             f"journal: the driver {error.name!r} is missing; pip install 'har-stream[postgresql]'"
         ) from error
-    if parsed.get_backend_name() == "sqlite":
+    try:
+        if not is_sqlite:
+            return _open(engine, None)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        named = parsed.database or ":memory:"
+        file = None if named.startswith((":", "file:")) else JournalFile(Path(named))
+        return _open_repaired(engine, file)
+    except (OSError, sqlite3.Error, DBAPIError) as error:
+        engine.dispose()
+        reason = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+        raise InputError(f"journal {redact(url)}: {reason}") from error
+
+
+def _open_repaired(engine: Engine, file: JournalFile | None) -> Database:
     try:
-        with engine.begin() as connection:
-            return engine, migrate(connection)
+        database = _open(engine, file)
     except DBAPIError as error:
         engine.dispose()
-        reason = " ".join(str(error.orig).split())
-        raise InputError(f"journal {redact(url)}: {reason}") from error
+        if file is None or not isinstance(error.orig, Exception) or not is_damage(error.orig):
+            raise
+        if file.is_in_use():
+            raise
+        file.repair(str(error.orig))
+        database = _open(engine, file)
+    if file:
+        file.note_open()
+        event.listen(engine, "handle_error", lambda context: _note_error(context, file))
+    return database
+
+
+def _open(engine: Engine, file: JournalFile | None) -> Database:
+    with engine.begin() as connection:
+        name = migrate(connection)
+        if file:
+            file.take_beside(driver_connection(connection))
+        sources: tuple[Column[Any], ...] = (RUNNING.c.so_far_s, EVENTS.c.received_running_s)
+        newest = [connection.execute(select(func.max(each))).scalar() for each in sources]
+    return Database(engine, name, [each for each in newest if each is not None], file)
+
+
+def driver_connection(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection under SQLAlchemy's."""
+    own = connection.connection.driver_connection
+    if not isinstance(own, sqlite3.Connection):
+        raise TypeError("not SQLite")
+    return own
+
+
+def _note_error(context: ExceptionContext, file: JournalFile) -> None:
+    file.note_error(context.original_exception)
 
 
 def _parsed(url: str) -> sqlalchemy.URL:
@@ -63,14 +122,6 @@ def _parsed(url: str) -> sqlalchemy.URL:
         return make_url(url)
     rest = make_url(f"{parts.scheme}://{parts.place}{parts.query}")
     return rest.set(username=parts.user, password=parts.password)
-
-
-def _options(url: sqlalchemy.URL) -> dict[str, Any]:
-    if url.get_backend_name() != "sqlite":
-        return {"pool_pre_ping": True}
-    if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    return {"connect_args": {"timeout": BUSY_S}}
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -5,20 +5,22 @@ What `record` returned from is on disk: SQLite runs in WAL mode with a sync at e
 
 import heapq
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Self
+from threading import Lock
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import Column, Row, Select, delete, func, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from har_stream.core.log_once import LogOnce
 from har_stream.core.sqlite.running_time import RunningTime, most_at_once
 from har_stream.mqtt.messages import ActivityEvent, MessageError, RuleState
-from predictor.journal.database import connect
+from predictor.journal.database import connect, driver_connection
 from predictor.journal.records import (
     Bout,
     ContextValue,
@@ -28,6 +30,7 @@ from predictor.journal.records import (
     ReceivedEvent,
 )
 from predictor.journal.sequence import Recorder, progress_of
+from predictor.journal.sqlite_file import JournalFile
 from predictor.journal.tables import (
     CAMERAS,
     CONTEXTS,
@@ -42,6 +45,7 @@ from predictor.journal.tables import (
 )
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 class Journal:
@@ -57,11 +61,12 @@ class Journal:
     """
 
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._engine, self.id = connect(url)
+        self._engine, self.id, running_s, self._file = connect(url)
+        self._writing = Lock()
         self._reading = self._engine.execution_options(reading=True)
         self._once = LogOnce()
         self._n_left_out = 0
-        self._running = RunningTime(self._kept_running_s(), monotonic=monotonic)
+        self._running = RunningTime(running_s, monotonic=monotonic)
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +79,13 @@ class Journal:
         with suppress(DBAPIError):  # it may be gone; rows then seem younger than they are
             self._keep_running_s()
         self._engine.dispose()
+        if self._file:
+            self._file.close()
+
+    def when_damaged(self, act: Callable[[], None]) -> None:
+        """Have something done, in any thread, once its file is found damaged."""
+        if self._file:
+            self._file.when_damaged(act)
 
     def record(self, event: ActivityEvent, *, received_at: datetime) -> Progress:
         """Keep an event, once; when this returns it is on disk.
@@ -89,11 +101,14 @@ class Journal:
         Raises:
             sqlalchemy.exc.DBAPIError: The database refused; nothing was kept.
         """
-        with self._engine.begin() as connection:
+
+        def record(connection: Connection) -> list[Progress]:
             recorder = Recorder(connection, running_s=self._running.now_s())
             progress = recorder.record(entries)
             recorder.finish()
             return progress
+
+        return self._write(record)
 
     def record_all(self, events: Iterable[ActivityEvent], *, received_at: datetime) -> int:
         """Keep many events in one transaction; returns how many were new."""
@@ -117,11 +132,14 @@ class Journal:
 
         A node that no longer holds them says so in its answer to ``replay``.
         """
-        with self._engine.begin() as connection:
+
+        def give_up(connection: Connection) -> Progress:
             recorder = Recorder(connection, running_s=self._running.now_s())
             progress = recorder.give_up_before((node, camera), first_seq)
             recorder.finish()
             return progress
+
+        return self._write(give_up)
 
     def entries(self, *, since: datetime | None = None) -> Iterator[JournalEntry]:
         """Every event from an instant on, in the order in which they happened."""
@@ -165,16 +183,14 @@ class Journal:
 
     def record_context(self, context: ContextValue) -> None:
         """Keep a context topic's new value."""
-        with self._engine.begin() as connection:
-            connection.execute(
-                insert(CONTEXTS).values(
-                    name=context.name,
-                    value=context.value,
-                    happened_ms=to_ms(context.happened_at),
-                    utc_offset_s=offset_s(context.happened_at),
-                    received_running_s=self._running.now_s(),
-                )
-            )
+        row = insert(CONTEXTS).values(
+            name=context.name,
+            value=context.value,
+            happened_ms=to_ms(context.happened_at),
+            utc_offset_s=offset_s(context.happened_at),
+            received_running_s=self._running.now_s(),
+        )
+        self._write(lambda connection: connection.execute(row))
 
     def contexts(self, *, since: datetime | None = None) -> Iterator[ContextValue]:
         """Every context value from an instant on, in order."""
@@ -223,8 +239,8 @@ class Journal:
 
     def keep_rule_state(self, name: str, state: RuleState) -> None:
         """Keep a rule's new state."""
-        with self._engine.begin() as connection:
-            upsert(connection, RULES, {"name": name, "state": state.encode().decode()})
+        row = {"name": name, "state": state.encode().decode()}
+        self._write(lambda connection: upsert(connection, RULES, row))
 
     def bouts(self) -> Iterator[Bout]:
         """Every stretch of an activity as it was seen, ordered by its start.
@@ -260,11 +276,14 @@ class Journal:
     def forget_before(self, instant: datetime) -> int:
         """Delete what happened before an instant; returns how many events that were."""
         before_ms = to_ms(instant)
-        with self._engine.begin() as connection:
+
+        def forget(connection: Connection) -> int:
             connection.execute(delete(CONTEXTS).where(CONTEXTS.c.happened_ms < before_ms))
             return connection.execute(
                 delete(EVENTS).where(EVENTS.c.happened_ms < before_ms)
             ).rowcount
+
+        return self._write(forget)
 
     def count_before(self, instant: datetime) -> int:
         """How many events `forget_before` would delete."""
@@ -284,7 +303,8 @@ class Journal:
         self._keep_running_s()
         happened_ms = to_ms(now - age)
         running_s = self._running.now_s() - age.total_seconds()
-        with self._engine.begin() as connection:
+
+        def age_out(connection: Connection) -> Forgotten:
             columns = EVENTS.c
             is_old = columns.happened_ms < happened_ms
             doubtful = select(func.count()).where(is_old, columns.received_running_s >= running_s)
@@ -303,17 +323,47 @@ class Journal:
                     CONTEXTS.c.received_running_s < running_s,
                 )
             )
-        return Forgotten(n_deleted, n_doubtful)
+            return Forgotten(n_deleted, n_doubtful)
 
-    def _kept_running_s(self) -> list[float]:
-        sources: tuple[Column[Any], ...] = (RUNNING.c.so_far_s, EVENTS.c.received_running_s)
-        with self._reading.connect() as connection:
-            newest = [connection.execute(select(func.max(each))).scalar() for each in sources]
-        return [seconds for seconds in newest if seconds is not None]
+        return self._write(age_out)
+
+    def _write(self, work: Callable[[Connection], Result]) -> Result:
+        """Do some work in a transaction; on a full disk once more, with the reserve given up.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The database refused; nothing was kept.
+        """
+        with self._writing:
+            if self._file is None:
+                return self._transact(work)
+            self._see_to_file(self._file)
+            try:
+                return self._transact(work)
+            except DBAPIError as error:
+                with self._reading.connect() as connection:
+                    if not self._file.make_room(error.orig, driver_connection(connection)):
+                        raise
+            result = self._transact(work)
+            self._file.hold_reserve()
+            return result
+
+    def _transact(self, work: Callable[[Connection], Result]) -> Result:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+    def _see_to_file(self, file: JournalFile) -> None:
+        """Let nothing be kept in a file that somebody has deleted."""
+        try:
+            with self._reading.connect() as connection:
+                is_replaced = file.is_replaced(driver_connection(connection))
+        except (OSError, sqlite3.Error) as error:
+            raise OperationalError(None, None, error) from error
+        if is_replaced:
+            self._engine.dispose()
 
     def _keep_running_s(self) -> None:
-        with self._engine.begin() as connection:
-            upsert(connection, RUNNING, {"number": 1, "so_far_s": self._running.now_s()})
+        row = {"number": 1, "so_far_s": self._running.now_s()}
+        self._write(lambda connection: upsert(connection, RUNNING, row))
 
     def _leave_out(self, kind: str, name: object, error: Exception) -> None:
         if self._once.is_news((kind, name)):

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    Row,
     Table,
     Text,
     TypeDecorator,
@@ -179,8 +178,8 @@ def row_of(
     }
 
 
-def event_of(row: Row[Any]) -> ActivityEvent:
-    """Return the event that a row of ``events`` keeps."""
+def event_of(row: Any) -> ActivityEvent:
+    """Return the event that a row of ``events`` keeps; its columns are attributes."""
     return ActivityEvent(
         **{name: getattr(row, name) for name in _AS_ON_THE_WIRE},
         started_at=from_ms(row.started_ms, row.utc_offset_s),

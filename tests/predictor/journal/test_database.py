@@ -100,12 +100,6 @@ def test_a_wrong_url_is_one_clear_line(url: str, words: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "journal.db").write_text("certainly not a database, but long enough to look at")
-    with pytest.raises(InputError, match="not a database"):
-        Journal(sqlite_url(tmp_path / "journal.db"))
-
-
 def test_postgresql_holds_the_same(tmp_path: Path) -> None:
     events = [started(f"a{n % 3}", minute=7 * n, seq=n) for n in (1, 2, 4, 3, 6, 5)]
     arrivals = [*events, events[0], started("anew", minute=60, seq=2)]
