@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from har_stream.config.state_dir import journal_file
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
+from har_stream.core.redact import redact
 from har_stream.core.url import LOOPBACK, MQTT_PORT
 
 if TYPE_CHECKING:
@@ -119,33 +120,46 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int | None:
     settings = _settings(options)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s"
     )
     if options.print_acl:
         _print_acl(settings)
-        return
+        return None
     if options.forget:
         _forget(settings)
-        return
-    from predictor.journal.backup import back_up
+        return None
+    from sqlalchemy.exc import DBAPIError
+
     from predictor.journal.database import sqlite_url
     from predictor.journal.journal import Journal
 
     url = settings.forecast.journal or sqlite_url(journal_file(settings.state_dir))
     with Journal(url) as journal:
-        if options.export:
-            _export(journal, options.export)
-        elif options.backup:
-            print(f"{options.backup}: {back_up(url, options.backup)} events, checked")
-        elif options.forget_before:
-            _forget_before(journal, options.forget_before, dry_run=options.dry_run)
-        elif options.import_:
-            _import(journal, options.import_)
-        else:
-            _serve(options, settings, journal)
+        try:
+            return _use(journal, url, options, settings)
+        except DBAPIError as error:
+            raise InputError(f"journal {redact(url)}: {error.orig}") from error
+
+
+def _use(
+    journal: "Journal", url: str, options: argparse.Namespace, settings: "Settings"
+) -> int | None:
+    from predictor.journal.backup import back_up
+
+    if options.export:
+        _export(journal, options.export)
+    elif options.backup:
+        print(f"{options.backup}: {back_up(url, options.backup)} events, checked")
+    elif options.forget_before:
+        _forget_before(journal, options.forget_before, dry_run=options.dry_run)
+    elif options.import_:
+        _import(journal, options.import_)
+    else:
+        return _serve(options, settings, journal)
+    return None
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
@@ -172,12 +186,14 @@ def _settings(options: argparse.Namespace) -> "Settings":
     return override_settings(loaded, {key: flag for key, flag in flags.items() if flag is not None})
 
 
-def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal") -> None:
+def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal") -> int:
+    """Run until somebody ends it, or the journal is damaged: then it is repaired at the end."""
     from predictor.service.service import ForecastService
 
     stopped = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stopped.set())
+    journal.when_damaged(stopped.set)
     service = ForecastService(
         settings,
         journal,
@@ -187,6 +203,7 @@ def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal"
     service.start(fail_fast=options.fail_fast)
     stopped.wait()
     service.close()
+    return 1 if journal.is_damaged else 0
 
 
 def _make_forecaster(settings: "Settings") -> "Forecaster":

@@ -82,6 +82,11 @@ class Journal:
         if self._file:
             self._file.close()
 
+    @property
+    def is_damaged(self) -> bool:
+        """Its file was found damaged while in use; `close` begins it anew."""
+        return self._file is not None and self._file.is_damaged
+
     def when_damaged(self, act: Callable[[], None]) -> None:
         """Have something done, in any thread, once its file is found damaged."""
         if self._file:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+from sqlalchemy.exc import DBAPIError
+
 from har_stream.config.ids import is_id
 from har_stream.config.secret_file import read_key
 from har_stream.config.settings import Settings
@@ -161,6 +163,9 @@ class ForecastService:
                 if time.monotonic() >= gaps_due:
                     gaps_due = time.monotonic() + GAPS_S
                     self._ingest.ask_for_gaps()
+            except DBAPIError as error:
+                logger.error("the journal cannot be read: %s", error.orig)
+                self._closing.wait(1.0)
             except Exception:
                 # A forecast that fails must not end the service.
                 logger.exception("a forecast could not be made")

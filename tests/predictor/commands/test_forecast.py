@@ -3,10 +3,11 @@
 import json
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,30 @@ def test_kill_9_and_restart(
     node.wait_until_acknowledged(len(events))
     assert process.kept() == events
     _wait_until_forecast(node, events[-1])
+
+
+def test_a_journal_damaged_while_in_use_ends_it_and_is_begun_anew(
+    forecaster: Callable[..., HarForecast], make_node: Callable[..., Node], tmp_path: Path
+) -> None:
+    events = list(living(days=40))
+    node, process = make_node(events), forecaster()
+    node.wait_until_online()
+    node.send(*events[:-1])
+    node.wait_until_acknowledged(len(events) - 1)
+    (path,) = tmp_path.rglob("journal.db")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+    with path.open("r+b") as file:  # all but the first page and the last ones of events
+        file.seek(4096)
+        file.write(bytes(8 * 4096))
+    node.send(events[-1])
+    assert process.wait() == 1
+    assert "is damaged" in process.log
+    assert "lies at journal.db.damaged-" in process.log
+    process.start()
+    node.wait_until_acknowledged(len(events))
+    assert process.kept() == events
+    assert "Traceback" not in process.log
 
 
 def test_the_broker_goes_and_comes_back(

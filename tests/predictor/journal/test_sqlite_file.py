@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 from support.event_builder import EIGHT, started
 from support.files.damage import DAMAGES, PAGE, copy_in_use, zero_pages
+from support.limits import fill_up, tiny_disk
 
 from har_stream.core.errors import InputError
 from har_stream.core.sqlite.pages import log_of, stored_rows
@@ -237,3 +239,95 @@ def test_a_file_that_another_process_has_open_is_left_alone(tmp_path: Path) -> N
         other.kill()
     Journal(sqlite_url(path)).close()
     assert list(tmp_path.glob("*.damaged-*"))
+
+
+def _break_inner_pages(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    for at in range(PAGE, len(content), PAGE):
+        if content[at] in (2, 5):  # an inner page of an index or a table
+            content[at] = 0
+    path.write_bytes(content)
+
+
+def test_damage_that_comes_while_it_runs_is_told_and_repaired_at_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "journal.db"
+    told: list[str] = []
+    with Journal(sqlite_url(path)) as journal:
+        journal.when_damaged(lambda: told.append("damaged"))
+        journal.record_all([_event(seq) for seq in range(1, 301)], received_at=NOW)
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+        _break_inner_pages(path)
+        with pytest.raises(DBAPIError):
+            list(journal.entries())
+        with suppress(DBAPIError):
+            journal.record(_event(301), received_at=NOW)
+        assert journal.is_damaged
+    assert told == ["damaged"]
+    assert "ending, to begin it anew" in caplog.records[0].getMessage()
+    assert "was damaged" in caplog.records[-1].getMessage()
+    with Journal(sqlite_url(path)) as journal:
+        assert {entry.event.seq for entry in journal.entries()} >= set(range(1, 301))
+
+
+@pytest.mark.parametrize("lost", ["", "-wal"])
+def test_a_file_deleted_while_in_use_is_said_and_written_anew(
+    tmp_path: Path, lost: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state" / "journal.db"
+    with Journal(sqlite_url(path)) as journal:
+        _record(journal, 1, 20)
+        path.with_name(f"journal.db{lost}").unlink()
+        _record(journal, 21, 22)
+        (record,) = caplog.records
+        assert "was deleted while in use" in record.getMessage()
+        killed = copy_in_use(path, tmp_path / "killed" / "journal.db")
+        kept = _kept(journal)
+    with Journal(sqlite_url(killed)) as journal:
+        assert _kept(journal) == kept
+        assert journal.progress()["n1", "cam2"].contiguous_seq == 22
+
+
+def test_a_file_that_another_one_replaced_takes_nothing_and_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    with Journal(sqlite_url(path)) as journal:
+        _record(journal, 1, 2)
+        (tmp_path / "restored").write_text("a backup")
+        (tmp_path / "restored").replace(path)
+        with pytest.raises(DBAPIError, match="start har-forecast again"):
+            journal.record(_event(3), received_at=NOW)
+        assert len(list(journal.entries())) == 4
+
+
+@pytest.mark.parametrize("n_bytes", [400_000, 1_000_000])
+def test_a_disk_that_fills_costs_no_event_that_was_kept(tmp_path: Path, n_bytes: int) -> None:
+    """What fails is not acknowledged; it starts on a full disk, and goes on once there is room."""
+    disk = tmp_path / "disk"
+    with tiny_disk(disk, n_bytes):
+        url = sqlite_url(disk / "journal.db")
+        with Journal(url) as journal:
+            _record(journal, 1, 20)
+            filler = fill_up(disk)
+            last = 20
+            with suppress(DBAPIError):
+                while True:
+                    journal.record(_event(last + 1), received_at=NOW)
+                    last += 1
+            assert last > 60, "the log gives its room back, so that a full disk holds more"
+            for _ in range(3):
+                with pytest.raises(DBAPIError, match=r"full|I/O"):
+                    journal.record(_event(last + 1), received_at=NOW)
+            assert journal.progress()["n1", "cam1"].contiguous_seq == last
+            killed = copy_in_use(disk / "journal.db", tmp_path / "killed" / "journal.db")
+        with Journal(url) as journal:
+            assert journal.progress()["n1", "cam1"].contiguous_seq == last
+            filler.unlink()
+            assert journal.record(_event(last + 1), received_at=NOW).contiguous_seq == last + 1
+            assert len(list(journal.entries())) == last + 21
+        print(f"\ndisk of {n_bytes} bytes: {last} events kept")
+    with Journal(sqlite_url(killed)) as journal:
+        assert len(list(journal.entries())) == last + 20

@@ -63,6 +63,10 @@ class HarForecast:
     def stop(self) -> int:
         """Stop it as systemd would; returns its exit status."""
         self._process.terminate()
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until it ends; returns its exit status."""
         status = self._process.wait(20)
         self._reader.join()
         return status
