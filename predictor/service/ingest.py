@@ -24,6 +24,7 @@ from har_stream.mqtt.messages import (
     BridgeRequest,
     BridgeResponse,
     EventAck,
+    Message,
     MessageError,
     Replay,
 )
@@ -83,6 +84,7 @@ class EventIngest:
         self._progress: dict[CameraKey, Progress] = journal.progress()
         self._asked: dict[CameraKey, int] = {}
         self._spent: dict[CameraKey, tuple[float, float]] = {}
+        self._unsent: dict[tuple[str, str], Message] = {}
         self._n_new = 0
         self._failing = False
         self._once = LogOnce()
@@ -103,6 +105,7 @@ class EventIngest:
         except queue.Empty:
             pass
         self._take_events(together)
+        self._send_waiting()
 
     def take_event(self, topic: str, payload: bytes) -> None:
         """Take in a message on ``<node>/<cam>/event``.
@@ -286,7 +289,23 @@ class EventIngest:
 
     def _acknowledge(self, camera: CameraKey) -> None:
         ack = EventAck(journal=self._journal.id, seq=self._progress[camera].contiguous_seq)
-        self._publisher.publish(self._topics.camera(*camera, "event", "ack"), ack)
+        self._send(self._topics.camera(*camera, "event", "ack"), camera[1], ack)
+
+    def _send(self, topic: str, camera: str, message: Message) -> None:
+        """Publish; what finds no room or no connection waits, the newest of a topic and camera.
+
+        A node waits for its acknowledgement; without it, it would hold its events until it has a
+        further one.
+        """
+        self._unsent[topic, camera] = message
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        while self._unsent:
+            (topic, camera), message = next(iter(self._unsent.items()))
+            if not self._publisher.publish(topic, message):
+                return
+            del self._unsent[topic, camera]
 
     def _ask_anew(self, camera: CameraKey) -> None:
         """Ask, also where an earlier request may still be answered."""
@@ -301,11 +320,12 @@ class EventIngest:
             return
         node, name = camera
         topic = self._topics.node(node, "bridge", "request", "replay")
-        request = BridgeRequest(camera=name, from_seq=from_seq, transaction=from_seq)
-        if self._publisher.publish(topic, request):
-            self._asked[camera] = from_seq
+        if (topic, name) not in self._unsent:  # one that was never sent is replaced
             spent, at_s = self._spent[camera]
             self._spent[camera] = spent + 1, at_s
+        self._asked[camera] = from_seq
+        request = BridgeRequest(camera=name, from_seq=from_seq, transaction=from_seq)
+        self._send(topic, name, request)
 
     def _may_ask(self, camera: CameraKey) -> bool:
         """Whatever somebody sends, a node is not made to give its events out without end."""

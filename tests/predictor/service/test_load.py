@@ -2,16 +2,26 @@
 
 import random
 import re
+import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.broker.real_broker import Mosquitto
-from support.event_builder import started
+from support.broker.ingest_desk import ACK, TOPIC
+from support.broker.real_broker import Mosquitto, listening
+from support.event_builder import event, started
 from support.processes.forecast_process import HarForecast, Node
 
-from har_stream.mqtt.messages import ActivityEvent
+from har_stream.config.broker_settings import BrokerSettings
+from har_stream.mqtt.connection import MAX_UNACKNOWLEDGED, Connection
+from har_stream.mqtt.messages import ActivityEvent, EventAck
+from har_stream.mqtt.signing import SignatureCheck
+from har_stream.mqtt.topics import Topics
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
+from predictor.service.ingest import EventIngest
 
 ACTIVITIES = ("sleeping", "cooking", "eating", "relaxing", "walking", "exercising")
 
@@ -82,3 +92,38 @@ def test_a_flood_is_journalled_once_each(
     )
     assert sorted(event.id for event in kept) == sorted(event.id for event in events)
     assert "Traceback" not in forecast.log
+
+
+def test_an_acknowledgement_for_which_there_was_no_room_is_sent_later(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    """A broker that hangs answers nothing, so that our client takes no further messages."""
+    answered = threading.Event()
+    with (
+        Journal(sqlite_url(tmp_path / "journal.db")) as journal,
+        listening(broker.port, ACK) as listener,
+        Connection(BrokerSettings(url=broker.url), client_id="crowded") as connection,
+    ):
+        ingest = EventIngest(
+            journal,
+            connection,
+            topics=Topics(),
+            signatures=SignatureCheck({}),
+            deliver=lambda _: None,
+            wall=lambda: datetime.now(UTC),
+            monotonic=time.monotonic,
+        )
+        broker.freeze()
+        room = [
+            connection.publish("elsewhere", "", on_sent=lambda _: answered.set())
+            for _ in range(MAX_UNACKNOWLEDGED)
+        ]
+        ingest.take_event(TOPIC, event(seq=1).encode())
+        ingest.work(0.0)
+        broker.thaw()
+        assert all(room)
+        assert journal.count() == 1
+        assert answered.wait(20)
+        ingest.work(0.0)
+        listener.wait_for(lambda _: listener.on(ACK))
+        assert [EventAck.decode(ack).seq for ack in listener.on(ACK)] == [1]
