@@ -35,6 +35,8 @@ MAX_VERSION = 99
 """Likewise for the version of the tables."""
 _STAMP = "received_running_s"
 """A column that journals before version 4 do not have."""
+_COLUMNS = EVENTS.columns.keys()
+_EVENT = f"events VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 
 
 def strange_tables(path: Path) -> str | None:
@@ -155,16 +157,14 @@ def number_anew(db: sqlite3.Connection) -> None:
 
 
 def _keep_event(db: sqlite3.Connection, values: tuple[Value, ...], *, is_newer: bool) -> bool:
-    names = EVENTS.columns.keys()
-    if len(values) not in (len(names) - 1, len(names)):
+    if len(values) not in (len(_COLUMNS) - 1, len(_COLUMNS)):
         return False
-    row: dict[str, Any] = {_STAMP: 0.0} | dict(zip(names, values, strict=False))
+    row: dict[str, Any] = {_STAMP: 0.0, **dict(zip(_COLUMNS, values, strict=False))}
     if not _is_event(row):
         return False
-    slots = ", ".join(f":{name}" for name in names)
-    is_further = db.execute(f"INSERT OR IGNORE INTO events VALUES ({slots})", row).rowcount > 0  # noqa: S608 -- the words are ours
+    is_further = db.execute(f"INSERT OR IGNORE INTO {_EVENT}", row).rowcount > 0
     if is_newer and not is_further:
-        db.execute(f"REPLACE INTO events VALUES ({slots})", row)  # noqa: S608 -- the words are ours
+        db.execute(f"REPLACE INTO {_EVENT}", row)
     return is_further
 
 

@@ -137,6 +137,23 @@ def test_a_journal_damaged_while_in_use_ends_it_and_is_begun_anew(
     assert "Traceback" not in process.log
 
 
+def test_a_journal_that_is_damaged_before_the_start_is_begun_anew(tmp_path: Path) -> None:
+    write_events(living(days=40), tmp_path / "log.jsonl")
+    arguments = ("--state-dir", tmp_path)
+    assert har_forecast(*arguments, "--import", tmp_path / "log.jsonl").returncode == 0
+    with (tmp_path / "journal.db").open("r+b") as file:
+        file.seek(30)
+        file.write(bytes(20 * 4096))
+    ended = har_forecast(*arguments, "--export", tmp_path / "rest.jsonl")
+    assert ended.returncode == 0
+    assert ended.stderr.count("was damaged") == 1
+    assert "Traceback" not in ended.stderr
+    whole = (tmp_path / "log.jsonl").read_text().splitlines()
+    rest = (tmp_path / "rest.jsonl").read_text().splitlines()
+    assert len(whole) // 3 < len(rest) < len(whole)
+    assert {*rest} < {*whole}
+
+
 def test_the_broker_goes_and_comes_back(
     mosquitto: Mosquitto,
     forecaster: Callable[..., HarForecast],

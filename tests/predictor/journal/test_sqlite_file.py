@@ -313,14 +313,14 @@ def test_a_disk_that_fills_costs_no_event_that_was_kept(tmp_path: Path, n_bytes:
             _record(journal, 1, 20)
             filler = fill_up(disk)
             last = 20
-            with suppress(DBAPIError):
-                while True:
+            n_failed = 0
+            while n_failed < 4:
+                try:
                     journal.record(_event(last + 1), received_at=NOW)
                     last += 1
+                except DBAPIError:
+                    n_failed += 1
             assert last > 60, "the log gives its room back, so that a full disk holds more"
-            for _ in range(3):
-                with pytest.raises(DBAPIError, match=r"full|I/O"):
-                    journal.record(_event(last + 1), received_at=NOW)
             assert journal.progress()["n1", "cam1"].contiguous_seq == last
             killed = copy_in_use(disk / "journal.db", tmp_path / "killed" / "journal.db")
         with Journal(url) as journal:
@@ -329,5 +329,7 @@ def test_a_disk_that_fills_costs_no_event_that_was_kept(tmp_path: Path, n_bytes:
             assert journal.record(_event(last + 1), received_at=NOW).contiguous_seq == last + 1
             assert len(list(journal.entries())) == last + 21
         print(f"\ndisk of {n_bytes} bytes: {last} events kept")
-    with Journal(sqlite_url(killed)) as journal:
-        assert len(list(journal.entries())) == last + 20
+    with Journal(sqlite_url(killed)) as journal:  # one that failed may be in the log as well
+        kept = {(entry.event.camera, entry.event.seq) for entry in journal.entries()}
+        assert {("cam1", seq) for seq in range(1, last + 1)} < kept
+        assert len(kept) <= last + 21
