@@ -13,6 +13,7 @@ from har_stream.mqtt.signing import SignatureCheck, sign
 
 KEY = "0123456789abcdef" * 4
 HEATING, RULE_TOPIC = "home/bedroom/heating/set", "har/home/h1/rule/heating"
+AVAILABILITY = "har/home/h1/availability"
 EVENT, ACK = "har/n1/cam1/event", "har/n1/cam1/event/ack"
 RULE = """
   rules:
@@ -45,10 +46,11 @@ def test_a_forged_life_fires_no_rule_and_a_signed_one_does(
     lived = list(living(days=10))
     signed = [sign(one, KEY.encode(), node="n1", camera="cam1") for one in lived]
     with (
+        listening(mosquitto.port, HEATING, RULE_TOPIC, ACK, AVAILABILITY) as listener,
         HarForecast(mosquitto.url, tmp_path / "state", "--config", _config(tmp_path)) as forecaster,
-        listening(mosquitto.port, HEATING, RULE_TOPIC, ACK) as listener,
     ):
-        forecaster.wait_for_log("connected")
+        # The log may say "connected" before the broker has read what is subscribed to.
+        listener.wait_for(lambda _: listener.on(AVAILABILITY) == [b"online"])
         _send(listener, lived)  # a week and more of it, as a thief of the password would
         _send(listener, signed[:1])
         listener.wait_for(lambda _: listener.on(ACK))  # all before it has been heard by now
