@@ -88,7 +88,7 @@ def test_a_real_clip_with_a_gap_and_a_repeated_frame_is_decided_as_by_any_window
     shared: Path, tmp_path: Path, network: str, clip: ClipSpec, options: dict[str, Any]
 ) -> None:
     weights = shared / "weights/mobilenet_v2_035_imagenet"
-    model = step_form.random_model(network, clip, options or step_form.learning(weights))
+    model = step_form.random_model(network, clip, options or step_form.trained_encoder(weights))
     made = export_bundle(
         tmp_path / "made",
         model=model,

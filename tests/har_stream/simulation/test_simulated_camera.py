@@ -45,8 +45,8 @@ def test_a_burst_is_one_window_and_the_sampler_agrees_with_its_resets() -> None:
     assert len(list(windows(frames, spec, hop_frames=5))) == len(frames) / 20
     sampler = Sampler(spec.sample_hz)
     for frame in frames:
-        take = sampler.take(frame.captured_at)
-        assert (take.n_ticks, take.resets) == (1, frame.resets)
+        sample = sampler.sample(frame.captured_at)
+        assert (sample.n_ticks, sample.resets) == (1, frame.resets)
 
 
 def test_bursts_that_touch_show_everything() -> None:
