@@ -23,6 +23,8 @@ SILENT = timedelta(minutes=15)
 """A camera that has not spoken for so long does not tell whether the home is live."""
 NEVER_SET = datetime(2001, 1, 1, tzinfo=UTC)
 """Clocks without a battery begin in 1970 or 2000."""
+FILM = timedelta(minutes=30)
+"""A camera that agreed with the wall clock, and is then ahead by no more, shows a film."""
 AHEAD_OF_WALL = timedelta(hours=1)
 AHEAD_OF_HOME = timedelta(days=1)
 """An event is from the future where it is ahead of both clocks by more than these."""
@@ -161,7 +163,9 @@ class HomeClock:
         if not self.is_live:
             return None
         if at > wall:
-            return Timing.FUTURE
+            # Agreed before, and now a little ahead: a short film, watched faster than life.
+            is_film = camera in self._live_until and at - wall <= FILM
+            return None if is_film else Timing.FUTURE
         was_never_set = camera not in self._last and at < NEVER_SET
         return Timing.PAST if was_never_set or last_at - at > STEP_BACK else None
 

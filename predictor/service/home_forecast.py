@@ -29,7 +29,7 @@ _SAYINGS = {
     Timing.FUTURE: "is from the future; it is kept in the journal, not believed",
     Timing.PAST: "is long before the last one; it is kept in the journal, not believed",
     Timing.STEPPED_BACK: "is before the last one: the camera's clock was corrected",
-    Timing.REWOUND: "is long before the last one; the home's time begins anew there",
+    Timing.REWOUND: "does not go on from the last one; the home's time begins anew there",
 }
 
 

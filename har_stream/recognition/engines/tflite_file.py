@@ -63,9 +63,10 @@ class Network:
         sizes = {name: math.prod(shape) for name, shape in self._row_shapes.items()}
         n_expected = clip.height_px * clip.width_px * clip.n_channels if clip else None
         if "frames" in sizes and n_expected not in (None, sizes["frames"]):
+            takes = f"{self._path.name} takes frames of {self._row_shapes['frames']}"
             raise InputError(
-                f"{self._path.parent}: its networks do not fit its manifest ({self._path.name} takes "
-                f"frames of {self._row_shapes['frames']}); export the bundle anew"
+                f"{self._path.parent}: its networks do not fit its manifest ({takes}); "
+                "export the bundle anew"
             )
         if max(sizes.values(), default=0) > MAX_NUMBERS or min(sizes.values(), default=1) < 1:
             raise InputError(f"{self._path}: an input of {max(sizes.values())} numbers")
