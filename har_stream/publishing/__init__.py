@@ -1,1 +1,1 @@
-"""Recognitions and changes become MQTT messages; an event is kept until the broker has it."""
+"""Recognitions and changes become MQTT messages; an event is kept until a journal has it."""

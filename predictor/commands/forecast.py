@@ -133,10 +133,12 @@ def _run(options: argparse.Namespace) -> int | None:
         return None
     from sqlalchemy.exc import DBAPIError
 
-    from predictor.journal.database import sqlite_url
+    from predictor.journal.database import require_journal, sqlite_url
     from predictor.journal.journal import Journal
 
     url = settings.forecast.journal or sqlite_url(journal_file(settings.state_dir))
+    if options.export or options.backup or options.forget_before:
+        require_journal(url)
     with Journal(url) as journal:
         try:
             return _use(journal, url, options, settings)

@@ -41,6 +41,18 @@ def sqlite_url(path: Path) -> str:
     return sqlalchemy.URL.create("sqlite", database=str(path.absolute())).render_as_string()
 
 
+def require_journal(url: str) -> None:
+    """Refuse a journal in a file that is not there: a mistyped path makes no empty one.
+
+    Raises:
+        InputError: There is no such file, or the URL is no URL.
+    """
+    parsed = _parsed(url)
+    path = parsed.database if parsed.get_backend_name() == "sqlite" else None
+    if path and not Path(path).is_file():
+        raise InputError(f"{redact(url)}: there is no such journal")
+
+
 def connect(url: str) -> Database:
     """Open a journal's database, bring it to the newest version; a damaged file is begun anew.
 

@@ -12,6 +12,7 @@ from har_stream.core.activity import EventType
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from har_stream.mqtt.messages import ActivityEvent
+from predictor.journal.database import require_journal
 from predictor.journal.journal import Journal
 from predictor.logs.csv_log import Log, parse_log, read_text
 from predictor.logs.event_file import holds_events, parse_events
@@ -83,9 +84,7 @@ def _sessions_of_events(events: Iterable[ActivityEvent]) -> list[Session]:
 
 
 def _sessions_of_journal(url: str) -> list[Session]:
-    prefix = "sqlite:///"
-    if url.startswith(prefix) and not Path(url[len(prefix) :].split("?")[0]).is_file():
-        raise InputError(f"{url}: there is no such journal")
+    require_journal(url)
     with Journal(url) as journal:
         return [
             Session(bout.activity, bout.started_at, bout.ended_at or bout.started_at, bout.room)

@@ -1,4 +1,4 @@
-"""One clip on disk: written whole or not at all, under a name that says its class and group."""
+"""Names of clips: they say the class and the group."""
 
 import re
 from pathlib import Path

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.event_builder import started
+from support.processes.forecast_process import har_forecast
 from support.repository import ENVIRONMENT
 
 from har_stream.core.errors import InputError
@@ -59,3 +60,15 @@ def test_a_backup_overwrites_nothing(tmp_path: Path) -> None:
 def test_a_backup_of_postgresql_is_its_own_tool_s_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="pg_dump"):
         back_up("postgresql+psycopg://har@db/har", tmp_path / "copy.db")
+
+
+@pytest.mark.parametrize(
+    "asked", [["--export", "all.csv"], ["--backup", "copy.db"], ["--forget-before", "2026-01-01"]]
+)
+def test_a_mistyped_journal_is_refused_and_no_empty_one_is_made(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    ended = har_forecast("--state-dir", tmp_path / "nowhere", *asked)
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("nowhere/journal.db: there is no such journal\n")
+    assert list(tmp_path.iterdir()) == []

@@ -33,6 +33,8 @@ def clock() -> HomeClock:
         (CAM1, 0.5, 1, 60, Timing.LATE),  # filled in by a replay
         (CAM1, 59, 3, 59, Timing.STEPPED_BACK),
         (CAM1, -100, 3, -100, Timing.REWOUND),
+        (CAM1, 75, 3, 61, Timing.TIMELY),  # a short film, watched faster than life
+        (CAM2, 75, 1, 61, Timing.FUTURE),
         (CAM1, 60 + 23 * 60, 3, 61, Timing.FUTURE),  # the home is live: a clock is wrong
         (CAM2, -600_000, 1, 60, Timing.LATE),  # its node was away, or came with a log
         (CAM2, -20_000_000, 1, 60, Timing.PAST),  # 1987
