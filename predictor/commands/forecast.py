@@ -135,8 +135,14 @@ def _run(options: argparse.Namespace) -> int | None:
 
     from predictor.journal.database import require_journal, sqlite_url
     from predictor.journal.journal import Journal
+    from predictor.logs.csv_log import instant
+    from predictor.logs.event_file import check_suffix
 
     url = settings.forecast.journal or sqlite_url(journal_file(settings.state_dir))
+    if options.export:
+        check_suffix(options.export)
+    if options.forget_before:
+        instant(options.forget_before, "--forget-before")
     if options.export or options.backup or options.forget_before:
         require_journal(url)
     with Journal(url) as journal:

@@ -31,11 +31,20 @@ def write_events(events: Iterable[ActivityEvent], path: Path) -> int:
     Raises:
         InputError: Another suffix, or the file cannot be written.
     """
-    writers = {".csv": _write_csv, ".jsonl": _write_jsonl}
-    if path.suffix not in writers:
-        raise InputError(f"{path}: give a name that ends in .csv or .jsonl")
+    check_suffix(path)
+    write = _write_csv if path.suffix == ".csv" else _write_jsonl
     with writing(path), replacing(path) as file:
-        return writers[path.suffix](events, file)
+        return write(events, file)
+
+
+def check_suffix(path: Path) -> None:
+    """See that events can be written to a file of this name.
+
+    Raises:
+        InputError: It ends in neither ``.csv`` nor ``.jsonl``.
+    """
+    if path.suffix not in (".csv", ".jsonl"):
+        raise InputError(f"{path}: give a name that ends in .csv or .jsonl")
 
 
 def holds_events(path: Path, text: str) -> bool:
