@@ -1,6 +1,7 @@
 """`har-bench`: what recognition costs on this machine, in figures and in ratios, in one run."""
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -83,6 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    for package in EXTRAS:  # said before minutes of measuring, not after
+        if importlib.util.find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)
     if options.json:
         check_folder(options.json)
     figures = measure(QUICK if options.quick else FULL)
