@@ -15,7 +15,6 @@ from har_stream.publishing import outbox_tables as tables
 
 logger = logging.getLogger(__name__)
 
-_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 Result = TypeVar("Result")
 
 
@@ -101,11 +100,7 @@ class OutboxFile:
         except sqlite3.Error as error:
             if database_file.is_damage(error):
                 self._let_go()
-            elif self._db is not None and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK:
-                database_file.release_reserve(self._path)
-                with suppress(sqlite3.Error):
-                    database_file.empty_log(self._db)
-            else:
+            elif self._db is None or not database_file.make_room(self._path, self._db, error):
                 raise
         result = self._transact(work)
         database_file.hold_reserve(self._path)

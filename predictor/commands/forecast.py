@@ -141,19 +141,23 @@ def _run(options: argparse.Namespace) -> int | None:
     url = settings.forecast.journal or sqlite_url(journal_file(settings.state_dir))
     if options.export:
         check_suffix(options.export)
-    if options.forget_before:
-        instant(options.forget_before, "--forget-before")
+    before = instant(options.forget_before, "--forget-before") if options.forget_before else None
     if options.export or options.backup or options.forget_before:
         require_journal(url)
     with Journal(url) as journal:
         try:
-            return _use(journal, url, options, settings)
+            return _use(journal, url, options, settings, before=before)
         except DBAPIError as error:
             raise InputError(f"journal {redact(url)}: {error.orig}") from error
 
 
 def _use(
-    journal: "Journal", url: str, options: argparse.Namespace, settings: "Settings"
+    journal: "Journal",
+    url: str,
+    options: argparse.Namespace,
+    settings: "Settings",
+    *,
+    before: datetime | None,
 ) -> int | None:
     from predictor.journal.backup import back_up
 
@@ -161,8 +165,8 @@ def _use(
         _export(journal, options.export)
     elif options.backup:
         print(f"{options.backup}: {back_up(url, options.backup)} events, checked")
-    elif options.forget_before:
-        _forget_before(journal, options.forget_before, dry_run=options.dry_run)
+    elif before:
+        _forget_before(journal, before, dry_run=options.dry_run)
     elif options.import_:
         _import(journal, options.import_)
     else:
@@ -248,10 +252,7 @@ def _import(journal: "Journal", path: Path) -> None:
     print(f"{path}: {n_new} new events; the journal holds {journal.count()}")
 
 
-def _forget_before(journal: "Journal", date: str, *, dry_run: bool) -> None:
-    from predictor.logs.csv_log import instant
-
-    before = instant(date, "--forget-before")
+def _forget_before(journal: "Journal", before: datetime, *, dry_run: bool) -> None:
     if dry_run:
         n_events, verb = journal.count_before(before), "would be deleted"
     else:

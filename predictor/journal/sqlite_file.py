@@ -4,7 +4,6 @@ import fcntl
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from har_stream.core.atomic_file import sync
@@ -16,7 +15,6 @@ logger = logging.getLogger(__name__)
 
 SMALL_BYTES = 16 * 2**20
 """So large a file, some 30,000 events, is checked at every start, indexes too: half a second."""
-_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 # Where SQLite locks a file that it has open: https://www.sqlite.org/src/file/src/os.h
 _SHARED_AT, _SHARED_BYTES = 0x40000002, 510
 
@@ -120,12 +118,7 @@ class JournalFile:
 
     def make_room(self, error: BaseException | None, db: sqlite3.Connection) -> bool:
         """Give up the reserve where an error says that the disk is full; tells whether it did."""
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DISK:
-            return False
-        database_file.release_reserve(self._path)
-        with suppress(sqlite3.Error):
-            database_file.empty_log(db)
-        return True
+        return database_file.make_room(self._path, db, error)
 
     def hold_reserve(self) -> None:
         """Take up some room again, once there is."""

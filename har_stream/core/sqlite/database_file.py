@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from har_stream.core.atomic_file import sync
@@ -16,6 +16,7 @@ RESERVE_BYTES = 128 * 1024
 LOG_PAGES = 50
 """A log of so many pages, some 200 kB, goes into the database; it grows little beyond."""
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _NO_ROOM_TO_LOOK = {
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMSIZE,
@@ -168,6 +169,16 @@ def hold_reserve(path: Path) -> None:
 def release_reserve(path: Path) -> None:
     """Give that room back to the disk."""
     _reserve(path).unlink(missing_ok=True)
+
+
+def make_room(path: Path, db: sqlite3.Connection, error: BaseException | None) -> bool:
+    """Give up the reserve where an error says that the disk is full; tells whether it did."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DISK:
+        return False
+    release_reserve(path)
+    with suppress(sqlite3.Error):
+        empty_log(db)
+    return True
 
 
 def clear_up(path: Path) -> None:

@@ -326,7 +326,11 @@ def test_a_disk_that_fills_costs_no_event_that_was_kept(tmp_path: Path, n_bytes:
         with Journal(url) as journal:
             assert journal.progress()["n1", "cam1"].contiguous_seq == last
             filler.unlink()
-            assert journal.record(_event(last + 1), received_at=NOW).contiguous_seq == last + 1
+            for _ in range(5):  # a node gives out again what was refused
+                with suppress(DBAPIError):
+                    journal.record(_event(last + 1), received_at=NOW)
+                    break
+            assert journal.progress()["n1", "cam1"].contiguous_seq == last + 1
             assert len(list(journal.entries())) == last + 21
         print(f"\ndisk of {n_bytes} bytes: {last} events kept")
     with Journal(sqlite_url(killed)) as journal:  # one that failed may be in the log as well
