@@ -54,7 +54,8 @@ class Change:
             activity to another without a gap; ``activity_ended`` to idle, unknown or a lost source.
         activity: The activity that starts, or the one that ended.
         previous: The activity before it; only ``activity_changed`` has one.
-        probabilities: Mean calibrated probabilities over the decisions that caused the change.
+        probabilities: Mean calibrated probabilities over the decisions that caused the change; of
+            an urgent activity's beginning, over those whose average raised it.
         confidence: Their value for ``activity``.
         started_at: Start of ``activity`` (stream time).
         ended_at: Its end; only ``activity_ended`` has one.

@@ -172,7 +172,9 @@ class Segmenter:
     def _began(
         self, evidence: Sequence[_Decision], begins: datetime, previous: str | None
     ) -> Change:
-        mean = _mean(evidence)
+        # What is urgent was raised by the average; the newest decision may say something else.
+        urgent = self._contender in self._thresholds.urgent
+        mean = _mean(self._recent if urgent else evidence)
         self._changed_at = self._in_order(begins)
         return Change(
             camera=self._camera,

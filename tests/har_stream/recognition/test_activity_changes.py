@@ -116,6 +116,18 @@ def test_an_urgent_label_skips_the_dwell() -> None:
     assert said(segment(script(("cooking", 100), ("eating", 2)), deciding))[-1][1] == "cooking"
 
 
+def test_an_urgent_event_is_as_sure_as_the_average_that_raised_it() -> None:
+    """The newest decision may see something else: a real fall went out with confidence 0.0070."""
+    fallen = sure("fallen", of=0.97)
+    newest = {"cooking": 0.02, "eating": 0.953, "fallen": 0.007, IDLE: 0.02}
+    seen = [(0, sure("cooking")), (1, sure("cooking")), (2, fallen), (3, fallen), (4, fallen)]
+    decisions = [(at_s, each, True) for at_s, each in [*seen, (5.5, newest)]]
+    (change,) = segment(decisions, Thresholds(min_dwell_s=60, urgent=("fallen",)))
+    assert change.activity == "fallen"
+    assert change.confidence == pytest.approx((3 * 0.97 + 0.007) / 4)
+    assert change.probabilities["eating"] == pytest.approx((3 * 0.01 + 0.953) / 4)
+
+
 def test_unknown_opens_nothing_and_ends_the_running_activity_only_after_the_dwell() -> None:
     assert segment(script((UNKNOWN, 100))) == []
     assert len(segment(script(("cooking", 30), (UNKNOWN, 3), ("cooking", 30)))) == 1
