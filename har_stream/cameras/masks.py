@@ -3,24 +3,42 @@
 import math
 from dataclasses import replace
 
+import cv2
+import numpy as np
+
 from har_stream.config.camera_settings import CameraSettings, Region
+from har_stream.config.regions import Polygon
 from har_stream.core.frame import Frame, Image
 
 
 def mask_frame(frame: Frame, camera: CameraSettings) -> Frame:
-    """Blacken the camera's masks and cut out its region; both are fractions of the whole image.
+    """Blacken the camera's masks and what is to be ignored, and cut out the part to look at.
+
+    All are fractions of the whole image.
 
     Returns:
-        The frame itself where the camera has neither, otherwise one with an image of its own.
+        The frame itself where the camera has none of them, otherwise one with an image of its own.
     """
-    if camera.region is None and not camera.masks:
+    ignored = camera.regions.ignore
+    if camera.region is None and not camera.masks and not ignored:
         return frame
     image = frame.image.copy()
     for mask in camera.masks:
         _part(image, mask)[:] = 0
+    for polygon in ignored:
+        _blacken(image, polygon)
     if camera.region is not None:
         image = _part(image, camera.region).copy()  # nothing outside may survive behind a view
     return replace(frame, image=image)
+
+
+def _blacken(image: Image, polygon: Polygon) -> None:
+    """Blacken a polygon and every pixel that its sides touch: no less than it says."""
+    height, width = image.shape[:2]
+    corners = np.array(polygon) * (width, height)
+    pixels = np.minimum(corners.astype(np.int32), (width - 1, height - 1))
+    cv2.fillPoly(image, [pixels], (0, 0, 0))
+    cv2.polylines(image, [pixels], isClosed=True, color=(0, 0, 0), thickness=2)
 
 
 def _part(image: Image, region: Region) -> Image:

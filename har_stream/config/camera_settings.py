@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from har_stream.config.ids import Id, as_id
+from har_stream.config.regions import Place, Regions
 from har_stream.config.section import Fraction, Section
 from har_stream.core.activity import MAX_NAME_LENGTH
 from har_stream.core.url import parse_url
@@ -68,6 +69,7 @@ class CameraSettings(Section):
         None, description="left, top, right, bottom of the part to look at, each 0..1"
     )
     masks: tuple[Region, ...] = Field((), description="parts that are blackened, each 0..1")
+    regions: Regions = Field(Regions(), description="where bed, sofa, floor and doors are")
     motion_gate: bool = Field(False, description="hold the last decision while nothing moves")
     deciding: ThresholdSettings = ThresholdSettings()
 
@@ -81,3 +83,8 @@ class CameraSettings(Section):
         url = parse_url(self.source)  # a password is in none of these parts
         place = url.host if url.scheme and url.port and not url.port.isdigit() else url.place
         return as_id(Path(place).stem or "cam")
+
+    def place_at(self, x: float, y: float) -> Place | None:
+        """Say in which region a point lies; fractions of the part that is looked at."""
+        left, top, right, bottom = self.region or (0.0, 0.0, 1.0, 1.0)
+        return self.regions.place_at(left + x * (right - left), top + y * (bottom - top))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from har_stream.cameras.masks import mask_frame
 from har_stream.config.camera_settings import CameraSettings, Region
+from har_stream.config.regions import Regions
 from har_stream.core.frame import Frame
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -51,6 +52,35 @@ def test_a_mask_covers_every_pixel_that_it_touches(
     inside = (left * width < x + 1) & (x < right * width)
     inside = inside & (top * height < y + 1) & (y < bottom * height)
     assert not seen[inside].any()
+
+
+corners = st.tuples(*[st.tuples(st.floats(0, 1), st.floats(0, 1))] * 3)
+
+
+@given(st.integers(1, 80), st.integers(1, 80), corners, st.tuples(*[st.floats(0.01, 1)] * 3))
+def test_what_is_ignored_is_black_wherever_the_polygon_reaches(
+    width: int,
+    height: int,
+    triangle: tuple[tuple[float, float], ...],
+    weights: tuple[float, float, float],
+) -> None:
+    """Any point of a triangle is a weighted mean of its corners; its pixel is black."""
+    regions = Regions.model_construct(ignore=(triangle,))
+    settings = CameraSettings.model_construct(source="0", regions=regions)
+    seen = mask_frame(bright(width, height), settings).image
+    x, y = np.average(triangle, axis=0, weights=weights) * (width, height)
+    assert not seen[min(int(y), height - 1), min(int(x), width - 1)].any()
+
+
+def test_what_is_ignored_leaves_the_rest_alone() -> None:
+    frame = bright(100, 100)
+    lower_left = ((0.0, 0.5), (0.5, 1.0), (0.0, 1.0))
+    settings = CameraSettings(source="0", regions=Regions(ignore=(lower_left,)))
+    seen = mask_frame(frame, settings).image
+    assert not seen[90, 10].any()
+    assert (seen[:45] == 200).all()
+    assert (seen[:, 55:] == 200).all()
+    assert (frame.image == 200).all()
 
 
 @given(st.integers(1, 80), st.integers(1, 80), regions)

@@ -19,6 +19,8 @@ from har_stream.core.errors import InputError
 
 EXAMPLE = ROOT / "configs" / "har-stream.yaml"
 
+DRAWN = "cameras:\n- source: a\n  regions:\n"
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
@@ -45,6 +47,14 @@ def config(tmp_path: Path) -> Path:
         ("cameras:\n- source: a\n  region: [0, 0, 2, 1]\n", 3, "less than or equal to 1"),
         ("cameras:\n- source: a\n  region: [0.5, 0, 0.2, 1]\n", 3, "left < right"),
         ("cameras:\n- source: a\n  region: [0, 0, 1]\n", 3, "cameras.0.region.3 is missing"),
+        (
+            "cameras:\n- source: a\n  regions:\n    couch: []\n",
+            4,
+            "unknown key 'cameras.0.regions.c",
+        ),
+        (f"{DRAWN}    bed: [[[0.1, 0.2], [0.5, 0.6]]]\n", 4, "3 to 100 corners expected"),
+        (f"{DRAWN}    bed: [[[0, 0], [1, 1], [0.5, 0.5]]]\n", 4, "corners enclose nothing"),
+        (f"{DRAWN}    bed: [[[0, 0], [1, 1], [0, 320]]]\n", 4, "less than or equal to 1"),
         ("node: a\nhome: b\nnode: c\n", 3, "key 'node' is given twice"),
         ("cameras:\n- source: x.mp4\n- source: y/x.mp4\n", 1, "two cameras are called x"),
         ("- a\n", 1, "keys and values expected"),
