@@ -36,7 +36,7 @@ class Network:
         self, path: Path, *, outside: ExternalNetwork | None = None, clip: ClipSpec | None = None
     ) -> None:
         self._path = path
-        self._interpreter = _open(path)
+        self._interpreter = open_interpreter(path)
         try:
             runner = self._interpreter.get_signature_runner()
             inputs, outputs = runner.get_input_details(), runner.get_output_details()
@@ -119,7 +119,12 @@ def _silenced() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _open(path: Path) -> Any:
+def open_interpreter(path: Path) -> Any:
+    """Open a file in LiteRT, which runs it on one thread.
+
+    Raises:
+        InputError: LiteRT is not installed, or cannot read the file.
+    """
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:

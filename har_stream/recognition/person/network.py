@@ -1,0 +1,59 @@
+"""A single-pose network: the key points of one person in a square image.
+
+MoveNet Lightning (Google 2021) is one; any other with the same tensors may stand in its place.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from har_stream.core.errors import InputError
+from har_stream.core.frame import Image
+from har_stream.recognition.engines.tflite_file import open_interpreter
+from har_stream.recognition.person.key_points import NAMES
+
+MAX_SIZE_PX = 1024
+
+
+class PoseNetwork:
+    """One `.tflite` file that takes uint8 RGB (1, H, H, 3) and gives float (1, 1, 17, 3).
+
+    Args:
+        path: The file.
+
+    Attributes:
+        size_px: Side of the square that it takes in.
+
+    Raises:
+        InputError: It is no such network.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._interpreter = open_interpreter(path)
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        takes = [(each["shape"].tolist(), each["dtype"]) for each in inputs]
+        gives = [(each["shape"].tolist(), each["dtype"]) for each in outputs]
+        self.size_px = takes[0][0][1] if len(takes[0][0]) == 4 else 0
+        square = ([1, self.size_px, self.size_px, 3], np.uint8)
+        if takes != [square] or gives != [([1, 1, len(NAMES), 3], np.float32)]:
+            raise InputError(f"{path}: no single-pose network (takes {takes}, gives {gives})")
+        if not 0 < self.size_px <= MAX_SIZE_PX:
+            raise InputError(f"{path}: takes {self.size_px} pixels; {MAX_SIZE_PX} are the most")
+        self._interpreter.allocate_tensors()
+        self._takes, self._gives = inputs[0]["index"], outputs[0]["index"]
+
+    def find(self, square: Image) -> NDArray[np.float32]:
+        """Find one person's key points.
+
+        Args:
+            square: RGB, shape (size_px, size_px, 3), uint8.
+
+        Returns:
+            y and x as shares of the square, and score; shape (17, 3), float32.
+        """
+        self._interpreter.set_tensor(self._takes, square[None])
+        self._interpreter.invoke()
+        found: NDArray[np.float32] = self._interpreter.get_tensor(self._gives)[0, 0]
+        return found
