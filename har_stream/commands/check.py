@@ -165,7 +165,7 @@ def check_broker(settings: Settings) -> Iterator[CheckResult]:
         # we may read there too.
         probe.wait_until(lambda: bool(probe.payloads(mark)) or probe.is_refused(mark))
         yield broker_result(
-            f"{'embedded ' if is_own else ''}broker {probe.address}",
+            f"{'own ' if is_own else ''}broker {probe.address}",
             root,
             came_back=bool(probe.payloads(mark)),
             refused=probe.is_refused(mark),
@@ -194,10 +194,10 @@ def broker_result(
         root: Below which we publish.
         came_back: Whether what we published was delivered to us.
         refused: Whether the broker refused it.
-        is_own: Whether it is the embedded one, started for want of another.
+        is_own: Whether it is one of our own, started for want of another.
     """
     if came_back:
-        remedy = "it ends with har-stream; for a home, run Mosquitto" if is_own else ""
+        remedy = "it ends with har-stream; for a home, run Mosquitto as a service" if is_own else ""
         text = f"{name} takes and delivers what is published below {root}/"
         return CheckResult("mqtt", True, text, remedy)
     remedy = f"its access list must allow this user to read and write {root.split('/')[0]}/#"
@@ -215,8 +215,8 @@ def discovery_result(prefix: str, *, answer: int | None, said_online: bool) -> C
             retains it only where it is told to.
     """
     remedy = (
-        "point Home Assistant's MQTT integration at this broker with this discovery prefix, or "
-        "set discovery.enabled: false"
+        "with Home Assistant, point its MQTT integration at this broker with this discovery "
+        "prefix; without, set discovery.enabled: false"
     )
     if answer is not None and answer >= REFUSED:
         remedy = f"its access list must allow this user to write {prefix}/#"
@@ -226,8 +226,8 @@ def discovery_result(prefix: str, *, answer: int | None, said_online: bool) -> C
         return CheckResult("discovery", True, f"somebody listens below {prefix}/")
     if answer is None:
         text = f"this broker cannot tell whether anybody listens below {prefix}/ (MQTT 3.1.1)"
-        return CheckResult("discovery", True, text, "if entities do not appear, " + remedy)
-    return CheckResult("discovery", False, f"nobody listens below {prefix}/", remedy)
+        return CheckResult("discovery", True, text, remedy)
+    return CheckResult("discovery", True, f"nobody listens below {prefix}/", remedy)
 
 
 def check_camera(camera: CameraSettings, loaded: Bundle | None) -> CheckResult:
