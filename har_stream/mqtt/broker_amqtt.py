@@ -6,6 +6,8 @@ refused as the standard says (3.2.2.3), so that clients fall back without delay.
 """
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
@@ -20,42 +22,37 @@ _REFUSED_VERSION = bytes([0x20, 2, 0, 1])
 _ANONYMOUS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
 
 
-class EmbeddedBroker:
-    """A broker that keeps everything in memory and lets everybody in; for loopback."""
+@contextlib.asynccontextmanager
+async def serve_amqtt(host: str, port: int) -> AsyncIterator[int]:
+    """Run amqtt for the length of a block, everything in memory; yields its port (0: any).
 
-    def __init__(self) -> None:
-        self._broker = Broker(
-            {"listeners": {_LISTENER: {"type": "external"}}, "plugins": dict(_ANONYMOUS)}
-        )
+    Raises:
+        OSError: The port is taken, or the address is not ours.
+    """
+    broker = Broker({"listeners": {_LISTENER: {"type": "external"}}, "plugins": dict(_ANONYMOUS)})
 
-    async def start(self, host: str, port: int) -> asyncio.Server:
-        """Begin to listen.
-
-        Raises:
-            OSError: The port is taken, or the address is not ours.
-        """
-        server = await asyncio.start_server(self._accept, host, port)
-        await self._broker.start()
-        return server
-
-    async def close(self) -> None:
-        """Hang up on everybody."""
-        await self._broker.shutdown()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await asyncio.wait_for(_read_head(reader), CONNECT_S)
             if head[0] == _CONNECT and head[-1] > _V311:
                 writer.write(_REFUSED_VERSION)
                 await writer.drain()
             elif head[0] == _CONNECT:
-                await self._broker.external_connected(
+                await broker.external_connected(
                     _ReaderAfterHead(reader, head), StreamWriterAdapter(writer), _LISTENER
                 )
         except (OSError, EOFError, TimeoutError):
             pass  # the client is gone
         finally:
             writer.close()
+
+    server = await asyncio.start_server(accept, host, port)
+    await broker.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await broker.shutdown()
 
 
 class _ReaderAfterHead(StreamReaderAdapter):  # type: ignore[misc]  # amqtt has no types

@@ -1,7 +1,8 @@
-"""`har-broker`: an embedded MQTT broker for those who have none (amqtt; it speaks MQTT 3.1.1).
+"""`har-broker`: a broker for those who run none, Mosquitto where it is installed, else amqtt.
 
 It listens on loopback, asks for no password and keeps nothing on disk. `ensure_broker` starts one
-for a command that finds no broker; it is that command's child and ends with it.
+for a command that finds no broker; it is that command's child and ends with it. amqtt comes with
+the extra `demo` and speaks MQTT 3.1.1.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 from har_stream.mqtt.broker_address import Address, default_address
+from har_stream.mqtt.broker_mosquitto import find_mosquitto, serve_mosquitto
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the broker until SIGINT or SIGTERM; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="har-broker",
-        description="A small MQTT broker (3.1.1) for this machine; for a home, prefer Mosquitto.",
+        description="A broker that keeps nothing, for this machine: Mosquitto where it is "
+        "installed, else amqtt. For a home, run Mosquitto as a service.",
     )
     parser.add_argument(
         "--host", default=default_address().host, help="address to listen on (%(default)s)"
@@ -42,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="end once standard input is closed; say on standard output why it cannot start",
     )
+    parser.add_argument(
+        "--amqtt", action="store_true", help="take amqtt (MQTT 3.1.1) even where Mosquitto is"
+    )
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     # A client that vanishes or speaks MQTT 5 first is everyday life, not worth amqtt's errors.
@@ -51,9 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with contextlib.redirect_stderr(sys.stdout if options.with_parent else sys.stderr):
         return run_command(
             "har-broker",
-            lambda: asyncio.run(
-                _serve(options.host, options.port, with_parent=options.with_parent)
-            ),
+            lambda: asyncio.run(_serve(options)),
             is_service=True,
         )
 
@@ -76,22 +80,25 @@ def ensure_broker(url: str | None) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(run_broker(address.port))
-        except InputError:
+        except InputError as error:
             if not is_listening(address):
-                raise
+                raise InputError(f"no broker answers on {address}, and {error}") from error
             logger.info("another command has just started a broker, which is used")
         else:
             logger.warning(
-                "no broker answers on %s:%s, so an embedded one runs there until this command ends",
-                address.host,
-                address.port,
+                "no broker answers on %s, so one of our own runs there until this command ends",
+                address,
             )
         yield
 
 
 @contextlib.contextmanager
-def run_broker(port: int) -> Iterator[str]:
+def run_broker(port: int, *, only_amqtt: bool = False) -> Iterator[str]:
     """Run `har-broker` as a child on loopback (port 0: any); yields its URL once it listens.
+
+    Args:
+        port: Its port.
+        only_amqtt: Mosquitto is not taken where it is installed.
 
     Raises:
         InputError: It does not start; the line is its own.
@@ -103,13 +110,14 @@ def run_broker(port: int) -> Iterator[str]:
         "--port",
         str(port),
         "--with-parent",
+        *(["--amqtt"] if only_amqtt else []),
     ]
     with subprocess.Popen(  # noqa: S603 -- our own module, no shell
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         said = process.stdout.readline().strip() if process.stdout else ""
         if not said.startswith(_LISTENS):
-            raise InputError(said.removeprefix("har-broker: ") or "the embedded broker fails")
+            raise InputError(said.removeprefix("har-broker: ") or "the broker fails")
         try:
             yield said.removeprefix(_LISTENS).strip()
         finally:
@@ -128,27 +136,40 @@ def is_listening(address: Address) -> bool:
         return False
 
 
-async def _serve(host: str, port: int, *, with_parent: bool) -> None:
-    # Imported late: amqtt takes a while to load, and only the broker's own process needs it.
-    from har_stream.mqtt.broker_amqtt import EmbeddedBroker
-
+async def _serve(options: argparse.Namespace) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, ended.set)
-    if with_parent:
+    if options.with_parent:
         loop.add_reader(sys.stdin, ended.set)  # it becomes readable once it is closed
-    broker = EmbeddedBroker()
+    async with contextlib.AsyncExitStack() as stack:
+        serving = _choose_broker(options, ended)
+        try:
+            port = await stack.enter_async_context(serving)
+        except (OSError, OverflowError) as error:
+            raise InputError(
+                f"{options.host}:{options.port}: cannot listen: {error}; "
+                "give another --port, or use the broker there"
+            ) from error
+        print(f"{_LISTENS} mqtt://{options.host}:{port}", flush=True)
+        await ended.wait()
+
+
+def _choose_broker(
+    options: argparse.Namespace, ended: asyncio.Event
+) -> contextlib.AbstractAsyncContextManager[int]:
+    mosquitto = None if options.amqtt else find_mosquitto()
+    if mosquitto is not None:
+        return serve_mosquitto(mosquitto, options.host, options.port, ended=ended)
+    # Imported late: amqtt takes a while to load, and is there only with the extra `demo`.
     try:
-        server = await broker.start(host, port)
-    except (OSError, OverflowError) as error:
+        from har_stream.mqtt.broker_amqtt import serve_amqtt
+    except ModuleNotFoundError as error:
         raise InputError(
-            f"{host}:{port}: cannot listen: {error}; give another --port, or use the broker there"
+            "no broker is installed: apt-get install mosquitto, or pip install 'har-stream[demo]'"
         ) from error
-    print(f"{_LISTENS} mqtt://{host}:{server.sockets[0].getsockname()[1]}", flush=True)
-    await ended.wait()
-    server.close()
-    await broker.close()
+    return serve_amqtt(options.host, options.port)
 
 
 if __name__ == "__main__":

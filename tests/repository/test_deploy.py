@@ -12,10 +12,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 from support.broker.real_broker import Mosquitto
 from support.processes.stream_process import COMMAND, eager_copy, write_video
 from support.repository import ROOT
@@ -27,7 +29,7 @@ from har_stream.mqtt.connection import Connection
 
 DEPLOY = ROOT / "docs" / "deploy"
 UNITS = ("har-stream.service", "har-forecast.service")
-IMAGES = ("Containerfile", "Containerfile.edge")
+LOCKS = {"Containerfile": "locks/run-headless.txt", "Containerfile.edge": "locks/edge.txt"}
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 EXPOSURE = 25
 """Of 100, as systemd-analyze counts; 100 is a unit without any restriction."""
@@ -76,25 +78,42 @@ def test_the_unit_starts_the_command_as_it_is(name: str) -> None:
         assert make_parser().parse_args(flags).config
 
 
-@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("name", LOCKS)
 def test_the_image_is_linted_and_built_from_what_is_in_the_repository(name: str) -> None:
     linted = _run(_tool("hadolint"), DEPLOY / name)
     assert linted.returncode == 0, linted.stdout
     assert not linted.stdout
     text = (DEPLOY / name).read_text()
-    assert "--require-hashes -r locks/run-headless.txt" in text
+    assert f"--require-hashes -r {LOCKS[name]}" in text
     for line in text.splitlines():
         if line.startswith("COPY ") and "--from" not in line:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), line
 
 
+def _locked(name: str) -> set[str]:
+    """The packages of a lock file."""
+    text = (ROOT / "locks" / f"{name}.txt").read_text()
+    return set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+
+
+def test_the_edge_lock_has_fourteen_packages_fewer_without_the_embedded_broker() -> None:
+    run, edge = _locked("run-headless"), _locked("edge")
+    forecaster = "hmmlearn jinja2 joblib markupsafe scikit-learn scipy sqlalchemy threadpoolctl"
+    assert edge < run
+    assert "amqtt" in _locked("run") - edge, "a bare machine's make demo needs it"
+    assert len(run - edge - {*forecaster.split(), "cloudpickle", "narwhals"}) == 14
+
+
 def test_what_the_edge_image_leaves_out_is_not_missed(tmp_path: Path) -> None:
-    """A recognition without the packages that its second stage does not take over."""
-    text = (DEPLOY / "Containerfile.edge").read_text()
-    (left_out,) = re.findall(r"pip uninstall --yes (.*)", text)
-    modules = {"scikit-learn": "sklearn"}
-    names = [modules.get(package, package) for package in left_out.split()]
+    """A recognition without the packages that its lock does not name."""
+    left_out = _locked("run-headless") - _locked("edge")
+    names = [
+        module
+        for module, packages in packages_distributions().items()
+        if left_out.issuperset(map(canonicalize_name, packages))
+    ]
+    assert {"amqtt", "sklearn", "sqlalchemy"} <= set(names)
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({names}))\n"
         "from har_stream.commands.stream import main\n"

@@ -20,6 +20,7 @@ from rich.table import Table
 from har_stream.bundles.bundle import DEFAULT, find_bundle, load_bundle
 from har_stream.core.atomic_file import check_folder, writing
 from har_stream.core.command import run_command
+from har_stream.mqtt.embedded_broker import run_broker
 
 # TensorFlow speaks before it is asked, and is loaded only where it is measured.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -148,7 +149,7 @@ def _measure_streams(folder: Path, effort: Effort, follow: Follow) -> Figures:
         cameras[str(n)] = stream_cost.measure_cameras(film, loaded, n_cameras=n, fps=CAMERA_FPS)
         done()
     done = follow("start and messages", 2)
-    with service_cost.local_broker() as url:
+    with run_broker(0) as url:
         start = service_cost.measure_start(film, loaded, url=url)
         done()
         messages = service_cost.measure_messages(film, loaded, url=url)

@@ -1,18 +1,13 @@
 """What the service costs: a start of `har-stream`, its memory, and a message's way."""
 
 import contextlib
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,10 +18,7 @@ from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import Recognition
 from har_stream.core.errors import InputError
-from har_stream.core.url import LOOPBACK
-from har_stream.mqtt.broker_address import Address
 from har_stream.mqtt.connection import Connection
-from har_stream.mqtt.embedded_broker import is_listening, run_broker
 from har_stream.pipeline import Pipeline
 from har_stream.recognition.recogniser import Recogniser
 
@@ -98,30 +90,6 @@ def measure_messages(film: Path, bundle: Bundle, *, url: str) -> dict[str, float
                     speaker.publish(topic, news.at.isoformat())
         speaker.close()  # waits until all of it has arrived
     return {"mqtt_p95_ms": float(np.quantile(arrived_ms, 0.95))}
-
-
-@contextlib.contextmanager
-def local_broker() -> Iterator[str]:
-    """Run Mosquitto on loopback where it is installed, otherwise our own broker; yields its URL."""
-    mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if mosquitto is None:
-        with run_broker(0) as url:
-            yield url
-        return
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port = probe.getsockname()[1]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([mosquitto, "-p", str(port)], **quiet) as process:  # noqa: S603
-        try:
-            give_up = time.monotonic() + LISTEN_S
-            while not is_listening(Address(LOOPBACK, port, tls=False)):
-                if time.monotonic() > give_up or process.poll() is not None:
-                    raise InputError(f"{mosquitto} does not start on port {port}")
-                time.sleep(0.02)
-            yield f"mqtt://{LOOPBACK}:{port}"
-        finally:
-            process.terminate()
 
 
 def _connection(url: str, name: str) -> Connection:
