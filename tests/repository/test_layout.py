@@ -121,7 +121,7 @@ def test_a_package_is_its_own_map() -> None:
 
 def test_locks_name_packages_versions_and_hashes_only() -> None:
     locks = sorted((ROOT / "locks").glob("*.txt"))
-    assert len(locks) == 4
+    assert len(locks) == 5
     for lock in locks:
         assert not re.search(r"https?://|index-url|find-links", lock.read_text()), lock
         assert "--hash=sha256:" in lock.read_text()
