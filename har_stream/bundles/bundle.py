@@ -14,8 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from har_stream.bundles import weights
+from har_stream.config.problems import problems
 from har_stream.config.state_dir import bundles_dir
-from har_stream.config.yaml_file import problems
 from har_stream.core.activity import MAX_LABELS, MAX_NAME_LENGTH
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec

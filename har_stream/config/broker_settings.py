@@ -1,9 +1,9 @@
 """Settings of the broker: where it is, how to trust it, as whom to sign in."""
 
 import os
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from har_stream.config.secret_file import read_secret
 from har_stream.config.section import Section, UserPath
@@ -18,6 +18,11 @@ class TlsSettings(Section):
     key_file: UserPath | None = Field(None, description="its key")
 
 
+def _as_text(version: object) -> object:
+    """YAML reads `protocol: 5` as a number."""
+    return str(version) if type(version) is int else version
+
+
 class BrokerSettings(Section):
     """The MQTT broker. A password comes from a file or from HAR_MQTT_PASSWORD, never from YAML."""
 
@@ -28,7 +33,7 @@ class BrokerSettings(Section):
     username: str | None = None
     password_file: UserPath | None = Field(None, description="readable by its owner alone")
     tls: TlsSettings | None = None
-    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    protocol: Annotated[Literal["auto", "5", "3.1.1"], BeforeValidator(_as_text)] = "auto"
 
 
 def read_password(broker: BrokerSettings) -> str | None:

@@ -2,16 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from har_stream.config.ids import Id
+from har_stream.config.ids import Id, Topic
 from har_stream.config.section import Fraction, Section, UserPath, refuse_twins
-
-
-def _checked_topic(topic: str) -> str:
-    if not topic or any(character in topic for character in "+#\0"):
-        raise ValueError(f"{topic!r} is no topic to publish to: no wildcard, please")
-    return topic
 
 
 def _as_switch_text(payload: object) -> object:
@@ -31,7 +25,7 @@ class RuleSettings(Section):
     probability: Fraction = Field(description="on at or above this")
     release: Fraction | None = Field(None, description="off below this; none: 0.1 under it")
     cool_down_s: float = Field(600.0, ge=0, description="at least this long between two actions")
-    topic: Annotated[str, AfterValidator(_checked_topic)]
+    topic: Topic
     payload_on: SwitchText = "ON"
     payload_off: SwitchText | None = Field("OFF", description="none: say nothing")
     retain: bool = False

@@ -1,4 +1,4 @@
-"""Names that nodes, cameras and homes may bear on the wire."""
+"""Names on the wire: what nodes, cameras and homes may be called, and topics."""
 
 import re
 from typing import Annotated
@@ -31,4 +31,27 @@ def _checked_id(name: str) -> str:
     return name
 
 
+def _checked_topic(topic: str) -> str:
+    if not topic or any(character in "+#" for character in topic) or not topic.isprintable():
+        raise ValueError(f"{topic!r} is no topic to publish to: no wildcard + or #, please")
+    if topic.startswith("$"):
+        raise ValueError(f"{topic!r} is no topic to publish to: those with $ are the broker's own")
+    return topic
+
+
+def _checked_prefix(prefix: str) -> str:
+    prefix = _checked_topic(prefix.removesuffix("/"))
+    if not all(level.strip() for level in prefix.split("/")) or len(prefix) > MAX_LENGTH:
+        raise ValueError(
+            f"{prefix!r:.60} is no beginning of topics: words parted by single slashes expected, "
+            f"{MAX_LENGTH} characters at most"
+        )
+    return prefix
+
+
 Id = Annotated[str, AfterValidator(_checked_id)]
+
+Topic = Annotated[str, AfterValidator(_checked_topic)]
+"""A topic that we publish to."""
+TopicPrefix = Annotated[str, AfterValidator(_checked_prefix)]
+"""What a family of topics begins with; a slash at its end is meant anyway."""

@@ -15,7 +15,7 @@ UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 class Section(BaseModel):
     """A part of the settings: it cannot be changed, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
 def refuse_twins(what: str, names: Sequence[str]) -> None:

@@ -3,17 +3,18 @@
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.forecast_settings import ForecastSettings
-from har_stream.config.ids import Id, as_id
+from har_stream.config.ids import Id, TopicPrefix, as_id
+from har_stream.config.problems import problems
 from har_stream.config.section import Section, UserPath, refuse_twins
 from har_stream.config.state_dir import default_state_dir
-from har_stream.config.yaml_file import problems, read_yaml
+from har_stream.config.yaml_file import read_yaml
 from har_stream.core.errors import InputError
 from har_stream.core.url import LOOPBACK
 
@@ -22,8 +23,37 @@ class DiscoverySettings(Section):
     """Home Assistant's MQTT discovery."""
 
     enabled: bool = True
-    prefix: str = "homeassistant"
+    prefix: TopicPrefix = "homeassistant"
     style: Literal["single", "device"] = "single"
+
+
+def _as_discovery(given: object) -> object:
+    """Read a bare ``false`` or ``true`` as `enabled`."""
+    return {"enabled": given} if isinstance(given, bool) else given
+
+
+def _as_broker(given: object) -> object:
+    """Read a bare text as the URL."""
+    return {"url": given} if isinstance(given, str) else given
+
+
+def _as_cameras(given: object) -> object:
+    """Read one camera, or cameras by their names, as a list; a bare source as a camera."""
+    given = _as_camera(given)
+    if isinstance(given, Mapping) and given.keys() & CameraSettings.model_fields.keys():
+        return [given]
+    if isinstance(given, Mapping):
+        named = {str(name): _as_camera(camera) for name, camera in given.items()}
+        return [
+            {"name": name, **camera} if isinstance(camera, Mapping) else camera
+            for name, camera in named.items()
+        ]
+    return [_as_camera(each) for each in given] if isinstance(given, list | tuple) else given
+
+
+def _as_camera(given: object) -> object:
+    is_source = isinstance(given, str | int) and not isinstance(given, bool)
+    return {"source": given} if is_source else given
 
 
 class Settings(Section):
@@ -31,15 +61,15 @@ class Settings(Section):
 
     node: Id = Field(default_factory=lambda: as_id(socket.gethostname()))
     home: Id = "home1"
-    base_topic: str = "har"
-    broker: BrokerSettings = BrokerSettings()
-    discovery: DiscoverySettings = DiscoverySettings()
+    base_topic: TopicPrefix = "har"
+    broker: Annotated[BrokerSettings, BeforeValidator(_as_broker)] = BrokerSettings()
+    discovery: Annotated[DiscoverySettings, BeforeValidator(_as_discovery)] = DiscoverySettings()
     signing_key_file: UserPath | None = Field(
         None, description="signs what this node says; readable by its owner alone"
     )
     bundle: str | None = None
     engine: Literal["auto", "litert", "keras"] = "auto"
-    cameras: tuple[CameraSettings, ...] = ()
+    cameras: Annotated[tuple[CameraSettings, ...], BeforeValidator(_as_cameras)] = ()
     state_dir: UserPath = Field(default_factory=default_state_dir)
     forecast: ForecastSettings = ForecastSettings()
     metrics_port: int | None = Field(

@@ -1,6 +1,5 @@
 """Reads a strict pydantic model from YAML; whatever is wrong is named by file, line and key."""
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +7,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from har_stream.config.problems import MAX_SAID, Location, problems
 from har_stream.core.errors import InputError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -16,11 +16,8 @@ MAX_DEPTH = 32
 MAX_NODES = 5_000
 MAX_CHARACTERS = 4_000
 """Far more than any settings need; PyYAML reads so much in about half a second."""
-MAX_SAID, MAX_SHOWN = 20, 500
-"""Problems that are said of one file; characters that are shown of a key or a reason."""
 _BAD_VALUE = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
 """What PyYAML raises for a date, number or tag that is none: `2026-13-01`, `!!int x`."""
-Location = tuple[str | int, ...]
 
 
 def read_yaml(path: Path, model: type[Model]) -> Model:
@@ -119,38 +116,6 @@ def _check_size(root: yaml.Node | None) -> None:
             waiting += [(part, depth + 1) for part in node.value]
 
 
-def problems(error: ValidationError, model: type[BaseModel] | None = None) -> list[str]:
-    """Say each problem of a validation in one phrase, the first 20: the key, and what is wrong.
-
-    Args:
-        error: What pydantic found.
-        model: Whose keys are suggested in place of an unknown one.
-    """
-    return [_explain(dict(problem), model) for problem in error.errors()[:MAX_SAID]]
-
-
-def section_in(annotation: Any) -> Any:
-    """Return the model inside `Model`, `Model | None` or `tuple[Model, ...]`; else `None`."""
-    inner = [annotation, *getattr(annotation, "__args__", ())]
-    return next((kind for kind in inner if hasattr(kind, "model_fields")), None)
-
-
-def _explain(problem: dict[str, Any], model: type[BaseModel] | None) -> str:
-    location: Location = problem["loc"]
-    key = " ".join(".".join(str(part) for part in location).split())[:MAX_SHOWN]
-    if problem["type"] == "extra_forbidden":
-        valid = _keys_at(model, location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), valid, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"valid are {', '.join(valid)}"
-        return f"unknown key {key!r}; {hint}"
-    if problem["type"] == "missing":
-        return f"{key} is missing"
-    if problem["input"] is None:
-        return f"{key} has no value; give one or leave the key out"
-    reason = problem["msg"].removeprefix("Value error, ")[:MAX_SHOWN]
-    return f"{key}: {reason}" if key else reason
-
-
 def _repeated(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
     """Keys that a mapping holds twice; YAML would silently keep the last."""
     if isinstance(node, yaml.MappingNode):
@@ -170,7 +135,11 @@ def _line_of(node: yaml.Node | None, location: Location) -> int:
     """Line of the deepest part of the location that the file holds."""
     line = 1
     for part in location:
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.MappingNode) and isinstance(part, int):
+            # A mapping that stands for a list: its key names the part, or it is the only one.
+            if part < len(node.value) and isinstance(node.value[part][1], yaml.MappingNode):
+                line, node = node.value[part][0].start_mark.line + 1, node.value[part][1]
+        elif isinstance(node, yaml.MappingNode):
             pairs = [(k, v) for k, v in node.value if k.value == str(part)]
             if not pairs:
                 return line
@@ -181,10 +150,3 @@ def _line_of(node: yaml.Node | None, location: Location) -> int:
             node = node.value[part]
             line = node.start_mark.line + 1
     return line
-
-
-def _keys_at(model: Any, location: Location) -> list[str]:
-    for part in location:
-        if isinstance(part, str) and hasattr(model, "model_fields"):
-            model = section_in(model.model_fields[part].annotation)
-    return list(getattr(model, "model_fields", {}))

@@ -28,8 +28,8 @@ def _write(folder: Path, text: str) -> Path:
         ("sample_hz: 5.0", "sample_hz: .nan", "7: clip: sample_hz: nan frames a second; give a"),
         ("sample_hz: 5.0", "sample_hz: .inf", "7: clip: sample_hz: inf frames a second; give a"),
         ("fit:", "reset_frames: 2\nfit:", "8: reset_frames: 2 frames end no window; give 3 or"),
-        ("validation: 0", "validation: 0.7", "6: split.validation: Input should be less than or"),
-        ("fit:", "width: 0.001\nfit:", "8: width: Input should be greater than or equal to 0.01"),
+        ("validation: 0", "validation: 0.7", "6: split.validation: 0.5 or less expected, not 0.7"),
+        ("fit:", "width: 0.001\nfit:", "8: width: 0.01 or more expected, not 0.001"),
     ],
 )
 def test_a_number_that_cannot_be_is_named_by_file_and_line(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.camera_settings import CameraSettings
-from har_stream.config.yaml_file import problems
+from har_stream.config.problems import problems
 from har_stream.core.activity import CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame

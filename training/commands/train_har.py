@@ -17,8 +17,8 @@ from rich.logging import RichHandler
 from rich.prompt import FloatPrompt, Prompt
 from rich.table import Table
 
+from har_stream.config.problems import problems
 from har_stream.config.state_dir import bundles_dir, clip_cache, default_state_dir
-from har_stream.config.yaml_file import problems
 from har_stream.core.atomic_file import check_folder, writing
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError

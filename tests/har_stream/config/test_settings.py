@@ -13,8 +13,8 @@ from support.repository import ROOT
 
 from har_stream.config.broker_settings import BrokerSettings, read_password
 from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.problems import section_in
 from har_stream.config.settings import Settings, load_settings, override_settings
-from har_stream.config.yaml_file import section_in
 from har_stream.core.errors import InputError
 
 EXAMPLE = ROOT / "configs" / "har-stream.yaml"
@@ -39,12 +39,24 @@ def config(tmp_path: Path) -> Path:
         ("node: a\ncameras:\n- room: kitchen\n", 3, "cameras.0.source is missing"),
         ("cameras:\n- source: rstp://cam/live\n", 2, "no camera speaks rstp://; known are rtsp,"),
         ("cameras:\n", 1, "cameras has no value; give one or leave the key out"),
-        ("engine: tensorflow\n", 1, "engine: Input should be 'auto', 'litert' or 'keras'"),
+        (
+            "engine: tensorflow\n",
+            1,
+            "engine: 'auto', 'litert' or 'keras' expected, not 'tensorflow'",
+        ),
         ("node: Kitchen Pi\n", 1, "'Kitchen Pi' is no valid id (a-z, 0-9, _ and -"),
         ("home: bridge\n", 1, "'bridge' is no valid id"),
         (f"node: {'a' * 201}\n", 1, "200 at most"),
-        (f"cameras:\n- source: a\n  room: {'a' * 257}\n", 3, "at most 256 characters"),
-        ("cameras:\n- source: a\n  region: [0, 0, 2, 1]\n", 3, "less than or equal to 1"),
+        (
+            f"cameras:\n- source: a\n  room: {'a' * 257}\n",
+            3,
+            "256 characters at most expected, not 257 characters",
+        ),
+        (
+            "cameras:\n- source: a\n  region: [0, 0, 2, 1]\n",
+            3,
+            "region.2: 1 or less expected, not 2",
+        ),
         ("cameras:\n- source: a\n  region: [0.5, 0, 0.2, 1]\n", 3, "left < right"),
         ("cameras:\n- source: a\n  region: [0, 0, 1]\n", 3, "cameras.0.region.3 is missing"),
         (
@@ -54,7 +66,23 @@ def config(tmp_path: Path) -> Path:
         ),
         (f"{DRAWN}    bed: [[[0.1, 0.2], [0.5, 0.6]]]\n", 4, "3 to 100 corners expected"),
         (f"{DRAWN}    bed: [[[0, 0], [1, 1], [0.5, 0.5]]]\n", 4, "corners enclose nothing"),
-        (f"{DRAWN}    bed: [[[0, 0], [1, 1], [0, 320]]]\n", 4, "less than or equal to 1"),
+        (f"{DRAWN}    bed: [[[0, 0], [1, 1], [0, 320]]]\n", 4, "1 or less expected, not 320"),
+        ("base_topic: har/#\n", 1, "base_topic: 'har/#' is no topic to publish to: no wildcard"),
+        ("base_topic: ''\n", 1, "base_topic: '' is no topic"),
+        ("base_topic: /\n", 1, "base_topic: '' is no topic"),
+        ("base_topic: har//x\n", 1, "words parted by single slashes expected"),
+        ("base_topic: $SYS\n", 1, "those with $ are the broker's own"),
+        ("discovery: {prefix: homeassistant/+}\n", 1, "discovery.prefix: 'homeassistant/+' is no"),
+        ("discovery: {prefix: /ha}\n", 1, "words parted by single slashes expected"),
+        ("discovery: homeassistant\n", 1, "discovery: keys and values expected, not 'homeassis"),
+        ("discovery:\n  enabled: sometimes\n", 2, "true or false expected, not 'sometimes'"),
+        ("broker: [a]\n", 1, "broker: keys and values expected, not a list of 1"),
+        ("cameras: true\n", 1, "cameras: a list expected, not true"),
+        ("cameras:\n  hall: {source: 1}\n  bath: {source: 2, rom: x}\n", 3, "cameras.1.rom"),
+        ("cameras:\n  source: 1\n  romm: x\n", 3, "did you mean 'room'?"),
+        ("cameras: {a: {source: 1}, b: {source: 2, name: a}}\n", 1, "two cameras are called a"),
+        ("metrics_port: many\n", 1, "metrics_port: a whole number expected, not 'many'"),
+        ("node: [a]\n", 1, "node: text expected, not a list of 1"),
         ("node: a\nhome: b\nnode: c\n", 3, "key 'node' is given twice"),
         ("cameras:\n- source: x.mp4\n- source: y/x.mp4\n", 1, "two cameras are called x"),
         ("- a\n", 1, "keys and values expected"),
@@ -75,6 +103,29 @@ def test_a_wrong_line_is_named(config: Path, text: str, line: int, says: str) ->
     assert message.startswith(f"{config}:{line}: ")
     assert says in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("base_topic: a/b/\n", {"base_topic": "a/b"}),
+        ("discovery: {prefix: ha/}\n", {"discovery": {"prefix": "ha"}}),
+        ("discovery: false\n", {"discovery": {"enabled": False}}),
+        ("broker: mqtt://hub\n", {"broker": {"url": "mqtt://hub"}}),
+        ("broker: {protocol: 5}\n", {"broker": {"protocol": "5"}}),
+        ("node: 12\n", {"node": "12"}),
+        ("cameras: 0\n", {"cameras": [{"source": "0"}]}),
+        ("cameras: [0, b.mp4]\n", {"cameras": [{"source": "0"}, {"source": "b.mp4"}]}),
+        ("cameras: {source: 0, room: 2}\n", {"cameras": [{"source": "0", "room": "2"}]}),
+        (
+            "cameras: {hall: 0, bath: {source: b.mp4, name: spa}}\n",
+            {"cameras": [{"source": "0", "name": "hall"}, {"source": "b.mp4", "name": "spa"}]},
+        ),
+    ],
+)
+def test_what_is_plainly_meant_is_taken(config: Path, text: str, meant: dict[str, Any]) -> None:
+    config.write_text(text)
+    assert load_settings(config) == Settings.model_validate(meant)
 
 
 def test_every_problem_has_its_own_line(config: Path) -> None:
