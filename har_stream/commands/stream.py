@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -31,7 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-stream`; returns the exit status."""
     options = make_parser().parse_args(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return run_command("har-stream", lambda: _run(options), is_service=True)
+    return run_command(
+        "har-stream",
+        lambda: _run(options),
+        is_service=options.archive is None,
+        extras={"pyarrow": "archive"},
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -49,6 +55,8 @@ def _run(options: argparse.Namespace) -> int:
         return _examine(settings)
     elif options.forget:
         _forget(settings)
+    elif options.archive:
+        return _recognise_archive(options, settings)
     else:
         _stream(options, settings)
     return 0
@@ -129,6 +137,36 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
                 preview.update(news)
                 if preview.closed:
                     pipeline.stop()
+
+
+def _recognise_archive(options: argparse.Namespace, settings: "Settings") -> int:
+    from har_stream.commands.archive.archive import ArchiveOptions, recognise_archive
+    from har_stream.commands.archive.clip_list import list_clips
+    from har_stream.commands.archive.event_table import check_out
+
+    if options.out is None:
+        raise InputError("--archive: give --out EVENTS.parquet or EVENTS.jsonl as well")
+    for flag in ("camera", "realtime", "record_events", "show", "record", "metrics_port"):
+        if getattr(options, flag):
+            raise InputError(f"--archive and --{flag.replace('_', '-')}: give one of them")
+    check_out(options.out)
+    found = list_clips(options.archive)
+    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    n_workers = options.workers or n_cores or 1
+    return recognise_archive(
+        found,
+        options.out,
+        ArchiveOptions(
+            bundle=_load_bundle(settings),
+            engine=settings.engine,
+            cameras={camera.id: camera for camera in settings.cameras},
+            room=options.room,
+            clip_names=options.clip_names,
+            start_at=options.start_at,
+            n_workers=n_workers,
+            n_threads=max(1, n_workers // max(len(found.clips), 1)),
+        ),
+    )
 
 
 def _now() -> datetime:

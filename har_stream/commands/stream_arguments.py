@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from har_stream.core.command import names, positive
+from har_stream.core.command import count, names, positive
 from har_stream.core.url import LOOPBACK, MQTT_PORT
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ examples:
   har-stream --check-config har-stream.yaml            is that file right?
   har-stream --check --config har-stream.yaml          do camera, model and broker work?
   mosquitto_sub -t 'har/#' -v                          listen to what it says
+  har-stream --archive /footage --out events.parquet   recordings, at full speed by all cores
 
 A file, a folder or sim:SEED ends by itself with status 0; a live camera or a broker that is not
 there is tried again for ever. Wrong input ends with one line and status 2. The password of the
@@ -63,6 +64,22 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="ISO",
         type=_instant,
         help="when a file's first frame was captured, 2026-11-22T18:00 (default: now)",
+    )
+    archive = parser.add_argument_group("an archive of recordings, without a broker")
+    archive.add_argument(
+        "--archive", metavar="FOLDER|LIST", type=Path, help="recognise all recordings there"
+    )
+    archive.add_argument(
+        "--out", metavar="EVENTS", type=Path, help="the file of events, .parquet or .jsonl"
+    )
+    archive.add_argument(
+        "--clip-names",
+        metavar="PATTERN",
+        help="what a recording's path says, as %%Y-%%m-%%d/%%H/{camera}/%%M.%%S (default: a date "
+        "and a time anywhere in its name)",
+    )
+    archive.add_argument(
+        "--workers", metavar="N", type=count, help="processes that recognise (one a core)"
     )
     wire = parser.add_argument_group("where to say it")
     wire.add_argument(

@@ -6,6 +6,7 @@ zone and milliseconds. `docs/schema` holds the JSON schema and an example of eac
 
 import json
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -83,9 +84,25 @@ class Message(BaseModel):
         try:
             return cls.model_validate_json(payload)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])[:MAX_NAME_LENGTH] or "payload"
-            raise MessageError(f"{cls.__name__}: {where}: {first['msg']}") from error
+            raise _explained(cls, error) from error
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Make a message of fields that came from elsewhere.
+
+        Raises:
+            MessageError: A field is missing or wrong; the text names the field.
+        """
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise _explained(cls, error) from error
+
+
+def _explained(kind: type[Message], error: ValidationError) -> MessageError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])[:MAX_NAME_LENGTH] or "payload"
+    return MessageError(f"{kind.__name__}: {where}: {first['msg']}")
 
 
 class ActivityState(Message):

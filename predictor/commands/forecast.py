@@ -30,6 +30,7 @@ EXTRAS = {
     "hmmlearn": "forecast",
     "jinja2": "forecast",
     "matplotlib": "train",
+    "pyarrow": "archive",
     "scipy": "forecast",
     "sklearn": "forecast",
     "sqlalchemy": "forecast",
@@ -44,6 +45,7 @@ examples:
   har-forecast --journal postgresql+psycopg://har@db/har
   har-forecast --config har-forecast.yaml --dry-run    say what the rules would do
   har-forecast --import log.csv                        learn from a log: start,end,activity[,room]
+  har-forecast --import events.parquet                 ... or from har-stream --archive
   har-forecast --export journal.csv                    every event, also as .jsonl
   har-forecast --backup /media/usb/journal.db          a checked copy of the journal
   har-forecast --forget-before 2025-01-01 --dry-run    how many events that would delete

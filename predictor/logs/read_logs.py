@@ -16,6 +16,7 @@ from predictor.journal.database import require_journal
 from predictor.journal.journal import Journal
 from predictor.logs.csv_log import Log, parse_log, read_text
 from predictor.logs.event_file import holds_events, parse_events
+from predictor.logs.parquet_file import is_parquet, read_parquet
 from predictor.sessions import Session
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,9 @@ def read_events(path: Path) -> Iterator[ActivityEvent]:
     Raises:
         InputError: The file cannot be read, or a line of it makes no sense; it is named.
     """
+    if is_parquet(path):
+        yield from read_parquet(path)
+        return
     text = read_text(path)
     if holds_events(path, text):
         yield from parse_events(text, path)
@@ -68,6 +72,8 @@ def _read_log(source: str) -> Log:
     if "://" in source:
         return Log(redact(source), _sessions_of_journal(source), ())
     path = Path(source)
+    if is_parquet(path):
+        return Log(source, _sessions_of_events(read_parquet(path)), ())
     text = read_text(path)
     if holds_events(path, text):
         return Log(source, _sessions_of_events(parse_events(text, path)), ())

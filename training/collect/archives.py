@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import rarfile
 
+from har_stream.cameras.suffixes import VIDEO_SUFFIXES
 from har_stream.core.errors import InputError
-from training.data.folders import VIDEO_SUFFIXES
 
 LISTS = "splits"
 """Folder of the official lists, beside the class folders."""

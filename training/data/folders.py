@@ -3,12 +3,13 @@
 import hashlib
 import logging
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from har_stream.cameras.suffixes import VIDEO_SUFFIXES
 from har_stream.core.errors import InputError
 from training.config import DataConfig
 from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset, VideoClip, canonical_group
@@ -19,7 +20,6 @@ UCF_PATTERN = r"_g([A-Za-z0-9-]+)_c\d+"
 """UCF: `v_TaiChi_g08_c03.avi` is the third cut of the eighth video. Ours are named likewise."""
 HMDB_PATTERN = r"^(.+)_[a-z]_[a-z]{2}_np\d_[a-z]{2}_[a-z]{3}_\d+\."
 """HMDB51: before body part, camera motion, people, viewpoint, quality and number of the cut."""
-VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg"})
 _PATTERNS = {"hmdb51": HMDB_PATTERN}
 
 
@@ -133,12 +133,32 @@ def _videos(folder: Path) -> Iterator[Path]:
     return (path for path in files if not path.name.startswith("."))
 
 
+def _name_others(root: Path, classes: Sequence[str]) -> None:
+    """Say which files beside the clips are not read, as they are no videos by their names."""
+    others = Counter(
+        path.suffix.lower() or "without a suffix"
+        for label in classes
+        for path in (root / label).iterdir()
+        if path.is_file()
+        and not path.name.startswith(".")
+        and path.suffix.lower() not in VIDEO_SUFFIXES
+    )
+    if others:
+        logger.warning(
+            "%s: %d files are no videos by their names, and are left out: %s",
+            root,
+            others.total(),
+            ", ".join(f"{n} x {suffix}" for suffix, n in others.most_common(5)),
+        )
+
+
 def _list(root: Path, classes: Sequence[str], config: DataConfig) -> list[Clip]:
     """List the clips of classes, groups that share footage joined, and excluded ones left out.
 
     A file that lies in several classes is left out of all: it would be learned as one and tested as
     another.
     """
+    _name_others(root, classes)
     pattern = re.compile(config.group_pattern or _PATTERNS.get(config.kind, UCF_PATTERN))
     spans = config.groups_span_classes
     clips: list[Clip] = [

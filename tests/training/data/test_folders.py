@@ -34,6 +34,18 @@ def test_clips_carry_class_and_group(tmp_path: Path) -> None:
     assert [clip.source for clip in dataset.clips] == ["Walk/1", "Walk/10", "Run/a", "Run/b"]
 
 
+def test_whatever_cameras_and_telephones_write_is_a_clip(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ["a.wmv", "b.MTS", "c.3gp", "d.TS", "e.mpg", "f.Mp4"]
+    _touch(tmp_path, *(f"Walk/{name}" for name in names), "Walk/g.jpg", "Walk/h", "Walk/.i.mp4")
+    clips = read_dataset(DataConfig(path=tmp_path)).clips
+    assert [clip.path.name for clip in clips] == names
+    assert "2 files are no videos by their names, and are left out: 1 x .jpg, 1 x without" in (
+        caplog.text
+    )
+
+
 def test_every_folder_is_a_class_unless_it_is_none_of_them(tmp_path: Path) -> None:
     for label in ("A", "B", "Other"):
         _touch(tmp_path, f"{label}/{label}1.mp4", f"{label}/x{label}.mp4")

@@ -1,0 +1,1 @@
+"""`har-stream --archive`: recordings recognised at full speed by all cores, and gone on with."""
