@@ -5,7 +5,7 @@ OPENCV := $(if $(shell ldconfig -p 2>/dev/null | grep -m1 'libGL\.so\.1'),,-head
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_FLAGS := $(if $(CLIP),--camera '$(CLIP)') $(if $(CAMERA),--camera '$(CAMERA)') \
-              $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
+              $(if $(PORT),--port $(PORT)) $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: demo test test-long lint types check lock tree clean
 

@@ -22,6 +22,7 @@ from time import monotonic
 from rich.console import Console
 from rich.live import Live
 
+from har_stream.bundles.bundle import load_named_bundle
 from har_stream.commands.demo_view import LiveView
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.activity import IDLE
@@ -60,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--camera", metavar="SRC", help="webcam index, file, folder or URL")
     parser.add_argument("--bundle", metavar="NAME", help="recogniser; default: fits the source")
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="of the broker (default: the usual one, or any free)"
+    )
     parser.add_argument("--duration", type=float, metavar="S", help="end by itself after S seconds")
     parser.add_argument("--seed", type=int, default=7, help="which simulated home (%(default)s)")
     parser.add_argument(
@@ -113,25 +117,36 @@ def _run(options: argparse.Namespace) -> None:
 
 def _show(options: argparse.Namespace, state_dir: Path) -> None:
     watched = _choose_source(options, state_dir)
-    address = default_address()
-    port = 0 if is_listening(address) else address.port
+    known = load_named_bundle(watched.bundle, state_dir=state_dir).manifest
     with contextlib.ExitStack() as processes:
         start = functools.partial(_child, state_dir)
         remember = ("predictor.commands.forecast", "--state-dir", str(state_dir), "--home", "demo")
         reading = start(*remember, "--import", str(watched.history)) if watched.history else None
         with reading or contextlib.nullcontext() as reader:
-            url = processes.enter_context(run_broker(port))
+            url = start_broker(processes, options.port)
             process = processes.enter_context(
                 start("har_stream.commands.stream", *_stream_flags(watched, state_dir, url))
             )
             if reader:
                 reader.wait()
         processes.enter_context(start(*remember, "--broker", url))
+        listen = f"mosquitto_sub -p {url.rsplit(':')[-1]} -t 'har/#' -v"
         view = LiveView(
             title=f"har-stream watches {watched.source} with {watched.bundle}",
-            footer=f"broker {url}; listen in: mosquitto_sub -p {url.rsplit(':')[-1]} -t 'har/#' -v",
+            footer=f"broker {url}; listen in: {listen}\nCtrl-C ends it",
+            labels=known.labels,
+            urgent=known.deciding.urgent,
         )
         _watch(view, url, process, duration_s=options.duration)
+
+
+def start_broker(processes: contextlib.ExitStack, port: int | None) -> str:
+    """Start a broker on the port asked for, else on the usual one, else on any free one."""
+    address = default_address()
+    if port is None and not is_listening(address):
+        with contextlib.suppress(InputError):  # the port may be taken all the same
+            return processes.enter_context(run_broker(address.port))
+    return processes.enter_context(run_broker(port or 0))
 
 
 def _stream_flags(watched: WatchedSource, state_dir: Path, url: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The terminal view of the demo: what any MQTT subscriber can see, drawn with rich."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from har_stream.core.activity import UNKNOWN
+from har_stream.core.activity import IDLE, UNKNOWN
 from har_stream.mqtt.connection import OFFLINE
 from har_stream.mqtt.messages import (
     ActivityAttributes,
@@ -23,8 +23,13 @@ from har_stream.mqtt.messages import (
 )
 from har_stream.mqtt.topics import Topics
 
-N_EVENTS = 12
-N_RANKED = 6
+N_EVENTS = 100
+"""As many as a tall terminal has rows for."""
+N_NOW, N_NEXT = 3, 6
+"""Labels that are shown of a decision and of a forecast."""
+COLOURS = ("green", "cyan", "yellow", "magenta", "blue", "bright_green", "bright_cyan")
+"""Of activities, in the order of the bundle; red is for what is urgent."""
+URGENT, NOBODY = "bold red", "dim"
 
 
 @dataclass(slots=True)
@@ -33,11 +38,15 @@ class LiveView:
 
     Attributes:
         title: First line: where frames come from and who recognises.
-        footer: Last line: how to listen in.
+        footer: Last lines: how to listen in, and how to end it.
+        labels: What the recogniser knows, which gives each activity a colour.
+        urgent: Those that are red.
     """
 
     title: str
     footer: str
+    labels: Sequence[str] = ()
+    urgent: Collection[str] = ()
     state: ActivityState | None = None
     attributes: ActivityAttributes | None = None
     stats: NodeStats | None = None
@@ -93,33 +102,38 @@ class LiveView:
         """Draw the whole screen."""
         layout = Layout()
         layout.split_column(
-            Layout(Text(self.title, style="bold"), size=1),
+            Layout(Text(self.title, style="bold", no_wrap=True, overflow="ellipsis"), size=1),
             Layout(name="body"),
             Layout(self._health(), size=1),
             Layout(Text(self.footer, style="dim"), size=2),
         )
         layout["body"].split_row(Layout(name="now"), Layout(name="next"))
         layout["now"].split_column(
-            Layout(Panel(self._now(), title="now"), size=N_RANKED + 4),
+            Layout(Panel(self._now(), title=self._now_title()), size=N_NOW + 3),
             Layout(Panel(self._event_list(), title=f"events ({self.n_events})")),
         )
         layout["next"].update(Panel(self._forecast(), title="forecast"))
         return layout
 
+    def _now_title(self) -> str:
+        return f"now: {self.state.at:%a %H:%M:%S}" if self.state else "now"
+
     def _now(self) -> RenderableType:
         if self.state is None:
             return Text("waiting for the first decision ...", style="dim")
         head = Text.assemble(
-            (self.state.activity, "bold green"),
+            self._coloured(self.state.activity, "bold"),
             f"  {self.state.confidence:.0%}",
-            f"  since {self.state.since:%H:%M}, now {self.state.at:%a %H:%M:%S}",
+            f"  since {self.state.since:%H:%M}",
         )
-        return Group(head, _bars(self.attributes.top if self.attributes else ()))
+        top = self.attributes.top if self.attributes else ()
+        return Group(head, self._bars(top[:N_NOW]))
 
     def _event_list(self) -> RenderableType:
         table = Table.grid(padding=(0, 1))
         for event in self.events:
-            table.add_row(*_event_row(event))
+            at, what, sure = _event_row(event)
+            table.add_row(at.split()[-1], self._coloured_event(event, what), sure)
         return table
 
     def _forecast(self) -> RenderableType:
@@ -135,13 +149,13 @@ class LiveView:
         if not forecast.enough_data:
             learnt += ", not enough yet"
         within = Table("within", *forecast.within, box=None, pad_edge=False)
-        for label, _ in forecast.next[:N_RANKED]:
+        for label, _ in forecast.next[:N_NEXT]:
             shares = [f"{chances.get(label, 0):.0%}" for chances in forecast.within.values()]
-            within.add_row(label, *shares)
+            within.add_row(self._coloured(label), *shares)
         return Group(
             Text(f"next, about {start.p50_at:%a %H:%M}", style="bold"),
             Text(f"80 % between {early:%a %H:%M} and {late:%a %H:%M}"),
-            _bars(forecast.next),
+            self._bars(forecast.next[:N_NEXT]),
             Text(),
             within,
             Text(),
@@ -160,6 +174,27 @@ class LiveView:
             parts.append(f"latency {self.attributes.latency_ms:.1f} ms")
             parts.append(f"bundle {self.attributes.bundle}")
         return Text("   ".join(parts) or "starting ...", style="cyan")
+
+    def _coloured(self, activity: str, style: str = "") -> Text:
+        if activity in self.urgent:
+            return Text(activity, style=URGENT)
+        if activity in (IDLE, UNKNOWN):
+            return Text(activity, style=NOBODY)
+        if activity in self.labels:
+            style += f" {COLOURS[self.labels.index(activity) % len(COLOURS)]}"
+        return Text(activity, style=style)
+
+    def _coloured_event(self, event: ActivityEvent, what: str) -> Text:
+        """What an event says, in the colour of the activity that it is about."""
+        before = what.removesuffix(event.activity)
+        return Text.assemble((before, "dim"), self._coloured(event.activity))
+
+    def _bars(self, ranked: Sequence[tuple[str, float]]) -> Table:
+        table = Table.grid(padding=(0, 1))
+        for label, chance in ranked:
+            bar = ProgressBar(total=1, completed=chance, width=20)
+            table.add_row(self._coloured(label), bar, f"{chance:.0%}")
+        return table
 
 
 def _event_row(event: ActivityEvent) -> tuple[str, str, str]:
@@ -189,10 +224,3 @@ def _expects(forecast: Forecast | None) -> tuple[str, str] | None:
     if forecast is None or all(label == UNKNOWN for label, _ in forecast.next):
         return None
     return forecast.activity.label, forecast.next[0][0]
-
-
-def _bars(ranked: Sequence[tuple[str, float]]) -> Table:
-    table = Table.grid(padding=(0, 1))
-    for label, chance in ranked[:N_RANKED]:
-        table.add_row(label, ProgressBar(total=1, completed=chance, width=20), f"{chance:.0%}")
-    return table

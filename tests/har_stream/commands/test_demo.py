@@ -1,6 +1,8 @@
 """`har-demo` as a person meets it: it ends by itself, says why it cannot, leaves nothing behind."""
 
+import contextlib
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +11,15 @@ import pytest
 from support.broker.real_broker import free_port
 from support.processes.stream_process import write_video
 
+from har_stream.commands.demo import start_broker
+from har_stream.mqtt import broker_address
+from har_stream.mqtt.broker_address import read_address
+from har_stream.mqtt.embedded_broker import is_listening
+
 COMMAND = (sys.executable, "-m", "har_stream.commands.demo")
 
 
-def demo(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def demo(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
     command = [*COMMAND, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
@@ -51,6 +58,29 @@ def test_one_that_cannot_run_says_why_in_one_line(arguments: tuple[str, ...], sa
     assert run.returncode == 2
     (line,) = run.stderr.splitlines()
     assert says in line
+
+
+def test_the_port_asked_for_is_taken_and_said(tmp_path: Path) -> None:
+    port = free_port()
+    run = demo("--camera", write_video(tmp_path / "bar.mp4", 10), "--port", port)
+    assert run.returncode == 0, run.stderr
+    assert f"mosquitto_sub -p {port} " in run.stdout
+    assert "Ctrl-C ends it" in run.stdout
+    with socket.create_server(("127.0.0.1", port)):
+        refused = demo("--camera", tmp_path / "bar.mp4", "--port", port)
+    assert refused.returncode == 2
+    assert f"127.0.0.1:{port}: cannot listen" in refused.stderr
+
+
+def test_another_port_is_taken_where_the_usual_one_is_held_by_who_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as held, contextlib.ExitStack() as processes:
+        held.bind(("127.0.0.1", 0))  # and does not listen
+        monkeypatch.setattr(broker_address, "DEFAULT_PORT", held.getsockname()[1])
+        url = start_broker(processes, None)
+        assert is_listening(read_address(url))
+        assert read_address(url).port != held.getsockname()[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -25,7 +25,12 @@ TOPICS = Topics()
 
 @pytest.fixture
 def view() -> LiveView:
-    return LiveView(title="har-stream watches sim:7", footer="mosquitto_sub -t 'har/#'")
+    return LiveView(
+        title="har-stream watches sim:7",
+        footer="mosquitto_sub -t 'har/#'\nCtrl-C ends it",
+        labels=("cooking", "eating", "fallen", "sitting", "walking"),
+        urgent=("fallen",),
+    )
 
 
 def forecast(**fields: Any) -> Forecast:
@@ -51,19 +56,25 @@ def hear(view: LiveView, topic: str, message: Message | bytes) -> str | None:
     return view.add_message(TOPICS, f"har/{topic}", payload)
 
 
-def screen(view: LiveView) -> str:
+def screen(view: LiveView, *, height: int = 24, colours: bool = False) -> str:
+    """The view on an ordinary terminal."""
     drawn = StringIO()
-    console = Console(width=110, height=32, file=drawn)
-    console.print(view.render(), height=32)
+    console = Console(width=80, height=height, file=drawn, force_terminal=colours)
+    console.print(view.render(), height=height)
     return drawn.getvalue()
 
 
 def test_before_anything_was_heard_it_says_what_it_waits_for(view: LiveView) -> None:
     drawn = screen(view)
-    for words in (view.title, view.footer, "waiting for the first decision", "waiting for har-f"):
+    for words in (
+        view.title,
+        *view.footer.splitlines(),
+        "waiting for the first decision",
+        "waiting for har-f",
+    ):
         assert words in drawn
     assert "starting" in drawn
-    assert "110 x" not in drawn, "rich draws a placeholder where a part is empty"
+    assert "80 x" not in drawn, "rich draws a placeholder where a part is empty"
 
 
 def test_everything_that_was_heard_is_on_the_screen(view: LiveView) -> None:
@@ -85,11 +96,34 @@ def test_everything_that_was_heard_is_on_the_screen(view: LiveView) -> None:
     drawn = screen(view)
     for words in (
         *("cooking  91%", "since 08:00", "78 frames/s", "latency p95 14.0 ms", "bundle sim-home"),
-        *("events (1)", "Mon 08:05:00", "cooking > eating"),
+        *("now: Mon 08:00:00", "events (1)", "08:05:00", "cooking > eating"),
         *("next, about Mon 08:20", "between Mon 08:05 and Mon 10:00", "66%", "then  eating > si"),
         "dbn-3, learnt from 14 days",
     ):
         assert words in drawn, words
+
+
+def test_an_ordinary_terminal_shows_a_dozen_events_and_a_tall_one_all(view: LiveView) -> None:
+    for minute in range(40):
+        hear(
+            view,
+            "n1/cam1/event",
+            event(activity="walking", previous="cooking", minute=minute, seq=minute + 1),
+        )
+    assert screen(view).count("cooking > walking 90%") == 12
+    assert screen(view, height=60).count("cooking > walking 90%") == 40
+    assert all(len(line) <= 80 for line in screen(view).splitlines())
+
+
+def test_a_fall_is_red_and_a_walk_is_not(view: LiveView) -> None:
+    def look(activity: str) -> str:
+        hear(view, "n1/cam1/event", event(activity=activity))
+        drawn = screen(view, colours=True)
+        return next(line.split(activity)[0] for line in drawn.splitlines() if activity in line)
+
+    fall, walk = look("fallen"), look("walking")
+    assert fall.endswith("\x1b[1;31m")
+    assert walk.endswith("\x1b[34m")
 
 
 def test_a_forecaster_that_knows_nothing_promises_nothing(view: LiveView) -> None:
@@ -98,7 +132,7 @@ def test_a_forecaster_that_knows_nothing_promises_nothing(view: LiveView) -> Non
     assert "nothing learnt yet" in screen(view)
     assert "08:20" not in screen(view)
     hear(view, "home/h1/forecast", forecast(enough_data=False, training_days=1))
-    assert "learnt from 1 day, not enough yet" in screen(view)
+    assert "learnt from 1 day, not enough" in screen(view)
 
 
 def test_a_camera_that_is_lost_is_said_until_it_is_back(view: LiveView) -> None:
