@@ -96,13 +96,13 @@ class Pipeline:
                 case Frame() if track.is_enabled:
                     if self._on_frame is not None:
                         self._on_frame(name, item)
-                    track.add_frame(item, arrived_s)
+                    frame = track.add_frame(item, arrived_s)
                     if track.is_resting:
-                        yield from track.repeat_decision(item)
+                        yield from track.repeat_decision(frame)
                         continue
                     if rested_on := track.end_rest():
                         self._recogniser.prime(name, rested_on)  # the still image fills the window
-                    moving.append((name, item))
+                    moving.append((name, frame))
                 case CameraStatus():
                     track.set_status(item, arrived_s)
                     yield item

@@ -56,8 +56,8 @@ class CameraTrack:
         self._arrived_s = 0.0
         self._thresholds = thresholds_for(settings, manifest)
         self._segmenter = Segmenter(self.camera, self._thresholds, span_s=manifest.clip.span_s)
-        self._hop_frames = manifest.hop_frames
-        rests_after_s = (manifest.clip.n_frames + self._hop_frames) / manifest.clip.sample_hz
+        self._n_frames, self._hop_frames = manifest.clip.n_frames, manifest.hop_frames
+        rests_after_s = (self._n_frames + self._hop_frames) / manifest.clip.sample_hz
         self._motion = MotionGate(still_after_s=rests_after_s)
         self._may_rest = settings.motion_gate
         self._moves = True
@@ -89,15 +89,23 @@ class CameraTrack:
         away = self._away_s is not None and self._clock() - self._away_s > AWAY_S
         return self._newest_at is not None and (away or not self._enabled)
 
-    def add_frame(self, frame: Frame, arrived_s: float) -> None:
-        """Note a frame, and whether anything moves on it."""
+    def add_frame(self, frame: Frame, arrived_s: float) -> Frame:
+        """Note a frame, and whether anything moves on it.
+
+        Returns:
+            The frame; at a hard cut, windows begin anew with it. A cut within a window of the last
+            beginning is a picture that flickers, and begins nothing.
+        """
+        self._moves = self._motion.moves(frame)
+        self._moved |= self._motion.moved
+        if self._motion.cut and self._n_seen >= self._n_frames:
+            frame = replace(frame, resets=True, n_ticks=1)
         if frame.resets or self._newest_at is None:
             self._segmenter.begin(frame.captured_at)
             self._n_seen = 0
         self._newest_at, self._arrived_s = frame.captured_at, arrived_s
-        self._moves = self._motion.moves(frame)
-        self._moved |= self._motion.moved
         self._n_seen += 1
+        return frame
 
     @property
     def is_resting(self) -> bool:

@@ -18,6 +18,14 @@ N_SIGMA = 6.0
 """Nor did one that changes by less than this many times the image's own noise."""
 N_CELLS = 3
 """Fewer moving cells are specks."""
+ALIKE = 0.5
+"""Cells that correlate less with those before show another picture ..."""
+SHARED_GREYS, N_GREYS = 0.85, 16
+"""... if less than this share of them has the greys of before, in so many bins. Of 499 cuts
+between UCF clips 98 % are seen; of 2,709 steps of fixed cameras in rooms and streets none is one,
+of those of hand-held sports cameras 0.6 %."""
+CONTRAST = 15.0
+"""Cells that spread by less, in grey levels, as in the dark, have too little in them to compare."""
 
 
 class MotionGate:
@@ -30,11 +38,12 @@ class MotionGate:
 
     Attributes:
         moved: Whether the newest frame differs from the one before it, seen for certain.
+        cut: Whether it shows another picture altogether: nothing that was seen before goes on.
     """
 
     def __init__(self, *, still_after_s: float = 2.0) -> None:
         self._still_after = timedelta(seconds=still_after_s)
-        self.moved = False
+        self.moved = self.cut = False
         self._cells: NDArray[np.float32] | None = None
         self._moved_at: datetime | None = None
 
@@ -42,7 +51,8 @@ class MotionGate:
         """Say whether something moves; after a start or a gap nobody knows, so yes."""
         cells, before = _grey_cells(frame.image), self._cells
         self._cells = cells
-        self.moved = before is not None and _differ(cells, before)
+        self.cut = before is not None and _is_cut(cells, before)
+        self.moved = self.cut or (before is not None and _differ(cells, before))
         if frame.resets or self._moved_at is None or self.moved:
             self._moved_at = frame.captured_at
         return frame.captured_at - self._moved_at < self._still_after
@@ -59,6 +69,17 @@ def _differ(cells: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
     change = np.abs(change - _middle(change))  # the light's part is the same everywhere
     sigma = 1.4826 * _middle(change)  # of a normal distribution, from the still majority
     return int(np.count_nonzero(change > max(FLOOR, N_SIGMA * sigma))) >= N_CELLS
+
+
+def _is_cut(cells: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
+    if float(np.abs(cells - before).mean()) < CONTRAST / 2:
+        return False  # most frames: the rest need not be computed
+    contrasts = float(cells.std()), float(before.std())
+    covariance = float(((cells - cells.mean()) * (before - before.mean())).mean())
+    if min(contrasts) < CONTRAST or covariance >= ALIKE * contrasts[0] * contrasts[1]:
+        return False
+    greys, greys_before = (np.histogram(each, N_GREYS, (0, 256))[0] for each in (cells, before))
+    return float(np.minimum(greys, greys_before).sum()) < SHARED_GREYS * cells.size
 
 
 def _middle(cells: NDArray[np.float32]) -> float:

@@ -1,8 +1,13 @@
 """One camera's watch: its own settings, its motion gate, and what holds besides what is seen."""
 
+from datetime import timedelta
+
+import numpy as np
 import pytest
 from support.video.brightness import (
+    HZ,
     MANIFEST,
+    START,
     Brightness,
     alone,
     camera,
@@ -70,6 +75,26 @@ def test_an_empty_room_yields_nothing_until_somebody_comes(motion_gate: bool) ->
     ]
     states = {news.state for news in said if isinstance(news, Recognition)}
     assert states == {"unknown", "idle", "bright"}
+
+
+def painted(n: int, picture: int, *, start_s: float = 0.0) -> list[Frame]:
+    """So many frames of one picture, each picture unlike all others."""
+    image = np.random.default_rng(picture).integers(0, 2, (6, 8, 1), dtype=np.uint8) * 200
+    image = np.repeat(image.repeat(8, 0).repeat(8, 1), 3, axis=2) + np.uint8(3 * picture)
+    at = [START + timedelta(seconds=start_s + k / HZ) for k in range(n)]
+    return [Frame(image, each, resets=start_s == k == 0) for k, each in enumerate(at)]
+
+
+def test_at_a_hard_cut_windows_begin_anew() -> None:
+    shown = [*painted(10, 1), *painted(10, 20, start_s=2)]
+    decided = [n.at for n in run(alone(shown)) if isinstance(n, Recognition)]
+    assert decided == [frame.captured_at for frame in [*shown[3:10], *shown[13:]]]
+
+
+def test_a_picture_that_flickers_is_recognised_all_the_same() -> None:
+    shown = [f for n in range(20) for f in painted(1, 1 + 19 * (n % 2), start_s=n / HZ)]
+    decided = [n.at for n in run(alone(shown)) if isinstance(n, Recognition)]
+    assert decided == [shown[n].captured_at for n in (3, 7, 11, 15, 19)]
 
 
 def test_a_recognition_says_what_holds_besides_what_is_seen() -> None:

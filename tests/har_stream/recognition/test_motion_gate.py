@@ -53,6 +53,27 @@ def test_after_a_gap_nobody_knows() -> None:
     assert gate.moves(Frame(scene(20), START + timedelta(minutes=5), resets=True))
 
 
+def test_another_picture_is_a_cut_and_the_same_room_in_another_light_is_none(shared: Path) -> None:
+    def cuts(images: Iterable[Image]) -> list[int]:
+        gate, found = MotionGate(), []
+        for n, image in enumerate(images):
+            gate.moves(Frame(image, START + timedelta(seconds=n / HZ)))
+            found += [n] if gate.cut else []
+        return found
+
+    lights = [0, 0, 60, 60, -30, -30]
+    assert cuts(scene(n, light=light, square_at=20 * n) for n, light in enumerate(lights)) == []
+    dark = [np.full((240, 320, 3), 10, np.uint8), np.full((240, 320, 3), 200, np.uint8)]
+    assert cuts(dark) == [], "nothing is in them to compare"
+    rooms = [shared / f"data/home/Subject_{n}" for n in ("1/ADL/10", "3/ADL/18", "4/ADL/19")]
+    clips = [
+        [frame.image for frame in read_file(f"{room}.mp4", sample_hz=HZ, start_at=START)]
+        for room in rooms
+    ]
+    begins = np.cumsum([len(clip) for clip in clips])[:-1]
+    assert cuts(image for clip in clips for image in clip) == begins.tolist()
+
+
 def test_people_at_home_move(shared: Path) -> None:
     clips = sorted((shared / "data/home").glob("*/ADL/*.mp4"))[:4]
     for clip in clips:
