@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from har_stream.core.atomic_file import sync
 from har_stream.core.errors import InputError
 from har_stream.core.sqlite import database_file
-from har_stream.core.sqlite.pages import log_of, stored_rows
+from har_stream.core.sqlite.file_in_use import FileInUse
+from har_stream.core.sqlite.pages import stored_rows
 from har_stream.publishing import outbox_tables as tables
 
 logger = logging.getLogger(__name__)
@@ -60,30 +60,23 @@ class OutboxFile:
     def tidy(self) -> None:
         """Give the log's room back to the disk, and hold a reserve again."""
         if self._db is not None:
-            self._tidy(self._db)
+            with suppress(sqlite3.Error):  # there may be room for it later
+                database_file.empty_log(self._db)
+            self._in_use.hold_reserve()
 
     def notice_loss(self) -> None:
         """Say it once where somebody deleted the file in use, and write it anew."""
         if self._db is None or self._is_lost:
             return
         try:
-            if self._path.stat().st_ino != self._inode:
-                self._is_lost = True
-                logger.error(
-                    "%s: another file has taken its place; what is new goes to the old one, "
-                    "which nobody sees, until har-stream is started again",
-                    self._path,
-                )
-                return
-            if log_of(self._path).exists():
-                return
-        except FileNotFoundError:
-            pass
-        logger.error("%s or its log was deleted while in use; writing it anew", self._path)
-        try:
-            database_file.write_anew(self._db, self._path)
-            self._let_go()
-            self._db = self._open()
+            if self._in_use.bring_back(self._db):
+                self._let_go()
+                self._db = self._open()
+        except FileExistsError as error:
+            self._is_lost = True
+            logger.error(
+                "%s: %s; what is new goes to the old one, which nobody sees", self._path, error
+            )
         except (OSError, sqlite3.Error) as error:
             self._is_lost = True
             logger.error("%s: cannot be written anew: %s", self._path, error)
@@ -100,10 +93,15 @@ class OutboxFile:
         except sqlite3.Error as error:
             if database_file.is_damage(error):
                 self._let_go()
-            elif self._db is None or not database_file.make_room(self._path, self._db, error):
+            elif self._db is None or not self._in_use.make_room(self._db, error):
                 raise
-        result = self._transact(work)
-        database_file.hold_reserve(self._path)
+        try:
+            result = self._transact(work)
+        except sqlite3.Error as error:
+            if self._db is not None:
+                self._in_use.make_room(self._db, error)  # or what failed would lie in the log
+            raise
+        self._in_use.hold_reserve()
         return result
 
     def _transact(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -118,11 +116,6 @@ class OutboxFile:
             with suppress(sqlite3.Error):
                 self._db.close()
         self._db = None
-
-    def _tidy(self, db: sqlite3.Connection) -> None:
-        with suppress(sqlite3.Error):  # there may be room for it later
-            database_file.empty_log(db)
-        database_file.hold_reserve(self._path)
 
     def _open(self) -> sqlite3.Connection:
         path = self._path
@@ -169,7 +162,7 @@ class OutboxFile:
             )
         elif n_back:
             logger.warning("%s: %s events were found in its damaged log", path, n_back)
-        self._tidy(db)
-        sync(path.parent)
-        self._inode = path.stat().st_ino
+        with suppress(sqlite3.Error):  # there may be room for it later
+            database_file.empty_log(db)
+        self._in_use = FileInUse(path)
         return db

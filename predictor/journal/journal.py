@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from har_stream.core.log_once import LogOnce
+from har_stream.core.sqlite.file_in_use import FileInUse
 from har_stream.core.sqlite.running_time import RunningTime, most_at_once
 from har_stream.mqtt.messages import ActivityEvent, MessageError, RuleState
 from predictor.journal.database import connect, driver_connection
@@ -30,7 +31,6 @@ from predictor.journal.records import (
     ReceivedEvent,
 )
 from predictor.journal.sequence import Recorder, progress_of
-from predictor.journal.sqlite_file import JournalFile
 from predictor.journal.tables import (
     CAMERAS,
     CONTEXTS,
@@ -339,31 +339,39 @@ class Journal:
             sqlalchemy.exc.DBAPIError: The database refused; nothing was kept.
         """
         with self._writing:
-            if self._file is None:
+            file = self._file.in_use if self._file else None
+            if file is None:
                 return self._transact(work)
-            self._see_to_file(self._file)
+            self._see_to_file(file)
             try:
                 return self._transact(work)
             except DBAPIError as error:
-                with self._reading.connect() as connection:
-                    if not self._file.make_room(error.orig, driver_connection(connection)):
-                        raise
-            result = self._transact(work)
-            self._file.hold_reserve()
+                if not self._make_room(file, error):
+                    raise
+            try:
+                result = self._transact(work)
+            except DBAPIError as error:
+                self._make_room(file, error)  # or what failed would lie in the log
+                raise
+            file.hold_reserve()
             return result
+
+    def _make_room(self, file: FileInUse, error: DBAPIError) -> bool:
+        with self._reading.connect() as connection:
+            return file.make_room(driver_connection(connection), error.orig)
 
     def _transact(self, work: Callable[[Connection], Result]) -> Result:
         with self._engine.begin() as connection:
             return work(connection)
 
-    def _see_to_file(self, file: JournalFile) -> None:
+    def _see_to_file(self, file: FileInUse) -> None:
         """Let nothing be kept in a file that somebody has deleted."""
         try:
             with self._reading.connect() as connection:
-                is_replaced = file.is_replaced(driver_connection(connection))
+                is_new = file.bring_back(driver_connection(connection))
         except (OSError, sqlite3.Error) as error:
             raise OperationalError(None, None, error) from error
-        if is_replaced:
+        if is_new:
             self._engine.dispose()
 
     def _keep_running_s(self) -> None:

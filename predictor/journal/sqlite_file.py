@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from har_stream.core.atomic_file import sync
 from har_stream.core.sqlite import database_file
-from har_stream.core.sqlite.pages import StoredRow, log_of, stored_rows
+from har_stream.core.sqlite.file_in_use import FileInUse
+from har_stream.core.sqlite.pages import StoredRow, stored_rows
 from predictor.journal import recovery
 
 logger = logging.getLogger(__name__)
@@ -25,16 +25,18 @@ class JournalFile:
     Args:
         path: Made where absent, with its folder.
 
+    Attributes:
+        in_use: What is done while it is open; `None` before.
+
     Raises:
         OSError, sqlite3.Error: It cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._inode = 0
         self._beside: list[StoredRow] = []
         self._damage: str | None = None
-        self._is_gone = False
+        self.in_use: FileInUse | None = None
         self._when_damaged: Callable[[], None] | None = None
         database_file.make_folder(path.parent)
         if self.is_in_use():
@@ -102,9 +104,7 @@ class JournalFile:
 
     def note_open(self) -> None:
         """Hold a reserve; the file is open and whole now."""
-        sync(self._path.parent)
-        self._inode = self._path.stat().st_ino
-        database_file.hold_reserve(self._path)
+        self.in_use = FileInUse(self._path)
 
     def note_error(self, error: BaseException | None) -> None:
         """Tell damage from other errors; it is said once, and repaired when the file is closed."""
@@ -115,40 +115,6 @@ class JournalFile:
             if self._when_damaged:
                 logger.error("%s is damaged (%s); ending, to begin it anew", self._path, error)
                 self._when_damaged()
-
-    def make_room(self, error: BaseException | None, db: sqlite3.Connection) -> bool:
-        """Give up the reserve where an error says that the disk is full; tells whether it did."""
-        return database_file.make_room(self._path, db, error)
-
-    def hold_reserve(self) -> None:
-        """Take up some room again, once there is."""
-        database_file.hold_reserve(self._path)
-
-    def is_replaced(self, db: sqlite3.Connection) -> bool:
-        """Look whether the file is still the one that is open; write it anew where it was deleted.
-
-        Returns:
-            Whether connections must be opened anew.
-
-        Raises:
-            OSError, sqlite3.Error: It is gone and cannot be written.
-        """
-        try:
-            if self._path.stat().st_ino != self._inode:
-                raise FileExistsError("another file has taken its place; start har-forecast again")
-            if log_of(self._path).exists():
-                self._is_gone = False
-                return False
-        except FileNotFoundError:
-            pass
-        if not self._is_gone:
-            logger.error("%s or its log was deleted while in use; writing it anew", self._path)
-        self._is_gone = True
-        database_file.make_folder(self._path.parent)
-        database_file.write_anew(db, self._path)
-        self._inode = self._path.stat().st_ino
-        self._is_gone = False
-        return True
 
     def close(self) -> None:
         """Repair it where that is due; all connections are closed."""

@@ -150,7 +150,8 @@ def migrate(connection: Connection) -> str:
     for step in range(version + 1, VERSION + 1):
         for statement in _STEPS.get(step, ()):
             connection.execute(text(statement))
-    connection.execute(update(JOURNAL).values(version=VERSION))
+    if version < VERSION:
+        connection.execute(update(JOURNAL).values(version=VERSION))
     return str(name)
 
 

@@ -5,18 +5,17 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from har_stream.core.atomic_file import sync
-from har_stream.core.sqlite.pages import StoredRow, log_of, stored_rows
+from har_stream.core.sqlite.pages import StoredRow, committed_bytes, log_of, stored_rows
 
 RESERVE_BYTES = 128 * 1024
 """Kept from a disk that fills: so much may a database grow when a log goes into it."""
 LOG_PAGES = 50
 """A log of so many pages, some 200 kB, goes into the database; it grows little beyond."""
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
-_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _NO_ROOM_TO_LOOK = {
     sqlite3.SQLITE_IOERR_SHMOPEN,
     sqlite3.SQLITE_IOERR_SHMSIZE,
@@ -171,20 +170,26 @@ def release_reserve(path: Path) -> None:
     _reserve(path).unlink(missing_ok=True)
 
 
-def make_room(path: Path, db: sqlite3.Connection, error: BaseException | None) -> bool:
-    """Give up the reserve where an error says that the disk is full; tells whether it did."""
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DISK:
-        return False
-    release_reserve(path)
-    with suppress(sqlite3.Error):
-        empty_log(db)
-    return True
-
-
 def clear_up(path: Path) -> None:
     """Delete what lies beside a file that nobody has open."""
     release_reserve(path)
     path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+
+
+def cut_log(db: sqlite3.Connection, path: Path) -> None:
+    """Cut off the log what was never committed.
+
+    What a full disk refused leaves its first pages there; they take the very room that the log
+    needs to go into the database, and then nothing can be written again.
+
+    Raises:
+        OSError, sqlite3.Error: It cannot be done.
+    """
+    db.execute("BEGIN IMMEDIATE")  # so that nobody writes
+    try:
+        os.truncate(log_of(path), committed_bytes(log_of(path)))
+    finally:
+        db.execute("ROLLBACK")
 
 
 def empty_log(db: sqlite3.Connection) -> None:

@@ -8,6 +8,7 @@ pages), 2.1 (records) and 4 (write-ahead log).
 What comes out is not to be trusted: the reader must know its rows by their types and contents.
 """
 
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -81,6 +82,28 @@ def stored_rows(path: Path, *, only_beside_log: bool = False) -> Iterator[Stored
         yield from _versions(file, log, only_beside_log=only_beside_log)
 
 
+def committed_bytes(log: Path) -> int:
+    """Return how much of a log is committed; the rest of it was refused or is of an earlier run.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with log.open("rb") as file:
+        whole = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        start = file.read(_LOG_HEADER)
+        if not _is_sound(start):
+            return whole
+        (size,) = struct.unpack(">I", start[8:12])
+        committed = 0
+        for at in range(_LOG_HEADER, whole - _FRAME_HEADER - size + 1, _FRAME_HEADER + size):
+            file.seek(at)
+            _, n_pages, salts = struct.unpack(">II8s", file.read(16))
+            if n_pages and salts == start[16:24]:  # a commit says how large the database is
+                committed = at + _FRAME_HEADER + size
+        return committed
+
+
 def _versions(file: bytes | mmap, log: bytes, *, only_beside_log: bool) -> Iterator[StoredRow]:
     size = _page_size(file, log)
     frames = list(_frames(log, size))
@@ -135,8 +158,7 @@ def _frames(log: bytes, size: int) -> Iterator[_Frame]:
         return
     order = ">" if log[3] & 1 else "<"
     salts, stored = log[16:24], struct.unpack(">II", log[24:32])
-    # Zeroes have the right checksum, and would be told by their first bytes only.
-    has_header = log[:4] in _LOG_MAGICS and _checksum(log[:24], (0, 0), order) == stored
+    has_header = _is_sound(log[:_LOG_HEADER])
     for at in range(_LOG_HEADER, len(log) - _FRAME_HEADER - size + 1, _FRAME_HEADER + size):
         header = log[at : at + _FRAME_HEADER]
         content = log[at + _FRAME_HEADER : at + _FRAME_HEADER + size]
@@ -146,6 +168,14 @@ def _frames(log: bytes, size: int) -> Iterator[_Frame]:
             is_sound = is_present and _checksum(header[:8] + content, seed, order) == stored
             page, n_pages = struct.unpack(">II", header[:8])
             yield _Frame(page, n_pages, content, is_sound)
+
+
+def _is_sound(header: bytes) -> bool:
+    """Tell whether a log's header is as SQLite wrote it."""
+    if header[:4] not in _LOG_MAGICS:  # zeroes have the right checksum
+        return False
+    order = ">" if header[3] & 1 else "<"
+    return _checksum(header[:24], (0, 0), order) == struct.unpack(">II", header[24:])
 
 
 def _checksum(content: bytes, seed: tuple[int, int], order: str) -> tuple[int, int]:

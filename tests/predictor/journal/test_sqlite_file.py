@@ -298,12 +298,12 @@ def test_a_file_that_another_one_replaced_takes_nothing_and_says_what_to_do(
         _record(journal, 1, 2)
         (tmp_path / "restored").write_text("a backup")
         (tmp_path / "restored").replace(path)
-        with pytest.raises(DBAPIError, match="start har-forecast again"):
+        with pytest.raises(DBAPIError, match="start this program again"):
             journal.record(_event(3), received_at=NOW)
         assert len(list(journal.entries())) == 4
 
 
-@pytest.mark.parametrize("n_bytes", [pytest.param(400_000, marks=pytest.mark.slow), 1_000_000])
+@pytest.mark.parametrize("n_bytes", [400_000, 450_000])
 def test_a_disk_that_fills_costs_no_event_that_was_kept(tmp_path: Path, n_bytes: int) -> None:
     """What fails is not acknowledged; it starts on a full disk, and goes on once there is room."""
     disk = tmp_path / "disk"
@@ -326,10 +326,7 @@ def test_a_disk_that_fills_costs_no_event_that_was_kept(tmp_path: Path, n_bytes:
         with Journal(url) as journal:
             assert journal.progress()["n1", "cam1"].contiguous_seq == last
             filler.unlink()
-            for _ in range(5):  # a node gives out again what was refused
-                with suppress(DBAPIError):
-                    journal.record(_event(last + 1), received_at=NOW)
-                    break
+            journal.record(_event(last + 1), received_at=NOW)
             assert journal.progress()["n1", "cam1"].contiguous_seq == last + 1
             assert len(list(journal.entries())) == last + 21
         print(f"\ndisk of {n_bytes} bytes: {last} events kept")
