@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     elif options.check:
         return _examine(settings)
     elif options.forget:
-        _forget(settings)
+        _forget(settings, orphans=options.forget == "orphans")
     elif options.archive:
         return _recognise_archive(options, settings)
     else:
@@ -65,6 +65,7 @@ def _run(options: argparse.Namespace) -> int:
 def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     from har_stream.cameras.read_options import ReadOptions
     from har_stream.cameras.readers import Readers
+    from har_stream.config.kept_node import keep_node
     from har_stream.config.secret_file import read_own_key
     from har_stream.mqtt.embedded_broker import ensure_broker
     from har_stream.pipeline import Pipeline
@@ -106,6 +107,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             stack.callback(log.close)
         stack.enter_context(ensure_broker(settings.broker.url))
         signing_key = read_own_key(settings.signing_key_file)
+        keep_node(settings.state_dir, settings.node)
         outbox = Outbox(outbox_file(settings.state_dir, settings.node), signing_key=signing_key)
         stack.callback(outbox.close)
         stack.callback(_warn_waiting, outbox)
@@ -232,10 +234,15 @@ def _examine(settings: "Settings") -> int:
     return 0 if all_well else 2
 
 
-def _forget(settings: "Settings") -> None:
-    from har_stream.homeassistant.removal import forget_node
+def _forget(settings: "Settings", *, orphans: bool) -> None:
+    from har_stream.homeassistant.removal import find_orphans, forget_node
 
-    print(f"node {settings.node}: {forget_node(settings)} topics removed from the broker")
+    nodes = find_orphans(settings) if orphans else [settings.node]
+    for node in nodes:
+        n_topics = forget_node(settings.model_copy(update={"node": node}))
+        print(f"node {node}: {n_topics} topics removed from the broker")
+    if not nodes:
+        print(f"{settings.state_dir} knows no other node, or they are at work")
 
 
 def _list_bundles(settings: "Settings") -> None:

@@ -88,7 +88,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="mqtt://host:1883 or mqtts://host:8883; default: the broker on "
         f"{LOOPBACK}:{MQTT_PORT}, or an embedded one there where none answers",
     )
-    wire.add_argument("--node", metavar="ID", help="name of this process (default: the host name)")
+    wire.add_argument(
+        "--node",
+        metavar="ID",
+        help="name of this process (default: the host name at the first start)",
+    )
     wire.add_argument("--home", metavar="ID", help="name of the household")
     wire.add_argument(
         "--record-events", metavar="FILE.jsonl", type=Path, help="also append every event to a file"
@@ -126,7 +130,12 @@ def make_parser() -> argparse.ArgumentParser:
     only.add_argument("--list-cameras", action="store_true", help="local cameras and their index")
     only.add_argument("--list-bundles", action="store_true", help="models and what they know")
     only.add_argument(
-        "--forget", action="store_true", help="remove all of this node from broker and discovery"
+        "--forget",
+        nargs="?",
+        const="node",
+        choices=("node", "orphans"),
+        help="remove all of this node from broker and discovery; orphans: of the earlier names "
+        "that the state directory knows",
     )
     return parser
 
@@ -137,6 +146,7 @@ def read_settings(options: argparse.Namespace) -> "Settings":
     Raises:
         InputError: The file or a flag is not valid.
     """
+    from har_stream.config.kept_node import default_node
     from har_stream.config.settings import Settings, load_settings, override_settings
 
     path = options.check_config or options.config
@@ -149,7 +159,11 @@ def read_settings(options: argparse.Namespace) -> "Settings":
         cameras = [{**camera, "room": options.room} for camera in cameras]
     flags |= {"cameras": cameras or None}
     flags |= {"broker": {"url": options.broker} if options.broker else None}
-    return override_settings(loaded, {key: flag for key, flag in flags.items() if flag is not None})
+    given = {key: flag for key, flag in flags.items() if flag is not None}
+    settings = override_settings(loaded, given)
+    if "node" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"node": default_node(settings.state_dir)})
 
 
 def _instant(text: str) -> datetime:

@@ -1,6 +1,5 @@
 """Settings: strict models read from YAML. An unknown key is an error with file, line and remedy."""
 
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +9,8 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.forecast_settings import ForecastSettings
-from har_stream.config.ids import Id, TopicPrefix, as_id
+from har_stream.config.ids import Id, TopicPrefix
+from har_stream.config.kept_node import default_node
 from har_stream.config.problems import problems
 from har_stream.config.section import Section, UserPath, refuse_twins
 from har_stream.config.state_dir import default_state_dir
@@ -59,7 +59,7 @@ def _as_camera(given: object) -> object:
 class Settings(Section):
     """All of it; every key has a default but `cameras[].source`."""
 
-    node: Id = Field(default_factory=lambda: as_id(socket.gethostname()))
+    node: Id = Field(default_factory=default_node)
     home: Id = "home1"
     base_topic: TopicPrefix = "har"
     broker: Annotated[BrokerSettings, BeforeValidator(_as_broker)] = BrokerSettings()

@@ -15,6 +15,17 @@ def outbox_file(state_dir: Path, node: str) -> Path:
     return state_dir / f"outbox-{node}.db"
 
 
+def outbox_files(state_dir: Path) -> dict[str, Path]:
+    """The outboxes that lie there, by the node of each."""
+    found = sorted(state_dir.glob("outbox-*.db"))
+    return {path.stem.removeprefix("outbox-"): path for path in found}
+
+
+def node_file(state_dir: Path) -> Path:
+    """The name of a node that was given none."""
+    return state_dir / "node.txt"
+
+
 def journal_file(state_dir: Path) -> Path:
     """The journal, where no database was named for it."""
     return state_dir / "journal.db"
@@ -38,6 +49,12 @@ def weights_cache() -> Path:
 def node_announcements(state_dir: Path, node: str) -> Path:
     """What a node has announced to Home Assistant."""
     return state_dir / f"announced-node-{node}.json"
+
+
+def announced_nodes(state_dir: Path) -> list[str]:
+    """Nodes that have announced something from there."""
+    found = sorted(state_dir.glob("announced-node-*.json"))
+    return [path.stem.removeprefix("announced-node-") for path in found]
 
 
 def home_announcements(state_dir: Path, home: str) -> Path:

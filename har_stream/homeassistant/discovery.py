@@ -18,7 +18,14 @@ from har_stream.homeassistant.entities import Config, Device, Entity, camera_dev
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.connection_attempt import REFUSED, OnSent
 
-__all__ = ["Announcer", "Device", "camera_device", "home_device", "to_messages"]
+__all__ = [
+    "Announcer",
+    "Device",
+    "camera_device",
+    "home_device",
+    "remove_if_empty",
+    "to_messages",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -162,6 +169,12 @@ class Announcer:
                 json.dump(self._known, file, indent=1)
         except OSError as error:
             logger.warning("%s: cannot be written: %s", self._path, error.strerror)
+
+
+def remove_if_empty(memory: Path) -> None:
+    """Delete an announcer's memory in which nothing stands any more."""
+    if memory.exists() and not _read(memory):
+        memory.unlink(missing_ok=True)
 
 
 def _components(payload: Mapping[str, object]) -> dict[str, str]:

@@ -1,10 +1,13 @@
 """Leaves nothing behind on the broker: `--forget` of a node and of a home."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from har_stream.config.ids import is_id
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import (
+    announced_nodes,
     home_announcements,
     home_client,
     node_announcements,
@@ -16,6 +19,7 @@ from har_stream.homeassistant.discovery import (
     Device,
     camera_device,
     home_device,
+    remove_if_empty,
     to_messages,
 )
 from har_stream.mqtt.connection import ONLINE, Connection
@@ -40,6 +44,17 @@ def forget_node(settings: Settings) -> int:
         client_id=node_client(settings.node),
         memory=node_announcements(settings.state_dir, settings.node),
     )
+
+
+def find_orphans(settings: Settings) -> list[str]:
+    """Nodes of other names that this state directory has announced, and that are not at work."""
+    orphans = []
+    for node in announced_nodes(settings.state_dir):
+        with contextlib.suppress(InputError):
+            if node != settings.node and is_id(node):
+                check_name_is_free(settings.model_copy(update={"node": node}))
+                orphans.append(node)
+    return orphans
 
 
 def forget_home(settings: Settings) -> int:
@@ -80,3 +95,4 @@ def _forget(settings: Settings, topics: Iterable[str], *, client_id: str, memory
         return Announcer(memory, connection).forget(topics)
     finally:
         connection.close()
+        remove_if_empty(memory)

@@ -3,9 +3,13 @@
 import logging
 import queue
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
+from har_stream.config.ids import is_id
+from har_stream.config.state_dir import outbox_files
+from har_stream.core.errors import InputError
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.connection_attempt import REFUSED
 from har_stream.mqtt.messages import ActivityEvent
@@ -20,6 +24,8 @@ LOOPBACK_S = 10.0
 """What the broker took comes back within milliseconds; what has not after this long never will."""
 N_REMEMBERED = 200
 """An event may come back before the broker's answer; so many are remembered until that comes."""
+HELD_S = 60.0
+"""An outbox of an earlier name is held no longer: a har-stream of that name may be started."""
 
 
 class EventDelivery:
@@ -30,6 +36,7 @@ class EventDelivery:
         connection: The way to the broker.
         topic: The topic of an event.
         on_answer: Called (in the network thread) when `step` should run soon.
+        comes_back: Whether we have subscribed to the events, and so hear of what was taken.
     """
 
     def __init__(
@@ -39,11 +46,13 @@ class EventDelivery:
         *,
         topic: Callable[[ActivityEvent], str],
         on_answer: Callable[[], None],
+        comes_back: bool = True,
     ) -> None:
         self._outbox = outbox
         self._connection = connection
         self._topic = topic
         self._on_answer = on_answer
+        self._comes_back = comes_back
         self._answers: queue.SimpleQueue[tuple[int, Pending, bool]] = queue.SimpleQueue()
         self._n_connections = 0
         self._connection_seen = 0
@@ -106,7 +115,7 @@ class EventDelivery:
                 self._n_on_way -= 1
             if taken:
                 self._outbox.mark_sent(waiting.position)
-                if is_of_now and not self._connection.reports_refusals:
+                if is_of_now and self._comes_back and not self._connection.reports_refusals:
                     self._loopback.add_taken(waiting.event.id, now_s)
             elif self._retry_s is None:
                 self._retry_s = now_s + REFUSED_RETRY_S
@@ -119,6 +128,91 @@ class EventDelivery:
                 self._connection.address,
             )
         self._warned = True
+
+
+class EarlierOutboxes:
+    """Sends what waits under earlier names, once for each connection.
+
+    Its user lets one thread in at a time.
+
+    Args:
+        state_dir: Where they lie; one that a running har-stream holds is left alone.
+        node: Our name, whose outbox is none of them.
+        connection: The way to the broker.
+        topic: The topic of an event; it names the node that made it.
+        on_answer: Called (in the network thread) when `step` should run soon.
+        signing_key: Signs the events.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        node: str,
+        connection: Connection,
+        *,
+        topic: Callable[[ActivityEvent], str],
+        on_answer: Callable[[], None],
+        signing_key: bytes | None,
+    ) -> None:
+        self._state_dir = state_dir
+        self._node = node
+        self._connection = connection
+        self._topic = topic
+        self._on_answer = on_answer
+        self._signing_key = signing_key
+        self._open: list[tuple[Outbox, EventDelivery]] = []
+        self._until_s: float | None = None
+
+    def restart(self) -> None:
+        """Look again, on a new connection; from any thread."""
+        self._until_s = None
+
+    def step(self, now_s: float) -> None:
+        """Send what there is room for; ``now_s`` is monotonic."""
+        if self._until_s is None:
+            self.close()
+            self._until_s = now_s + HELD_S
+            self._open = [*self._with_events()]
+        for outbox, delivery in [*self._open]:
+            delivery.step(now_s)
+            if delivery.is_idle or now_s > self._until_s:
+                self._open.remove((outbox, delivery))
+                outbox.close()
+
+    def close(self) -> None:
+        """Let go of them."""
+        while self._open:
+            self._open.pop()[0].close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of them is on its way."""
+        return not self._open
+
+    def _with_events(self) -> Iterator[tuple[Outbox, EventDelivery]]:
+        for name, path in outbox_files(self._state_dir).items():
+            if name == self._node or not is_id(name):
+                continue
+            try:
+                outbox = Outbox(path, signing_key=self._signing_key)
+            except InputError as error:
+                logger.debug("left alone: %s", error)
+                continue
+            n_waiting = outbox.depth()
+            if not n_waiting:
+                outbox.close()
+                continue
+            logger.info("%s events of node %s, an earlier name, are sent", n_waiting, name)
+            yield (
+                outbox,
+                EventDelivery(
+                    outbox,
+                    self._connection,
+                    topic=self._topic,
+                    on_answer=self._on_answer,
+                    comes_back=False,
+                ),
+            )
 
 
 class LoopbackCheck:

@@ -26,7 +26,7 @@ from har_stream.mqtt.topics import Topics
 from har_stream.publishing import systemd
 from har_stream.publishing.bridge_requests import OFF, ON, Responder, read_switch
 from har_stream.publishing.camera_topics import CameraTopics
-from har_stream.publishing.delivery import EventDelivery
+from har_stream.publishing.delivery import EarlierOutboxes, EventDelivery
 from har_stream.publishing.health import Health, check_health, describe
 from har_stream.publishing.node_stats import Statistics
 from har_stream.publishing.outbox import Outbox
@@ -115,6 +115,14 @@ class Publisher:
         self._delivery = EventDelivery(
             outbox, connection, topic=self._event_topic, on_answer=self._wake.set
         )
+        self._earlier = EarlierOutboxes(
+            settings.state_dir,
+            settings.node,
+            connection,
+            topic=self._event_topic,
+            on_answer=self._wake.set,
+            signing_key=signing_key,
+        )
         self._announce_s: float | None = None
         self._stats_s = clock() + FIRST_STATS_S
         self._age_out_s = clock()
@@ -186,11 +194,12 @@ class Publisher:
         deadline_s = self._clock() + FLUSH_S
         while self._connection.is_connected and self._clock() < deadline_s:
             self.step()
-            if self._delivery.is_idle:
+            if self._delivery.is_idle and self._earlier.is_idle:
                 break
             self._wake.wait(0.1)
             self._wake.clear()
         with self._lock:
+            self._earlier.close()
             for camera in self._cameras.values():
                 camera.set_state(CameraState.OFFLINE)
         self._connection.close()
@@ -201,6 +210,9 @@ class Publisher:
             now_s = self._clock()
             if self._connection.is_connected:  # before `online` nobody heeds an event
                 self._delivery.step(now_s)
+                self._earlier.step(now_s)
+            else:
+                self._earlier.close()
             if self._announce_s is not None and now_s >= self._announce_s:
                 self._announce()
             if self._connection.is_connected:
@@ -229,6 +241,7 @@ class Publisher:
 
     def _on_connect(self) -> None:
         self._delivery.restart()
+        self._earlier.restart()
         with self._lock:
             self._announce()
         self._wake.set()
@@ -284,7 +297,7 @@ class Publisher:
             return describe(self._settings, self._bundle, cameras, outbox=self._outbox)
 
     def _event_topic(self, event: ActivityEvent) -> str:
-        return self._topics.camera(self._settings.node, event.camera, "event")
+        return self._topics.camera(event.node, event.camera, "event")
 
     def _camera_in(self, topic: str) -> str:
         return self._topics.split(topic)[1]

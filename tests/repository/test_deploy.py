@@ -24,6 +24,7 @@ from support.repository import ROOT
 
 from har_stream.commands.stream_arguments import make_parser
 from har_stream.config.broker_settings import BrokerSettings
+from har_stream.config.state_dir import bundles_dir, weights_cache
 from har_stream.core.errors import InputError
 from har_stream.mqtt.connection import Connection
 
@@ -31,6 +32,7 @@ DEPLOY = ROOT / "docs" / "deploy"
 UNITS = ("har-stream.service", "har-forecast.service")
 LOCKS = {"Containerfile": "locks/run-headless.txt", "Containerfile.edge": "locks/edge.txt"}
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+WEIGHTS = weights_cache().relative_to(Path.home())
 EXPOSURE = 25
 """Of 100, as systemd-analyze counts; 100 is a unit without any restriction."""
 needs_systemd = pytest.mark.skipif(
@@ -144,6 +146,11 @@ def test_compose_starts_what_there_is_and_opens_nothing() -> None:
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:"), "nothing listens beyond loopback unasked"
     options = make_parser().parse_args(services["har-stream"]["command"])
+    assert options.node, "a container has a new host name at every start"
+    for name in ("har-stream", "har-forecast"):
+        assert "TZ" in services[name]["environment"]
+        targets = {each.split(":")[1] for each in services[name]["volumes"]}
+        assert {str(bundles_dir(Path("/state"))), f"/home/har/{WEIGHTS}"} <= targets
     assert f":{options.metrics_port}/healthz" in services["har-stream"]["healthcheck"]["test"][-1]
 
 

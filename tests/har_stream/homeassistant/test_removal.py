@@ -66,6 +66,21 @@ def test_the_command_forgets_a_node(mosquitto, make_node) -> None:
     assert retained(mosquitto) == {}
 
 
+def test_orphans_of_the_state_directory_are_forgotten_unless_they_are_at_work(
+    mosquitto, make_node
+) -> None:
+    node = make_node()
+    flags = ("--node", "new", "--broker", mosquitto.url, "--state-dir", node.settings.state_dir)
+    spared = har_stream("--forget", "orphans", *flags)
+    assert "knows no other node, or they are at work" in spared.stdout
+    assert retained(mosquitto)
+    node.close()
+    run = har_stream("--forget", "orphans", *flags)
+    assert re.fullmatch(r"node n1: \d+ topics removed from the broker\n", run.stdout)
+    assert retained(mosquitto) == {}
+    assert "knows no other node" in har_stream("--forget", "orphans", *flags).stdout
+
+
 def test_the_command_forgets_a_home(mosquitto: Mosquitto, tmp_path: Path) -> None:
     config = tmp_path / "har.yaml"
     rule = {"name": "r", "activity": "eating", "within": "60min", "probability": 0, "topic": "t"}

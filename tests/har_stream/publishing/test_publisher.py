@@ -12,12 +12,14 @@ import pytest
 from support.broker.real_broker import Listener, Mosquitto, listening
 from support.processes.node import NOON, Node, change, recognition
 
+from har_stream.config.state_dir import outbox_file
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.homeassistant.entities import EXPIRE_AFTER_S, HEARTBEAT_S
 from har_stream.mqtt.messages import ActivityAttributes, ActivityEvent, ActivityState, NodeStats
 from har_stream.publishing import systemd
 from har_stream.publishing.delivery import EventDelivery
+from har_stream.publishing.outbox import Outbox
 from har_stream.publishing.publisher import FIRST_STATS_S, STATS_S
 
 
@@ -301,3 +303,20 @@ def test_what_keeps_failing_is_said_once(make_node, caplog, monkeypatch) -> None
         assert tries.acquire(timeout=10)
     monkeypatch.undo()
     assert caplog.text.count("publishing failed") == 1
+
+
+def test_what_waits_under_an_earlier_name_goes_out_under_it(make_node, listener, tmp_path) -> None:
+    left, held = (Outbox(outbox_file(tmp_path, name)) for name in ("old", "held"))
+    for name, outbox in (("old", left), ("held", held)):
+        outbox.append(change(), node=name, camera="cam1", room=None)
+    left.close()
+    node = make_node()
+    node.publisher.start()
+    node.publisher.publish(change("eating"))
+    listener.wait_for(lambda _: listener.on("har/old/cam1/event"))
+    node.close()
+    (event,) = map(ActivityEvent.decode, listener.on("har/old/cam1/event"))
+    assert (event.node, event.seq, event.activity) == ("old", 1, "cooking")
+    assert len(listener.on("har/n1/cam1/event")) == 1
+    assert not listener.on("har/held/cam1/event"), "another har-stream has it"
+    assert (Outbox(outbox_file(tmp_path, "old")).depth(), held.depth()) == (0, 1)
