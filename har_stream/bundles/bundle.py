@@ -223,6 +223,12 @@ def shipped_names() -> list[str]:
     return sorted(found.parent.name for found in SHIPPED.glob(f"*/{MANIFEST}"))
 
 
+def bundle_paths(state_dir: Path) -> list[Path]:
+    """Where bundles lie: the shipped ones, then a person's own."""
+    own = sorted(bundles_dir(state_dir).glob(f"*/{MANIFEST}"))
+    return [SHIPPED / name for name in shipped_names()] + [found.parent for found in own]
+
+
 def load_named_bundle(name_or_path: str, *, state_dir: Path) -> Bundle:
     """Load a bundle by its path or name: a person's own comes before a shipped one.
 

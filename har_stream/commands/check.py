@@ -4,6 +4,7 @@ Every result is one line with its remedy. What has a remedy though it is no faul
 cannot tell who listens, a clock that nothing keeps right) is a hint and fails nothing.
 """
 
+import difflib
 import shutil
 import subprocess
 import tempfile
@@ -11,14 +12,20 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
 import numpy as np
 
-from har_stream.bundles.bundle import DEFAULT, Bundle, load_named_bundle
+from har_stream.bundles.bundle import (
+    DEFAULT,
+    Bundle,
+    bundle_paths,
+    load_named_bundle,
+    read_named_manifest,
+)
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
@@ -85,6 +92,7 @@ def check_all(settings: Settings) -> Iterator[CheckResult]:
     yield check_state_dir(settings)
     loaded, findings = check_bundle(settings)
     yield from findings
+    yield from check_labels(settings, loaded)
     yield from check_broker(settings)
     if not settings.cameras:
         remedy = "give --camera SRC or cameras in --config FILE; --list-cameras shows what is there"
@@ -130,6 +138,34 @@ def check_bundle(settings: Settings) -> tuple[Bundle | None, list[CheckResult]]:
         ]
     text = f"{recogniser.runs_on} decides on a blank window, {frame_ms:.1f} ms a frame"
     return loaded, [fine, CheckResult("engine", True, text)]
+
+
+def check_labels(settings: Settings, loaded: Bundle | None) -> Iterator[CheckResult]:
+    """Look among the labels of all bundles for what rules and sensors wait for; only faults."""
+    waiting = {f"rule {rule.name}": rule.activity for rule in settings.forecast.rules}
+    waiting |= {f"sensor {label}": label for label in settings.forecast.binary_sensors}
+    by_label = _bundles_by_label(settings, loaded) if waiting else {}
+    for name, label in waiting.items():
+        if label not in by_label:
+            near = difflib.get_close_matches(label, by_label, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(by_label)}"
+            yield CheckResult(name, False, f"no bundle knows {label!r}", remedy)
+        elif loaded and loaded.manifest.name not in by_label[label]:
+            text = f"{loaded.manifest.name} does not know {label!r}"
+            remedy = f"another node must report it, by the bundle {' or '.join(by_label[label])}"
+            yield CheckResult(name, True, text, remedy)
+
+
+def _bundles_by_label(settings: Settings, loaded: Bundle | None) -> dict[str, list[str]]:
+    manifests = [loaded.manifest] if loaded else []
+    for path in bundle_paths(settings.state_dir):
+        with suppress(InputError):  # one that cannot be read knows nothing
+            manifests.append(read_named_manifest(str(path), state_dir=settings.state_dir))
+    found: dict[str, list[str]] = {}
+    for manifest in manifests:
+        for label in manifest.labels:
+            found[label] = [*found.get(label, []), manifest.name]
+    return found
 
 
 def _recognise_blank(recogniser: Recogniser) -> float:

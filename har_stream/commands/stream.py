@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from har_stream.commands.stream_arguments import make_parser, read_settings
-from har_stream.config.state_dir import bundles_dir, outbox_file
+from har_stream.config.state_dir import outbox_file
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 
@@ -246,11 +246,9 @@ def _forget(settings: "Settings", *, orphans: bool) -> None:
 
 
 def _list_bundles(settings: "Settings") -> None:
-    from har_stream.bundles.bundle import MANIFEST, SHIPPED, load_bundle, shipped_names
+    from har_stream.bundles.bundle import bundle_paths, load_bundle
 
-    own = sorted(bundles_dir(settings.state_dir).glob(f"*/{MANIFEST}"))
-    shipped = [SHIPPED / name for name in shipped_names()]
-    for path in [*shipped, *(manifest.parent for manifest in own)]:
+    for path in bundle_paths(settings.state_dir):
         try:
             manifest = load_bundle(path).manifest
         except InputError as error:

@@ -231,6 +231,25 @@ def test_that_nobody_listens_is_a_hint_for_not_everybody_has_home_assistant(
     assert not kept, "the check leaves nothing behind"
 
 
+def test_a_label_that_no_bundle_knows_is_wrong_and_one_of_another_bundle_a_hint(
+    check, mosquitto: Mosquitto, tmp_path: Path, video: Path
+) -> None:
+    rule = "within: 60min, probability: 0.5, topic: t"
+    config = tmp_path / "har.yaml"
+    config.write_text(
+        f"broker: {mosquitto.url}\ncameras: {video}\nforecast:\n"
+        f"  binary_sensors: [TaiChi, fallen]\n  rules: [{{name: tea, activity: eatin, {rule}}}]\n"
+    )
+    status, lines = check("--config", config)
+    assert status == 2
+    assert lines["rule tea"] == "WRONG  rule tea: no bundle knows 'eatin'; did you mean 'eating'?"
+    assert lines["sensor fallen"] == (
+        "hint   sensor fallen: lrcn-ucf does not know 'fallen'; "
+        "another node must report it, by the bundle sim-home"
+    )
+    assert "sensor TaiChi" not in lines
+
+
 def test_forbidden_discovery_is_told(make_mosquitto, tmp_path: Path) -> None:
     acl = tmp_path / "acl"
     acl.write_text("topic readwrite har/#\n")
