@@ -65,6 +65,10 @@ def connect(url: str) -> Database:
         is_sqlite = parsed.get_backend_name() == "sqlite"
         options = {"connect_args": {"timeout": BUSY_S}} if is_sqlite else {"pool_pre_ping": True}
         engine = sqlalchemy.create_engine(parsed, **options)
+        if parsed.drivername == "postgresql+psycopg":
+            from predictor.journal.postgresql import bound_waiting
+
+            bound_waiting(engine)
     except (ArgumentError, NoSuchModuleError) as error:
         raise InputError(
             f"journal {redact(url)!r} is no database URL; "

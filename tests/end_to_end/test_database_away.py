@@ -1,4 +1,4 @@
-"""PostgreSQL goes away and comes back: forecasts go on, events wait at their node, all arrive."""
+"""PostgreSQL goes away or hangs: forecasts go on, events wait at their node, and all arrive."""
 
 from pathlib import Path
 
@@ -47,3 +47,40 @@ def test_nothing_is_lost_while_the_database_is_away(
     assert forecaster.log.count("the journal cannot be written") == 1
     assert forecaster.log.count("the journal can be written again") == 1
     print(f"\n{len(events) - 6} events while PostgreSQL was away: all arrived, none twice")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_while_the_database_hangs(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    """What is to be kept waits for it, 25 seconds at most; then forecasts go on."""
+    events = list(living(days=20))[:40]
+    config = tmp_path / "har-forecast.yaml"
+    config.write_text("forecast: {refresh_s: 1.0}\n")
+    node = Node(mosquitto.port, events)
+    with running_postgresql() as server:
+        options = ("--journal", server.url, "--config", config)
+        with HarForecast(mosquitto.url, tmp_path / "state", *options) as forecaster:
+            node.wait_until_online()
+            node.send(*events[:5])
+            node.wait_until_acknowledged(5)
+            server.hang()
+            node.send(*events[5:10])
+            node.publish("har/home/h1/context/door/set", "1")
+            forecaster.wait_for_log("the journal cannot be written", timeout_s=60)
+            for one in events[10:-1]:
+                n_said = len(node.on(FORECAST))
+                node.send(one)
+                node.wait_for(
+                    lambda _, n_said=n_said: len(node.on(FORECAST)) > n_said, timeout_s=60
+                )
+            assert node.acknowledged == 5
+            server.go_on()
+            node.send(events[-1])
+            node.wait_for(lambda _: node.acknowledged >= len(events), timeout_s=60)
+            assert forecaster.stop() == 0
+        with Journal(server.url) as journal:
+            assert [entry.event for entry in journal.entries()] == events
+    node.close()
+    assert "Traceback" not in forecaster.log
+    assert forecaster.log.count("the journal cannot be written") == 1
+    assert forecaster.log.count("the journal can be written again") == 1

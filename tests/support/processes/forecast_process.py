@@ -71,10 +71,10 @@ class HarForecast:
         self._reader.join()
         return status
 
-    def wait_for_log(self, words: str, n_times: int = 1) -> None:
+    def wait_for_log(self, words: str, n_times: int = 1, *, timeout_s: float = 20) -> None:
         """Block until it has said something."""
         with self._grew:
-            said = self._grew.wait_for(lambda: self.log.count(words) >= n_times, 20)
+            said = self._grew.wait_for(lambda: self.log.count(words) >= n_times, timeout_s)
         assert said, f"it did not say {words!r} {n_times} times:\n{self.log}"
 
     def kept(self) -> list[ActivityEvent]:

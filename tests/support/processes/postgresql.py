@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,21 @@ class PostgreSQL:
         self._server.send_signal(signal.SIGINT)
         self._server.wait(20)
 
+    def hang(self) -> None:
+        """Stop all its processes where they are: it accepts connections, and answers nothing."""
+        self._signal_all(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let them go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        pid = self._server.pid
+        os.kill(pid, number)  # first, so that it starts no further one
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), number)
+
 
 @contextmanager
 def running_postgresql() -> Iterator[PostgreSQL]:
@@ -71,5 +86,6 @@ def running_postgresql() -> Iterator[PostgreSQL]:
     try:
         yield server
     finally:
+        server.go_on()
         server.stop()
         shutil.rmtree(folder)
