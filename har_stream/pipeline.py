@@ -8,6 +8,7 @@ out goes to `publishing.publisher.Publisher`, and to the preview.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from har_stream.cameras.readers import Arrival, EndOfSource
@@ -120,11 +121,21 @@ class Pipeline:
     def _decide(self, decisions: Iterable[Decision]) -> Iterator[News]:
         for decision in decisions:
             probabilities = dict(zip(self._labels, decision.probabilities.tolist(), strict=True))
-            yield from self._tracks[decision.camera].decide(decision.at, probabilities)
+            yield from self._tracks[decision.camera].decide(
+                decision.at, probabilities, decision.key_points
+            )
 
     def enable(self, camera: str, enabled: bool) -> None:
         """Switch one camera's recognition on or off; safe from any thread."""
         self._tracks[camera].enable(enabled)
+
+    def acknowledge_fall(self, camera: str) -> None:
+        """Somebody knows of the fall in front of a camera; safe from any thread."""
+        self._tracks[camera].acknowledge_fall()
+
+    def resume_fall(self, camera: str, since: datetime, *, has_lain_long: bool) -> None:
+        """Somebody lay there when this program ended; call before `run`."""
+        self._tracks[camera].resume_fall(since, has_lain_long=has_lain_long)
 
     def stop(self) -> None:
         """Have `run` end soon; safe from any thread and from a signal handler."""

@@ -12,6 +12,7 @@ from har_stream.config.camera_settings import ThresholdSettings
 from har_stream.config.yaml_file import read_yaml
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
+from har_stream.core.thresholds import FallRule
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -180,6 +181,9 @@ class RunConfig(_Section):
         ThresholdSettings(),
         description="laid over the fitted thresholds; see har_stream.recognition.activity_changes",
     )
+    falls: FallRule | None = Field(
+        None, description="when somebody has fallen; none: the bundle does not watch for falls"
+    )
     keep: float = Field(
         0.9, gt=0, le=1, description="share of right decisions that the reject rule lets pass"
     )
@@ -201,17 +205,20 @@ class RunConfig(_Section):
         return reset_frames
 
     def check_urgent(self, labels: Sequence[str]) -> None:
-        """See that the labels that are reported at once exist.
+        """See that the labels that are reported at once, or mean a fall, exist.
 
         Raises:
             InputError: One does not.
         """
-        foreign = [name for name in self.deciding.urgent or () if name not in labels]
-        if foreign:
-            raise InputError(
-                f"deciding.urgent: no such label: {', '.join(foreign)}; there are "
-                f"{', '.join(labels)}"
-            )
+        named = {"deciding.urgent": self.deciding.urgent or ()}
+        if self.falls is not None:
+            named["falls"] = self.falls.labels
+        for where, names in named.items():
+            foreign = [name for name in names if name not in labels]
+            if foreign:
+                raise InputError(
+                    f"{where}: no such label: {', '.join(foreign)}; there are {', '.join(labels)}"
+                )
 
 
 def read_config(path: Path) -> RunConfig:

@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from har_stream.bundles import weights
 from har_stream.config.problems import problems
 from har_stream.config.state_dir import bundles_dir
-from har_stream.core.activity import MAX_LABELS, MAX_NAME_LENGTH
+from har_stream.core.activity import FALLEN, LYING, MAX_LABELS, MAX_NAME_LENGTH, SLEEPING
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
-from har_stream.core.thresholds import Thresholds
+from har_stream.core.thresholds import FallRule, Thresholds
 
 MANIFEST = "manifest.json"
 SHIPPED = Path(__file__).parent
@@ -92,6 +92,7 @@ class Manifest(_Part):
             features of a window are kept and the head reads them; `running`: one state for the
             whole stream, begun anew after a gap and after `reset_frames`.
         hop_frames: Frames between two decisions.
+        falls: When somebody has fallen; none: it does not watch for falls.
         confusion: `confusion[i][j]` = P(label j recognised | label i true), counted on test clips.
         sha256: Hash per file, checked on loading.
     """
@@ -109,6 +110,7 @@ class Manifest(_Part):
     networks: dict[Role, dict[Format, str]]
     calibration: Calibration = Calibration()
     deciding: Thresholds = Thresholds()
+    falls: FallRule | None = None
     confusion: tuple[tuple[float, ...], ...] | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
     provenance: Provenance
@@ -137,9 +139,15 @@ class Manifest(_Part):
             len(self.confusion) != n_labels or any(len(row) != n_labels for row in self.confusion)
         ):
             raise ValueError(f"confusion: {n_labels} labels need {n_labels} x {n_labels} values")
-        foreign = set(self.deciding.urgent) - set(self.labels)
-        if foreign:
-            raise ValueError(f"deciding.urgent: no such label: {', '.join(sorted(foreign))}")
+        named = {"deciding.urgent": self.deciding.urgent}
+        if self.falls is not None:
+            if not self.falls.floor or not self.falls.upright:
+                raise ValueError("falls: floor and upright name at least one label each")
+            named["falls"] = self.falls.labels
+        for where, labels in named.items():
+            foreign = set(labels) - set(self.labels)
+            if foreign:
+                raise ValueError(f"{where}: no such label: {', '.join(sorted(foreign))}")
         return self
 
     @model_validator(mode="after")
@@ -162,6 +170,15 @@ class Manifest(_Part):
             most = 1.0 if name in shares else MAX_WAIT_S
             if not 0 <= getattr(self.deciding, name) <= most:
                 raise ValueError(f"deciding.{name}: 0 to {most:g}")
+        if self.falls is not None:
+            for name in ("within_s", "average_s", "up_for_s", "long_lie_s"):
+                if not 0 <= getattr(self.falls, name) <= MAX_WAIT_S:
+                    raise ValueError(f"falls.{name}: 0 to {MAX_WAIT_S:g}")
+            for name in ("floor_above", "up_above"):
+                if not 0 <= getattr(self.falls, name) <= 1:
+                    raise ValueError(f"falls.{name}: 0 to 1")
+            if self.falls.n_samples < 1:
+                raise ValueError("falls.n_samples: 1 or more")
         if not all(0 <= share <= 1 for row in self.confusion or () for share in row):
             raise ValueError("confusion: shares from 0 to 1")
         return self
@@ -173,6 +190,12 @@ class Manifest(_Part):
                 if name in ("", ".", "..") or not set(name).isdisjoint("/\\\0"):
                     raise ValueError(f"networks: {name!r} is no name of a file in the folder")
         return self
+
+    @property
+    def activities(self) -> tuple[str, ...]:
+        """What may be announced: the labels, and what the fall rule and drawn regions add."""
+        found = () if self.falls is None else (FALLEN, LYING, SLEEPING)
+        return tuple(dict.fromkeys((*self.labels, *found)))
 
     def confusion_by_label(self) -> dict[str, dict[str, float]]:
         """Return P(label recognised | label true), by true, then by recognised label.

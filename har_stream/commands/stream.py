@@ -119,10 +119,16 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             bundle=bundle,
             statistics=statistics,
             set_enabled=pipeline.enable,
+            acknowledge_fall=pipeline.acknowledge_fall,
             record=log.append if log else None,
             is_alive=lambda: pipeline.is_alive,
             signing_key=signing_key,
+            skeleton=options.skeleton,
         )
+        for name, fall in publisher.open_falls().items():
+            logger.warning("%s: nobody has answered to the fall of %s", name, fall.since)
+            if fall.since is not None:
+                pipeline.resume_fall(name, fall.since, has_lain_long=fall.stage == "long_lie")
         if settings.metrics_port is not None:
             from har_stream.publishing.prometheus import MetricsServer
 

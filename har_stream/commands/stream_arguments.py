@@ -115,6 +115,9 @@ def make_parser() -> argparse.ArgumentParser:
         default=500.0,
         help="all clips together take no more; the oldest go first (default %(default)g)",
     )
+    watch.add_argument(
+        "--skeleton", action="store_true", help="publish people's joints over MQTT, no pictures"
+    )
     how = parser.add_argument_group("how to run")
     how.add_argument("--config", metavar="FILE", type=Path, help="YAML; flags win over it")
     how.add_argument("--state-dir", metavar="DIR", type=Path, help="outbox and your own bundles")

@@ -58,6 +58,18 @@ class ThresholdSettings(Section):
     urgent: tuple[str, ...] | None = None
 
 
+class FallSettings(Section):
+    """Overrides, for one camera, of what the bundle says of falls; see `FallRule`."""
+
+    floor_above: Fraction | None = None
+    n_samples: int | None = Field(None, ge=1)
+    within_s: float | None = Field(None, ge=0)
+    up_above: Fraction | None = None
+    average_s: float | None = Field(None, ge=0)
+    up_for_s: float | None = Field(None, ge=0)
+    long_lie_s: float | None = Field(None, ge=0)
+
+
 class CameraSettings(Section):
     """One camera."""
 
@@ -72,6 +84,7 @@ class CameraSettings(Section):
     regions: Regions = Field(Regions(), description="where bed, sofa, floor and doors are")
     motion_gate: bool = Field(False, description="hold the last decision while nothing moves")
     deciding: ThresholdSettings = ThresholdSettings()
+    falls: FallSettings = FallSettings()
 
     @property
     def id(self) -> str:

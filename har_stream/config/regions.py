@@ -40,6 +40,11 @@ class Regions(Section):
     door: Polygons = ()
     ignore: Polygons = Field((), description="blackened before anything looks at it")
 
+    @property
+    def has_soft(self) -> bool:
+        """Whether a place is drawn where people lie on purpose."""
+        return bool(self.bed or self.sofa)
+
     def place_at(self, x: float, y: float) -> Place | None:
         """Say in which region a point of the whole image lies, if in any."""
         for place in PLACES:

@@ -31,6 +31,11 @@ def journal_file(state_dir: Path) -> Path:
     return state_dir / "journal.db"
 
 
+def fall_file(state_dir: Path, node: str, camera: str) -> Path:
+    """A fall in front of a camera that nobody has answered to yet."""
+    return state_dir / f"fall-{node}-{camera}.json"
+
+
 def bundles_dir(state_dir: Path) -> Path:
     """A person's own bundles."""
     return state_dir / "models"

@@ -10,12 +10,18 @@ UNKNOWN = "unknown"
 """The reject class: something is seen, but no known activity explains it well enough."""
 IDLE = "idle"
 """The nobody class."""
+FALLEN, LYING, SLEEPING = "fallen", "lying", "sleeping"
+"""Activities that a rule may find: after a fall; lying on a sofa; lying in a bed."""
 
 MAX_NAME_LENGTH = 256
 """Of an activity, a room or a bundle: as long as a file's name may be, from which many are made."""
 MAX_LABELS = 10_000
 """That one recogniser or forecaster may know."""
 EventType = Literal["activity_started", "activity_changed", "activity_ended"]
+FallStage = Literal["fallen", "long_lie", "got_up"]
+"""Of a fall: somebody has just fallen, has lain there for long, is up again."""
+Joint = tuple[float, float, float]
+"""x and y as shares of the image that is looked at, and the score, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Recognition:
     margin: float
     latency_ms: float
     state: str = UNKNOWN
+    region: str | None = None
+    key_points: tuple[Joint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class Change:
         confidence: Their value for ``activity``.
         started_at: Start of ``activity`` (stream time).
         ended_at: Its end; only ``activity_ended`` has one.
+        region: Kind of the drawn region that the person was in, where that is known.
+        fall_stage: Of a fall only. The confidence is then that of lying there, or of being up.
     """
 
     camera: str
@@ -69,6 +79,8 @@ class Change:
     confidence: float
     started_at: datetime
     ended_at: datetime | None
+    region: str | None = None
+    fall_stage: FallStage | None = None
 
 
 class CameraState(StrEnum):

@@ -32,6 +32,40 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
+class FallRule:
+    """When somebody has fallen: down soon after being up. In the bundle's manifest.
+
+    Attributes:
+        floor: Labels that together mean lying on the floor, unless on a bed or a sofa.
+        upright: Labels that together mean being on one's feet.
+        sitting: Labels that together mean sitting: up before a fall, but not got up after one.
+        floor_above: The averaged probability of ``floor`` exceeds this ...
+        n_samples: ... in so many decisions in a row ...
+        within_s: ... of which the first comes at most so long after one with ...
+        up_above: ... a probability of ``upright`` and ``sitting`` above this.
+        average_s: Span of that average, in seconds.
+        up_for_s: Who is upright for so long has got up.
+        long_lie_s: Who has not by then lies for long: it is said again.
+    """
+
+    floor: tuple[str, ...]
+    upright: tuple[str, ...]
+    sitting: tuple[str, ...] = ()
+    floor_above: float = 0.4
+    n_samples: int = 2
+    within_s: float = 2.4
+    up_above: float = 0.5
+    average_s: float = 0.5
+    up_for_s: float = 2.0
+    long_lie_s: float = 60.0
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every label that it names."""
+        return (*self.floor, *self.upright, *self.sitting)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one distribution over the labels says.
 

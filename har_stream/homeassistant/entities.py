@@ -5,14 +5,14 @@ them.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.ids import as_id
 from har_stream.config.settings import Settings
-from har_stream.core.activity import IDLE, UNKNOWN, EventType
+from har_stream.core.activity import IDLE, UNKNOWN, EventType, FallStage
 from har_stream.mqtt.topics import Topics
 
 HEARTBEAT_S = 30
@@ -20,6 +20,7 @@ HEARTBEAT_S = 30
 EXPIRE_AFTER_S = 3 * HEARTBEAT_S
 """Home Assistant holds a state for unavailable after this long without a message."""
 LIKELY_WITHIN = "60min"
+FALL_STAGES = ("none", *get_args(FallStage), "acknowledged")
 
 Config = dict[str, object]
 
@@ -29,7 +30,7 @@ class Entity:
     """One entity.
 
     Attributes:
-        platform: ``sensor``, ``binary_sensor``, ``event`` or ``switch``.
+        platform: ``sensor``, ``binary_sensor``, ``event``, ``switch`` or ``button``.
         key: Its name within its device; part of its unique id.
         config: What the platform wants to know.
     """
@@ -59,9 +60,14 @@ class Device:
 
 
 def camera_device(
-    settings: Settings, camera: CameraSettings, *, model: str, labels: Iterable[str]
+    settings: Settings,
+    camera: CameraSettings,
+    *,
+    model: str,
+    labels: Iterable[str],
+    watches_falls: bool,
 ) -> Device:
-    """Describe a camera: activity, confidence, event, recognition switch, connectivity."""
+    """Describe a camera: activity, confidence, event, recognition switch, connectivity, falls."""
     topics = Topics(settings.base_topic)
     node, name = settings.node, camera.id
 
@@ -133,12 +139,44 @@ def camera_device(
             **_available_with(node_there),
         },
     )
+    falls = _fall_entities(topic, _available_with(node_there)) if watches_falls else ()
     return Device(
         id=f"{node}_{name}",
         name=f"{name} ({node})",
         model=model,
         area=camera.room,
-        entities=(activity, confidence, event, switch, connectivity),
+        entities=(activity, confidence, event, switch, connectivity, *falls),
+    )
+
+
+def _fall_entities(topic: Callable[..., str], available: Config) -> tuple[Entity, ...]:
+    """Describe falls; they never expire, and a camera that is away takes no alarm back."""
+    fall = {
+        "name": "Fall",
+        "device_class": "safety",
+        "state_topic": topic("fall"),
+        "value_template": "{{ 'ON' if value_json.alarm else 'OFF' }}",
+        **available,
+    }
+    stage = {
+        "name": "Fall stage",
+        "device_class": "enum",
+        "options": sorted(FALL_STAGES),
+        "state_topic": topic("fall"),
+        "value_template": "{{ value_json.stage }}",
+        "icon": "mdi:human-handsdown",
+        **available,
+    }
+    acknowledge = {
+        "name": "Acknowledge fall",
+        "command_topic": topic("fall", "ack"),
+        "icon": "mdi:hand-okay",
+        **available,
+    }
+    return (
+        Entity("binary_sensor", "fall", fall),
+        Entity("sensor", "fall_stage", stage),
+        Entity("button", "acknowledge_fall", acknowledge),
     )
 
 

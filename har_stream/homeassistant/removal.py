@@ -34,7 +34,10 @@ def forget_node(settings: Settings) -> int:
         InputError: The node is at work, or the broker cannot be reached or does not answer.
     """
     check_name_is_free(settings)
-    devices = [camera_device(settings, each, model="", labels=()) for each in settings.cameras]
+    devices = [
+        camera_device(settings, each, model="", labels=(), watches_falls=True)
+        for each in settings.cameras
+    ]
     root = Topics(settings.base_topic).node(settings.node)
     retained = read_retained(settings.broker, root)
     topics = {*retained, *_announcement_topics(settings, devices)}

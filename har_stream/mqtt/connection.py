@@ -135,12 +135,19 @@ class Connection:
         """How many messages no handler could read."""
         return sum(receiver.n_malformed for receiver in self._receivers.values())
 
-    def subscribe(self, topic_filter: str, handler: Handler) -> None:
+    def subscribe(self, topic_filter: str, handler: Handler, *, retained: bool = True) -> None:
         """Have ``handler`` called with every message that matches (QoS 1); call before `start`.
 
         A message for which it raises is skipped: counted, and logged once a kind.
+
+        Args:
+            topic_filter: Which topics.
+            handler: What is called.
+            retained: Whether also with what somebody said before we listened.
         """
-        self._receivers[topic_filter] = Receiver(topic_filter, handler, self._once)
+        self._receivers[topic_filter] = Receiver(
+            topic_filter, handler, self._once, retained=retained
+        )
 
     def on_connected(self, hook: Callable[[], object]) -> None:
         """Have ``hook`` called at every connection, after subscribing and before ``online``."""
@@ -321,14 +328,19 @@ class Receiver:
         n_malformed: How many messages were skipped.
     """
 
-    def __init__(self, topic_filter: str, handler: Handler, once: LogOnce) -> None:
+    def __init__(
+        self, topic_filter: str, handler: Handler, once: LogOnce, *, retained: bool = True
+    ) -> None:
         self.n_malformed = 0
+        self._retained = retained
         self._topic_filter = topic_filter
         self._handler = handler
         self._once = once
 
     def __call__(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         """Take a message from paho."""
+        if message.retain and not self._retained:
+            return
         try:
             if len(message.payload) > MAX_PAYLOAD_BYTES:
                 raise MessageError(f"{len(message.payload)} bytes are too many")

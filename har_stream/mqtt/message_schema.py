@@ -20,6 +20,7 @@ from har_stream.mqtt.messages import (
     BridgeRequest,
     BridgeResponse,
     EventAck,
+    FallState,
     Forecast,
     ForecastAttributes,
     Likely,
@@ -29,6 +30,7 @@ from har_stream.mqtt.messages import (
     Replay,
     RuleState,
     Score,
+    Skeleton,
 )
 
 _SIX = datetime(2026, 11, 22, 18, tzinfo=timezone(timedelta(hours=1)))
@@ -109,6 +111,26 @@ PAYLOADS = {
     "event": TopicDescription("<node>/<cam>/event", 1, False, _EVENT),
     "event_ack": TopicDescription(
         "<node>/<cam>/event/ack", 1, False, EventAck(journal="3f6c", seq=184)
+    ),
+    "fall": TopicDescription(
+        "<node>/<cam>/fall",
+        1,
+        True,
+        FallState(
+            alarm=True,
+            stage="long_lie",
+            since=_SIX + timedelta(minutes=4),
+            at=_SIX + timedelta(minutes=5),
+            confidence=0.84,
+            room="bathroom",
+            region="floor",
+        ),
+    ),
+    "skeleton": TopicDescription(
+        "<node>/<cam>/skeleton",
+        0,
+        False,
+        Skeleton(at=_SIX, points=[(round(0.4 + n / 100, 2), 0.3, 0.9) for n in range(17)]),
     ),
     "stats": TopicDescription(
         "<node>/stats",

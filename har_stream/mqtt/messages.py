@@ -20,7 +20,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from har_stream.core.activity import MAX_LABELS, MAX_NAME_LENGTH, EventType
+from har_stream.core.activity import MAX_LABELS, MAX_NAME_LENGTH, EventType, FallStage
 
 
 def _to_milliseconds(instant: datetime) -> str:
@@ -49,6 +49,8 @@ Seq = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Amount = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
+Share = Annotated[float, Field(ge=-10, le=10)]
+_REGION = "kind of the drawn region that the person is in, where that is known"
 Transaction = Name | Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Distribution = Annotated[dict[Name, Probability], Field(max_length=MAX_LABELS)]
 Signature = Annotated[str, Field(max_length=64)]
@@ -113,6 +115,7 @@ class ActivityState(Message):
     since: Instant
     at: Instant = Field(description="stream time of the newest decision")
     room: Name | None = None
+    region: Name | None = Field(default=None, description=_REGION)
     signature: Signature | None = None
 
 
@@ -136,6 +139,8 @@ class ActivityEvent(Message):
     activity: Name
     previous: Name | None = None
     room: Name | None = None
+    region: Name | None = Field(default=None, description=_REGION)
+    fall_stage: FallStage | None = Field(default=None, description="of a fall only")
     confidence: Probability
     probabilities: Distribution = Field(default_factory=dict)
     started_at: Instant
@@ -145,6 +150,28 @@ class ActivityEvent(Message):
     signature: Signature | None = Field(default=None, description="see docs/security.md")
 
     model_config = _SCHEMA_ALIAS
+
+
+class FallState(Message):
+    """Retained on ``<cam>/fall``: whether somebody lies there after a fall, and nobody answers."""
+
+    alarm: bool = Field(description="on until somebody is up again, or acknowledges")
+    stage: FallStage | Literal["none", "acknowledged"]
+    since: Instant | None = Field(default=None, description="when the person fell")
+    at: Instant | None = Field(default=None, description="stream time at which the stage began")
+    confidence: Probability | None = None
+    room: Name | None = None
+    region: Name | None = Field(default=None, description=_REGION)
+    signature: Signature | None = None
+
+
+class Skeleton(Message):
+    """On ``<cam>/skeleton`` where ``--skeleton`` asks for it: joints, nothing of the picture."""
+
+    at: Instant
+    points: Annotated[list[tuple[Share, Share, Probability]], Field(max_length=MAX_RANKED)] = Field(
+        description="x, y as shares of the image looked at, and score; in COCO's order"
+    )
 
 
 class EventAck(Message):

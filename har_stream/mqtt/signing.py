@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from har_stream.core.log_once import LogOnce
-from har_stream.mqtt.messages import ActivityEvent, ActivityState
+from har_stream.mqtt.messages import ActivityEvent, ActivityState, FallState
 
-Signed = TypeVar("Signed", ActivityEvent, ActivityState)
+Signed = TypeVar("Signed", ActivityEvent, ActivityState, FallState)
 
 
 def sign(message: Signed, key: bytes | None, *, node: str, camera: str) -> Signed:
@@ -27,7 +27,7 @@ def sign(message: Signed, key: bytes | None, *, node: str, camera: str) -> Signe
 
 
 def _signature_of(
-    message: ActivityEvent | ActivityState, key: bytes, *, node: str, camera: str
+    message: ActivityEvent | ActivityState | FallState, key: bytes, *, node: str, camera: str
 ) -> str:
     fields = message.model_dump(mode="json", exclude={"signature"}, exclude_none=True)
     fields |= {"node": node, "camera": camera}

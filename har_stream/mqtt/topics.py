@@ -15,7 +15,7 @@ class Topics:
         return "/".join((self.base, node, *parts))
 
     def camera(self, node: str, camera: str, *parts: str) -> str:
-        """``har/<node>/<cam>/...``: availability, activity, activity/attributes, event, enabled."""
+        """``har/<node>/<cam>/...``: availability, activity, event, fall, enabled, skeleton."""
         return "/".join((self.base, node, camera, *parts))
 
     def home(self, home: str, *parts: str) -> str:
@@ -28,7 +28,13 @@ class Topics:
 
     def retained(self, node: str, cameras: Iterable[str]) -> list[str]:
         """Every topic on which a node keeps a retained message."""
-        kinds = (("availability",), ("activity",), ("activity", "attributes"), ("enabled", "state"))
+        kinds = (
+            ("availability",),
+            ("activity",),
+            ("activity", "attributes"),
+            ("enabled", "state"),
+            ("fall",),
+        )
         of_cameras = [self.camera(node, camera, *kind) for camera in cameras for kind in kinds]
         return [self.node(node, "availability"), *of_cameras]
 

@@ -1,20 +1,42 @@
 """One camera's retained topics: what is known of it, and what of that the broker has been told."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
+from typing import Protocol
 
 from har_stream.config.camera_settings import CameraSettings
-from har_stream.core.activity import IDLE, UNKNOWN, CameraState, Change, Recognition
+from har_stream.core.activity import (
+    FALLEN,
+    IDLE,
+    UNKNOWN,
+    CameraState,
+    Change,
+    FallStage,
+    Recognition,
+)
+from har_stream.core.atomic_file import replacing
 from har_stream.homeassistant.entities import EXPIRE_AFTER_S, HEARTBEAT_S
 from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
-from har_stream.mqtt.messages import ActivityAttributes, ActivityState
+from har_stream.mqtt.messages import ActivityAttributes, ActivityState, FallState, MessageError
+from har_stream.mqtt.signing import Signed
 from har_stream.publishing.bridge_requests import OFF, ON
+
+logger = logging.getLogger(__name__)
 
 ATTRIBUTES_S = 5.0
 """Attributes follow the stream at this pace: Home Assistant stores every one of them."""
 FASTEST_S = 1.0
 """Nothing but news is published more often than this, however fast a stream runs."""
 N_TOP = 5
+
+
+class Signs(Protocol):
+    """Signs a state."""
+
+    def __call__(self, message: Signed) -> Signed:
+        """Return it with its signature."""
 
 
 class CameraTopics:
@@ -27,12 +49,14 @@ class CameraTopics:
         sign: Signs a state.
         bundle: Name of the bundle that recognises, for the attributes.
         bundle_hash: Its hash.
+        fall_file: Keeps a fall that nobody has answered to; none: nobody watches for falls.
 
     Attributes:
         id: The camera's id.
         room: Where it looks.
         enabled: Whether its recognition is switched on.
         state: The state of its source.
+        fall: The newest fall, also of an earlier run; none: nobody watches for falls.
     """
 
     def __init__(
@@ -41,14 +65,17 @@ class CameraTopics:
         broker: Publishes,
         *,
         topic: Callable[..., str],
-        sign: Callable[[ActivityState], ActivityState],
+        sign: Signs,
         bundle: str,
         bundle_hash: str,
+        fall_file: Path | None = None,
     ) -> None:
         self.id = camera.id
         self.room = camera.room
         self.enabled = camera.enabled
         self.state = CameraState.OFFLINE
+        self.fall = _read_fall(fall_file) if fall_file else None
+        self._fall_file = fall_file
         self._broker = broker
         self._topic = topic
         self._sign = sign
@@ -94,11 +121,21 @@ class CameraTopics:
         else:
             self._is_running = True
             self._activity, self._since = change.activity, change.started_at
+        if self.fall is not None and change.fall_stage is not None:
+            self._set_fall(self._fall_after(change, change.fall_stage, self.fall.since))
+
+    def acknowledge_fall(self) -> bool:
+        """Note that somebody knows of a fall; return whether there was one to know of."""
+        if self.fall is None or not self.fall.alarm:
+            return False
+        self._set_fall(self.fall.model_copy(update={"alarm": False, "stage": "acknowledged"}))
+        return True
 
     def publish_again(self) -> None:
         """Tell a broker that may know nothing; the activity follows with the next `publish_due`."""
         self.set_enabled(self.enabled)
         self.set_state(self.state)
+        self._publish_fall()
         self._published_activity = None
         self._published_state = self._published_attributes = (None, 0.0)
 
@@ -131,13 +168,48 @@ class CameraTopics:
             return None
         if now_s - self._newest_s > EXPIRE_AFTER_S:
             return None  # it is history; publishing it again would make it look alive
+        confidence = newest.probabilities.get(self._activity, newest.confidence)
+        if self._activity == FALLEN and self.fall is not None and self.fall.confidence is not None:
+            confidence = self.fall.confidence  # what raised it: who lies is easily lost from sight
         return ActivityState(
             activity=self._activity,
-            confidence=newest.probabilities.get(self._activity, newest.confidence),
+            confidence=confidence,
             since=self._since,
             at=max(newest.at, self._since),
             room=self.room,
+            region=newest.region,
         )
+
+    def _fall_after(self, change: Change, stage: FallStage, since: datetime | None) -> FallState:
+        return FallState(
+            alarm=stage != "got_up",
+            stage=stage,
+            since=change.started_at if stage == "fallen" else since,
+            at=change.ended_at or change.started_at,
+            confidence=change.confidence,
+            room=self.room,
+            region=change.region,
+        )
+
+    def _set_fall(self, fall: FallState) -> None:
+        """Keep a fall, so that no restart silences it, and publish it."""
+        self.fall = fall
+        self._publish_fall()
+        if self._fall_file is None:
+            return
+        try:
+            if fall.alarm:
+                self._fall_file.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(self._fall_file) as file:
+                    file.write(fall.encode().decode())
+            else:
+                self._fall_file.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("%s: cannot be written: %s", self._fall_file, error.strerror)
+
+    def _publish_fall(self) -> None:
+        if self.fall is not None:
+            self._broker.publish(self._topic("fall"), self._sign(self.fall), retain=True)
 
     def _due_attributes(self, now_s: float) -> ActivityAttributes | None:
         """What lies behind the newest decision, at its own pace."""
@@ -170,3 +242,14 @@ def _is_due(
 def _name_rest(recognition: Recognition) -> str:
     """Name what is published where no activity runs: nobody is there, or nothing known goes on."""
     return IDLE if recognition.state == IDLE else UNKNOWN
+
+
+def _read_fall(path: Path) -> FallState:
+    """What nobody had answered to when the program ended; a file without sense counts as none."""
+    try:
+        return FallState.decode(path.read_bytes())
+    except FileNotFoundError:
+        pass
+    except (OSError, MessageError) as error:
+        logger.warning("%s: cannot be read, so a fall in it is forgotten: %s", path, error)
+    return FallState(alarm=False, stage="none")

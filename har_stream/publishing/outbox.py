@@ -278,6 +278,8 @@ class Outbox:
             activity=change.activity,
             previous=change.previous,
             room=room,
+            region=change.region,
+            fall_stage=change.fall_stage,
             confidence=change.confidence,
             probabilities=dict(change.probabilities),
             started_at=change.started_at,

@@ -14,12 +14,12 @@ from functools import partial
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.config.settings import Settings
-from har_stream.config.state_dir import node_announcements, node_client
+from har_stream.config.state_dir import fall_file, node_announcements, node_client
 from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
 from har_stream.core.log_once import LogOnce
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, camera_device, to_messages
 from har_stream.mqtt.connection import ONLINE, Connection
-from har_stream.mqtt.messages import ActivityEvent, EventAck, MessageError
+from har_stream.mqtt.messages import ActivityEvent, EventAck, FallState, MessageError, Skeleton
 from har_stream.mqtt.probe import check_name_is_free
 from har_stream.mqtt.signing import sign
 from har_stream.mqtt.topics import Topics
@@ -63,9 +63,11 @@ class Publisher:
         bundle: What recognises.
         statistics: What is summed up once a minute.
         set_enabled: Switches a camera's recognition; called from the network thread.
+        acknowledge_fall: Told that somebody knows of a fall in front of a camera; likewise.
         record: Called with every event once it is safe in the outbox, before anybody else hears.
         is_alive: Tells whether recognition goes on; this alone is told to systemd.
         signing_key: Signs what it says of its cameras' activities; events are signed already.
+        skeleton: Whether to publish people's joints; no picture ever is.
         clock: Monotonic seconds.
     """
 
@@ -78,9 +80,11 @@ class Publisher:
         bundle: Bundle,
         statistics: Statistics,
         set_enabled: Callable[[str, bool], None],
+        acknowledge_fall: Callable[[str], None],
         record: Callable[[ActivityEvent], None] | None = None,
         is_alive: Callable[[], bool] = lambda: True,
         signing_key: bytes | None = None,
+        skeleton: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -89,8 +93,10 @@ class Publisher:
         self._bundle = bundle
         self._statistics = statistics
         self._set_enabled = set_enabled
+        self._acknowledge_fall = acknowledge_fall
         self._record = record
         self._is_alive = is_alive
+        self._skeleton = skeleton
         self._clock = clock
         self._topics = Topics(settings.base_topic)
         self._lock = threading.RLock()
@@ -103,6 +109,11 @@ class Publisher:
                 sign=partial(sign, key=signing_key, node=settings.node, camera=camera.id),
                 bundle=name,
                 bundle_hash=bundle_hash,
+                fall_file=(
+                    fall_file(settings.state_dir, settings.node, camera.id)
+                    if bundle.manifest.falls
+                    else None
+                ),
             )
             for camera in settings.cameras
         }
@@ -142,6 +153,9 @@ class Publisher:
         subscribe(self._topics.camera(node, "+", "event"), self._on_own_event)
         subscribe(self._topics.camera(node, "+", "event", "ack"), self._on_ack)
         subscribe(self._topics.camera(node, "+", "enabled", "set"), self._on_switch)
+        if self._bundle.manifest.falls:
+            answer = self._topics.camera(node, "+", "fall", "ack")
+            subscribe(answer, self._on_fall_ack, retained=False)  # it would silence all to come
         subscribe(self._topics.node(node, "bridge", "request", "+"), self._on_request)
         if self._settings.discovery.enabled:
             subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._on_birth)
@@ -158,6 +172,10 @@ class Publisher:
                 with self._lock:
                     self._cameras[news.camera].add_recognition(news, self._clock())
                 self._wake.set()
+                if self._skeleton and news.key_points:
+                    topic = self._topics.camera(self._settings.node, news.camera, "skeleton")
+                    points = Skeleton(at=news.at, points=list(news.key_points))
+                    self._connection.publish(topic, points, qos=0)
             case CameraStatus():
                 with self._lock:
                     self._cameras[news.camera].set_state(news.state)
@@ -174,6 +192,14 @@ class Publisher:
             )
             if self._record is not None and event is not None:
                 self._record(event)
+
+    def open_falls(self) -> Mapping[str, FallState]:
+        """Falls of an earlier run that nobody has answered to, by camera."""
+        return {
+            camera.id: camera.fall
+            for camera in self._cameras.values()
+            if camera.fall is not None and camera.fall.alarm
+        }
 
     def health(self) -> Health:
         """How things are now; from any thread."""
@@ -249,9 +275,15 @@ class Publisher:
     def _announce(self) -> None:
         """Discovery, then states: at every connection and at every birth of Home Assistant."""
         self._announce_s = None
-        model, labels = self._bundle.manifest.name, self._bundle.manifest.labels
+        manifest = self._bundle.manifest
         devices = [
-            camera_device(self._settings, camera, model=model, labels=labels)
+            camera_device(
+                self._settings,
+                camera,
+                model=manifest.name,
+                labels=manifest.activities,
+                watches_falls=manifest.falls is not None,
+            )
             for camera in self._settings.cameras
         ]
         self._announcer.announce(
@@ -272,13 +304,18 @@ class Publisher:
     def _on_switch(self, topic: str, payload: bytes) -> None:
         enabled = read_switch(payload)
         with self._lock:
-            camera = self._cameras.get(self._camera_in(topic))
-            if camera is None:
-                raise MessageError(f"this node has no such camera; it has {list(self._cameras)}")
+            camera = self._named_in(topic)
             if camera.enabled != enabled:
                 self._set_enabled(camera.id, enabled)
                 logger.info("camera %s: recognition is %s", camera.id, ON if enabled else OFF)
             camera.set_enabled(enabled)
+
+    def _on_fall_ack(self, topic: str, _payload: bytes) -> None:
+        with self._lock:
+            camera = self._named_in(topic)
+            if camera.acknowledge_fall():
+                self._acknowledge_fall(camera.id)
+                logger.info("camera %s: the fall is acknowledged", camera.id)
 
     def _on_request(self, topic: str, payload: bytes) -> None:
         name = topic.rsplit("/", 1)[-1]
@@ -298,6 +335,12 @@ class Publisher:
 
     def _event_topic(self, event: ActivityEvent) -> str:
         return self._topics.camera(event.node, event.camera, "event")
+
+    def _named_in(self, topic: str) -> CameraTopics:
+        camera = self._cameras.get(self._camera_in(topic))
+        if camera is None:
+            raise MessageError(f"this node has no such camera; it has {list(self._cameras)}")
+        return camera
 
     def _camera_in(self, topic: str) -> str:
         return self._topics.split(topic)[1]

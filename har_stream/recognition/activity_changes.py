@@ -1,7 +1,7 @@
 """Turns calibrated probabilities into activity events: a small state machine on stream time."""
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -84,6 +84,23 @@ class Segmenter:
             self._evidence = self._evidence_of(target)
         return self._switch() if self._has_held(at) else None
 
+    def hold(
+        self, activity: str, at: datetime, *, probabilities: Mapping[str, float], confidence: float
+    ) -> Change:
+        """Begin an activity that another rule has found; nothing else goes on until `release`."""
+        self._recent.clear()
+        self._evidence.clear()
+        return self._began(activity, at, probabilities, confidence)
+
+    def release(
+        self, at: datetime, *, probabilities: Mapping[str, float], confidence: float
+    ) -> Change:
+        """End the activity that `hold` began; what follows begins with the next evidence."""
+        change = self._ended(at, probabilities, confidence)
+        self._begun_at = self._moved_at = at
+        self._state, self._nobody = UNKNOWN, False
+        return change
+
     def finish(self, at: datetime) -> list[Change]:
         """The recording ends here; one that is shorter than the dwell is judged by all of it."""
         is_short = self._changed_at is None and any(
@@ -94,7 +111,10 @@ class Segmenter:
 
     def lose(self, at: datetime) -> Change | None:
         """End the running activity: its source was lost, or switched off, at this stream time."""
-        change = self._ended(list(self._recent), at) if self._is_running() else None
+        change = None
+        if self._is_running():
+            mean = _mean(self._recent)
+            change = self._ended(at, mean, mean[self._state])
         self._recent.clear()
         self._evidence.clear()
         self._begun_at = self._moved_at = None
@@ -159,45 +179,45 @@ class Segmenter:
 
     def _switch(self) -> Change | None:
         evidence, self._evidence = self._evidence, []
-        previous = self._state if self._is_running() else None
-        begins = evidence[0].evidence_from
-        if self._contender in (IDLE, UNKNOWN):
-            change = self._ended(evidence, begins) if previous else None
-        else:
-            change = self._began(evidence, begins, previous)
+        begins, mean = evidence[0].evidence_from, _mean(evidence)
+        change = None
+        if self._contender not in (IDLE, UNKNOWN):
+            if self._contender in self._thresholds.urgent:
+                # The average raised it; the newest decision may say something else.
+                mean = _mean(self._recent)
+            change = self._began(self._contender, begins, mean, mean[self._contender])
+        elif self._is_running():
+            change = self._ended(begins, mean, mean[self._state])
         self._state = self._contender
         self._nobody = self._state == IDLE
         return change
 
     def _began(
-        self, evidence: Sequence[_Decision], begins: datetime, previous: str | None
+        self, activity: str, at: datetime, probabilities: Mapping[str, float], confidence: float
     ) -> Change:
-        # What is urgent was raised by the average; the newest decision may say something else.
-        urgent = self._contender in self._thresholds.urgent
-        mean = _mean(self._recent if urgent else evidence)
-        self._changed_at = self._in_order(begins)
+        previous = self._state if self._is_running() else None
+        self._state, self._changed_at = activity, self._in_order(at)
         return Change(
             camera=self._camera,
             event_type="activity_changed" if previous else "activity_started",
-            activity=self._contender,
+            activity=activity,
             previous=previous,
-            probabilities=mean,
-            confidence=mean[self._contender],
+            probabilities=probabilities,
+            confidence=confidence,
             started_at=self._changed_at,
             ended_at=None,
         )
 
-    def _ended(self, evidence: Sequence[_Decision], ends: datetime) -> Change:
+    def _ended(self, at: datetime, probabilities: Mapping[str, float], confidence: float) -> Change:
         assert self._changed_at is not None  # noqa: S101 - an activity runs, so it began
-        mean = _mean(evidence)
-        started_at, self._changed_at = self._changed_at, self._in_order(ends)
+        started_at, self._changed_at = self._changed_at, self._in_order(at)
         return Change(
             camera=self._camera,
             event_type="activity_ended",
             activity=self._state,
             previous=None,
-            probabilities=mean,
-            confidence=mean[self._state],
+            probabilities=probabilities,
+            confidence=confidence,
             started_at=started_at,
             ended_at=self._changed_at,
         )

@@ -1,4 +1,4 @@
-"""What is kept for one camera: its motion gate, its segmenter, and whether it still delivers."""
+"""What is kept for one camera: its motion gate, its segmenter, its falls, whether it delivers."""
 
 import logging
 import time
@@ -8,17 +8,31 @@ from datetime import datetime
 
 from har_stream.bundles.bundle import Manifest
 from har_stream.config.camera_settings import CameraSettings
-from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
+from har_stream.config.regions import Place
+from har_stream.core.activity import (
+    FALLEN,
+    CameraState,
+    CameraStatus,
+    Change,
+    FallStage,
+    Joint,
+    News,
+    Recognition,
+)
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
-from har_stream.core.thresholds import Thresholds, apply_reject_rule
+from har_stream.core.thresholds import FallRule, Thresholds, apply_reject_rule
 from har_stream.recognition.activity_changes import Segmenter
+from har_stream.recognition.falls import SOFT, FallWatch, read_by_place
 from har_stream.recognition.motion_gate import MotionGate
+from har_stream.recognition.person.key_points import KeyPoints
 
 logger = logging.getLogger(__name__)
 
 AWAY_S = 10.0
 """A camera that is away for longer is lost, and its activity ends; a hiccup changes nothing."""
+SEEN = 0.25
+"""Score of key points below which they do not tell where the person is."""
 
 
 class CameraTrack:
@@ -28,6 +42,8 @@ class CameraTrack:
     motion gate the recogniser rests while nothing moves, and the last decision is repeated at its
     usual pace. The gate closes no sooner than a decision has seen a whole still window, so that
     resting changes no decision.
+
+    A fall outlasts the loss of its camera: it ends when somebody is seen to be up.
 
     Args:
         settings: The camera's; they may override how to decide.
@@ -56,6 +72,10 @@ class CameraTrack:
         self._arrived_s = 0.0
         self._thresholds = thresholds_for(settings, manifest)
         self._segmenter = Segmenter(self.camera, self._thresholds, span_s=manifest.clip.span_s)
+        self._settings = settings
+        self._fall_rule = fall_rule_for(settings, manifest)
+        self._falls = FallWatch(self._fall_rule) if self._fall_rule else None
+        self._place: Place | None = None
         self._n_frames, self._hop_frames = manifest.clip.n_frames, manifest.hop_frames
         rests_after_s = (self._n_frames + self._hop_frames) / manifest.clip.sample_hz
         self._motion = MotionGate(still_after_s=rests_after_s)
@@ -63,7 +83,7 @@ class CameraTrack:
         self._moves = True
         self._moved = False
         self._n_seen = 0
-        self._decided: Mapping[str, float] = {}
+        self._decided: tuple[Mapping[str, float], KeyPoints | None] | None = None
         self._rested_on: Frame | None = None
         self._n_rested = 0
 
@@ -110,29 +130,35 @@ class CameraTrack:
     @property
     def is_resting(self) -> bool:
         """Whether the last decision holds for the newest frame, which shows nothing new."""
-        return self._may_rest and not self._moves and bool(self._decided)
+        return self._may_rest and not self._moves and self._decided is not None
 
     def repeat_decision(self, frame: Frame) -> Iterator[News]:
         """Repeat the last decision at the pace of decisions."""
         self._rested_on = frame
         self._n_rested += frame.n_ticks
-        if self._n_rested >= self._hop_frames:
+        if self._n_rested >= self._hop_frames and self._decided is not None:
             self._n_rested = 0
-            yield from self.decide(frame.captured_at, self._decided)
+            yield from self.decide(frame.captured_at, *self._decided)
 
     def end_rest(self) -> Frame | None:
         """Return the frame that it rested on until now, if it did."""
         rested_on, self._rested_on = self._rested_on, None
         return rested_on
 
-    def decide(self, at: datetime, probabilities: Mapping[str, float]) -> Iterator[News]:
+    def decide(
+        self, at: datetime, probabilities: Mapping[str, float], key_points: KeyPoints | None = None
+    ) -> Iterator[News]:
         """Yield the recognition and, if it confirms one, the change."""
         moving = self._moved or self._n_seen == 1  # one image does not tell
         self._moved = False
-        self._decided = probabilities
-        # What this decision says by itself, and what the segmenter makes of it and those before.
+        self._decided = probabilities, key_points
+        if key_points is not None and key_points.score >= SEEN:
+            self._place = self._settings.place_at(*key_points.hips)
+        if self._fall_rule is not None and self._settings.regions.has_soft:
+            probabilities = read_by_place(probabilities, self._place, self._fall_rule)
+        # What this decision says by itself, and what segmenter and falls make of it with others.
         verdict = apply_reject_rule(probabilities, self._thresholds)
-        change = self._segmenter.observe(at, probabilities, moving=moving)
+        change = self._find_change(at, probabilities, moving=moving)
         yield Recognition(
             camera=self.camera,
             at=at,
@@ -142,33 +168,95 @@ class CameraTrack:
             margin=verdict.margin,
             latency_ms=(self._clock() - self._arrived_s) * 1000,
             state=self._segmenter.state,
+            region=self._place,
+            key_points=_joints(key_points),
         )
-        yield from _log(change)
+        yield from self._say(change)
+
+    def _find_change(
+        self, at: datetime, probabilities: Mapping[str, float], *, moving: bool
+    ) -> Change | None:
+        """A fall comes before all else, and nothing else goes on until it is over."""
+        falls = self._falls
+        if falls is None:
+            return self._segmenter.observe(at, probabilities, moving=moving)
+        was_down = falls.since is not None
+        stage = falls.observe(at, probabilities, on_soft=self._place in SOFT)
+        if falls.since is not None:
+            if stage == "fallen":
+                return self._hold(falls, falls.since, stage)
+            if stage or self._segmenter.state != FALLEN:
+                return self._hold(falls, at, stage)
+            return None
+        if was_down and self._segmenter.state == FALLEN:
+            return self._release(falls, at, stage)
+        change = self._segmenter.observe(at, probabilities, moving=moving)
+        if self._segmenter.state == FALLEN and change is not None:
+            # Nobody saw it happen, but somebody lies there.
+            falls.begin(change.started_at)
+            return replace(change, fall_stage="fallen")
+        return change
+
+    def _hold(self, falls: FallWatch, at: datetime, stage: FallStage | None) -> Change:
+        held = self._segmenter.hold(
+            FALLEN, at, probabilities=falls.averaged, confidence=falls.confidence
+        )
+        return replace(held, fall_stage=stage)
+
+    def _release(self, falls: FallWatch, at: datetime, stage: FallStage | None) -> Change:
+        released = self._segmenter.release(
+            at, probabilities=falls.averaged, confidence=falls.confidence
+        )
+        return replace(released, fall_stage=stage)
+
+    def acknowledge_fall(self) -> None:
+        """Somebody knows of the fall; safe from any thread."""
+        if self._falls is not None:
+            self._falls.acknowledge()
+
+    def resume_fall(self, since: datetime, *, has_lain_long: bool) -> None:
+        """Somebody lay there when this program ended; call before the first frame."""
+        if self._falls is not None:
+            self._falls.begin(since, has_lain_long=has_lain_long)
 
     def finish(self) -> Iterator[Change]:
         """End with the last frame of a recording."""
         if self._newest_at is not None:
-            yield from _log(*self._segmenter.finish(self._newest_at))
+            at = self._newest_at
+            yield from self._say(*self._interrupt(at), *self._segmenter.finish(at))
             self._forget()
 
     def lose(self) -> Iterator[Change]:
         """End where the last frame was seen: the source is lost, switched off or left."""
         if self._newest_at is not None:
-            yield from _log(self._segmenter.lose(self._newest_at))
+            at = self._newest_at
+            yield from self._say(*self._interrupt(at), self._segmenter.lose(at))
             self._forget()
 
+    def _interrupt(self, at: datetime) -> Iterator[Change]:
+        """Nobody can be seen any more: what a fall holds ends, the fall itself does not."""
+        falls = self._falls
+        if falls is not None and falls.since is not None and self._segmenter.state == FALLEN:
+            yield self._release(falls, at, None)
+
     def _forget(self) -> None:
-        self._newest_at = self._rested_on = None
-        self._decided = {}
+        self._newest_at = self._rested_on = self._decided = None
+
+    def _say(self, *changes: Change | None) -> Iterator[Change]:
+        for change in changes:
+            if change is not None:
+                kind = change.fall_stage or change.event_type.removeprefix("activity_")
+                at = change.ended_at or change.started_at
+                logger.info(
+                    "%s: %s %s at %s", change.camera, change.activity, kind, f"{at:%H:%M:%S}"
+                )
+                yield replace(change, region=self._place)
 
 
-def _log(*changes: Change | None) -> Iterator[Change]:
-    for change in changes:
-        if change is not None:
-            kind = change.event_type.removeprefix("activity_")
-            at = change.ended_at or change.started_at
-            logger.info("%s: %s %s at %s", change.camera, change.activity, kind, f"{at:%H:%M:%S}")
-            yield change
+def _joints(found: KeyPoints | None) -> tuple[Joint, ...]:
+    if found is None:
+        return ()
+    return tuple((float(x), float(y), float(score)) for x, y, score in found.points)
 
 
 def thresholds_for(camera: CameraSettings, manifest: Manifest) -> Thresholds:
@@ -186,3 +274,10 @@ def thresholds_for(camera: CameraSettings, manifest: Manifest) -> Thresholds:
             f"{', '.join(foreign)}; it has {', '.join(manifest.labels)}"
         )
     return thresholds
+
+
+def fall_rule_for(camera: CameraSettings, manifest: Manifest) -> FallRule | None:
+    """Lay a camera's own settings over the bundle's rule, if it has one."""
+    if manifest.falls is None:
+        return None
+    return replace(manifest.falls, **camera.falls.model_dump(exclude_none=True))

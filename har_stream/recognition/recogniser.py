@@ -11,6 +11,7 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
 from har_stream.recognition.engines import EngineName, open_engine
+from har_stream.recognition.person.key_points import KeyPoints
 from har_stream.recognition.preprocessing import normalise, prepare
 from har_stream.recognition.window_rows import NONE, WindowRows
 
@@ -23,11 +24,13 @@ class Decision:
         camera: Name of the camera.
         at: Capture time of the window's last frame.
         probabilities: Calibrated, in the order of the bundle's labels, shape (n_labels,), float64.
+        key_points: The person's on that frame; none where the bundle looks for none.
     """
 
     camera: str
     at: datetime
     probabilities: NDArray[np.float64]
+    key_points: KeyPoints | None = None
 
 
 @dataclass(slots=True)

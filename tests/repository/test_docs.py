@@ -44,7 +44,7 @@ def _entities() -> set[str]:
         node="n1", cameras=(camera,), forecast=ForecastSettings(binary_sensors=("sleeping",))
     )
     devices = [
-        camera_device(settings, camera, model="m", labels=LABELS),
+        camera_device(settings, camera, model="m", labels=LABELS, watches_falls=True),
         home_device(settings, model="m", labels=LABELS),
     ]
     messages = to_messages(devices, DiscoverySettings())
@@ -67,14 +67,20 @@ class _Blueprint(yaml.SafeLoader):
 _Blueprint.add_constructor("!input", lambda loader, node: ("input", loader.construct_scalar(node)))
 
 
-def test_the_blueprint_uses_every_input_that_it_asks_for() -> None:
-    path = ROOT / "docs" / "blueprints" / "next-activity.yaml"
+def _inputs_used(part: Any) -> set[str]:
+    if isinstance(part, tuple):
+        return {part[1]}
+    if isinstance(part, dict | list):
+        parts = part.values() if isinstance(part, dict) else part
+        return {name for each in parts for name in _inputs_used(each)}
+    return set()
+
+
+@pytest.mark.parametrize("name", ["next-activity", "fall-alarm"])
+def test_a_blueprint_uses_every_input_that_it_asks_for(name: str) -> None:
+    path = ROOT / "docs" / "blueprints" / f"{name}.yaml"
     blueprint: dict[str, Any] = yaml.load(path.read_text(), Loader=_Blueprint)  # noqa: S506 -- safe
-    asked = set(blueprint["blueprint"]["input"])
-    used = {value[1] for value in blueprint["trigger_variables"].values()} | {
-        blueprint["action"][1]
-    }
-    assert used == asked
+    assert _inputs_used(blueprint) == set(blueprint["blueprint"]["input"])
     assert blueprint["blueprint"]["domain"] == "automation"
 
 

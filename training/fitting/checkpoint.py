@@ -22,7 +22,7 @@ Weights = list[NDArray[Any]]
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile, NotImplementedError)
 """What NumPy and the zip file below it raise; the last, where a byte asks for unknown packing."""
 
-_NOT_OF_FITTING = {"name", "about", "licence", "data", "split", "deciding", "keep"}
+_NOT_OF_FITTING = {"name", "about", "licence", "data", "split", "deciding", "falls", "keep"}
 """What a config says beside how to fit; data and split decide the clips, which are hashed."""
 
 

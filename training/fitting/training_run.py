@@ -118,6 +118,7 @@ def fit_run(
         networks={},
         calibration=calibration,
         deciding=rejecting.deciding,
+        falls=config.falls,
         confusion=_confusion(tested, len(dataset.labels)),
         metrics=_figures(scores, rejecting),
         provenance=Provenance(

@@ -9,6 +9,7 @@ import jinja2
 import pytest
 from support.broker.real_broker import Mosquitto, listening, retained
 from support.processes.node import LABELS, Node, change, recognition
+from support.repository import ROOT
 
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
@@ -49,12 +50,13 @@ ALLOWED = {
     "binary_sensor": COMMON | {"expire_after", "payload_on", "payload_off"},
     "event": COMMON | {"event_types"},
     "switch": COMMON | {"command_topic"},
+    "button": (COMMON | {"command_topic"}) - {"state_topic", "value_template"},
 }
 
 
 def _singles() -> dict[str, dict[str, Any]]:
     devices = [
-        camera_device(SETTINGS, CAMERA, model="home", labels=LABELS),
+        camera_device(SETTINGS, CAMERA, model="home", labels=LABELS, watches_falls=True),
         home_device(SETTINGS, model="dbn", labels=LABELS),
     ]
     return to_messages(devices, SINGLE)
@@ -72,6 +74,9 @@ def test_the_entities_of_a_camera_and_of_a_home() -> None:
         "homeassistant/event/n1_cam1/event/config",
         "homeassistant/switch/n1_cam1/recognition/config",
         "homeassistant/binary_sensor/n1_cam1/camera/config",
+        "homeassistant/binary_sensor/n1_cam1/fall/config",
+        "homeassistant/sensor/n1_cam1/fall_stage/config",
+        "homeassistant/button/n1_cam1/acknowledge_fall/config",
         "homeassistant/sensor/home_h1/next_activity/config",
         "homeassistant/sensor/home_h1/next_activity_probability/config",
         "homeassistant/sensor/home_h1/next_start/config",
@@ -112,7 +117,24 @@ def test_a_camera_is_available_while_node_and_camera_are() -> None:
     for key in ("activity", "confidence", "event"):
         assert _entity(key)["availability"] == topics
         assert _entity(key)["availability_mode"] == "all"
+    for key in ("fall", "fall_stage", "acknowledge_fall"):
+        assert _entity(key)["availability"] == topics[:1], "a lost camera takes no alarm back"
+        assert "expire_after" not in _entity(key)
     assert _entity("camera")["availability"] == topics[:1], "it must be able to say `off`"
+
+
+def test_a_fall_is_a_matter_of_safety_with_every_stage_and_a_button() -> None:
+    assert _entity("fall")["device_class"] == "safety"
+    assert _entity("fall")["state_topic"] == _entity("fall_stage")["state_topic"]
+    schema = json.loads((ROOT / "docs" / "schema" / "fall.json").read_text())
+    stages = [name for each in schema["properties"]["stage"]["anyOf"] for name in each["enum"]]
+    assert _entity("fall_stage")["options"] == sorted(stages)
+    assert _entity("acknowledge_fall")["command_topic"] == "har/n1/cam1/fall/ack"
+
+
+def test_a_bundle_that_knows_no_falls_has_no_sensor_for_them() -> None:
+    device = camera_device(SETTINGS, CAMERA, model="m", labels=LABELS, watches_falls=False)
+    assert not [entity.key for entity in device.entities if "fall" in entity.key]
 
 
 def test_events_name_their_types_and_states_expire() -> None:
@@ -143,11 +165,14 @@ def test_templates_read_the_real_messages() -> None:
     forecast["within"]["60min"]["sleeping"] = 0.7
     assert _render("likely_sleeping", forecast) == "ON"
     assert _render("next_activity", forecast | {"next": []}) == "unknown"
+    fall = json.loads(message_schema.PAYLOADS["fall"].example.encode())
+    assert (_render("fall", fall), _render("fall_stage", fall)) == ("ON", "long_lie")
+    assert _render("fall", fall | {"alarm": False}) == "OFF"
     assert _render("next_activity_probability", forecast | {"next": []}) == "None"
 
 
 def test_device_style_holds_the_same_entities() -> None:
-    devices = [camera_device(SETTINGS, CAMERA, model="home", labels=LABELS)]
+    devices = [camera_device(SETTINGS, CAMERA, model="home", labels=LABELS, watches_falls=True)]
     ((topic, payload),) = to_messages(devices, DEVICE).items()
     assert topic == "homeassistant/device/n1_cam1/config"
     assert payload.keys() == {"device", "origin", "components"}
@@ -158,7 +183,7 @@ def test_device_style_holds_the_same_entities() -> None:
 
 
 def test_discovery_that_is_off_says_nothing() -> None:
-    devices = [camera_device(SETTINGS, CAMERA, model="home", labels=LABELS)]
+    devices = [camera_device(SETTINGS, CAMERA, model="home", labels=LABELS, watches_falls=True)]
     assert to_messages(devices, DiscoverySettings(enabled=False)) == {}
 
 

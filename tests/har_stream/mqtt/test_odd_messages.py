@@ -177,7 +177,7 @@ def test_har_stream_bears_odd_messages(n_each: int, mosquitto: Mosquitto, tmp_pa
     with listening(mosquitto.port, "har/n1/availability", health) as listener:
         listener.wait_for(lambda _: listener.on("har/n1/availability") == [b"online"])
         filters = _filters_of("har-stream-n1", mosquitto)
-        assert len(filters) == 5
+        assert len(filters) in (5, 6), "6 where the bundle watches for falls"
 
         def ask() -> None:
             listener.publish("har/n1/bridge/request/health_check", '{"transaction": "sane"}')

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ from har_stream.config.state_dir import outbox_file
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.homeassistant.entities import EXPIRE_AFTER_S, HEARTBEAT_S
-from har_stream.mqtt.messages import ActivityAttributes, ActivityEvent, ActivityState, NodeStats
+from har_stream.mqtt.messages import (
+    ActivityAttributes,
+    ActivityEvent,
+    ActivityState,
+    NodeStats,
+    Skeleton,
+)
 from har_stream.publishing import systemd
 from har_stream.publishing.delivery import EventDelivery
 from har_stream.publishing.outbox import Outbox
@@ -320,3 +327,25 @@ def test_what_waits_under_an_earlier_name_goes_out_under_it(make_node, listener,
     assert len(listener.on("har/n1/cam1/event")) == 1
     assert not listener.on("har/held/cam1/event"), "another har-stream has it"
     assert (Outbox(outbox_file(tmp_path, "old")).depth(), held.depth()) == (0, 1)
+
+
+JOINTS = ((0.25, 0.5, 0.75),) * 17
+
+
+@pytest.mark.parametrize(("asked", "n_said"), [(False, 0), (True, 1)])
+def test_joints_are_published_where_they_are_asked_for(make_node, listener, asked, n_said) -> None:
+    node = make_node(skeleton=asked)
+    node.publisher.start()
+    node.publisher.publish(replace(recognition(), key_points=JOINTS))
+    node.publisher.publish(recognition(minute=1))  # nobody was found
+    node.publisher.publish(change())
+    listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))
+    said = [m for m in listener.messages if m.topic == "har/n1/cam1/skeleton"]
+    assert len(said) == n_said
+    for message in said:
+        assert Skeleton.decode(message.payload).points == list(JOINTS)
+        assert message.qos == 0
+    _settle(listener)
+    with listening(listener.port, "har/#", "har/mark") as later:
+        _settle(later)
+        assert not later.on("har/n1/cam1/skeleton")

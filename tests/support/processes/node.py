@@ -11,7 +11,8 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.settings import Settings
-from har_stream.core.activity import Change, Recognition
+from har_stream.core.activity import Change, FallStage, Recognition
+from har_stream.core.thresholds import FallRule
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.messages import ActivityEvent
 from har_stream.publishing.node_stats import Statistics
@@ -22,9 +23,12 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LABELS = ("cooking", "eating", "sleeping")
 
 
-def bundle() -> Bundle:
-    """A bundle as far as a publisher needs one: its name, hash and labels."""
-    return Bundle(Path("home"), manifest(labels=LABELS), "0" * 64, brought={})
+FALLS = FallRule(floor=("sleeping",), upright=("cooking",))
+
+
+def bundle(falls: FallRule | None = None) -> Bundle:
+    """A bundle as far as a publisher needs one: its name, hash, labels and fall rule."""
+    return Bundle(Path("home"), manifest(labels=LABELS, falls=falls), "0" * 64, brought={})
 
 
 def recognition(
@@ -51,6 +55,7 @@ def change(
     previous: str | None = None,
     ended: float | None = None,
     camera: str = "cam1",
+    fall_stage: FallStage | None = None,
 ) -> Change:
     """A change to an activity or, with ``ended``, the end of one."""
     kind = "activity_changed" if previous else "activity_started"
@@ -63,6 +68,7 @@ def change(
         confidence=0.9,
         started_at=NOON + timedelta(minutes=minute),
         ended_at=None if ended is None else NOON + timedelta(minutes=ended),
+        fall_stage=fall_stage,
     )
 
 
@@ -72,6 +78,7 @@ class Node:
     Attributes:
         recorded: Events in the order in which `record` got them.
         switched: What `set_enabled` was told.
+        acknowledged: Cameras whose falls somebody acknowledged.
         now_s: The publisher's clock, where the test does not leave it to the real one.
     """
 
@@ -85,10 +92,13 @@ class Node:
         record: Callable[[ActivityEvent], None] | None = None,
         is_alive: Callable[[], bool] = lambda: True,
         signing_key: bytes | None = None,
+        falls: FallRule | None = None,
+        skeleton: bool = False,
         **options: Any,
     ) -> None:
         self.recorded: list[ActivityEvent] = []
         self.switched: list[tuple[str, bool]] = []
+        self.acknowledged: list[str] = []
         self.now_s = 0.0
         broker = {"broker": BrokerSettings(url=url)} | options
         self.settings = Settings(
@@ -107,12 +117,14 @@ class Node:
             self.settings,
             connection=self.connection,
             outbox=self.outbox,
-            bundle=bundle(),
+            bundle=bundle(falls),
             statistics=Statistics(dict, clock=clock),
             set_enabled=lambda camera, enabled: self.switched.append((camera, enabled)),
+            acknowledge_fall=self.acknowledged.append,
             record=record or self.recorded.append,
             is_alive=is_alive,
             signing_key=signing_key,
+            skeleton=skeleton,
             clock=clock,
         )
 

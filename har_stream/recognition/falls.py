@@ -1,0 +1,161 @@
+"""Watches one camera for falls: somebody is up, soon after on the floor, and stays there or not."""
+
+from collections import deque
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from math import fsum
+
+from har_stream.config.regions import Place
+from har_stream.core.activity import LYING, SLEEPING, FallStage
+from har_stream.core.thresholds import FallRule
+
+GONE_S = 30.0
+"""After somebody has acknowledged a fall, nobody seen on the floor for this long ends it."""
+
+SOFT: tuple[Place, ...] = ("bed", "sofa")
+"""Where nobody lies after a fall."""
+
+
+def read_by_place(
+    probabilities: Mapping[str, float], place: Place | None, rule: FallRule
+) -> dict[str, float]:
+    """Read probabilities by where the person is: lying in bed is sleeping, on a sofa no fall.
+
+    Returns:
+        The same labels, ``lying`` and ``sleeping``, wherever the person is.
+    """
+    read = {LYING: 0.0, SLEEPING: 0.0, **probabilities}
+    if place in SOFT:
+        lying = {*rule.floor, LYING} & read.keys()
+        together = fsum(read[label] for label in lying)
+        read |= dict.fromkeys(lying, 0.0)
+        read[SLEEPING if place == "bed" else LYING] += together
+    return read
+
+
+class FallWatch:
+    """A fall, from going down to getting up; all times are stream time.
+
+    A fall that has begun ends when the person is upright again, however long nobody is seen:
+    people who lie are easily lost from sight. Once it is acknowledged it is also over when nobody
+    is seen on the floor any more.
+
+    Args:
+        rule: When somebody has fallen.
+
+    Attributes:
+        since: When the person fell; none: nobody lies there.
+        averaged: Probabilities of the newest decisions, averaged: what the newest stage rests on.
+        confidence: That average's probability of the stage: lying on the floor, or being up.
+    """
+
+    def __init__(self, rule: FallRule) -> None:
+        self.since: datetime | None = None
+        self.averaged: Mapping[str, float] = {}
+        self.confidence = 0.0
+        self._rule = rule
+        self._recent: deque[tuple[datetime, Mapping[str, float]]] = deque()
+        self._up_at: datetime | None = None
+        self._down_from: datetime | None = None
+        self._n_down = 0
+        self._down_at: datetime | None = None
+        self._upright_from: datetime | None = None
+        self._has_lain_long = False
+        self._acknowledged = False
+
+    def begin(self, at: datetime, *, has_lain_long: bool = False) -> None:
+        """Somebody fell then: others have seen it, or it was so before this program started."""
+        self.since = self._down_at = at
+        self._has_lain_long = has_lain_long
+        self._acknowledged = False
+        self._upright_from = None
+        self._n_down = 0
+
+    def acknowledge(self) -> None:
+        """Somebody knows; safe from any thread."""
+        self._acknowledged = True
+
+    def observe(
+        self, at: datetime, probabilities: Mapping[str, float], *, on_soft: bool = False
+    ) -> FallStage | None:
+        """Take in one decision.
+
+        Args:
+            at: Its instant.
+            probabilities: Calibrated probability of every label.
+            on_soft: Whether the person is on a bed or a sofa, where nobody lies after a fall.
+
+        Returns:
+            The stage that begins with this decision, if one does.
+        """
+        self._remember(at, probabilities)
+        rule = self._rule
+        floor, upright, sitting = (
+            self._probability(labels) for labels in (rule.floor, rule.upright, rule.sitting)
+        )
+        is_down = floor > rule.floor_above and not on_soft
+        if self.since is None:
+            self.confidence = floor
+            return self._watch(at, is_down=is_down, is_up=upright + sitting > rule.up_above)
+        # Who sits on the floor after a fall has not got up; who sits on the sofa has.
+        upright += sitting if on_soft else 0.0
+        stage = self._attend(at, is_down=is_down, is_upright=upright > rule.up_above)
+        self.confidence = upright if stage == "got_up" else floor
+        return stage
+
+    def _watch(self, at: datetime, *, is_down: bool, is_up: bool) -> FallStage | None:
+        if is_up:
+            self._up_at = at
+        if not is_down:
+            self._n_down, self._down_from = 0, None
+            return None
+        if self._down_from is None and self._was_up(at):
+            self._down_from = at
+        self._n_down += 1
+        if self._down_from is None or self._n_down < self._rule.n_samples:
+            return None
+        self.begin(self._down_from)
+        return "fallen"
+
+    def _attend(self, at: datetime, *, is_down: bool, is_upright: bool) -> FallStage | None:
+        assert self.since is not None  # noqa: S101 -- there is a fall to attend to
+        if is_down:
+            self._down_at = at
+        if is_upright:
+            self._upright_from = self._upright_from or at
+            if at - self._upright_from >= timedelta(seconds=self._rule.up_for_s):
+                self._end()
+                return "got_up"
+        else:
+            self._upright_from = None
+        if self._acknowledged:
+            if self._down_at and at - self._down_at > timedelta(seconds=GONE_S):
+                self._end()
+        elif not self._has_lain_long and at - self.since >= timedelta(
+            seconds=self._rule.long_lie_s
+        ):
+            self._has_lain_long = True
+            return "long_lie"
+        return None
+
+    def _end(self) -> None:
+        self.since = self._up_at = self._down_from = None
+        self._n_down = 0
+
+    def _was_up(self, at: datetime) -> bool:
+        within = timedelta(seconds=self._rule.within_s)
+        return self._up_at is not None and timedelta(0) <= at - self._up_at <= within
+
+    def _remember(self, at: datetime, probabilities: Mapping[str, float]) -> None:
+        if self._recent and at < self._recent[-1][0]:  # the clock was set back
+            self._recent.clear()
+        self._recent.append((at, probabilities))
+        while at - self._recent[0][0] > timedelta(seconds=self._rule.average_s):
+            self._recent.popleft()
+        self.averaged = {
+            label: min(1.0, fsum(each[label] for _, each in self._recent) / len(self._recent))
+            for label in probabilities
+        }
+
+    def _probability(self, labels: Collection[str]) -> float:
+        return min(1.0, fsum(self.averaged[label] for label in labels))

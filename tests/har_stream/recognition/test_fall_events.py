@@ -1,0 +1,162 @@
+"""What a camera's events say of a fall: its stages, its place, and how sure they are."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from support.bundles.manifest_builder import manifest
+
+from har_stream.config.camera_settings import CameraSettings
+from har_stream.core.activity import Change, Recognition
+from har_stream.core.frame import Frame
+from har_stream.core.thresholds import FallRule, Thresholds
+from har_stream.recognition.camera_track import CameraTrack
+from har_stream.recognition.person.key_points import KeyPoints
+
+START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+LABELS = ("lying", "upright", "sitting", "idle")
+MANIFEST = manifest(
+    labels=LABELS,
+    hop_frames=1,
+    deciding=Thresholds(min_dwell_s=2, average_s=1),
+    falls=FallRule(floor=("lying",), upright=("upright",), sitting=("sitting",), long_lie_s=30),
+)
+LEFT = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]
+STILL = np.zeros((48, 64, 3), np.uint8)
+
+
+def sure(label: str) -> dict[str, float]:
+    return {each: 0.91 if each == label else 0.03 for each in LABELS}
+
+
+def person(x: float, y: float, *, score: float = 0.8) -> KeyPoints:
+    """Somebody whose joints are all in one place."""
+    return KeyPoints(np.tile(np.array([x, y, score], np.float32), (17, 1)), aspect=4 / 3)
+
+
+class Camera:
+    """A camera's track, and the time that it is told: 5 decisions a second."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.track = CameraTrack(
+            CameraSettings(source="0", name="a", room="bath", **settings), MANIFEST
+        )
+        self.n = 0
+        self.recognitions: list[Recognition] = []
+
+    def see(self, *parts: tuple[str, float], at: KeyPoints | None = None) -> list[Change]:
+        """Changes that follow from seeing each for its seconds."""
+        return [
+            news
+            for label, seconds in parts
+            for _ in range(round(seconds * 5))
+            for news in self._decide(label, at)
+            if isinstance(news, Change)
+        ]
+
+    def _decide(self, label: str, at: KeyPoints | None) -> Iterator[Any]:
+        instant = START + timedelta(seconds=self.n / 5)
+        self.track.add_frame(Frame(STILL, instant, resets=self.n == 0), 0.0)
+        self.n += 1
+        for news in self.track.decide(instant, sure(label), at):
+            if isinstance(news, Recognition):
+                self.recognitions.append(news)
+            yield news
+
+
+def told(changes: list[Change]) -> list[tuple[str, str, str | None, str | None]]:
+    return [
+        (c.event_type.removeprefix("activity_"), c.activity, c.previous, c.fall_stage)
+        for c in changes
+    ]
+
+
+def test_a_fall_from_beginning_to_end() -> None:
+    changes = Camera().see(("upright", 10), ("lying", 40), ("upright", 10))
+    assert told(changes) == [
+        ("started", "upright", None, None),
+        ("changed", "fallen", "upright", "fallen"),
+        ("changed", "fallen", "fallen", "long_lie"),
+        ("ended", "fallen", None, "got_up"),
+        ("started", "upright", None, None),
+    ]
+    times = [(c.ended_at or c.started_at) - START for c in changes[1:4]]
+    assert [each.total_seconds() for each in times] == pytest.approx([10.4, 40.4, 52.4], abs=0.5)
+
+
+def test_a_falls_events_are_as_sure_as_what_raised_them() -> None:
+    """Not as sure of `fallen` as the label of that name, which a bundle need not have."""
+    for change in Camera().see(("upright", 10), ("lying", 40), ("upright", 10)):
+        if change.fall_stage == "got_up":
+            assert change.confidence == change.probabilities["upright"] > 0.5
+        elif change.fall_stage:
+            assert change.confidence == change.probabilities["lying"] > 0.4
+
+
+def test_lying_in_the_bed_is_sleeping_after_its_dwell() -> None:
+    camera = Camera(regions={"bed": [LEFT]})
+    in_bed = person(0.2, 0.8)
+    changes = camera.see(("upright", 10), at=person(0.8, 0.5))
+    changes += camera.see(("lying", 60), at=in_bed)
+    assert told(changes) == [
+        ("started", "upright", None, None),
+        ("changed", "sleeping", "upright", None),
+    ]
+    assert (changes[0].region, changes[1].region) == (None, "bed")
+    assert (changes[1].started_at - START).total_seconds() == pytest.approx(8.1, abs=2)
+    assert camera.recognitions[-1].label == "sleeping"
+    assert camera.recognitions[-1].region == "bed"
+
+
+def test_lying_beside_the_bed_is_a_fall() -> None:
+    camera = Camera(regions={"bed": [LEFT]})
+    changes = camera.see(("upright", 10), ("lying", 5), at=person(0.7, 0.8))
+    assert told(changes)[-1] == ("changed", "fallen", "upright", "fallen")
+
+
+def test_who_was_lost_from_sight_in_bed_still_sleeps_there() -> None:
+    camera = Camera(regions={"bed": [LEFT]})
+    camera.see(("upright", 5), ("lying", 10), at=person(0.2, 0.8))
+    assert camera.see(("lying", 600), at=person(0.9, 0.9, score=0.1)) == []
+    assert camera.recognitions[-1].region == "bed"
+
+
+def test_an_acknowledged_fall_is_not_told_again() -> None:
+    camera = Camera()
+    camera.see(("upright", 10), ("lying", 5))
+    camera.track.acknowledge_fall()
+    assert camera.see(("lying", 120)) == []
+    assert told(camera.see(("upright", 5)))[0] == ("ended", "fallen", None, "got_up")
+
+
+def test_a_lost_camera_ends_the_activity_but_not_the_fall() -> None:
+    camera = Camera()
+    camera.see(("upright", 10), ("lying", 5))
+    assert told(list(camera.track.lose())) == [("ended", "fallen", None, None)]
+    assert told(camera.see(("idle", 1))) == [("started", "fallen", None, None)]
+    assert told(camera.see(("upright", 3))) == [("ended", "fallen", None, "got_up")]
+
+
+def test_a_fall_of_an_earlier_run_goes_on() -> None:
+    camera = Camera()
+    camera.track.resume_fall(START - timedelta(seconds=10), has_lain_long=False)
+    assert told(camera.see(("idle", 25))) == [
+        ("started", "fallen", None, None),
+        ("changed", "fallen", "fallen", "long_lie"),
+    ]
+
+
+def test_a_cameras_own_time_until_a_long_lie() -> None:
+    changes = Camera(falls={"long_lie_s": 5}).see(("upright", 5), ("lying", 20))
+    assert told(changes)[-1][3] == "long_lie"
+    assert (changes[-1].started_at - changes[-2].started_at).total_seconds() == pytest.approx(5)
+
+
+def test_the_joints_travel_with_the_recognition() -> None:
+    camera = Camera()
+    camera.see(("upright", 0.4), at=person(0.25, 0.5))
+    assert camera.recognitions[-1].key_points == ((0.25, 0.5, pytest.approx(0.8)),) * 17
+    camera.see(("upright", 0.4))
+    assert camera.recognitions[-1].key_points == ()

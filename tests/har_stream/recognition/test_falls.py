@@ -1,0 +1,158 @@
+"""A fall begins, lasts and ends when it should, and only then."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from har_stream.core.activity import FallStage
+from har_stream.core.thresholds import FallRule
+from har_stream.recognition.falls import GONE_S, FallWatch, read_by_place
+
+START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+HZ = 5.0
+RULE = FallRule(floor=("lying",), upright=("upright",), sitting=("sitting",), long_lie_s=60)
+LABELS = ("lying", "upright", "sitting", "bending", "idle")
+
+Part = tuple[str, float]
+
+
+def sure(label: str, of: float = 0.9) -> dict[str, float]:
+    """A distribution that gives one label probability `of`."""
+    return {each: of if each == label else (1 - of) / 4 for each in LABELS}
+
+
+class Watched:
+    """A watch and the time that it is told, 5 decisions a second."""
+
+    def __init__(self, rule: FallRule = RULE) -> None:
+        self.watch = FallWatch(rule)
+        self.n = 0
+
+    @property
+    def at(self) -> datetime:
+        """Now."""
+        return START + timedelta(seconds=self.n / HZ)
+
+    def see(self, *parts: Part, on_soft: bool = False) -> list[tuple[float, FallStage]]:
+        """Stages that begin, with the seconds since the start."""
+        found = []
+        for label, seconds in parts:
+            for _ in range(round(seconds * HZ)):
+                stage = self.watch.observe(self.at, sure(label), on_soft=on_soft)
+                if stage is not None:
+                    found.append((self.n / HZ, stage))
+                self.n += 1
+        return found
+
+
+@pytest.mark.parametrize("before", ["upright", "sitting"])
+def test_who_goes_down_fast_has_fallen_within_a_second_of_landing(before: str) -> None:
+    watched = Watched()
+    ((at_s, stage),) = watched.see((before, 10), ("bending", 1), ("lying", 5))
+    assert stage == "fallen"
+    assert at_s == pytest.approx(11, abs=1)
+    assert watched.watch.since is not None
+    assert (watched.watch.since - START).total_seconds() == pytest.approx(11, abs=0.5)
+    assert watched.watch.confidence > RULE.floor_above
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (("upright", 10), ("bending", 4), ("lying", 60)),  # lay down slowly
+        (("lying", 120),),  # lay there from the start
+        (("upright", 10), ("bending", 1), ("upright", 5)),  # tied a shoe
+        (("idle", 10), ("lying", 30)),
+    ],
+)
+def test_who_goes_down_slowly_or_not_at_all_has_not(parts: Sequence[Part]) -> None:
+    assert Watched().see(*parts) == []
+
+
+def test_one_decision_is_no_fall() -> None:
+    watched = Watched(FallRule(floor=("lying",), upright=("upright",), average_s=0))
+    assert watched.see(("upright", 5), ("lying", 0.2), ("upright", 5)) == []
+
+
+def test_lying_down_on_a_bed_or_sofa_is_no_fall() -> None:
+    watched = Watched()
+    assert watched.see(("upright", 10)) == []
+    assert watched.see(("lying", 600), on_soft=True) == []
+
+
+def test_who_does_not_get_up_is_said_again_once() -> None:
+    stages = Watched().see(("upright", 5), ("lying", 300))
+    assert [stage for _, stage in stages] == ["fallen", "long_lie"]
+    assert stages[1][0] - stages[0][0] == pytest.approx(60, abs=1)
+
+
+def test_who_is_lost_from_sight_has_not_got_up() -> None:
+    watched = Watched()
+    stages = watched.see(("upright", 5), ("lying", 3), ("idle", 3600), ("sitting", 60))
+    assert [stage for _, stage in stages] == ["fallen", "long_lie"]
+    assert watched.watch.since is not None
+
+
+def test_who_is_on_their_feet_for_two_seconds_has_got_up() -> None:
+    watched = Watched()
+    watched.see(("upright", 5), ("lying", 10))
+    assert watched.see(("upright", 1.0), ("bending", 1)) == []
+    ((at_s, stage),) = watched.see(("upright", RULE.up_for_s + 0.6))
+    assert stage == "got_up"
+    assert at_s == pytest.approx(17 + RULE.up_for_s, abs=0.6)
+    assert watched.watch.since is None
+    assert [stage for _, stage in watched.see(("lying", 5))] == ["fallen"], "and may fall again"
+
+
+def test_who_sits_on_the_sofa_has_got_up_and_who_sits_on_the_floor_has_not() -> None:
+    watched = Watched()
+    watched.see(("upright", 5), ("lying", 10))
+    assert watched.see(("sitting", 10)) == []
+    assert [stage for _, stage in watched.see(("sitting", 10), on_soft=True)] == ["got_up"]
+
+
+def test_an_acknowledged_fall_is_not_said_again_and_ends_when_nobody_lies_there() -> None:
+    watched = Watched()
+    watched.see(("upright", 5), ("lying", 10))
+    watched.watch.acknowledge()
+    assert watched.see(("lying", 300)) == []
+    assert watched.watch.since is not None
+    assert watched.see(("idle", GONE_S + 2)) == []
+    assert watched.watch.since is None
+    assert [stage for _, stage in watched.see(("upright", 5), ("lying", 90))] == [
+        "fallen",
+        "long_lie",
+    ], "the next one is no less loud"
+
+
+def test_a_fall_of_before_the_start_goes_on_until_somebody_is_up() -> None:
+    watched = Watched()
+    watched.watch.begin(START - timedelta(minutes=10))
+    assert [stage for _, stage in watched.see(("idle", 5))] == ["long_lie"]
+    assert [stage for _, stage in watched.see(("upright", 5))] == ["got_up"]
+    heard = Watched()
+    heard.watch.begin(START - timedelta(minutes=10), has_lain_long=True)
+    assert heard.see(("idle", 5)) == []
+
+
+def test_a_clock_set_back_makes_no_fall() -> None:
+    watched = Watched()
+    watched.see(("upright", 5))
+    watched.n -= 500
+    assert watched.see(("lying", 60)) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("bed", {"sleeping": 0.8, "lying": 0.0, "fallen": 0.0, "upright": 0.2}),
+        ("sofa", {"sleeping": 0.0, "lying": 0.8, "fallen": 0.0, "upright": 0.2}),
+        ("floor", {"sleeping": 0.0, "lying": 0.3, "fallen": 0.5, "upright": 0.2}),
+        (None, {"sleeping": 0.0, "lying": 0.3, "fallen": 0.5, "upright": 0.2}),
+    ],
+)
+def test_what_lying_means_depends_on_where(place, expected) -> None:
+    rule = FallRule(floor=("fallen",), upright=("upright",))
+    read = read_by_place({"lying": 0.3, "fallen": 0.5, "upright": 0.2}, place, rule)
+    assert read == pytest.approx(expected)
