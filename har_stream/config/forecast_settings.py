@@ -28,6 +28,7 @@ class RuleSettings(Section):
     topic: Topic
     payload_on: SwitchText = "ON"
     payload_off: SwitchText | None = Field("OFF", description="none: say nothing")
+    when_stale: Literal["off", "hold"] = Field("off", description="once no camera speaks")
     retain: bool = False
     dry_run: bool = Field(False, description="say what it would do, do nothing")
 
@@ -50,6 +51,9 @@ class ForecastSettings(Section):
         default_factory=dict, description="key file of every node; some: nobody else is believed"
     )
     refresh_s: float = Field(60.0, gt=0, description="a new forecast at least this often")
+    stale_after_s: float = Field(
+        900.0, gt=0, description="once no camera has spoken for so long, rules do not act"
+    )
     binary_sensors: tuple[str, ...] = Field((), description="activities with a 'likely' sensor")
     likely_above: Fraction = 0.7
     rules: tuple[RuleSettings, ...] = ()

@@ -186,7 +186,10 @@ def home_device(settings: Settings, *, model: str, labels: Iterable[str]) -> Dev
     forecast: Config = {
         "state_topic": topics.home(settings.home, "forecast"),
         "expire_after": max(1, round(3 * settings.forecast.refresh_s)),
-        **_available_with(topics.home(settings.home, "availability")),
+        **_available_with(
+            topics.home(settings.home, "availability"),
+            topics.home(settings.home, "forecast", "availability"),
+        ),
     }
     following = Entity(
         "sensor",

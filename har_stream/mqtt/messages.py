@@ -253,7 +253,13 @@ class Forecast(Message):
     sequence: list[Name] = Field(max_length=MAX_RANKED)
     model: Name
     training_days: Count
-    enough_data: bool
+    enough_data: bool = Field(
+        description="whether to act on it: enough was learnt, and it is fresh"
+    )
+    evidence_age_s: Amount | None = Field(
+        default=None, description="how long no camera has spoken; null: none ever has"
+    )
+    fresh: bool = Field(default=True, description="whether a camera has spoken lately")
 
     model_config = _SCHEMA_ALIAS
 

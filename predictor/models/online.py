@@ -15,7 +15,15 @@ from predictor.estimators.durations import Begun, Durations
 from predictor.estimators.evidence import Lengths, Rooms
 from predictor.estimators.filtering import Array
 from predictor.estimators.quantiles import QUANTILES, TimeDistribution
-from predictor.models.rollout import Rhythm, roll_out, sequence, within
+from predictor.models.rollout import (
+    N_PATHS,
+    Rhythm,
+    in_progress,
+    roll_out,
+    sequence,
+    skip,
+    within,
+)
 from predictor.outlook import HORIZONS_S, Observation, Outlook
 from predictor.sessions import MERGE_GAP_S
 
@@ -25,6 +33,12 @@ CERTAIN = 1.0 - 1e-9
 """A belief above this is not weighed any further."""
 NOVELTY_MEMORY = 0.99
 """Share of the evidence for and against new activities that one observation leaves in force."""
+
+SEEN_S = 120.0
+"""What a camera said so long ago still holds: cameras repeat themselves twice a minute."""
+UNSEEN_S = 6 * 3600.0
+"""After so long without cameras habits alone are left; whole days beyond it are not walked."""
+DAY_S = 86_400.0
 
 
 def hour_of(at: datetime) -> float:
@@ -206,8 +220,16 @@ class Forecaster(ABC):
             self._begun(activity, begun), day=float(at.toordinal()), elapsed_s=elapsed_s
         )
 
-    def outlook(self, at: datetime) -> Outlook:
-        """Forecast, without changing any state."""
+    def outlook(self, at: datetime, *, unseen_s: float = 0.0) -> Outlook:
+        """Forecast, without changing any state.
+
+        Args:
+            at: Now.
+            unseen_s: How long no camera has spoken. What may have happened meanwhile is walked
+                through, so that what was seen counts for less and habits for more.
+        """
+        if unseen_s > SEEN_S and len(self.activities) >= 2:
+            return self._outlook_unseen(at, unseen_s)
         start = self.next_start(at)
         p10_s, p50_s, p90_s = (start.quantile(share) for share in QUANTILES)
         if len(self.activities) < 2:
@@ -229,16 +251,44 @@ class Forecaster(ABC):
             sequence=tuple(self.activities[index] for index in sequence(paths)),
         )
 
+    def _outlook_unseen(self, at: datetime, unseen_s: float) -> Outlook:
+        seen_at = at - timedelta(seconds=unseen_s)
+        unseen_s -= max(unseen_s - UNSEEN_S, 0.0) // DAY_S * DAY_S
+        start = self.next_start(seen_at)
+        known = self.next_activity_probabilities(self._asked_at(seen_at, start.quantile(0.5)))
+        paths = roll_out(
+            known,
+            start,
+            hour=hour_of(seen_at),
+            rhythm=self.rhythm(),
+            durations=self.dwells,
+            unseen_s=unseen_s,
+        )
+        running = in_progress(paths, self.activity_probabilities(), unseen_s)
+        ahead = skip(paths, unseen_s)
+        following = np.bincount(ahead.activities[0], minlength=len(known)) / N_PATHS
+        p10_s, p50_s, p90_s = np.quantile(ahead.starts_s[0], QUANTILES).tolist()
+        reached = within(ahead, len(known))
+        return Outlook(
+            at=at,
+            current=self._named(running),
+            next=self._with_unknown(following),
+            next_room=self.rooms.likely(following),
+            next_start_s=(p10_s, p50_s, p90_s),
+            within={name: self._named(row) for name, row in zip(HORIZONS_S, reached, strict=True)},
+            sequence=tuple(self.activities[index] for index in sequence(ahead)),
+        )
+
     def next_activity(self, at: datetime, start_s: float) -> dict[str, float]:
         """Return p(next activity), should it start `start_s` after `at`; with ``unknown``.
 
         To be asked once something was observed.
         """
+        return self._with_unknown(self.next_activity_probabilities(self._asked_at(at, start_s)))
+
+    def _with_unknown(self, known: Array) -> dict[str, float]:
         unknown = float(self.novelty[0] / self.novelty[1])
-        named = self._named(
-            (1.0 - unknown) * self.next_activity_probabilities(self._asked_at(at, start_s))
-        )
-        return {**named, UNKNOWN: unknown}
+        return {**self._named((1.0 - unknown) * known), UNKNOWN: unknown}
 
     def current(self) -> dict[str, float]:
         """Return p(activity now | observations so far)."""

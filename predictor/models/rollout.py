@@ -10,8 +10,8 @@ from predictor.estimators.quantiles import TimeDistribution
 from predictor.outlook import HORIZONS_S
 
 N_PATHS = 128
-N_STEPS = 47
-"""Most steps after the first; three hours seldom hold more."""
+N_STEPS = 143
+"""Most steps after the first; three hours, and a day unseen before them, seldom hold more."""
 SEQUENCE_LENGTH = 4
 _LONGEST_S = max(HORIZONS_S.values())
 _DRAWS = np.random.default_rng(0).random((N_STEPS, 2, N_PATHS))
@@ -51,16 +51,23 @@ class Paths:
 
 
 def roll_out(
-    onward: Array, start: TimeDistribution, *, hour: float, rhythm: Rhythm, durations: Durations
+    onward: Array,
+    start: TimeDistribution,
+    *,
+    hour: float,
+    rhythm: Rhythm,
+    durations: Durations,
+    unseen_s: float = 0.0,
 ) -> Paths:
-    """Walk on from now, until every path is past the longest horizon.
+    """Walk on from what was seen last, until every path is past the longest horizon.
 
     Args:
         onward: p(next activity), shape (activities,).
         start: When it starts.
-        hour: Time of day now.
+        hour: Time of day when it was seen.
         rhythm: What follows what, and when.
         durations: How long each lasts.
+        unseen_s: How long ago that was; the horizons begin after it.
     """
     numbers = np.arange(N_PATHS)
     # Evenly spaced, so that the first step is exact to one path in N_PATHS.
@@ -69,7 +76,7 @@ def roll_out(
     start_s = np.interp(shares, start.cumulative, start.values_s)
     activities, starts_s = [activity], [start_s]
     for draws in _DRAWS:
-        if len(activities) >= SEQUENCE_LENGTH and start_s.min() > _LONGEST_S:
+        if len(activities) >= SEQUENCE_LENGTH and start_s.min() > unseen_s + _LONGEST_S:
             break
         start_s = start_s + durations.draw(activity, draws[0])
         hours = ((hour + start_s / 3600.0) % 24.0).astype(np.intp)
@@ -78,6 +85,32 @@ def roll_out(
         activities.append(activity)
         starts_s.append(start_s)
     return Paths(np.array(activities), np.array(starts_s))
+
+
+def in_progress(paths: Paths, running: Array, at_s: float) -> Array:
+    """Return p(activity in progress) after a time, shape (activities,).
+
+    Args:
+        paths: Ways on.
+        running: p(activity) of what runs until the first step, shape (activities,).
+        at_s: The time, in seconds.
+    """
+    n_begun = (paths.starts_s <= at_s).sum(axis=0)
+    begun = n_begun > 0
+    newest = paths.activities[n_begun[begun] - 1, np.flatnonzero(begun)]
+    shares: Array = np.bincount(newest, minlength=len(running)) + (~begun).sum() * running
+    return shares / N_PATHS
+
+
+def skip(paths: Paths, seconds: float) -> Paths:
+    """Return what comes after a time, told from there: each path's first step begins later."""
+    n_steps = len(paths.activities)
+    n_begun = (paths.starts_s <= seconds).sum(axis=0)
+    # A path may have run out of steps: its last one stands for all that follow.
+    steps = np.minimum(np.arange(n_steps)[:, None] + n_begun, n_steps - 1)
+    numbers = np.arange(N_PATHS)
+    left_s = np.maximum(paths.starts_s[steps, numbers] - seconds, 0.0)
+    return Paths(paths.activities[steps, numbers], left_s)
 
 
 def within(paths: Paths, n_activities: int) -> Array:

@@ -1,6 +1,7 @@
 """What is published: an outlook and the running scores as the forecast's messages. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from har_stream.core.activity import IDLE, UNKNOWN
@@ -17,13 +18,32 @@ LONGEST_S = 30 * 86_400.0
 """Nobody waits longer for an activity to start; a model's tail may be endless."""
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How new that is on which a forecast rests.
+
+    Attributes:
+        age: How long no camera has spoken; ``None`` where none ever has.
+        fresh: Whether that is short enough to act on.
+    """
+
+    age: timedelta | None
+    fresh: bool
+
+
 def has_enough(*, n_days: int, n_starts: int) -> bool:
     """Tell whether forecasts rest on enough data to act on."""
     return n_days >= ENOUGH_DAYS and n_starts >= ENOUGH_STARTS
 
 
 def forecast_of(
-    outlook: Outlook, *, activity: str, model: str, n_days: int, enough_data: bool
+    outlook: Outlook,
+    *,
+    activity: str,
+    model: str,
+    n_days: int,
+    enough_data: bool,
+    evidence: Evidence,
 ) -> Forecast:
     """Say an outlook in the words of ``home/<home>/forecast``.
 
@@ -33,11 +53,12 @@ def forecast_of(
         model: The model's name.
         n_days: Days that it has learnt from.
         enough_data: Whether that is enough to act on.
+        evidence: How new that is on which the outlook rests.
     """
     p10_s, p50_s, p90_s = (_bounded(seconds) for seconds in outlook.next_start_s)
     return Forecast(
         at=outlook.at,
-        activity=_current(outlook, activity),
+        activity=_current(outlook, activity if evidence.fresh else None),
         next=_ranked(outlook.next),
         next_room=_ranked(outlook.next_room),
         next_start=NextStart(
@@ -51,6 +72,8 @@ def forecast_of(
         model=model,
         training_days=n_days,
         enough_data=enough_data,
+        evidence_age_s=None if evidence.age is None else round(evidence.age.total_seconds(), 1),
+        fresh=evidence.fresh,
     )
 
 
@@ -66,10 +89,13 @@ def attributes_of(
     )
 
 
-def _current(outlook: Outlook, activity: str) -> Likely:
-    """The most probable activity by the filter; that nobody known is seen needs no filter."""
+def _current(outlook: Outlook, activity: str | None) -> Likely:
+    """The most probable activity by the filter; that nobody known is seen needs no filter.
+
+    Where no camera speaks (``None``), nobody sees that either.
+    """
     if activity in (IDLE, UNKNOWN) or not outlook.current:
-        return Likely(label=activity, probability=1.0)
+        return Likely(label=activity or UNKNOWN, probability=1.0)
     label = max(outlook.current, key=outlook.current.__getitem__)
     return Likely(label=label, probability=_rounded(outlook.current[label]))
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from har_stream.config.settings import Settings
 from har_stream.core.log_once import LogOnce
-from har_stream.mqtt.connection import Publishes
+from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
 from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
@@ -38,6 +38,8 @@ REBUILD_SHARE = 0.2
 N_EXPIRY = 3
 """A retained forecast is forgotten after so many refreshes without a new one."""
 MAX_CONTEXTS = 64
+LISTEN_S = 60.0
+"""After a start nobody is called silent before that: cameras repeat themselves every 30 s."""
 
 
 class ForecastWorker:
@@ -86,6 +88,7 @@ class ForecastWorker:
         self._day: date | None = None
         self._refitting = threading.Thread(name="refit")
         self._replayed: frozenset[str] = frozenset()
+        self._listens_until = monotonic() + LISTEN_S
         self._live = self._rebuilt(until=None)
         self._last = self._live.messages(wall())
         self._labels = self._live.forecaster.labels
@@ -95,7 +98,8 @@ class ForecastWorker:
         """Where messages of ours are retained."""
         home = self._settings.home
         forecast = self._topics.home(home, "forecast")
-        return [forecast, f"{forecast}/attributes", *self._rules.topics]
+        parts = ("attributes", "availability")
+        return [forecast, *(f"{forecast}/{part}" for part in parts), *self._rules.topics]
 
     def take_event(self, entry: JournalEntry) -> None:
         """Take in an event that the journal has kept."""
@@ -103,7 +107,7 @@ class ForecastWorker:
             return
         timing = self._live.take_event(entry)
         if timing is Timing.REWOUND:
-            self._live = self._rebuilt(until=entry.happened_at)
+            self._rebuild(until=entry.happened_at)
         elif timing is Timing.LATE:
             self.catch_up()
         self._note_contexts()
@@ -119,7 +123,7 @@ class ForecastWorker:
         wall = self._wall()
         self._live.take_state(camera, state, wall=wall)
         passed = self._live.now(wall) - self._last[0].at
-        self._has_news |= passed >= timedelta(seconds=self._refresh_s)
+        self._has_news |= passed >= timedelta(seconds=self._refresh_s) or not self._last[0].fresh
 
     def take_context(self, name: str, value: float | str) -> None:
         """Take in a context topic's value; before the first event nobody knows at what time."""
@@ -159,7 +163,7 @@ class ForecastWorker:
         now = self._monotonic()
         if now >= self._rebuild_due:
             self._rebuild_due = math.inf
-            self._live = self._rebuilt(until=self._live.clock.newest)
+            self._rebuild(until=self._live.clock.newest)
             self._has_news = True
         if self._has_news or now >= self._refresh_due:
             self._has_news = False
@@ -173,7 +177,8 @@ class ForecastWorker:
     def _speak(self) -> None:
         forecast, attributes = self._last = self._live.messages(self._wall())
         self._publish(forecast, attributes)
-        self._rules.follow(forecast)
+        if forecast.fresh or self._monotonic() >= self._listens_until:
+            self._rules.follow(forecast)
         if self._live.forecaster.labels != self._labels:
             self._labels = self._live.forecaster.labels
             self._announce(self._live.forecaster.name, self._labels)
@@ -185,6 +190,9 @@ class ForecastWorker:
         topic = self._topics.home(self._settings.home, "forecast")
         expiry_s = N_EXPIRY * self._refresh_s
         self._publisher.publish(topic, forecast, retain=True, expiry_s=expiry_s)
+        self._publisher.publish(
+            f"{topic}/availability", ONLINE if forecast.fresh else OFFLINE, retain=True
+        )
         self._publisher.publish(
             f"{topic}/attributes", attributes, qos=0, retain=True, expiry_s=expiry_s
         )
@@ -214,9 +222,15 @@ class ForecastWorker:
                 "wrong? They stay until it has; --forget-before deletes them all the same",
             )
 
+    def _rebuild(self, *, until: datetime | None) -> None:
+        heard_at = self._live.heard_at
+        self._live = self._rebuilt(until=until)
+        self._live.heard_at = heard_at or self._live.heard_at
+
     def _rebuilt(self, *, until: datetime | None) -> HomeForecast:
         """Learn anew from the journal, in the order in which things happened."""
-        live = HomeForecast(self._make_forecaster(), self._once)
+        stale_after_s = self._settings.forecast.stale_after_s
+        live = HomeForecast(self._make_forecaster(), self._once, stale_after_s=stale_after_s)
         began = self._monotonic()
         remembered: deque[str] = deque(maxlen=N_REMEMBERED)
 

@@ -25,6 +25,8 @@ NEVER_SET = datetime(2001, 1, 1, tzinfo=UTC)
 """Clocks without a battery begin in 1970 or 2000."""
 FILM = timedelta(minutes=30)
 """A camera that agreed with the wall clock, and is then ahead by no more, shows a film."""
+MAX_BEATS = 1000
+"""Whoever may publish can invent cameras; of so many the last heartbeat is remembered."""
 AHEAD_OF_WALL = timedelta(hours=1)
 AHEAD_OF_HOME = timedelta(days=1)
 """An event is from the future where it is ahead of both clocks by more than these."""
@@ -67,6 +69,7 @@ class HomeClock:
     _behind: set[CameraKey] = field(default_factory=set)
     _live_until: dict[CameraKey, datetime] = field(default_factory=dict)
     _wrong_by: dict[CameraKey, timedelta] = field(default_factory=dict)
+    _beats: dict[CameraKey, datetime] = field(default_factory=dict)
 
     def timing_of(self, camera: CameraKey, at: datetime, *, seq: int, wall: datetime) -> Timing:
         """Say how an event's time fits, without changing anything."""
@@ -103,18 +106,29 @@ class HomeClock:
         """Take in that a camera's clock is wrong, and by how much."""
         self._wrong_by.setdefault(camera, at - wall)
 
-    def note_heartbeat(self, camera: CameraKey, at: datetime, *, wall: datetime) -> None:
-        """Take in the instant of a heartbeat; before the first event it says nothing."""
+    def note_heartbeat(self, camera: CameraKey, at: datetime, *, wall: datetime) -> bool:
+        """Take in the instant of a heartbeat; before the first event it moves nothing.
+
+        Returns:
+            Whether the camera speaks of now: not where its clock is wrong, nor where the broker may
+            have kept what it says.
+        """
+        before = self._beats.get(camera)
+        if before is not None or len(self._beats) < MAX_BEATS:
+            self._beats[camera] = at
+        speaks = abs(wall - at) <= LIVE or (before is not None and before != at)
         if self.newest is None:
-            return
+            return speaks
         if self.is_live and abs(wall - at) > LIVE:
             if not self._is_stream(camera, at, wall):
                 self.note_wrong(camera, at, wall=wall)
-                return
+                return False
             self.is_live = False
-        if self._is_believable(at, wall):
-            self._note_live(camera, at, wall=wall)
-            self.newest = max(at, self.newest)
+        if not self._is_believable(at, wall):
+            return False
+        self._note_live(camera, at, wall=wall)
+        self.newest = max(at, self.newest)
+        return speaks
 
     def judge(self, arrivals: Iterable[ReceivedEvent]) -> set[str]:
         """Live through what arrived, in that order; returns the ids that are not to be believed."""

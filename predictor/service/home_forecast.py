@@ -6,7 +6,7 @@ Pure: no broker, no database, no clock of its own.
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from har_stream.core.activity import UNKNOWN
 from har_stream.core.log_once import LogOnce
@@ -15,8 +15,8 @@ from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
 from predictor.outlook import Observation
 from predictor.service.camera_fusion import ActivityEnd, CameraFusion
-from predictor.service.forecast_message import attributes_of, forecast_of, has_enough
-from predictor.service.home_clock import WRONG, HomeClock, Timing
+from predictor.service.forecast_message import Evidence, attributes_of, forecast_of, has_enough
+from predictor.service.home_clock import LIVE, WRONG, HomeClock, Timing
 from predictor.service.running_scores import RunningScores
 
 logger = logging.getLogger(__name__)
@@ -39,9 +39,13 @@ class HomeForecast:
     Args:
         forecaster: Empty, or fitted before; what it has seen already is not learnt twice.
         once: Says what has not been said before.
+        stale_after_s: Forecasts are fresh until no camera has spoken for so long.
+
+    Attributes:
+        heard_at: When a camera last spoke of its present, by the wall clock.
     """
 
-    def __init__(self, forecaster: Forecaster, once: LogOnce) -> None:
+    def __init__(self, forecaster: Forecaster, once: LogOnce, *, stale_after_s: float) -> None:
         self.forecaster = forecaster
         self.clock = HomeClock()
         self._fusion = CameraFusion()
@@ -49,6 +53,8 @@ class HomeForecast:
         self._fitted_until = forecaster.seen_until
         self._fitted_labels = frozenset(forecaster.labels) if forecaster.n_days else None
         self._once = once
+        self._stale_after = timedelta(seconds=stale_after_s)
+        self.heard_at: datetime | None = None
 
     def replay(
         self, memories: Iterable[JournalEntry | ContextValue], *, until: datetime | None = None
@@ -88,11 +94,15 @@ class HomeForecast:
             self.clock.note_wrong(camera, at, wall=wall)
         if timing in (Timing.TIMELY, Timing.STEPPED_BACK):
             self._change(event, self.clock.advance(camera, at, seq=event.seq, wall=wall))
+            # What the journal holds was heard as it happened, or was brought there later.
+            if not self.clock.is_replaying or abs(wall - at) <= LIVE:
+                self._hear(wall)
         return timing
 
     def take_state(self, camera: CameraKey, state: ActivityState, *, wall: datetime) -> None:
         """Take in a camera's heartbeat: time goes on, and somebody unknown may be there."""
-        self.clock.note_heartbeat(camera, state.at, wall=wall)
+        if self.clock.note_heartbeat(camera, state.at, wall=wall):
+            self._hear(wall)
         self._fusion.note_state(camera, state.activity)
 
     def set_context(self, name: str, value: float | str, *, at: datetime) -> None:
@@ -105,9 +115,13 @@ class HomeForecast:
         return self.clock.now(wall) or wall
 
     def messages(self, wall: datetime) -> tuple[Forecast, ForecastAttributes]:
-        """Forecast, as of the home's time."""
-        forecaster = self.forecaster
-        outlook = forecaster.outlook(self.now(wall))
+        """Forecast, as of the home's time; where no camera speaks, as of now by the wall clock."""
+        forecaster, at = self.forecaster, self.now(wall)
+        age = self._evidence_age(wall)
+        fresh = age is not None and age <= self._stale_after
+        if not fresh:
+            at = max(at, wall.astimezone(at.tzinfo))
+        outlook = forecaster.outlook(at, unseen_s=age.total_seconds() if age else 0.0)
         enough = has_enough(n_days=forecaster.n_days, n_starts=forecaster.n_starts)
         return (
             forecast_of(
@@ -115,10 +129,19 @@ class HomeForecast:
                 activity=self._fusion.activity,
                 model=forecaster.name,
                 n_days=forecaster.n_days,
-                enough_data=enough,
+                enough_data=enough and fresh,
+                evidence=Evidence(age, fresh=fresh),
             ),
             attributes_of(outlook, scores=self._scores.scores(), n_scored=self._scores.n_scored),
         )
+
+    def _hear(self, wall: datetime) -> None:
+        self.heard_at = wall if self.heard_at is None else max(self.heard_at, wall)
+
+    def _evidence_age(self, wall: datetime) -> timedelta | None:
+        """How long no camera has spoken; ``None`` where none ever has."""
+        seen_at = self.heard_at or self.clock.newest
+        return None if seen_at is None else max(wall - seen_at, timedelta(0))
 
     def _change(self, event: ActivityEvent, at: datetime) -> None:
         known = self.forecaster.labels

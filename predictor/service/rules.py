@@ -26,7 +26,8 @@ def decide(rule: RuleSettings, before: RuleState | None, forecast: Forecast) -> 
 
     It goes on where the activity starts within the horizon with at least ``rule.probability``, and
     off below ``rule.release``; between two changes lies the cool-down, in the home's time. While
-    the activity itself goes on, and before the forecaster has learnt enough, nothing changes.
+    the activity itself goes on, and before the forecaster has learnt enough, nothing changes. Once
+    no camera speaks, it goes off at once or stays as it is, as ``rule.when_stale`` says.
 
     Args:
         rule: The rule.
@@ -37,6 +38,9 @@ def decide(rule: RuleSettings, before: RuleState | None, forecast: Forecast) -> 
         The new state where it changes, with the forecast as its cause; else ``None``.
     """
     is_on = before is not None and before.state == "on"
+    if not forecast.fresh:
+        reverts = is_on and rule.when_stale == "off"
+        return _state(rule, "off", forecast) if reverts else None
     if not forecast.enough_data or forecast.activity.label == rule.activity:
         return None
     if before is not None:
@@ -47,8 +51,11 @@ def decide(rule: RuleSettings, before: RuleState | None, forecast: Forecast) -> 
     changes = likely < release_of(rule) if is_on else likely >= rule.probability
     if not changes:
         return None
-    state: Literal["on", "off"] = "off" if is_on else "on"
-    return RuleState(state=state, changed_at=forecast.at, dry_run=rule.dry_run, cause=forecast)
+    return _state(rule, "off" if is_on else "on", forecast)
+
+
+def _state(rule: RuleSettings, state: Literal["on", "off"], cause: Forecast) -> RuleState:
+    return RuleState(state=state, changed_at=cause.at, dry_run=rule.dry_run, cause=cause)
 
 
 def release_of(rule: RuleSettings) -> float:
@@ -68,9 +75,14 @@ def explain(rule: RuleSettings, state: RuleState) -> str:
     cause = state.cause
     likely = cause.within[rule.within].get(rule.activity, 0.0) if cause else 0.0
     act = f"{payload_of(rule, state)!r} to {rule.topic}" if payload_of(rule, state) else "no action"
+    why = f"{rule.activity} within {rule.within} has probability {likely:.2f}"
+    if cause and not cause.fresh:
+        why = "no camera has spoken"
+        if cause.evidence_age_s is not None:
+            why += f" for {cause.evidence_age_s / 60:.0f} min"
     return (
-        f"rule {rule.name}: {state.state}: {rule.activity} within {rule.within} has probability "
-        f"{likely:.2f} ({'dry run, not published: ' if state.dry_run else ''}{act})"
+        f"rule {rule.name}: {state.state}: {why} "
+        f"({'dry run, not published: ' if state.dry_run else ''}{act})"
     )
 
 

@@ -13,13 +13,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 from support.broker.real_broker import Mosquitto, retained
 from support.event_builder import living
 from support.processes.forecast_process import HarForecast, har_forecast
+from support.processes.forecast_process import Node as Camera
 from support.processes.node import Node, change, recognition
 from support.processes.stream_process import har_stream
 
 from har_stream.config.settings import DiscoverySettings
 from har_stream.core.errors import InputError
 from har_stream.homeassistant.removal import forget_node
-from predictor.logs.event_file import write_events
 
 
 @pytest.fixture
@@ -88,12 +88,13 @@ def test_the_command_forgets_a_home(mosquitto: Mosquitto, tmp_path: Path) -> Non
         yaml.safe_dump({"forecast": {"binary_sensors": ["eating", "sleeping"], "rules": [rule]}})
     )
     flags = ("--home", "h1", "--config", config, "--state-dir", tmp_path / "state")
-    write_events(living(days=10), tmp_path / "past.jsonl")
-    assert har_forecast(*flags, "--import", tmp_path / "past.jsonl").returncode == 0
     forget = (*flags, "--forget", "--broker", mosquitto.url)
     with HarForecast(mosquitto.url, tmp_path / "state", "--config", config) as forecaster:
+        camera = Camera(mosquitto.port, [])
+        camera.wait_until_online()
+        camera.send(*living(days=10))
         forecaster.wait_for_log("rule r: on")
-        forecaster.wait_for_log("connected")
+        camera.close()
         refused = har_forecast(*forget)
         assert refused.returncode == 2
         assert "home 'h1' is online; end its har-forecast first" in refused.stderr

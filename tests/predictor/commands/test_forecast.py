@@ -238,7 +238,7 @@ def test_a_corrupt_model_falls_back_to_the_last_good_one(
     forecaster: Callable[..., HarForecast], make_node: Callable[..., Node], tmp_path: Path
 ) -> None:
     forecasting = store.create("hmm")
-    live = HomeForecast(forecasting, LogOnce())
+    live = HomeForecast(forecasting, LogOnce(), stale_after_s=900)
     events = list(living(days=9))
     for event in events:
         live.take_event(JournalEntry(event, event.started_at))

@@ -9,7 +9,13 @@ from support.event_builder import EIGHT
 
 from har_stream.mqtt.messages import Forecast, Score
 from predictor.outlook import Outlook
-from predictor.service.forecast_message import LONGEST_S, attributes_of, forecast_of, has_enough
+from predictor.service.forecast_message import (
+    LONGEST_S,
+    Evidence,
+    attributes_of,
+    forecast_of,
+    has_enough,
+)
 
 OUTLOOK = Outlook(
     at=EIGHT,
@@ -22,8 +28,17 @@ OUTLOOK = Outlook(
 )
 
 
-def _forecast(activity: str = "cooking", outlook: Outlook = OUTLOOK) -> Forecast:
-    return forecast_of(outlook, activity=activity, model="hmm", n_days=34, enough_data=True)
+def _forecast(
+    activity: str = "cooking", outlook: Outlook = OUTLOOK, *, fresh: bool = True
+) -> Forecast:
+    return forecast_of(
+        outlook,
+        activity=activity,
+        model="hmm",
+        n_days=34,
+        enough_data=True,
+        evidence=Evidence(timedelta(seconds=29.96), fresh=fresh),
+    )
 
 
 def test_every_field() -> None:
@@ -37,6 +52,7 @@ def test_every_field() -> None:
     assert forecast.within["15min"] == {"eating": 1.0}
     assert forecast.sequence == ["eating", "relaxing"]
     assert (forecast.model, forecast.training_days, forecast.enough_data) == ("hmm", 34, True)
+    assert (forecast.evidence_age_s, forecast.fresh) == (30.0, True)
     assert Forecast.decode(forecast.encode()) == forecast
 
 
@@ -56,6 +72,7 @@ def test_the_filter_may_overrule_the_camera_but_not_its_silence() -> None:
     assert _forecast("eating").activity.label == "cooking"
     for silence in ("idle", "unknown"):
         assert _forecast(silence).activity.label == silence
+        assert _forecast(silence, fresh=False).activity.label == "cooking", "nobody sees it"
 
 
 def test_attributes_hold_everything() -> None:

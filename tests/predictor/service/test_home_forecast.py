@@ -21,7 +21,7 @@ WALL = EIGHT + timedelta(days=300)
 
 
 def _live(forecaster: Forecaster | None = None) -> HomeForecast:
-    return HomeForecast(forecaster or store.create("hmm"), LogOnce())
+    return HomeForecast(forecaster or store.create("hmm"), LogOnce(), stale_after_s=900)
 
 
 def _taken(events: Iterable[ActivityEvent], live: HomeForecast | None = None) -> HomeForecast:
@@ -36,6 +36,8 @@ def test_replaying_the_journal_gives_what_living_gave() -> None:
     lived = _taken(events)
     replayed = _live()
     assert replayed.replay(JournalEntry(one, WALL) for one in events) == len(events)
+    assert not replayed.messages(WALL)[0].fresh, "nobody has spoken since"
+    replayed.heard_at = lived.heard_at
     assert replayed.messages(WALL) == lived.messages(WALL)
 
 
