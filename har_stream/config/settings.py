@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
@@ -56,11 +57,24 @@ def _as_camera(given: object) -> object:
     return {"source": given} if is_source else given
 
 
+def _checked_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{name!r} is no time zone that this machine knows; give one like Europe/Berlin"
+        ) from error
+    return name
+
+
 class Settings(Section):
     """All of it; every key has a default but `cameras[].source`."""
 
     node: Id = Field(default_factory=default_node)
     home: Id = "home1"
+    timezone: Annotated[str, AfterValidator(_checked_zone)] | None = Field(
+        None, description="the home's, like Europe/Berlin; none: this machine's"
+    )
     base_topic: TopicPrefix = "har"
     broker: Annotated[BrokerSettings, BeforeValidator(_as_broker)] = BrokerSettings()
     discovery: Annotated[DiscoverySettings, BeforeValidator(_as_discovery)] = DiscoverySettings()
@@ -81,6 +95,11 @@ class Settings(Section):
     def _ids_differ(self) -> "Settings":
         refuse_twins("cameras", [camera.id for camera in self.cameras])
         return self
+
+
+def zone_of(settings: Settings) -> ZoneInfo | None:
+    """Return the home's time zone; ``None`` stands for this machine's, as `astimezone` has it."""
+    return None if settings.timezone is None else ZoneInfo(settings.timezone)
 
 
 def load_settings(path: Path) -> Settings:

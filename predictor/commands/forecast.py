@@ -208,6 +208,7 @@ def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal"
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stopped.set())
     journal.when_damaged(stopped.set)
+    _check_zone(_make_forecaster(settings), settings)
     service = ForecastService(
         settings,
         journal,
@@ -225,7 +226,9 @@ def _make_forecaster(settings: "Settings") -> "Forecaster":
     from predictor.models import store
 
     asked = settings.forecast
-    forecaster = store.create(asked.model) if asked.path is None else store.load(asked.path)
+    path = asked.path
+    now = datetime.now(UTC)
+    forecaster = store.create(asked.model) if path is None else store.load(path, now=now)
     if "model" in asked.model_fields_set and forecaster.name != asked.model:
         raise InputError(
             f"{asked.path}: holds a model of kind {forecaster.name}, not {asked.model}; leave the "
@@ -235,6 +238,25 @@ def _make_forecaster(settings: "Settings") -> "Forecaster":
         manifest = read_named_manifest(asked.bundle, state_dir=settings.state_dir)
         forecaster.confusion = manifest.confusion_by_label()
     return forecaster
+
+
+def _check_zone(forecaster: "Forecaster", settings: "Settings") -> None:
+    """Notice a model of a log that was read in another zone than the home's."""
+    from har_stream.config.settings import zone_of
+
+    seen_until = forecaster.seen_until
+    if seen_until is None:
+        return
+    there, here = seen_until.utcoffset(), seen_until.astimezone(zone_of(settings)).utcoffset()
+    if there != here:
+        logger.warning(
+            "%s: fitted with the clocks of UTC%s, while the home's say UTC%s: its hours are not "
+            "the home's; fit it anew with TZ=%s train-hmm ...",
+            settings.forecast.path,
+            f"{seen_until:%z}",
+            f"{seen_until.astimezone(zone_of(settings)):%z}",
+            settings.timezone or "the home's zone",
+        )
 
 
 def _export(journal: "Journal", path: Path) -> None:

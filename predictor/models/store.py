@@ -10,7 +10,7 @@ import json
 import logging
 import tempfile
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from predictor.models.online import Forecaster
 logger = logging.getLogger(__name__)
 
 SCHEMA = 3
+AHEAD = timedelta(hours=1)
+"""A model that has seen more of the future than this learnt from a wrong date."""
 N_KEPT = 30
 """Newest versions that stay in a folder."""
 _MODEL, _ARRAYS = "model.json", "arrays.npz"
@@ -76,23 +78,32 @@ def save(forecaster: Forecaster, folder: Path) -> Path:
         raise InputError(f"{folder}: no model can be kept there: {error.strerror}") from error
 
 
-def load(path: Path) -> HmmForecaster:
-    """Read the newest readable version of a model folder, or one version.
+def load(path: Path, *, now: datetime | None = None) -> HmmForecaster:
+    """Read the newest usable version of a model folder, or one version.
 
-    A damaged version is named in the log, and the one before it is taken.
+    A damaged version, or one that has seen the future, is named in the log, and the one before it
+    is taken.
+
+    Args:
+        path: The folder.
+        now: What lies more than `AHEAD` after it is the future.
 
     Raises:
-        InputError: There is no readable version.
+        InputError: There is no usable version.
     """
     candidates = [path] if (path / _MODEL).is_file() else _versions(path)
     for version in candidates:
         try:
-            return _read(version)
+            forecaster = _read(version)
+            seen_until = forecaster.seen_until
+            if now is not None and seen_until is not None and seen_until > now + AHEAD:
+                raise InputError(f"it has seen the future ({seen_until:%Y-%m-%d %H:%M})")
+            return forecaster
         except InputError as error:
             logger.warning("%s cannot be used: %s; taking the version before it", version, error)
         except (OSError, ValueError, KeyError, TypeError) as error:
             logger.warning("%s is damaged (%s); taking the version before it", version, error)
-    raise InputError(f"{path}: holds no readable model; make one with train-hmm LOG --out {path}")
+    raise InputError(f"{path}: holds no usable model; make one with train-hmm LOG --out {path}")
 
 
 def _keep(model: str, arrays: bytes, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 
-from har_stream.config.settings import Settings
+from har_stream.config.settings import Settings, zone_of
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
 from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
@@ -229,8 +229,12 @@ class ForecastWorker:
 
     def _rebuilt(self, *, until: datetime | None) -> HomeForecast:
         """Learn anew from the journal, in the order in which things happened."""
-        stale_after_s = self._settings.forecast.stale_after_s
-        live = HomeForecast(self._make_forecaster(), self._once, stale_after_s=stale_after_s)
+        live = HomeForecast(
+            self._make_forecaster(),
+            self._once,
+            stale_after_s=self._settings.forecast.stale_after_s,
+            zone=zone_of(self._settings),
+        )
         began = self._monotonic()
         remembered: deque[str] = deque(maxlen=N_REMEMBERED)
 

@@ -156,7 +156,7 @@ class HomeClock:
         """The home's time; ``None`` before the first event."""
         if self.newest is None or not self.is_live:
             return self.newest
-        return max(self.newest, wall.astimezone(self.newest.tzinfo))
+        return max(self.newest, wall)
 
     def _is_believable(self, at: datetime, wall: datetime) -> bool:
         return (

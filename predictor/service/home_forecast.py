@@ -6,7 +6,7 @@ Pure: no broker, no database, no clock of its own.
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from har_stream.core.activity import UNKNOWN
 from har_stream.core.log_once import LogOnce
@@ -40,12 +40,21 @@ class HomeForecast:
         forecaster: Empty, or fitted before; what it has seen already is not learnt twice.
         once: Says what has not been said before.
         stale_after_s: Forecasts are fresh until no camera has spoken for so long.
+        zone: The home's time zone, whose hours count, whatever zone an event was dated in; ``None``
+            stands for this machine's.
 
     Attributes:
         heard_at: When a camera last spoke of its present, by the wall clock.
     """
 
-    def __init__(self, forecaster: Forecaster, once: LogOnce, *, stale_after_s: float) -> None:
+    def __init__(
+        self,
+        forecaster: Forecaster,
+        once: LogOnce,
+        *,
+        stale_after_s: float,
+        zone: tzinfo | None = None,
+    ) -> None:
         self.forecaster = forecaster
         self.clock = HomeClock()
         self._fusion = CameraFusion()
@@ -53,6 +62,7 @@ class HomeForecast:
         self._fitted_until = forecaster.seen_until
         self._fitted_labels = frozenset(forecaster.labels) if forecaster.n_days else None
         self._once = once
+        self._zone = zone
         self._stale_after = timedelta(seconds=stale_after_s)
         self.heard_at: datetime | None = None
 
@@ -85,7 +95,7 @@ class HomeForecast:
     def take_event(self, entry: JournalEntry) -> Timing:
         """Take in an event; one that is late, rewound or from the future changes nothing."""
         event, wall = entry.event, entry.received_at
-        camera, at = (event.node, event.camera), entry.happened_at
+        camera, at = (event.node, event.camera), entry.happened_at.astimezone(self._zone)
         timing = self.clock.timing_of(camera, at, seq=event.seq, wall=wall)
         if timing in _SAYINGS:
             told = f"{event.node}/{event.camera}: an event at {at} {_SAYINGS[timing]}"
@@ -101,17 +111,18 @@ class HomeForecast:
 
     def take_state(self, camera: CameraKey, state: ActivityState, *, wall: datetime) -> None:
         """Take in a camera's heartbeat: time goes on, and somebody unknown may be there."""
-        if self.clock.note_heartbeat(camera, state.at, wall=wall):
+        if self.clock.note_heartbeat(camera, state.at.astimezone(self._zone), wall=wall):
             self._hear(wall)
         self._fusion.note_state(camera, state.activity)
 
     def set_context(self, name: str, value: float | str, *, at: datetime) -> None:
         """Take in a context value."""
         if self._is_news(at):
-            self.forecaster.set_context(name, value, self._not_before(at))
+            self.forecaster.set_context(name, value, self._not_before(at.astimezone(self._zone)))
 
     def now(self, wall: datetime) -> datetime:
         """The home's time; before the first event it is the wall clock's."""
+        wall = wall.astimezone(self._zone)
         return self.clock.now(wall) or wall
 
     def messages(self, wall: datetime) -> tuple[Forecast, ForecastAttributes]:
@@ -120,7 +131,7 @@ class HomeForecast:
         age = self._evidence_age(wall)
         fresh = age is not None and age <= self._stale_after
         if not fresh:
-            at = max(at, wall.astimezone(at.tzinfo))
+            at = max(at, wall.astimezone(self._zone))
         outlook = forecaster.outlook(at, unseen_s=age.total_seconds() if age else 0.0)
         enough = has_enough(n_days=forecaster.n_days, n_starts=forecaster.n_starts)
         return (

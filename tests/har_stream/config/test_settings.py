@@ -197,7 +197,10 @@ def test_the_example_loads_as_it_stands_and_with_every_key_set(config: Path) -> 
     loaded = load_settings(config)
     assert loaded.cameras[0].deciding.urgent == ("fallen",)
     unsaid = _keys(Settings) - _keys_of(yaml.safe_load(config.read_text()))
-    assert {key.split(".")[0] for key in unsaid} == {"forecast"}  # har-forecast has its own
+    assert {key.split(".")[0] for key in unsaid} == {
+        "forecast",
+        "timezone",
+    }  # har-forecast.yaml has
 
 
 def test_every_key_of_the_example_is_commented_with_its_unit() -> None:

@@ -301,7 +301,7 @@ forecast:
         (["--config", "FOLDER/absent.yaml"], "absent.yaml"),
         (["--config", "FOLDER/wrong.yaml"], "wrong.yaml:2: unknown key 'forecast.modle'"),
         (["--config", "FOLDER/flaps.yaml"], "release must not be above probability"),
-        (["--model-path", "FOLDER/no-model"], "no readable model"),
+        (["--model-path", "FOLDER/no-model"], "no usable model"),
         (["--model", "dbn", "--model-path", "FOLDER/hmm"], "of kind hmm, not dbn; leave the kind"),
         (["--journal", "nonsense"], "no database URL"),
         (["--home", "No Home"], "no valid id"),

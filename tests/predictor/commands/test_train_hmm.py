@@ -95,7 +95,7 @@ def test_import_makes_a_log(tmp_path: Path) -> None:
     [
         (["absent.csv"], "absent.csv: cannot be read: No such file or directory"),
         (["evaluate", "absent.csv"], "cannot be read"),
-        (["show", "nowhere"], "holds no readable model"),
+        (["show", "nowhere"], "holds no usable model"),
         (["import", "casas", "absent.txt"], "cannot be read"),
     ],
 )

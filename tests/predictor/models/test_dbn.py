@@ -60,8 +60,21 @@ def test_old_versions_stay_and_a_damaged_one_gives_way(
     assert "damaged" in caplog.text
     for version in tmp_path.iterdir():
         (version / "model.json").write_text("{}")
-    with pytest.raises(InputError, match="no readable model"):
+    with pytest.raises(InputError, match="no usable model"):
         load(tmp_path)
+
+
+def test_a_version_that_has_seen_the_future_gives_way(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = START + timedelta(days=3)
+    good = fitted(3)
+    save(good, tmp_path)
+    future = fitted(3)
+    future.observe(Observation("sleeping", now + timedelta(days=26_000)))
+    save(future, tmp_path)
+    assert load(tmp_path, now=now).seen_until == good.seen_until
+    assert "v000002 cannot be used: it has seen the future (209" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import logging
 import tracemalloc
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -208,3 +208,20 @@ def test_a_night_with_a_change_of_clocks(day: datetime, offset_h: int) -> None:
         one = event(activity=("sleeping", "walking")[seq % 2], seq=seq, started_at=fixed)
         assert live.take_event(JournalEntry(one, WALL)) is Timing.TIMELY
         assert live.messages(WALL)[0].at.timestamp() == at.timestamp()
+
+
+@pytest.mark.parametrize("offset_h", [-8, 0, 1])
+def test_the_home_has_its_own_hours_whatever_zone_an_event_is_dated_in(offset_h: int) -> None:
+    live = HomeForecast(
+        store.create("hmm"), LogOnce(), stale_after_s=900, zone=ZoneInfo("Europe/Berlin")
+    )
+    there = timezone(timedelta(hours=offset_h))
+    for one in living(days=6):
+        moved = one.model_copy(update={"started_at": one.started_at.astimezone(there)})
+        live.take_event(JournalEntry(moved, WALL))
+    orderly = HomeForecast(
+        store.create("hmm"), LogOnce(), stale_after_s=900, zone=ZoneInfo("Europe/Berlin")
+    )
+    _taken(living(days=6), orderly)
+    assert live.messages(WALL) == orderly.messages(WALL)
+    assert live.messages(WALL)[0].at.utcoffset() == timedelta(hours=1)
