@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -208,7 +209,6 @@ def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal"
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stopped.set())
     journal.when_damaged(stopped.set)
-    _check_zone(_make_forecaster(settings), settings)
     service = ForecastService(
         settings,
         journal,
@@ -223,12 +223,16 @@ def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal"
 
 def _make_forecaster(settings: "Settings") -> "Forecaster":
     from har_stream.bundles.bundle import read_named_manifest
+    from har_stream.config.settings import zone_of
     from predictor.models import store
 
     asked = settings.forecast
     path = asked.path
     now = datetime.now(UTC)
     forecaster = store.create(asked.model) if path is None else store.load(path, now=now)
+    if forecaster.seen_until is not None:
+        here = forecaster.seen_until.astimezone(zone_of(settings))
+        _compare_clocks(path, f"{forecaster.seen_until:%z}", f"{here:%z}")
     if "model" in asked.model_fields_set and forecaster.name != asked.model:
         raise InputError(
             f"{asked.path}: holds a model of kind {forecaster.name}, not {asked.model}; leave the "
@@ -240,22 +244,16 @@ def _make_forecaster(settings: "Settings") -> "Forecaster":
     return forecaster
 
 
-def _check_zone(forecaster: "Forecaster", settings: "Settings") -> None:
-    """Notice a model of a log that was read in another zone than the home's."""
-    from har_stream.config.settings import zone_of
-
-    seen_until = forecaster.seen_until
-    if seen_until is None:
-        return
-    there, here = seen_until.utcoffset(), seen_until.astimezone(zone_of(settings)).utcoffset()
+@cache
+def _compare_clocks(path: Path, there: str, here: str) -> None:
+    """Notice, once, a model of a log that was read in another zone than the home's."""
     if there != here:
         logger.warning(
-            "%s: fitted with the clocks of UTC%s, while the home's say UTC%s: its hours are not "
-            "the home's; fit it anew with TZ=%s train-hmm ...",
-            settings.forecast.path,
-            f"{seen_until:%z}",
-            f"{seen_until.astimezone(zone_of(settings)):%z}",
-            settings.timezone or "the home's zone",
+            "%s was fitted with clocks at UTC%s, the home's are at UTC%s: its hours are not the "
+            "home's; set timezone, or fit it anew in the home's zone: TZ=Europe/Berlin train-hmm",
+            path,
+            there,
+            here,
         )
 
 

@@ -23,7 +23,7 @@ from har_stream.bundles.bundle import load_named_bundle, save_bundle
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import bundles_dir
 from har_stream.core.log_once import LogOnce
-from har_stream.mqtt.messages import ActivityEvent, RuleState
+from har_stream.mqtt.messages import ActivityEvent, Forecast, RuleState
 from predictor.commands.forecast import _make_forecaster
 from predictor.journal.records import JournalEntry
 from predictor.logs.event_file import write_events
@@ -59,8 +59,8 @@ def _schema(name: str) -> Any:
 
 
 def _wait_until_forecast(node: Node, event: ActivityEvent) -> None:
-    at = event.started_at.isoformat(timespec="milliseconds")
-    node.wait_for(lambda _: any(json.loads(said)["at"] == at for said in node.on(FORECAST)[-1:]))
+    at = event.started_at
+    node.wait_for(lambda _: any(Forecast.decode(said).at == at for said in node.on(FORECAST)[-1:]))
 
 
 @pytest.mark.parametrize("model", store.NAMES)
@@ -110,7 +110,9 @@ def test_kill_9_and_restart(
         node.wait_until_online(n_th + 1)
     node.wait_until_acknowledged(len(events))
     assert process.kept() == events
-    _wait_until_forecast(node, events[-1])
+    said = Forecast.decode(node.on(FORECAST)[-1])
+    assert not said.fresh, "no camera has spoken since it was started again"
+    assert said.training_days == 4
 
 
 def test_a_journal_damaged_while_in_use_ends_it_and_is_begun_anew(
@@ -266,6 +268,7 @@ def test_the_printed_acl_is_all_that_it_needs(
         f"""
 broker: {{username: ada, password_file: {tmp_path / "password"}}}
 forecast:
+  stale_after_s: 1.0e+9
   rules:
     - {{name: heat, activity: eating, within: 180min, probability: 0.0, topic: home/heat/set}}
 """
