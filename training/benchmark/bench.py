@@ -29,6 +29,8 @@ NETWORKS = ("lrcn", "convlstm")
 SIZES = {"240p": "320x240", "720p": "1280x720"}
 FILM_FPS = 30
 CAMERAS = (1, 4, 16, 64)
+N_TRIES = 20
+"""To find how many cameras are held takes about so many."""
 CAMERA_SIZE, CAMERA_FPS = "640x360", 10
 EXTRAS = {"keras": "train", "tensorflow": "train"}
 """The extra of har-stream that brings each package which is loaded to be measured."""
@@ -56,16 +58,20 @@ class Effort:
         film_s: Length of the films that are read as fast as possible.
         n_readings: How often each is read.
         live_s: Length of the film that plays at its own speed.
+        many_s: Length of the one that very many cameras play.
+        precision: By which share of itself the number of cameras held may be too low.
     """
 
     n_rounds: int
     film_s: int
     n_readings: int
     live_s: int
+    many_s: int
+    precision: float
 
 
-FULL = Effort(n_rounds=60, film_s=60, n_readings=5, live_s=30)
-QUICK = Effort(n_rounds=5, film_s=10, n_readings=2, live_s=8)
+FULL = Effort(n_rounds=60, film_s=60, n_readings=5, live_s=30, many_s=12, precision=0.05)
+QUICK = Effort(n_rounds=5, film_s=10, n_readings=2, live_s=8, many_s=6, precision=0.25)
 
 Figures = dict[str, Any]
 
@@ -79,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "machine alone meanwhile.",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write all figures here")
-    parser.add_argument("--quick", action="store_true", help="a rough answer within two minutes")
+    parser.add_argument("--quick", action="store_true", help="a rough answer within three minutes")
     options = parser.parse_args(argv)
     return run_command("har-bench", lambda: _run(options), extras=EXTRAS)
 
@@ -129,10 +135,11 @@ def _measure_steps(effort: Effort, follow: Follow) -> Figures:
 
 
 def _measure_streams(folder: Path, effort: Effort, follow: Follow) -> Figures:
-    from training.benchmark import service_cost, stream_cost
+    from training.benchmark import capacity, service_cost, stream_cost
 
     loaded = load_bundle(find_bundle(DEFAULT))
-    pipeline, cameras = {}, {}
+    pipeline: Figures = {}
+    cameras: Figures = {}
     for name, size in SIZES.items():
         film = stream_cost.make_video(
             folder / f"{name}.mp4", size=size, fps=FILM_FPS, duration_s=effort.film_s
@@ -148,6 +155,17 @@ def _measure_streams(folder: Path, effort: Effort, follow: Follow) -> Figures:
     for n in CAMERAS:
         cameras[str(n)] = stream_cost.measure_cameras(film, loaded, n_cameras=n, fps=CAMERA_FPS)
         done()
+    many = stream_cost.make_video(
+        folder / "many.mp4", size=CAMERA_SIZE, fps=CAMERA_FPS, duration_s=effort.many_s
+    )
+    cameras |= capacity.measure_capacity(
+        many,
+        loaded,
+        fps=CAMERA_FPS,
+        guess=max(CAMERAS),
+        precision=effort.precision,
+        on_try=follow("as many cameras as are held", N_TRIES),
+    )
     done = follow("start and messages", 2)
     with run_broker(0) as url:
         start = service_cost.measure_start(film, loaded, url=url)
@@ -183,11 +201,17 @@ def to_table(figures: Mapping[str, Any]) -> Table:
         for key, what in READINGS.items():
             share = found[key] / found["decode_fps"]
             table.add_row(f"{name}: {what}", f"{found[key]:.0f} frames/s", f"{share:.2f}")
-    for n, found in figures["cameras"].items():
+    cameras = dict(figures["cameras"])
+    held = {name: cameras.pop(name) for name in ("decode_capacity", "capacity") if name in cameras}
+    for n, found in cameras.items():
         due = found["decisions"] + found["missed"]
         p95, longest = found["p95_lateness_ms"], found["max_lateness_ms"]
         late = f"p95 {p95:.0f} ms, max {longest:.0f} ms, drift {found['drift_ms']:.0f} ms"
         table.add_row(f"{n} cameras, late by", late, f"{found['decisions']}/{due} decided")
+    for name, n_held in held.items():
+        what = "decoded only" if name == "decode_capacity" else "whole pipeline"
+        share = f"{n_held / held['decode_capacity']:.2f}"
+        table.add_row(f"cameras held: {what}", f"{n_held} cameras", share)
     table.add_row("start to first decision", f"{figures['startup_s']:.2f} s")
     table.add_row("peak memory", f"{figures['rss_mb']:.0f} MB")
     table.add_row("frame to message, p95", f"{figures['mqtt_p95_ms']:.0f} ms")

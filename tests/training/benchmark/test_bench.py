@@ -12,7 +12,7 @@ from support.bundles.random_bundle import random_bundle
 from support.repository import ROOT
 
 from har_stream.core.frame import ClipSpec
-from training.benchmark import bench, stream_cost
+from training.benchmark import bench, capacity, stream_cost
 from training.benchmark.steps import BUNDLES
 
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
@@ -36,9 +36,10 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_run_measures_all_and_writes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    effort = bench.Effort(n_rounds=2, film_s=5, n_readings=1, live_s=5)
+    effort = bench.Effort(n_rounds=2, film_s=5, n_readings=1, live_s=5, many_s=5, precision=1.0)
     monkeypatch.setattr(bench, "QUICK", effort)
     monkeypatch.setattr(bench, "CAMERAS", (1, 2))
+    monkeypatch.setattr(capacity, "MOST", 4)
     path = tmp_path / "figures.json"
     assert bench.main(["--quick", "--json", str(path)]) == 0
     figures = json.loads(path.read_text())
@@ -56,12 +57,15 @@ def test_one_run_measures_all_and_writes_it(
         assert (found["decisions"], found["missed"]) == (2 * n, 0)
         assert 0 <= found["p95_lateness_ms"] <= found["max_lateness_ms"]
         assert abs(found["drift_ms"]) <= found["max_lateness_ms"]
+    assert figures["cameras"]["capacity"] >= 1
+    assert figures["cameras"]["decode_capacity"] >= 1
     assert 0.1 < figures["startup_s"] < 60
     assert 50 < figures["rss_mb"] < 350
     assert 0 < figures["mqtt_p95_ms"] < 5000
     printed = capsys.readouterr().out
     assert "lrcn: step, every 5th" in printed
     assert "2/2 decided" in printed
+    assert "cameras held: whole pipeline" in printed
 
 
 def test_the_plot_is_made_from_the_figures(tmp_path: Path) -> None:
