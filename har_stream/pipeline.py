@@ -97,6 +97,7 @@ class Pipeline:
                 case Frame() if track.is_enabled:
                     if self._on_frame is not None:
                         self._on_frame(name, item)
+                    yield from track.end_at_jump(item.captured_at)
                     frame = track.add_frame(item, arrived_s)
                     if track.is_resting:
                         yield from track.repeat_decision(frame)

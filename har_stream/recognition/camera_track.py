@@ -4,7 +4,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from har_stream.bundles.bundle import Manifest
 from har_stream.config.camera_settings import CameraSettings
@@ -71,7 +72,10 @@ class CameraTrack:
         self._away_s: float | None = None
         self._arrived_s = 0.0
         self._thresholds = thresholds_for(settings, manifest)
-        self._segmenter = Segmenter(self.camera, self._thresholds, span_s=manifest.clip.span_s)
+        self._make_segmenter = partial(
+            Segmenter, self.camera, self._thresholds, span_s=manifest.clip.span_s
+        )
+        self._segmenter = self._make_segmenter()
         self._settings = settings
         self._fall_rule = fall_rule_for(settings, manifest)
         self._falls = FallWatch(self._fall_rule) if self._fall_rule else None
@@ -108,6 +112,12 @@ class CameraTrack:
         """Whether something is left to end: it was switched off, or is away for `AWAY_S`."""
         away = self._away_s is not None and self._clock() - self._away_s > AWAY_S
         return self._newest_at is not None and (away or not self._enabled)
+
+    def end_at_jump(self, at: datetime) -> Iterator[Change]:
+        """End what runs where time jumps: a clock was set, or the camera was away for as long."""
+        if self._newest_at is not None and abs(at - self._newest_at) > timedelta(seconds=AWAY_S):
+            yield from self.lose()
+            self._segmenter = self._make_segmenter()
 
     def add_frame(self, frame: Frame, arrived_s: float) -> Frame:
         """Note a frame, and whether anything moves on it.

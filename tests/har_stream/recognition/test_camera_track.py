@@ -103,3 +103,15 @@ def test_a_recognition_says_what_holds_besides_what_is_seen() -> None:
     seen = [(news.label, news.state) for news in said if isinstance(news, Recognition)]
     assert ("bright", "dark") in seen
     assert seen[-1] == ("dark", "dark")
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0, 56 * 365.25 * 86_400.0])
+def test_where_a_clock_is_set_an_activity_ends_and_begins_anew(jump_s: float) -> None:
+    """A board that boots in 1970 says nothing of 56 years."""
+    before = frames(("grey", 10))
+    after = frames(("grey", 10), start_s=10 + jump_s)
+    said = changes(run(alone([*before, *after, EndOfSource()])))
+    assert [kind for kind, *_ in said] == ["started", "ended", "started", "ended"]
+    assert said[1][2] == 9.8, "where it was seen last"
+    assert said[2][2] == 10 + jump_s
+    assert said[3][2] == 10 + jump_s + 9.8
