@@ -99,8 +99,7 @@ def decode(clips: Sequence[Clip]) -> None:
     """Decode every frame of every clip and keep nothing, as many at a time as the cache does."""
 
     def one(clip: Clip) -> int:
-        video = VideoFile(clip.path, SourceCounts(), 1)
-        return sum(1 for _ in video.grab_all())
+        return sum(1 for _ in VideoFile(clip.path, SourceCounts()).frames())
 
     with ThreadPoolExecutor(cache.N_WORKERS) as pool:
         list(pool.map(one, clips))

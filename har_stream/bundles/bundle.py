@@ -38,6 +38,8 @@ MAX_PIXELS = 20_000_000
 """Of all frames of a window together."""
 MAX_HZ = 240.0
 MAX_WAIT_S = 86_400.0
+FIRST_PIXELS = 2
+"""Of bundles that do not say."""
 
 
 class _Part(BaseModel):
@@ -93,6 +95,7 @@ class Manifest(_Part):
             whole stream, begun anew after a gap and after `reset_frames`.
         hop_frames: Frames between two decisions.
         falls: When somebody has fallen; none: it does not watch for falls.
+        pixels: The way of reading frames that it was learned from; see `core.frame.PIXELS`.
         confusion: `confusion[i][j]` = P(label j recognised | label i true), counted on test clips.
         sha256: Hash per file, checked on loading.
     """
@@ -107,6 +110,7 @@ class Manifest(_Part):
     memory: Memory
     hop_frames: int = Field(ge=1, le=MAX_FRAMES)
     reset_frames: int | None = Field(default=None, ge=1)
+    pixels: int = FIRST_PIXELS
     networks: dict[Role, dict[Format, str]]
     calibration: Calibration = Calibration()
     deciding: Thresholds = Thresholds()

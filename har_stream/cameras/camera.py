@@ -11,6 +11,7 @@ from pathlib import Path
 
 from har_stream.cameras import capture
 from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.masks import mask_frame
 from har_stream.cameras.read_options import ReadOptions
@@ -61,14 +62,16 @@ def read_camera(
     if is_live(camera.source):
         return LiveSource(camera, options, stop=stop, counts=counts).read()
     start_at = options.start_at or options.clock()
+    frames: Iterator[Frame]
     if camera.source.startswith("sim:"):
-        frames = _open_simulated(camera.source, options, start_at, stop=stop, counts=counts)
+        whole = _open_simulated(camera.source, options, start_at, stop=stop, counts=counts)
+        frames = (mask_frame(frame, camera) for frame in whole)
     else:
-        frames = _open_recorded(camera.source, options, start_at, counts=counts)
+        frames = _open_recorded(camera, options, start_at, counts=counts)
         if options.realtime:
             frames = _at_own_speed(frames, stop)
     online = CameraStatus(camera.id, CameraState.ONLINE, start_at, "opened")
-    return chain([online], _until(stop, (mask_frame(frame, camera) for frame in frames)))
+    return chain([online], _until(stop, frames))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +102,16 @@ def list_cameras(sysfs: Path = Path("/sys/class/video4linux")) -> list[FoundCame
 
 
 def _open_recorded(
-    source: str, options: ReadOptions, start_at: datetime, *, counts: SourceCounts
+    camera: CameraSettings, options: ReadOptions, start_at: datetime, *, counts: SourceCounts
 ) -> Iterator[Frame]:
+    source = camera.source
     path = source if parse_url(source).scheme else Path(source).expanduser()
     read = read_folder if isinstance(path, Path) and path.is_dir() else read_file
     return read(
         path,  # type: ignore[arg-type] # a folder is no address
         sample_hz=options.sample_hz,
         start_at=start_at,
+        images=ImageOptions(options.picture, camera, options.shows),
         counts=counts,
         n_threads=options.n_threads,
     )

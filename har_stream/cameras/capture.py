@@ -10,6 +10,7 @@ from pathlib import Path
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when a video is opened
 
+import av  # noqa: F401 -- so that its FFmpeg is there to be bounded
 import cv2
 
 from har_stream.core.frame import Image
@@ -24,7 +25,6 @@ MAX_PIXELS = 3840 * 2160
 """Larger images are made smaller at once: several of each camera are kept, 100 MB each at 8k."""
 ASSUMED_FPS = 25.0
 """For a source that states neither timestamps nor a believable rate."""
-_TEXT_ART = cv2.VideoWriter.fourcc(*"ansi")
 
 
 @dataclass(slots=True)
@@ -92,25 +92,16 @@ def size_px(opened: cv2.VideoCapture) -> tuple[int, int]:
     return int(opened.get(cv2.CAP_PROP_FRAME_WIDTH)), int(opened.get(cv2.CAP_PROP_FRAME_HEIGHT))
 
 
-def is_video(opened: cv2.VideoCapture, path: Path) -> bool:
-    """Refuse what FFmpeg opens too: a photograph, or text, which it draws as characters."""
-    if int(opened.get(cv2.CAP_PROP_FOURCC)) == _TEXT_ART:
-        return False
-    if not cv2.haveImageReader(str(path)):
-        return True
-    probe = open_url(str(path))  # JPEG after JPEG is a video too
-    return probe is not None and probe.grab() and probe.grab()
-
-
 def _bound_ffmpeg() -> None:
     """Have FFmpeg refuse to allocate more than `MAX_ALLOC_BYTES` at once.
 
-    OpenCV has no option for it, so the library that it has loaded is asked itself (Linux).
+    Neither OpenCV nor PyAV has an option for it, so the library that each has brought is asked
+    itself (Linux).
     """
     maps = Path("/proc/self/maps")
-    library = re.search(r"/\S*/libavutil\S*", maps.read_text()) if maps.exists() else None
-    if library is not None:
-        ctypes.CDLL(library[0]).av_max_alloc(ctypes.c_size_t(MAX_ALLOC_BYTES))
+    loaded = re.findall(r"/\S*/libavutil\S*", maps.read_text()) if maps.exists() else []
+    for library in set(loaded):
+        ctypes.CDLL(library).av_max_alloc(ctypes.c_size_t(MAX_ALLOC_BYTES))
 
 
 _bound_ffmpeg()

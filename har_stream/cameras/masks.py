@@ -19,35 +19,52 @@ def mask_frame(frame: Frame, camera: CameraSettings) -> Frame:
     Returns:
         The frame itself where the camera has none of them, otherwise one with an image of its own.
     """
-    ignored = camera.regions.ignore
-    if camera.region is None and not camera.masks and not ignored:
+    if camera.region is None and not has_masks(camera):
         return frame
     image = frame.image.copy()
-    for mask in camera.masks:
-        _part(image, mask)[:] = 0
-    for polygon in ignored:
-        _blacken(image, polygon)
+    blacken(image, camera)
     if camera.region is not None:
         image = _part(image, camera.region).copy()  # nothing outside may survive behind a view
     return replace(frame, image=image)
 
 
-def _blacken(image: Image, polygon: Polygon) -> None:
+def has_masks(camera: CameraSettings) -> bool:
+    """Tell whether any part of its image is to be blackened."""
+    return bool(camera.masks or camera.regions.ignore)
+
+
+def blacken(image: Image, camera: CameraSettings, *, margin_px: int = 0) -> None:
+    """Blacken the camera's masks and what is to be ignored.
+
+    Args:
+        image: The whole image; changed.
+        camera: Whose.
+        margin_px: So many pixels around each show some of it too, as in an image that was shrunk.
+    """
+    for mask in camera.masks:
+        _part(image, mask, margin_px)[:] = 0
+    for polygon in camera.regions.ignore:
+        _blacken(image, polygon, margin_px)
+
+
+def _blacken(image: Image, polygon: Polygon, margin_px: int) -> None:
     """Blacken a polygon and every pixel that its sides touch: no less than it says."""
     height, width = image.shape[:2]
     corners = np.array(polygon) * (width, height)
     pixels = np.minimum(corners.astype(np.int32), (width - 1, height - 1))
     cv2.fillPoly(image, [pixels], (0, 0, 0))
-    cv2.polylines(image, [pixels], isClosed=True, color=(0, 0, 0), thickness=2)
+    thickness = 2 + 2 * margin_px
+    cv2.polylines(image, [pixels], isClosed=True, color=(0, 0, 0), thickness=thickness)
 
 
-def _part(image: Image, region: Region) -> Image:
+def _part(image: Image, region: Region, margin_px: int = 0) -> Image:
     """View of a region, outwards to whole pixels: a mask covers no less than it says."""
     height, width = image.shape[:2]
     left, top, right, bottom = region
-    return image[_pixels(top, bottom, height), _pixels(left, right, width)]
+    return image[_pixels(top, bottom, height, margin_px), _pixels(left, right, width, margin_px)]
 
 
-def _pixels(begin: float, end: float, n_pixels: int) -> slice:
+def _pixels(begin: float, end: float, n_pixels: int, margin_px: int) -> slice:
     first = min(int(begin * n_pixels), n_pixels - 1)
-    return slice(first, max(first + 1, math.ceil(end * n_pixels)))
+    last = max(first + 1, math.ceil(end * n_pixels))
+    return slice(max(0, first - margin_px), last + margin_px)

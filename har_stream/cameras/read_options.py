@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from har_stream.core.backoff import backoff_s
+from har_stream.core.frame import PictureSize
 
 
 def now() -> datetime:
@@ -45,6 +46,8 @@ class ReadOptions:
 
     Attributes:
         sample_hz: Sampled frames per second of stream time.
+        picture: How large an image the recogniser wants; none: as captured.
+        shows: Whether frames carry the whole image too, for people to look at.
         start_at: Capture time of the first frame of a source that is not live; none: now.
         realtime: Whether such a source plays at its own speed instead of as fast as it is read.
         fail_fast: Whether a live source that cannot be opened at first is an error; otherwise it is
@@ -55,6 +58,8 @@ class ReadOptions:
     """
 
     sample_hz: float
+    picture: PictureSize | None = None
+    shows: bool = False
     start_at: datetime | None = None
     realtime: bool = False
     fail_fast: bool = False

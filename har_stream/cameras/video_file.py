@@ -3,27 +3,37 @@
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
-import cv2
+import av
+from av import Packet, VideoFrame
+from av.container import InputContainer
+from av.format import Flags
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
-from har_stream.cameras import capture
-from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.capture import ASSUMED_FPS, SourceCounts
+from har_stream.cameras.converter import AS_CAPTURED, Converter, ImageOptions
 from har_stream.cameras.sampling import Sampler
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame, Image
+from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
-from har_stream.core.url import parse_url
+from har_stream.core.url import parse_url, to_openable
 
 logger = logging.getLogger(__name__)
 
-MAX_MISSES = 10_000
-"""Frames in a row that may be unreadable in a corrupt file before it counts as ended."""
-MISSES_IF_UNCOUNTED = 250
-"""The same for a container that does not say how many frames it holds; a miss costs 40 us."""
-
+MAX_MISSES = 250
+"""Parts in a row that may be unreadable in a corrupt file before it counts as ended."""
 GAP_S, GAP_FRAMES = 0.5, 10
-"""A step in time longer than both of these is a gap, and said."""
+"""A step in time longer than both of these is a gap."""
+OPEN_S = 10.0
+"""An address that does not answer for so long, or while it is read, holds no file."""
+TEXT_ART = "tty"
+"""FFmpeg opens text too, and draws it as characters."""
+COVER = Disposition.attached_pic
+"""The picture of an album goes with sound; it is no video."""
 
 
 def read_file(
@@ -31,6 +41,7 @@ def read_file(
     *,
     sample_hz: float,
     start_at: datetime,
+    images: ImageOptions = AS_CAPTURED,
     counts: SourceCounts | None = None,
     n_threads: int = 1,
 ) -> Iterator[Frame]:
@@ -42,8 +53,10 @@ def read_file(
         start_at: Capture time of its first frame, timezone-aware; the others follow by their
             presentation times, so that a variable frame rate is honoured, or by the stated rate
             where the file has no timestamps.
+        images: What is wanted of its images.
         counts: Counted up while reading.
-        n_threads: Decoding threads.
+        n_threads: Decoding threads. More than one cost processor time; they pay for one file that
+            has the machine to itself.
 
     Yields:
         The sampled frames; the first one resets.
@@ -52,7 +65,7 @@ def read_file(
         InputError: It is missing, empty or no video (at once), or no frame of it can be decoded.
     """
     video = VideoFile(path, counts or SourceCounts(), n_threads=n_threads)
-    return _sampled(video, sample_hz=sample_hz, start_at=start_at)
+    return _sampled(video, images, sample_hz=sample_hz, start_at=start_at)
 
 
 def read_folder(
@@ -60,6 +73,7 @@ def read_folder(
     *,
     sample_hz: float,
     start_at: datetime,
+    images: ImageOptions = AS_CAPTURED,
     counts: SourceCounts | None = None,
     n_threads: int = 1,
 ) -> Iterator[Frame]:
@@ -77,6 +91,7 @@ def read_folder(
     return _back_to_back(
         path,
         paths,
+        images,
         sample_hz=sample_hz,
         start_at=start_at,
         counts=counts or SourceCounts(),
@@ -90,115 +105,211 @@ class VideoFile:
     Attributes:
         name: Its path or URL, without credentials.
         fps: Its stated rate, or the assumed one.
+        stated_s: Length that it states, in seconds; 0 where it states none.
+
+    Raises:
+        InputError: It is missing, empty or no video.
     """
 
     def __init__(self, path: Path | str, counts: SourceCounts, *, n_threads: int = 1) -> None:
         self.name = redact(str(path))
         self._counts = counts
-        self._capture = _open(path, n_threads)
-        self.fps = capture.fps(self._capture)
-        self._times = _Times(1000 / self.fps)
+        self._container, self._stream = _open(path, self.name)
+        codec = self._stream.codec_context
+        codec.thread_count = n_threads
+        codec.thread_type = "FRAME" if n_threads > 1 else "NONE"
+        rate = self._stream.average_rate or self._stream.guessed_rate or 0
+        self.fps = float(rate) if 0 < rate <= 1000 else ASSUMED_FPS
+        self._tick_s = float(self._stream.time_base or 0)
+        if self._stream.duration is not None:
+            self.stated_s = self._stream.duration * self._tick_s
+        else:
+            self.stated_s = (self._container.duration or 0) / av.time_base
+        no_times: int = Flags.no_timestamps.value  # type: ignore[assignment]
+        self._has_times = not self._container.format.flags & no_times
+        self._times = _Times(1 / self.fps)
+        self._packets = _Packets(self._container, self._stream, self._times)
 
     @property
     def ends_after(self) -> timedelta:
         """Time from the first frame to the end of the frame decoded last."""
-        return timedelta(milliseconds=self._times.offset_ms + self._times.interval_ms)
+        return timedelta(seconds=self._times.offset_s + self._times.interval_s)
 
-    def grab_all(self) -> Iterator[timedelta]:
+    def frames(self) -> Iterator[tuple[timedelta, VideoFrame]]:
         """Decode frame after frame; what cannot be decoded is skipped, counted and said once.
 
         Yields:
-            Each frame's time since the first one.
+            Each frame with its time since the first one.
 
         Raises:
             InputError: Not one frame can be decoded.
         """
-        times, grab, get = self._times, self._capture.grab, self._capture.get
-        n_stated = get(cv2.CAP_PROP_FRAME_COUNT)
-        n_grabbed = n_missed = n_missed_now = 0
-        while True:
-            if not grab():
-                n_missed_now += 1
-                if n_missed_now > _misses_allowed(n_stated, n_grabbed + n_missed):
-                    break
+        n_decoded, n_unreadable = 0, 0
+        for packet in chain(self._packets.read(), [None]):  # at last, what the decoder still has
+            try:
+                decoded = self._stream.decode(packet)
+            except av.FFmpegError:
+                n_unreadable += 1
                 continue
-            n_missed, n_missed_now = n_missed + n_missed_now, 0
-            n_grabbed += 1
-            self._counts.n_in += 1
-            times.advance(get(cv2.CAP_PROP_POS_MSEC))
-            if n_grabbed == 2 and times.is_guessed:
-                logger.warning("%s: no timestamps; %g fps assumed", self.name, self.fps)
-            yield timedelta(milliseconds=times.offset_ms)
-        if n_grabbed == 0:
+            for frame in decoded:
+                n_decoded += 1
+                self._counts.n_in += 1
+                self._times.advance(self._position_s(frame))
+                if n_decoded == 2 and self._times.is_guessed:
+                    logger.warning("%s: no timestamps; %g fps assumed", self.name, self.fps)
+                yield timedelta(seconds=self._times.offset_s), frame
+        if n_decoded == 0:
             raise InputError(f"{self.name}: no frame of it can be decoded; is the file damaged?")
-        # Where a container does not count its frames, the stated count is duration times rate.
-        cut_ms = n_stated * times.interval_ms - self.ends_after / timedelta(milliseconds=1)
-        if n_missed or times.gaps_ms or cut_ms > times.longest_step_ms:
-            missing_s = (times.gaps_ms + max(cut_ms, 0)) / 1000
+        n_unreadable += self._packets.n_unreadable
+        missing_s = self._packets.missing_s()
+        if n_unreadable or missing_s:
             logger.warning(
                 "%s: damaged or cut off: %d frames read, %d unreadable, %.1f s without any",
                 self.name,
-                n_grabbed,
-                n_missed,
+                n_decoded,
+                n_unreadable,
                 missing_s,
             )
 
-    def image(self) -> Image:
-        """Convert the frame grabbed last: shape (height, width, 3), uint8, BGR."""
-        return capture.retrieve_image(self._capture)
+    def _position_s(self, frame: VideoFrame) -> float | None:
+        """Where the file says that a frame belongs, in seconds; none where it does not say."""
+        if frame.pts is None or not self._has_times:
+            return None
+        return frame.pts * self._tick_s
 
     def close(self) -> None:
         """Let go of the file."""
-        self._capture.release()
+        self._container.close()
 
 
 class _Times:
-    """Turns stated positions into times since the first frame, which never go back.
+    """Turns stated positions into times since the first one, which never go back.
 
     Attributes:
-        interval_ms: Time of one frame at the file's rate.
-        longest_step_ms: A longer step is a gap.
-        offset_ms: Time of the newest frame.
-        gaps_ms: Sum of all gaps.
+        interval_s: Time of one frame at the file's rate.
+        longest_step_s: A longer step is a gap.
+        offset_s: Time of the newest frame.
+        gaps_s: Sum of all gaps.
         is_guessed: Whether the newest frame had no timestamp, or one that goes back.
     """
 
-    def __init__(self, interval_ms: float) -> None:
-        self.interval_ms = interval_ms
-        self.longest_step_ms = max(GAP_S * 1000, GAP_FRAMES * interval_ms)
-        self.offset_ms = self.gaps_ms = 0.0
+    def __init__(self, interval_s: float) -> None:
+        self.interval_s = interval_s
+        self.longest_step_s = max(GAP_S, GAP_FRAMES * interval_s)
+        self.offset_s = self.gaps_s = 0.0
         self.is_guessed = False
-        self._first_ms: float | None = None
+        self._first_s: float | None = None
 
-    def advance(self, position_ms: float) -> None:
+    def advance(self, position_s: float | None) -> None:
         """Go on to the next frame, stated to be here."""
-        if self._first_ms is None:
-            self._first_ms = position_ms
+        if self._first_s is None:
+            self._first_s = position_s or 0.0
             return
-        step_ms = position_ms - self._first_ms - self.offset_ms
-        self.is_guessed = step_ms <= 0
+        step_s = 0.0 if position_s is None else position_s - self._first_s - self.offset_s
+        self.is_guessed = step_s <= 0
         if self.is_guessed:
-            step_ms = self.interval_ms
-        if step_ms > self.longest_step_ms:
-            self.gaps_ms += step_ms
-        self.offset_ms += step_ms
+            step_s = self.interval_s
+        if step_s > self.longest_step_s:
+            self.gaps_s += step_s
+        self.offset_s += step_s
 
 
-def _misses_allowed(n_stated: float, n_seen: int) -> int:
-    """An intact file ends at its stated count; one miss more tells its end from a bad frame."""
-    if n_stated <= 0:
-        return MISSES_IF_UNCOUNTED
-    return min(max(1, int(n_stated) - n_seen), MAX_MISSES)
+class _Packets:
+    """Reads packets, and tells a file that is damaged or cut off from one whose picture pauses.
+
+    A gap in a file with an index (MP4, AVI) was meant. In any other, it was meant if the sound goes
+    on in it.
+
+    Attributes:
+        n_unreadable: Times that the file could not be read on.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, times: _Times) -> None:
+        self.n_unreadable = 0
+        self._container, self._stream = container, stream
+        self._times = times
+        self._sound: _Times | None = None
+        self._read_to_s = 0.0
+        self._has_index = bool(stream.frames)
+        if self._has_index:
+            for other in container.streams:
+                if other is not stream:
+                    other.discard = "all"  # type: ignore[assignment] # it takes names as well
+
+    def read(self) -> Iterator["Packet[VideoStream]"]:
+        """Yield the packets of the video; where one cannot be read, those behind it."""
+        n_missed_now = 0
+        while n_missed_now <= MAX_MISSES:
+            try:
+                for packet in self._container.demux():
+                    n_missed_now = 0
+                    if not packet.size:  # it marks the end
+                        continue
+                    self._note_time(packet)
+                    if packet.stream is self._stream:
+                        yield packet  # type: ignore[misc] # of the video's stream
+                return
+            except av.FFmpegError:
+                n_missed_now += 1
+                self.n_unreadable += 1
+
+    def missing_s(self) -> float:
+        """Time without any frame that there should have been, once all is read."""
+        gaps_s = 0.0 if self._has_index else self._times.gaps_s
+        if self._sound is not None:
+            gaps_s = min(gaps_s, self._sound.gaps_s)
+        cut_s = self._stated_end_s() - self._read_to_s
+        return gaps_s + (cut_s if cut_s > self._times.longest_step_s else 0.0)
+
+    def _stated_end_s(self) -> float:
+        stream = self._stream
+        if stream.duration is not None and stream.time_base is not None:
+            return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+        return ((self._container.start_time or 0) + (self._container.duration or 0)) / av.time_base
+
+    def _note_time(self, packet: "Packet[Any]") -> None:
+        if packet.dts is None:
+            return
+        ends = (packet.dts if packet.pts is None else packet.pts) + (packet.duration or 0)
+        self._read_to_s = max(self._read_to_s, float(ends * packet.time_base))
+        if packet.stream is not self._stream:
+            self._sound = self._sound or _Times(self._times.interval_s)
+            self._sound.advance(float(packet.dts * packet.time_base))
 
 
-def _open(path: Path | str, n_threads: int) -> cv2.VideoCapture:
-    if isinstance(path, str) and parse_url(path).scheme:
-        opened = capture.open_url(path, n_threads=n_threads)
-        if opened is None:
-            raise InputError(f"{redact(path)}: no video can be read there; check the address")
-        return opened
-    path = Path(path)
-    name = redact(str(path))  # an address that lacks its :// is looked for as a file
+def _open(path: Path | str, name: str) -> tuple[InputContainer, VideoStream]:
+    is_url = isinstance(path, str) and bool(parse_url(path).scheme)
+    if is_url:
+        address, refusal = to_openable(str(path)), "no video can be read there; check the address"
+    else:
+        address, refusal = (
+            str(Path(path).absolute()),
+            "not a video that can be read; try to play it with ffplay",
+        )
+        _check_file(Path(path), name)
+    try:
+        container = av.open(address, metadata_errors="ignore", timeout=OPEN_S if is_url else None)
+    except av.FFmpegError as error:
+        raise InputError(f"{name}: {refusal}") from error
+    found = [each for each in container.streams.video if not each.disposition & COVER]
+    kind = container.format.name
+    if not found or kind == TEXT_ART or (_is_of_pictures(kind) and not _has_two(address)):
+        container.close()
+        raise InputError(f"{name}: {refusal}")
+    return container, found[0]
+
+
+def _is_of_pictures(kind: str) -> bool:
+    return kind == "image2" or kind.endswith("_pipe")
+
+
+def _has_two(address: str) -> bool:
+    """Tell JPEG after JPEG, which is a video, from a photograph."""
+    with av.open(address) as container:
+        return sum(packet.size > 0 for packet in islice(container.demux(), 2)) == 2
+
+
+def _check_file(path: Path, name: str) -> None:
     try:
         with path.open("rb") as file:
             if not file.read(1):
@@ -206,20 +317,24 @@ def _open(path: Path | str, n_threads: int) -> cv2.VideoCapture:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{name}: cannot be read: {reason}; give a video file") from error
-    opened = capture.open_url(str(path.resolve()), n_threads=n_threads)
-    if opened is None or not capture.is_video(opened, path):
-        raise InputError(f"{name}: not a video that can be read; try to play it with ffplay")
-    return opened
 
 
-def _sampled(video: VideoFile, *, sample_hz: float, start_at: datetime) -> Iterator[Frame]:
-    sampler = Sampler(sample_hz)
+def _sampled(
+    video: VideoFile, images: ImageOptions, *, sample_hz: float, start_at: datetime
+) -> Iterator[Frame]:
+    sampler, converter = Sampler(sample_hz), Converter(images)
     try:
-        for offset in video.grab_all():
+        for offset, decoded in video.frames():
             captured_at = start_at + offset
             sample = sampler.sample(captured_at)
             if sample.n_ticks:
-                yield Frame(video.image(), captured_at, sample.n_ticks, sample.resets)
+                yield Frame(
+                    converter.image(decoded),
+                    captured_at,
+                    sample.n_ticks,
+                    sample.resets,
+                    converter.shown(decoded),
+                )
     finally:
         video.close()
 
@@ -227,6 +342,7 @@ def _sampled(video: VideoFile, *, sample_hz: float, start_at: datetime) -> Itera
 def _back_to_back(
     folder: Path,
     paths: list[Path],
+    images: ImageOptions,
     *,
     sample_hz: float,
     start_at: datetime,
@@ -237,7 +353,7 @@ def _back_to_back(
     for path in paths:
         try:
             clip = VideoFile(path, counts, n_threads=n_threads)
-            yield from _sampled(clip, sample_hz=sample_hz, start_at=start_at)
+            yield from _sampled(clip, images, sample_hz=sample_hz, start_at=start_at)
         except InputError as error:
             logger.warning("skipped: %s", error)
         else:

@@ -93,6 +93,8 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         [camera.model_copy(update={"enabled": True}) for camera in settings.cameras],
         ReadOptions(
             sample_hz=bundle.manifest.clip.sample_hz,
+            picture=bundle.manifest.clip.picture,
+            shows=preview is not None,
             start_at=options.start_at or _now(),
             realtime=options.realtime,
             fail_fast=options.fail_fast,

@@ -9,6 +9,26 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
+PIXELS = 3
+"""Raised whenever a file's prepared frames get other pixels: a bundle tells the ones that it was
+learned from, and frames that were kept for training are read anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSize:
+    """How large an image is wanted; a reader only ever shrinks.
+
+    Attributes:
+        width_px: Its width.
+        height_px: Its height.
+        fit: ``squash`` changes the aspect ratio; ``crop`` keeps it and cuts the centre; ``inside``
+            keeps it, and the image is as large as fits.
+    """
+
+    width_px: int
+    height_px: int
+    fit: Literal["squash", "crop", "inside"] = "squash"
+
 
 @dataclass(frozen=True, slots=True)
 class ClipSpec:
@@ -42,6 +62,11 @@ class ClipSpec:
         return 5 if self.motion == "flow" else 3
 
     @property
+    def picture(self) -> PictureSize:
+        """What a reader should deliver of each image: as many pixels as the network takes in."""
+        return PictureSize(self.width_px, self.height_px, self.fit)
+
+    @property
     def span_s(self) -> float:
         """Stream time between a window's first and last frame, in seconds."""
         return (self.n_frames - 1) / self.sample_hz
@@ -52,17 +77,20 @@ class Frame:
     """One sampled image.
 
     Attributes:
-        image: As captured, shape (height, width, 3), uint8, BGR.
+        image: As captured, or the smaller picture that was asked for, shape (height, width, 3),
+            uint8, BGR.
         captured_at: Stream time, timezone-aware.
         n_ticks: Sampling instants that it answers: above 1 where the source is slower than the
             bundle's rate and its newest frame is repeated.
         resets: First frame after the start or after a gap: windows begin anew here.
+        shown: The whole image, where people look at it and `image` is smaller.
     """
 
     image: Image
     captured_at: datetime
     n_ticks: int = 1
     resets: bool = False
+    shown: Image | None = None
 
 
 def supersede(older: Frame, newer: Frame) -> Frame:

@@ -69,7 +69,7 @@ class Preview:
         """Show and record one frame; `closed` turns true when a person presses q or Esc."""
         overlay = self._overlay(camera)
         overlay.fps = self._fps(camera)
-        drawn = overlay.draw(frame.image)
+        drawn = overlay.draw(frame.image if frame.shown is None else frame.shown)
         if self._recorder is not None:
             self._recorder.add_frame(camera, frame, drawn)
         if self._window:

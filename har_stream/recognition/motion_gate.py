@@ -11,7 +11,8 @@ from har_stream.core.frame import Frame, Image
 CELLS = (64, 48)
 """Images are compared as grey cells, so many across and down."""
 SAMPLES = (2 * CELLS[0], 2 * CELLS[1])
-"""Pixels that are looked at, four a cell: as good as all of them for what moves, and 18 us."""
+"""Pixels that are looked at of a larger image, four a cell: as good as all of them for what moves,
+and 18 us."""
 FLOOR = 4.0
 """A cell that changes by less, in grey levels of 255, did not move: quantisation, compression."""
 N_SIGMA = 6.0
@@ -59,8 +60,9 @@ class MotionGate:
 
 
 def _grey_cells(image: Image) -> NDArray[np.float32]:
-    samples = cv2.resize(image, SAMPLES, interpolation=cv2.INTER_NEAREST)
-    grey = cv2.cvtColor(samples, cv2.COLOR_BGR2GRAY)
+    if image.shape[0] > SAMPLES[1] and image.shape[1] > SAMPLES[0]:
+        image = cv2.resize(image, SAMPLES, interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     return cv2.resize(grey, CELLS, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 

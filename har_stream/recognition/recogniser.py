@@ -1,5 +1,6 @@
 """Frames in, decisions out: rolling windows of any number of cameras through one engine."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,11 +10,13 @@ from numpy.typing import NDArray
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame, Image
+from har_stream.core.frame import PIXELS, Frame, Image
 from har_stream.recognition.engines import EngineName, open_engine
 from har_stream.recognition.person.key_points import KeyPoints
 from har_stream.recognition.preprocessing import normalise, prepare
 from har_stream.recognition.window_rows import NONE, WindowRows
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,12 @@ class Recogniser:
         self._engine = open_engine(bundle, self._window_rows, name=engine)
         self._streams: dict[str, _Stream] = {}
         self._check_networks()
+        if bundle.manifest.pixels != PIXELS:
+            logger.warning(
+                "bundle %s was learned from frames that were read another way, with slightly other "
+                "pixels; it works, and works best once trained anew with train-har fit",
+                bundle.manifest.name,
+            )
 
     @property
     def runs_on(self) -> str:

@@ -82,9 +82,10 @@ def measure_messages(film: Path, bundle: Bundle, *, url: str) -> dict[str, float
     listener.subscribe(topic, receive)
     camera = CameraSettings(source=str(film), name="bench")
     pipeline = Pipeline(Recogniser(bundle, hop_frames=1), [camera])
-    sample_hz = bundle.manifest.clip.sample_hz
+    spec = bundle.manifest.clip
+    options = ReadOptions(sample_hz=spec.sample_hz, picture=spec.picture, realtime=True)
     with listener, _connection(url, "speaker") as speaker:
-        with Readers([camera], ReadOptions(sample_hz=sample_hz, realtime=True)) as readers:
+        with Readers([camera], options) as readers:
             for news in pipeline.run(readers):
                 if isinstance(news, Recognition):
                     speaker.publish(topic, news.at.isoformat())

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_stream.bundles.bundle import Bundle
+from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.read_options import ReadOptions, now
 from har_stream.cameras.readers import Readers
 from har_stream.cameras.video_file import read_file
@@ -80,14 +81,18 @@ def count_frames(film: Path) -> int:
 
 def _sample(film: Path, bundle: Bundle) -> None:
     spec = bundle.manifest.clip
-    for frame in read_file(film, sample_hz=spec.sample_hz, start_at=START):
+    frames = read_file(
+        film, sample_hz=spec.sample_hz, start_at=START, images=ImageOptions(spec.picture)
+    )
+    for frame in frames:
         prepare(frame.image, spec)
 
 
 def _recognise(film: Path, recogniser: Recogniser) -> None:
     camera = CameraSettings(source=str(film), name="bench")
-    sample_hz = recogniser.bundle.manifest.clip.sample_hz
-    with Readers([camera], ReadOptions(sample_hz=sample_hz, start_at=START)) as readers:
+    spec = recogniser.bundle.manifest.clip
+    options = ReadOptions(sample_hz=spec.sample_hz, picture=spec.picture, start_at=START)
+    with Readers([camera], options) as readers:
         for _ in Pipeline(recogniser, [camera]).run(readers):
             pass
 
@@ -113,7 +118,9 @@ def measure_cameras(film: Path, bundle: Bundle, *, n_cameras: int, fps: int) -> 
 
     manifest = bundle.manifest
     pipeline = Pipeline(Recogniser(bundle), cameras, on_frame=seen)
-    with Readers(cameras, ReadOptions(sample_hz=manifest.clip.sample_hz, realtime=True)) as readers:
+    spec = manifest.clip
+    options = ReadOptions(sample_hz=spec.sample_hz, picture=spec.picture, realtime=True)
+    with Readers(cameras, options) as readers:
         for news in pipeline.run(readers):
             if isinstance(news, Recognition):
                 lateness[news.camera].append((now() - news.at).total_seconds())

@@ -13,17 +13,15 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from har_stream.core.errors import InputError
+from har_stream.core.frame import PIXELS
 from training.data import cache_file
 from training.data.cache_file import Footage, FootageArray
 from training.data.clip import Clip, Sampling, UnreadableClipError
 
 logger = logging.getLogger(__name__)
 
-PIXELS = 2
-"""Raised whenever `har_stream.recognition.preprocessing.prepare` gives other pixels, so that older
-frames are not taken for its own."""
 N_WORKERS = 2
-"""Clips decoded at a time; OpenCV lets go of Python's lock."""
+"""Clips decoded at a time; FFmpeg lets go of Python's lock."""
 
 
 def is_image(seen: Footage) -> bool:

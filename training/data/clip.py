@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.cameras.video_file import read_file
+from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.converter import ImageOptions
+from har_stream.cameras.video_file import VideoFile, read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, Image
 from har_stream.recognition.preprocessing import prepare
@@ -130,10 +131,12 @@ class VideoClip(Clip):
 
     def length_s(self) -> float:
         """Length that the file states, in seconds; 0 where it states none."""
-        video = cv2.VideoCapture(str(self.path))
-        fps, n_frames = video.get(cv2.CAP_PROP_FPS), video.get(cv2.CAP_PROP_FRAME_COUNT)
-        video.release()
-        return max(0.0, n_frames / fps) if fps > 0 else 0.0
+        try:
+            video = VideoFile(self.path, SourceCounts())
+        except InputError:
+            return 0.0
+        video.close()
+        return video.stated_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,8 @@ def canonical_group(group: str) -> str:
 def _longest_stretch(path: Path, sampling: Sampling) -> Image:
     rate = sampling.spec.sample_hz * sampling.ticks
     stretches: list[list[Image]] = []
-    for frame in read_file(path, sample_hz=rate, start_at=EPOCH):
+    images = ImageOptions(sampling.spec.picture)
+    for frame in read_file(path, sample_hz=rate, start_at=EPOCH, images=images):
         if frame.resets:
             stretches.append([])
         stretches[-1] += [prepare(frame.image, sampling.spec)] * frame.n_ticks
@@ -167,7 +171,9 @@ def _longest_stretch(path: Path, sampling: Sampling) -> Image:
 
 
 def _spread_frames(path: Path, spec: ClipSpec) -> Image:
-    every = list(read_file(path, sample_hz=ALL_HZ, start_at=EPOCH))
+    every = list(
+        read_file(path, sample_hz=ALL_HZ, start_at=EPOCH, images=ImageOptions(spec.picture))
+    )
     if len(every) < spec.n_frames:
         raise InputError(f"{path}: {len(every)} frames, fewer than the {spec.n_frames} of a window")
     step = len(every) // spec.n_frames

@@ -7,6 +7,7 @@ import numpy as np
 from rich.progress import track
 
 from har_stream.bundles.bundle import Bundle
+from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.thresholds import apply_reject_rule
@@ -80,7 +81,8 @@ def stream_clips(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[JudgedClip
         What is said of each clip, and the clips that cannot be read, each with the reason.
     """
     recogniser = Recogniser(bundle)
-    sample_hz = bundle.manifest.clip.sample_hz
+    spec = bundle.manifest.clip
+    images = ImageOptions(spec.picture)
     index = {label: n for n, label in enumerate(bundle.manifest.labels)}
     judged: list[JudgedClip] = []
     unreadable: dict[str, str] = {}
@@ -88,7 +90,9 @@ def stream_clips(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[JudgedClip
         camera = str(clip.path)
         decisions = []
         try:
-            for frame in read_file(clip.path, sample_hz=sample_hz, start_at=EPOCH):
+            for frame in read_file(
+                clip.path, sample_hz=spec.sample_hz, start_at=EPOCH, images=images
+            ):
                 decisions += recogniser.step([(camera, frame)])
         except InputError as error:
             unreadable[camera] = str(error)

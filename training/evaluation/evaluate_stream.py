@@ -114,7 +114,7 @@ def _frames(order: Sequence[Clip], bundle: Bundle, scenes: list[StreamScene]) ->
     at = EPOCH
     for n, clip in enumerate(track(order, "streaming all clips as one"), 1):
         try:
-            frames = play_clip(clip, sample_hz=sample_hz, start_at=at)
+            frames = play_clip(clip, bundle.manifest.clip, start_at=at)
         except InputError:
             continue  # named by the evaluation clip by clip
         yield from frames
@@ -136,11 +136,13 @@ def _count_false(recogniser: Recogniser, played: Sequence[Clip]) -> int:
 
     Where there are fewer clips than rooms, their rooms come again, with other noise.
     """
-    sample_hz = recogniser.bundle.manifest.clip.sample_hz
+    spec = recogniser.bundle.manifest.clip
     n_false, rooms = 0, list(islice(cycle(played), N_ROOMS))
     for n, clip in enumerate(track(rooms, "an hour of empty rooms")):
-        room = empty_room(play_clip(clip, sample_hz=sample_hz, start_at=EPOCH))
-        frames = still_scene(room, duration_s=ROOM_S, sample_hz=sample_hz, start_at=EPOCH, seed=n)
+        room = empty_room(play_clip(clip, spec, start_at=EPOCH))
+        frames = still_scene(
+            room, duration_s=ROOM_S, sample_hz=spec.sample_hz, start_at=EPOCH, seed=n
+        )
         news = _watch(recogniser, frames)
         n_false += len(reported_activities(item for item in news if isinstance(item, Change)))
     return n_false

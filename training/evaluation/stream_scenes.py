@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.video_file import read_file
-from har_stream.core.frame import Frame, Image
+from har_stream.core.frame import ClipSpec, Frame, Image
 from training.data.clip import Clip
 
 N_MEDIAN_FRAMES = 25
@@ -38,9 +39,13 @@ class StreamScene:
     ended_at: datetime
 
 
-def play_clip(clip: Clip, *, sample_hz: float, start_at: datetime) -> list[Frame]:
-    """Sampled frames of a clip that follows something else: its first frame resets nothing."""
-    frames = read_file(clip.path, sample_hz=sample_hz, start_at=start_at)
+def play_clip(clip: Clip, spec: ClipSpec, *, start_at: datetime) -> list[Frame]:
+    """Sampled frames of a clip that follows something else: its first frame resets nothing.
+
+    They carry the whole image too, of which `empty_room` is made.
+    """
+    images = ImageOptions(spec.picture, shows=True)
+    frames = read_file(clip.path, sample_hz=spec.sample_hz, start_at=start_at, images=images)
     return [replace(frame, resets=False) for frame in frames]
 
 
@@ -52,7 +57,8 @@ def end_of_frames(frames: Iterable[Frame], *, sample_hz: float, start_at: dateti
 def empty_room(frames: Sequence[Frame]) -> Image:
     """Take away what moves: the median over time of a clip, shape (height, width, 3)."""
     chosen = frames[:: math.ceil(len(frames) / N_MEDIAN_FRAMES)]
-    median: Image = np.median([frame.image for frame in chosen], axis=0).astype(np.uint8)
+    whole = [frame.image if frame.shown is None else frame.shown for frame in chosen]
+    median: Image = np.median(whole, axis=0).astype(np.uint8)
     return median
 
 

@@ -13,7 +13,7 @@ from keras import activations, layers
 from har_stream.bundles.bundle import Bundle, Manifest, Provenance
 from har_stream.core.atomic_file import writing
 from har_stream.core.errors import InputError
-from har_stream.core.frame import ClipSpec, Image
+from har_stream.core.frame import PIXELS, ClipSpec, Image
 from training.data import simulated
 from training.data.clip import Sampling
 from training.encoders.to_litert import check_backend
@@ -84,6 +84,7 @@ def import_model(path: Path, said: ModelFacts, *, name: str, folder: Path, comma
         clip=clip,
         memory=registry.get_network(network).MEMORY,
         hop_frames=min(n_frames, max(1, round(_HOP_S * said.sample_hz))),
+        pixels=PIXELS,
         networks={},
         provenance=Provenance(
             command=command,

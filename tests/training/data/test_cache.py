@@ -13,6 +13,7 @@ from support.limits import files_of_at_most
 from support.video.clip_maker import write_clip
 from support.window_oracle import windows
 
+from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
@@ -21,6 +22,7 @@ from training.data import cache
 from training.data.clip import EPOCH, Clip, Sampling, VideoClip
 
 SPEC = ClipSpec(n_frames=8, height_px=24, width_px=32, sample_hz=5.0)
+IMAGES = ImageOptions(SPEC.picture)
 
 
 def _clip(path: Path) -> Clip:
@@ -31,12 +33,8 @@ def _clip(path: Path) -> Clip:
 @pytest.mark.parametrize("ticks", [1, 3, 4])
 def test_windows_equal_those_of_streaming(tmp_path: Path, fps: float, ticks: int) -> None:
     clip = _clip(write_clip(tmp_path / "a.avi", fps=fps, n_frames=70))
-    streamed = [
-        window
-        for _, window in windows(
-            read_file(clip.path, sample_hz=SPEC.sample_hz, start_at=EPOCH), SPEC, hop_frames=3
-        )
-    ]
+    captured = read_file(clip.path, sample_hz=SPEC.sample_hz, start_at=EPOCH, images=IMAGES)
+    streamed = [window for _, window in windows(captured, SPEC, hop_frames=3)]
     sampling = Sampling(SPEC, ticks=ticks)
     frames = cache.read_clips([clip], sampling, folder=tmp_path / "cache").frames[clip][::ticks]
     assert len(streamed) == (len(frames) - SPEC.n_frames) // 3 + 1
@@ -48,7 +46,9 @@ def test_real_windows_equal_those_of_streaming(shared: Path, tmp_path: Path) -> 
     clip = _clip(shared / "data/ucf/HorseRace/v_HorseRace_g08_c01.mp4")
     spec = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0, colour="rgb")
     frames = cache.read_clips([clip], Sampling(spec, ticks=3), folder=tmp_path).frames[clip][::3]
-    captured = read_file(clip.path, sample_hz=5.0, start_at=EPOCH)
+    captured = read_file(
+        clip.path, sample_hz=5.0, start_at=EPOCH, images=ImageOptions(spec.picture)
+    )
     streamed = [window for _, window in windows(captured, spec, hop_frames=1)]
     assert len(streamed) == len(frames) - 19
     assert all(np.array_equal(w, frames[n : n + 20]) for n, w in enumerate(streamed))
@@ -56,7 +56,7 @@ def test_real_windows_equal_those_of_streaming(shared: Path, tmp_path: Path) -> 
 
 def test_spread_takes_frames_evenly_as_the_study_does(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.avi", n_frames=37)
-    captured = read_file(path, sample_hz=1000, start_at=EPOCH)
+    captured = read_file(path, sample_hz=1000, start_at=EPOCH, images=IMAGES)
     every = [prepare(frame.image, SPEC) for frame in captured]
     assert len(every) == 37
     spread = _clip(path).frames(Sampling(SPEC, how="spread"))

@@ -16,6 +16,7 @@ from support.video.clip_maker import write_clip, write_dataset
 from support.window_oracle import windows
 
 from har_stream.bundles.bundle import load_bundle
+from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
@@ -254,7 +255,8 @@ def test_judged_windows_are_those_of_streaming(tmp_path: Path) -> None:
         path = write_clip(tmp_path / f"{n_frames}.avi", n_frames=n_frames)
         config = _config(augment={"ticks": 3}, hop_frames=2)
         frames = VideoClip(path, "A", "1").frames(Sampling(config.clip, ticks=3))
-        captured = read_file(path, sample_hz=5.0, start_at=EPOCH)
+        images = ImageOptions(config.clip.picture)
+        captured = read_file(path, sample_hz=5.0, start_at=EPOCH, images=images)
         expected = [window for _, window in windows(captured, config.clip, hop_frames=2)]
         found = [cut_window(frames, 2 * n, config) for n in range(len(expected))]
         np.testing.assert_array_equal(found, expected)

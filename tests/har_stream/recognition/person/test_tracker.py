@@ -35,11 +35,12 @@ def test_one_look_a_frame_follows_somebody_who_walks(shared: Path, network: Pose
 
 
 def test_somebody_who_fell_is_found_on_the_floor(shared: Path, network: PoseNetwork) -> None:
-    *_, (last, _) = _follow(shared / "data/urfd/fall-01-cam0.mp4", network)
-    left, top, right, bottom = last.box
-    assert last.score > FOUND
-    assert (right - left) * last.aspect > bottom - top  # lies
-    assert last.hips[1] > 0.5
+    seen = [points for points, _ in _follow(shared / "data/urfd/fall-01-cam0.mp4", network)]
+    surest = max(seen[-8:], key=lambda points: points.score)
+    left, top, right, bottom = surest.box
+    assert surest.score > FOUND
+    assert (right - left) * surest.aspect > bottom - top  # lies
+    assert surest.hips[1] > 0.5
 
 
 def test_an_empty_image_gives_points_without_a_score(network: PoseNetwork) -> None:
