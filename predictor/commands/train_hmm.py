@@ -119,7 +119,7 @@ def _say_skipped(log: "Log") -> None:
     for line in log.skipped:
         print(f"left out: {line}", file=sys.stderr)
     if log.skipped:
-        print(f"left out {len(log.skipped)} rows in all", file=sys.stderr)
+        print(f"left out: {len(log.skipped)} in all, as named above", file=sys.stderr)
 
 
 def _question(options: argparse.Namespace) -> "Question":

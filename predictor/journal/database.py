@@ -62,7 +62,10 @@ def connect(url: str) -> Database:
     """
     try:
         parsed = _parsed(url)
-        is_sqlite = parsed.get_backend_name() == "sqlite"
+        backend = parsed.get_backend_name()
+        if backend not in ("sqlite", "postgresql"):
+            raise NoSuchModuleError(backend)
+        is_sqlite = backend == "sqlite"
         options = {"connect_args": {"timeout": BUSY_S}} if is_sqlite else {"pool_pre_ping": True}
         engine = sqlalchemy.create_engine(parsed, **options)
         if parsed.drivername == "postgresql+psycopg":
@@ -71,7 +74,7 @@ def connect(url: str) -> Database:
             bound_waiting(engine)
     except (ArgumentError, NoSuchModuleError) as error:
         raise InputError(
-            f"journal {redact(url)!r} is no database URL; "
+            f"journal {redact(url)!r} is no database URL of SQLite or PostgreSQL; "
             "give sqlite:///journal.db or postgresql+psycopg://user@host/database"
         ) from error
     except ModuleNotFoundError as error:

@@ -1,21 +1,27 @@
 """Activity logs as CSV: `start,end,activity[,room]`, read and written."""
 
 import csv
-import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from har_stream.core.activity import IDLE, UNKNOWN
+from har_stream.core.activity import IDLE, MAX_NAME_LENGTH, UNKNOWN
 from har_stream.core.atomic_file import replacing, writing
 from har_stream.core.errors import InputError
+from predictor.logs.table import read_table
 from predictor.sessions import Session
 
 COLUMNS = ("start", "end", "activity", "room")
-_NEEDED = set(COLUMNS[:3])
-MAX_CHARACTERS = 100_000_000
-"""Of one log; some hundred thousand events."""
+_NEEDED = sorted(COLUMNS[:3])
+_HINT = (
+    "a log has the columns start,end,activity[,room] (train-hmm import makes one of other formats)"
+)
+MANY = 3
+"""A row or two may be a slip of the pen; so many have one cause."""
+_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
+"""Between which an event's times lie, see `har_stream.mqtt.messages`."""
 _NOBODY = frozenset({IDLE, UNKNOWN})
 
 
@@ -61,51 +67,65 @@ def parse_log(text: str, source: str) -> Log:
     Raises:
         InputError: A column is missing, or a row makes no sense; its line is named.
     """
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
-    missing = _NEEDED - set(rows.fieldnames)
-    if missing:
-        raise InputError(
-            f"{source}:1: no column {', '.join(sorted(missing))}; a log has the columns "
-            "start,end,activity[,room] (train-hmm import makes one of other formats)"
-        )
-    sessions, skipped = [], []
-    try:
-        for row in rows:
-            where = f"{source}:{rows.line_num}"
-            started_at, ended_at = instant(row["start"], where), instant(row["end"], where)
-            activity = (row["activity"] or "").strip()
-            if not activity:
-                raise InputError(f"{where}: no activity")
-            if ended_at < started_at:
-                skipped.append(f"{where}: ends before it starts ({row['start']} to {row['end']})")
-                continue
-            if activity in _NOBODY:
-                skipped.append(f"{where}: {activity!r} is no activity")
-                continue
-            room = (row.get("room") or "").strip() or None
-            sessions.append(Session(activity, started_at, ended_at, room))
-    except csv.Error as error:
-        raise InputError(f"{source}:{rows.line_num}: {error}") from error
-    return Log(source, sessions, skipped)
+    sessions = []
+    left_out = LeftOut()
+    for where, cells in read_table(text, source, needed=_NEEDED, hint=_HINT):
+        started_at, ended_at = instant(cells["start"], where), instant(cells["end"], where)
+        activity, room = cells["activity"].strip(), cells.get("room", "").strip()
+        if not activity:
+            raise InputError(f"{where}: no activity")
+        if len(activity) > MAX_NAME_LENGTH or len(room) > MAX_NAME_LENGTH:
+            raise InputError(
+                f"{where}: a name of more than {MAX_NAME_LENGTH} characters; is a quote missing?"
+            )
+        if ended_at < started_at:
+            told = f"ends before it starts ({cells['start']} to {cells['end']})"
+            left_out.add(f"{where}: {told}", activity)
+        elif activity in _NOBODY:
+            left_out.lines.append(f"{where}: {activity!r} is no activity")
+        else:
+            sessions.append(Session(activity, started_at, ended_at, room or None))
+    left_out.check(source, sessions)
+    return Log(source, sorted(sessions, key=lambda each: each.started_at), left_out.lines)
 
 
-def read_text(path: Path) -> str:
-    """Read a text file.
+class LeftOut:
+    """What of a log cannot be used: named line by line, and no log of it when it is too much.
 
-    Raises:
-        InputError: It cannot be read.
+    Attributes:
+        lines: One for each row that was left out: file, line and why.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            text = file.read(MAX_CHARACTERS + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(f"{path}: more than {MAX_CHARACTERS // 1_000_000} MB; split it")
-    return text
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._activities: Counter[str | None] = Counter()
+        self._first: dict[str | None, str] = {}
+
+    def add(self, line: str, activity: str | None = None) -> None:
+        """Leave out a row that should have been a session, of this activity as far as is known."""
+        self.lines.append(line)
+        self._activities[activity] += 1
+        self._first.setdefault(activity, line)
+
+    def check(self, source: str, sessions: Sequence[Session]) -> None:
+        """Refuse a log of which a whole activity or most rows would go.
+
+        Raises:
+            InputError: So it is; the first such row is named.
+        """
+        kept = {session.activity for session in sessions}
+        for activity, n_rows in self._activities.items():
+            if activity is not None and activity not in kept and n_rows >= MANY:
+                raise InputError(
+                    f"{source}: all {n_rows} rows of {activity!r} would be left out; mend them or "
+                    f"take them out, the first is {self._first[activity]}"
+                )
+        n_lost = self._activities.total()
+        if n_lost >= MANY and n_lost > len(sessions):
+            raise InputError(
+                f"{source}: {n_lost} of {n_lost + len(sessions)} rows would be left out; mend them "
+                f"or take them out, the first is {next(iter(self._first.values()))}"
+            )
 
 
 def instant(text: str | None, where: str) -> datetime:
@@ -115,9 +135,12 @@ def instant(text: str | None, where: str) -> datetime:
         InputError: It is none; `where` (file:line) is named.
     """
     try:
-        return datetime.fromisoformat((text or "").strip()).astimezone()
+        at = datetime.fromisoformat((text or "").strip()).astimezone()
     except (ValueError, OverflowError, OSError) as error:
         raise InputError(f"{where}: {text!r} is no time like 2026-11-22 18:02:11") from error
+    if not _EARLIEST <= at <= _LATEST:
+        raise InputError(f"{where}: {text!r} lies not between 1970 and 2199")
+    return at
 
 
 def _clock(at: datetime) -> str:

@@ -4,7 +4,6 @@ An export keeps every event whole; reading a file twice adds nothing the second 
 """
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import TextIO
 from har_stream.core.atomic_file import replacing, writing
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent, MessageError
+from predictor.logs.table import column_names, read_table
 
 COLUMNS = tuple(
     name for name in ActivityEvent.model_fields if name not in ("schema_version", "signature")
@@ -32,7 +32,7 @@ def write_events(events: Iterable[ActivityEvent], path: Path) -> int:
         InputError: Another suffix, or the file cannot be written.
     """
     check_suffix(path)
-    write = _write_csv if path.suffix == ".csv" else _write_jsonl
+    write = _write_csv if path.suffix.lower() == ".csv" else _write_jsonl
     with writing(path), replacing(path) as file:
         return write(events, file)
 
@@ -43,13 +43,13 @@ def check_suffix(path: Path) -> None:
     Raises:
         InputError: It ends in neither ``.csv`` nor ``.jsonl``.
     """
-    if path.suffix not in (".csv", ".jsonl"):
+    if path.suffix.lower() not in (".csv", ".jsonl"):
         raise InputError(f"{path}: give a name that ends in .csv or .jsonl")
 
 
 def holds_events(path: Path, text: str) -> bool:
-    """Tell events from an activity log, by the file's name or its columns."""
-    return _is_jsonl(path) or set(_csv_rows(text).fieldnames or ()) >= _NEEDED
+    """Tell events from an activity log, by the file's name, or by what it begins with."""
+    return _is_jsonl(path, text) or set(column_names(text)) >= _NEEDED
 
 
 def parse_events(text: str, path: Path) -> Iterator[ActivityEvent]:
@@ -58,34 +58,32 @@ def parse_events(text: str, path: Path) -> Iterator[ActivityEvent]:
     Raises:
         InputError: A line makes no sense; it is named.
     """
-    if _is_jsonl(path):
+    if _is_jsonl(path, text):
+        if text.lstrip().startswith("["):
+            raise InputError(f"{path}:1: a JSON list; give one event a line, without brackets")
         for number, line in enumerate(text.split("\n"), 1):  # U+2028 may stand in a room's name
             if line.strip():
-                yield _decode(line, path, number)
+                yield _decode(line, f"{path}:{number}")
         return
-    rows = _csv_rows(text)
-    try:
-        for row in rows:
-            values: dict[str, object] = {
-                name: _plain(value) for name, value in row.items() if value and name in COLUMNS
-            }
-            try:
-                values["probabilities"] = json.loads(row.get("probabilities") or "{}")
-            except (ValueError, RecursionError) as error:
-                raise InputError(f"{path}:{rows.line_num}: probabilities: {error}") from error
-            yield _decode(json.dumps(values), path, rows.line_num)
-    except csv.Error as error:
-        raise InputError(f"{path}:{rows.line_num}: {error}") from error
+    hint = "export a journal with har-forecast --export"
+    for where, cells in read_table(
+        text, str(path), needed=sorted(_NEEDED), hint=hint, many_lines=True
+    ):
+        values: dict[str, object] = {
+            name: _plain(value) for name, value in cells.items() if value and name in COLUMNS
+        }
+        try:
+            values["probabilities"] = json.loads(cells.get("probabilities") or "{}")
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{where}: probabilities: {error}") from error
+        yield _decode(json.dumps(values), where)
 
 
-def _is_jsonl(path: Path) -> bool:
-    return path.suffix.lower() == ".jsonl"
-
-
-def _csv_rows(text: str) -> "csv.DictReader[str]":
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
-    return rows
+def _is_jsonl(path: Path, text: str) -> bool:
+    """A ``.jsonl`` is one, also gzipped; and so is what begins as JSON does."""
+    return ".jsonl" in (suffix.lower() for suffix in path.suffixes[-2:]) or (
+        text[:1000].lstrip().startswith(("{", "["))
+    )
 
 
 def _write_csv(events: Iterable[ActivityEvent], file: TextIO) -> int:
@@ -116,8 +114,8 @@ def _plain(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _RISKY.match(cell) else cell
 
 
-def _decode(line: str, path: Path, number: int) -> ActivityEvent:
+def _decode(line: str, where: str) -> ActivityEvent:
     try:
         return ActivityEvent.decode(line)
     except MessageError as error:
-        raise InputError(f"{path}:{number}: {error}") from error
+        raise InputError(f"{where}: {error}") from error

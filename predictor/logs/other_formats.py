@@ -1,19 +1,26 @@
 """Other people's activity logs, read line by line into sessions."""
 
-import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
 from har_stream.core.errors import InputError
-from predictor.logs.csv_log import Log, instant, read_text
+from predictor.logs.csv_log import LeftOut, Log, instant
+from predictor.logs.table import column_names, read_table, read_text
 from predictor.sessions import Session
 
 _NOBODY = frozenset({"", "unknown", "unavailable", "idle", "none", "off"})
 """States of an entity that are no activity."""
+_TELLING = frozenset({"sensor", "binary_sensor", "input_select", "select"})
+"""Kinds of entities whose states may be activities; lights, switches and persons tell none."""
+_OWN = re.compile(r".*(_camera|(^|_)next_activity|(^|_)next_start|(^|_)likely_.*)(_\d+)?")
+"""Entities of ours that tell something else, see `har_stream.homeassistant.entities`."""
+_VALUES = re.compile(r"on|off|open|closed?|present|absent|true|false|[-+]?[\d.,]+", re.IGNORECASE)
+"""What CASAS sensors say."""
 
 
 def read_other_format(path: Path, kind: str) -> Log:
@@ -24,50 +31,75 @@ def read_other_format(path: Path, kind: str) -> Log:
         kind: One of `KINDS`.
 
     Raises:
-        InputError: There is no such format, the file cannot be read, or nothing is in it.
+        InputError: There is no such format, the file cannot be read, nothing is in it, or most of
+            it, or all of an activity, is of no use.
     """
     if kind not in KINDS:
         raise InputError(f"no format {kind!r}: choose one of {', '.join(KINDS)}")
-    skipped: list[str] = []
+    left_out = LeftOut()
     sessions = []
-    try:
-        for where, session in KINDS[kind](read_text(path), str(path), skipped):
-            if session.ended_at < session.started_at:
-                skipped.append(f"{where}: ends before it starts")
-            else:
-                sessions.append(session)
-    except csv.Error as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from error
-    if not sessions:
-        hint = f"; the first line left out is {skipped[0]}" if skipped else ""
-        raise InputError(f"{path}: no activity found in it as {kind}{hint}")
-    return Log(str(path), sorted(sessions, key=lambda each: each.started_at), skipped)
-
-
-Reader = Callable[[str, str, list[str]], Iterator[tuple[str, Session]]]
-
-
-def _casas(text: str, source: str, skipped: list[str]) -> Iterator[tuple[str, Session]]:
-    """CASAS: ``date time sensor value [activity begin|end]``, also ``activity="begin"``."""
-    running: dict[str, datetime] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        where = f"{source}:{number}"
-        words = line.replace('="', " ").replace('"', " ").replace(",", " ").split()
-        if len(words) < 6 or words[-1].lower() not in {"begin", "end"}:
-            if words and len(words) < 4:
-                skipped.append(f"{where}: date, time, sensor and value expected")
-            continue
-        at, activity = instant(f"{words[0]} {words[1]}", where), "_".join(words[4:-1])
-        if words[-1].lower() == "begin":
-            if activity in running:
-                skipped.append(f"{where}: {activity} begins again before its end")
-            running[activity] = at
-        elif activity in running:
-            yield where, Session(activity, running.pop(activity), at)
+    for where, session in KINDS[kind](read_text(path), str(path), left_out):
+        if session.ended_at < session.started_at:
+            left_out.add(f"{where}: ends before it starts", session.activity)
         else:
-            skipped.append(f"{where}: {activity} ends but never began")
-    skipped += [
-        f"{source}: {activity} begins at {at} but never ends" for activity, at in running.items()
+            sessions.append(session)
+    if not sessions:
+        hint = f"; the first line left out is {left_out.lines[0]}" if left_out.lines else ""
+        raise InputError(f"{path}: no activity found in it as {kind}{hint}")
+    left_out.check(str(path), sessions)
+    return Log(str(path), sorted(sessions, key=lambda each: each.started_at), left_out.lines)
+
+
+Reader = Callable[[str, str, LeftOut], Iterator[tuple[str, Session]]]
+
+
+def _lines(text: str, source: str) -> Iterator[tuple[str, str]]:
+    """Yield each line that says something, with its file and number; U+2028 ends none."""
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
+        if line.strip():
+            yield f"{source}:{number}", line.rstrip("\n")
+
+
+def _casas(text: str, source: str, left_out: LeftOut) -> Iterator[tuple[str, Session]]:
+    """CASAS: ``date time sensor [value] [activity begin|end]``, also ``activity="begin"``."""
+    running: dict[str, tuple[str, datetime]] = {}
+    n_marks = 0
+    unmarked: list[tuple[str, str]] = []
+    for where, line in _lines(text, source):
+        words = line.replace('="', " ").replace('"', " ").replace(",", " ").split()
+        mark = words[-1].lower()
+        if len(words) < 4:
+            left_out.add(f"{where}: date, time, sensor and value expected")
+            continue
+        told = words[4:] if _VALUES.fullmatch(words[3]) or len(words) > 5 else words[3:]
+        if mark not in {"begin", "end"}:
+            if len(words) > 4:
+                unmarked.append((where, "_".join(told)))
+            continue
+        n_marks += 1
+        activity = "_".join(told[:-1])
+        if not activity:
+            left_out.add(f"{where}: no activity before its {mark}")
+            continue
+        at = instant(f"{words[0]} {words[1]}", where)
+        if mark == "begin":
+            if activity in running:
+                left_out.lines.append(f"{where}: {activity} begins again before its end")
+            running[activity] = where, at
+        elif activity in running:
+            yield where, Session(activity, running.pop(activity)[1], at)
+        else:
+            left_out.lines.append(f"{where}: {activity} ends but never began")
+    if unmarked and not n_marks:
+        where, label = unmarked[0]
+        raise InputError(
+            f"{where}: label {label} without begin or end, as on {len(unmarked)} lines: this "
+            "release labels every event; take one whose activities have begin and end marks"
+        )
+    left_out.lines += [f"{where}: {label} without begin or end" for where, label in unmarked]
+    left_out.lines += [
+        f"{where}: {activity} begins at {at} but never ends"
+        for activity, (where, at) in running.items()
     ]
 
 
@@ -75,52 +107,48 @@ _INSTANT = r"\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s+"
 _ORDONEZ = re.compile(f"{_INSTANT}{_INSTANT}(.+)")
 
 
-def _ordonez(text: str, source: str, skipped: list[str]) -> Iterator[tuple[str, Session]]:
+def _ordonez(text: str, source: str, left_out: LeftOut) -> Iterator[tuple[str, Session]]:
     """UCI ADL: columns ``Start time``, ``End time``, ``Activity`` between tabs, below a header."""
-    for number, line in enumerate(text.splitlines(), 1):
-        where = f"{source}:{number}"
+    for where, line in _lines(text, source):
         found = _ORDONEZ.fullmatch(line.rstrip())
         if found:
             start, end, activity = found.groups()
             yield where, Session(activity.strip(), instant(start, where), instant(end, where))
-        elif line.strip() and not line.startswith(("Start time", "-")):
-            skipped.append(f"{where}: start, end and activity expected")
+        elif not line.startswith(("Start time", "-")):
+            left_out.add(f"{where}: start, end and activity expected")
 
 
 _KASTEREN = re.compile(r"\s*(\d+-\w{3}-\d{4} [\d:]+)\s+(\d+-\w{3}-\d{4} [\d:]+)\s+(\S.*)")
+_KASTEREN_COLUMNS = {"start_time", "end_time", "activity"}
+_HISTORY = "download the history as CSV in Home Assistant: entity_id,state,last_changed"
 _KASTEREN_LEGEND = re.compile(r"\s*[%#]?\s*(\d+)\s*[:=]\s*'?([A-Za-z][\w \-]*)'?\s*")
 
 
-def _kasteren(text: str, source: str, skipped: list[str]) -> Iterator[tuple[str, Session]]:
+def _kasteren(text: str, source: str, left_out: LeftOut) -> Iterator[tuple[str, Session]]:
     """Kasteren: a table with ``start_time,end_time,activity``, or the original's text.
 
     The original has lines ``25-Feb-2008 00:22:46  25-Feb-2008 09:34:12  10``; lines ``10: go to
     bed`` name the numbers, wherever they stand.
     """
-    if text.lower().startswith("start_time,end_time,activity"):
-        rows = csv.reader(io.StringIO(text, newline=""))
-        next(rows)
-        for row in filter(None, rows):
-            where = f"{source}:{rows.line_num}"
-            if len(row) < 3:
-                skipped.append(f"{where}: start, end and activity expected")
+    if set(column_names(text)) >= _KASTEREN_COLUMNS:
+        for where, cells in read_table(text, source, needed=_KASTEREN_COLUMNS, hint=""):
+            start, end, activity = cells["start_time"], cells["end_time"], cells["activity"]
+            if not (start.strip() and end.strip() and activity.strip()):
+                left_out.add(f"{where}: start, end and activity expected")
                 continue
-            start, end, activity, *_ = row
             session = Session(_as_label(activity), instant(start, where), instant(end, where))
             yield where, session
         return
-    lines = text.splitlines()
+    lines = list(_lines(text, source))
     legend: dict[str, str] = {}
-    for line in lines:
-        named = _KASTEREN_LEGEND.fullmatch(line)
-        if named is not None:
+    for _, line in lines:
+        if (named := _KASTEREN_LEGEND.fullmatch(line)) is not None:
             legend[named[1]] = named[2]
-    for number, line in enumerate(lines, 1):
-        where = f"{source}:{number}"
+    for where, line in lines:
         found = _KASTEREN.fullmatch(line.rstrip())
         if found is None:
-            if re.match(r"\s*\d+-\w{3}-", line):
-                skipped.append(f"{where}: start, end and activity expected")
+            if not _KASTEREN_LEGEND.fullmatch(line) and re.search(r"\d{4} \d", line):
+                left_out.add(f"{where}: start, end and activity expected")
             continue
         name = legend.get(found[3].strip(), found[3])
         if name.strip().isdigit():
@@ -129,28 +157,52 @@ def _kasteren(text: str, source: str, skipped: list[str]) -> Iterator[tuple[str,
         yield where, Session(_as_label(name), started_at, ended_at)
 
 
-def _home_assistant(text: str, source: str, skipped: list[str]) -> Iterator[tuple[str, Session]]:
+def _home_assistant(text: str, source: str, left_out: LeftOut) -> Iterator[tuple[str, Session]]:
     """Home Assistant's history export: ``entity_id,state,last_changed``.
 
-    A sensor's states are activities; a binary sensor that is on is the activity of its own name.
+    A sensor's states are activities, unless they are numbers or times; a binary sensor that is on
+    is the activity of its own name. Other entities tell none; they are named and counted.
     """
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    if not {"entity_id", "state", "last_changed"} <= set(rows.fieldnames or ()):
-        raise InputError(f"{source}:1: columns entity_id,state,last_changed expected")
+    needed = ("entity_id", "state", "last_changed")
     changes: dict[str, list[tuple[datetime, str, str]]] = {}
-    for row in rows:
-        where = f"{source}:{rows.line_num}"
-        if not row["entity_id"] or row["state"] is None:
-            skipped.append(f"{where}: entity_id, state and last_changed expected")
+    for where, cells in read_table(text, source, needed=needed, hint=_HISTORY):
+        if not cells["entity_id"] or not cells["last_changed"]:
+            left_out.add(f"{where}: entity_id, state and last_changed expected")
             continue
-        at = instant(row["last_changed"], where).astimezone()
-        changes.setdefault(row["entity_id"], []).append((at, row["state"], where))
+        at = instant(cells["last_changed"], where)
+        changes.setdefault(cells["entity_id"], []).append((at, cells["state"].strip(), where))
     for entity, told in changes.items():
+        kind, _, name = entity.partition(".")
+        if kind not in _TELLING or _OWN.fullmatch(name):
+            left_out.lines.append(f"{told[0][2]}: {entity} tells no activity: {len(told)} rows")
+            continue
         told.sort(key=lambda change: change[0])
-        own_name = entity.partition(".")[2] or entity
+        n_values = sum(_is_value(state) for _, state, _ in told)
+        if n_values:
+            left_out.lines.append(
+                f"{told[0][2]}: {entity}: {n_values} of {len(told)} states are numbers or times"
+            )
         for (at, state, where), (next_at, *_) in pairwise(told):
-            if state.lower() not in _NOBODY and next_at > at:
-                yield where, Session(own_name if state == "on" else state, at, next_at)
+            if _is_activity(state) and next_at > at:
+                yield where, Session(name if state == "on" else state, at, next_at)
+        at, state, where = told[-1]
+        if _is_activity(state):
+            left_out.lines.append(f"{where}: {entity} is {state} since {at}, without an end")
+
+
+def _is_activity(state: str) -> bool:
+    return state.lower() not in _NOBODY and not _is_value(state)
+
+
+def _is_value(state: str) -> bool:
+    """Tell a number or a time, which is a measurement."""
+    with suppress(ValueError):
+        float(state.replace(",", "."))
+        return True
+    with suppress(ValueError):
+        datetime.fromisoformat(state)
+        return True
+    return False
 
 
 def _as_label(activity: str) -> str:

@@ -14,13 +14,15 @@ from har_stream.core.redact import redact
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.database import require_journal
 from predictor.journal.journal import Journal
-from predictor.logs.csv_log import Log, parse_log, read_text
+from predictor.logs.csv_log import Log, parse_log
 from predictor.logs.event_file import holds_events, parse_events
 from predictor.logs.parquet_file import is_parquet, read_parquet
+from predictor.logs.table import read_text
 from predictor.sessions import Session
 
 logger = logging.getLogger(__name__)
 
+_NOTHING = "no activity in it (rows of start,end,activity expected)"
 LOG_NODE = "log"
 """The node of events made of a log's rows."""
 
@@ -43,7 +45,7 @@ def read_logs(sources: Iterable[str]) -> Log:
     skipped = [line for log in logs for line in log.skipped]
     source = ", ".join(log.source for log in logs)
     if not sessions:
-        raise InputError(f"{source}: no activity in it (rows of start,end,activity expected)")
+        raise InputError(f"{source}: {_NOTHING}")
     return Log(source, sessions, skipped)
 
 
@@ -55,29 +57,34 @@ def read_events(path: Path) -> Iterator[ActivityEvent]:
     Raises:
         InputError: The file cannot be read, or a line of it makes no sense; it is named.
     """
-    if is_parquet(path):
-        yield from read_parquet(path)
-        return
-    text = read_text(path)
-    if holds_events(path, text):
-        yield from parse_events(text, path)
-        return
-    log = read_logs([str(path)])
-    for line in log.skipped:
-        logger.warning("%s; skipped", line)
-    yield from _events_of(log.sessions, camera=as_id(path.stem))
+    found = _read_file(path)
+    if isinstance(found, Log):
+        for line in found.skipped:
+            logger.warning("%s; skipped", line)
+        if not found.sessions:
+            raise InputError(f"{path}: {_NOTHING}")
+        yield from _events_of(found.sessions, camera=as_id(Path(_without_gz(path.name)).stem))
+    else:
+        yield from found
 
 
 def _read_log(source: str) -> Log:
     if "://" in source:
         return Log(redact(source), _sessions_of_journal(source), ())
-    path = Path(source)
+    found = _read_file(Path(source))
+    return found if isinstance(found, Log) else Log(source, _sessions_of_events(found), ())
+
+
+def _read_file(path: Path) -> Log | Iterator[ActivityEvent]:
+    """Read a file of either kind; every program reads through here."""
     if is_parquet(path):
-        return Log(source, _sessions_of_events(read_parquet(path)), ())
+        return read_parquet(path)
     text = read_text(path)
-    if holds_events(path, text):
-        return Log(source, _sessions_of_events(parse_events(text, path)), ())
-    return parse_log(text, source)
+    return parse_events(text, path) if holds_events(path, text) else parse_log(text, str(path))
+
+
+def _without_gz(name: str) -> str:
+    return name[:-3] if name.lower().endswith(".gz") else name
 
 
 def _sessions_of_events(events: Iterable[ActivityEvent]) -> list[Session]:

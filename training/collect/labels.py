@@ -1,7 +1,5 @@
 """Which stretch of which recording shows what: labels with seconds, from CSV files."""
 
-import csv
-import io
 import logging
 import re
 from collections.abc import Iterator
@@ -9,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from har_stream.core.errors import InputError
+from predictor.logs.table import read_table, read_text, split_rows
 
 logger = logging.getLogger(__name__)
 
-MAX_CHARACTERS = 10_000_000
+MAX_BYTES = 10_000_000
 COLUMNS = ("file", "start_s", "end_s", "label")
+_HINT = f"the first line names the columns: {','.join(COLUMNS)} and perhaps group"
 _STRETCHES = re.compile(r"([A-Za-z ]+?)\s*(?:\([A-Z]+\))?\s*\[([^\[\]]*)")
 _TIMES = re.compile(r"([\d.]+)\s*to\s*([\d.]+)")
 _SYNONYMS = {"Fall": "Falling"}
@@ -57,29 +57,19 @@ def read_labels(source: Path) -> list[LabelledStretch]:
 
 
 def _of_csv(path: Path) -> Iterator[LabelledStretch]:
-    rows = _rows(path)
-    header = [name.strip() for name in next(rows, [])]
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        raise InputError(
-            f"{path}:1: no column {', '.join(missing)}; the first line names the columns: "
-            f"{','.join(COLUMNS)} and perhaps group"
-        )
-    for number, row in enumerate(rows, 2):
-        if not row:
-            continue
-        fields = dict(zip(header, (field.strip() for field in row), strict=False))
-        recording = path.parent / fields.get("file", "")
+    for where, cells in read_table(_read(path), str(path), needed=COLUMNS, hint=_HINT):
+        fields = {name: cell.strip() for name, cell in cells.items()}
+        recording = path.parent / fields["file"]
         try:
             start_s, end_s = float(fields["start_s"]), float(fields["end_s"])
-        except (KeyError, ValueError) as error:
-            raise InputError(f"{path}:{number}: start_s and end_s are seconds") from error
+        except ValueError as error:
+            raise InputError(f"{where}: start_s and end_s are seconds") from error
         if not 0 <= start_s < end_s:
-            raise InputError(f"{path}:{number}: {start_s:g} to {end_s:g} s is no stretch of time")
-        if not fields.get("label"):
-            raise InputError(f"{path}:{number}: no label")
+            raise InputError(f"{where}: {start_s:g} to {end_s:g} s is no stretch of time")
+        if not fields["label"]:
+            raise InputError(f"{where}: no label")
         if not recording.is_file():
-            raise InputError(f"{path}:{number}: {recording}: no such recording")
+            raise InputError(f"{where}: {recording}: no such recording")
         group = fields.get("group") or recording.stem
         yield LabelledStretch(recording, start_s, end_s, fields["label"], group)
 
@@ -88,7 +78,9 @@ def _of_gmdcsa(root: Path) -> Iterator[LabelledStretch]:
     """Read `Subject_N/{ADL,Fall}.csv`; listed recordings that are not there are counted."""
     n_absent = 0
     for table in sorted(root.glob("Subject_*/*.csv")):
-        for number, row in enumerate(list(_rows(table))[1:], 2):
+        rows = split_rows(_read(table), str(table), many_lines=True)
+        next(rows, None)  # names of columns
+        for line, row in rows:
             path = table.with_suffix("") / row[0].strip() if row else table
             if not path.is_file() or path == table:
                 n_absent += bool(row)
@@ -100,18 +92,11 @@ def _of_gmdcsa(root: Path) -> Iterator[LabelledStretch]:
                         start_s, end_s = float(start), float(end)
                     except ValueError as error:
                         wrong = f"{start} to {end}: no times in seconds"
-                        raise InputError(f"{table}:{number}: {wrong}") from error
+                        raise InputError(f"{table}:{line}: {wrong}") from error
                     yield LabelledStretch(path, start_s, end_s, label, table.parent.name)
     if n_absent:
         logger.warning("%s: %d recordings of its lists are not there", root, n_absent)
 
 
-def _rows(path: Path) -> Iterator[list[str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            text = file.read(MAX_CHARACTERS + 1)
-        if len(text) > MAX_CHARACTERS:
-            raise InputError(f"{path}: more than {MAX_CHARACTERS // 1_000_000} MB; split it")
-        yield from csv.reader(io.StringIO(text, newline=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from error
+def _read(path: Path) -> str:
+    return read_text(path, max_bytes=MAX_BYTES)

@@ -140,7 +140,7 @@ def test_an_endless_log_is_refused() -> None:
     run = run_python(
         "import pathlib\n"
         "from har_stream.core.errors import InputError\n"
-        "from predictor.logs.csv_log import read_text\n"
+        "from predictor.logs.table import read_text\n"
         "try: read_text(pathlib.Path('/dev/zero'))\n"
         "except InputError as error: print(error)"
     )

@@ -85,11 +85,14 @@ def test_a_wrong_table_is_said(tmp_path: Path) -> None:
     for text, said in (
         ("path,from,to\n", ":1: no column file, start_s, end_s, label"),
         ("file,start_s,end_s,label\n", "no labelled stretch"),
+        ("file;start_s;end_s;label\n", "no labelled stretch"),
+        ("file,start_s,end_s,label,label\n", ":1: two columns are named label"),
+        ('file,start_s,end_s,label\na.mp4,0,1,"cook\nb.mp4,0,1,eat\n', ":2: a quote opens here"),
     ):
         table.write_text(text)
         with pytest.raises(InputError, match=said):
             labels.read_labels(table)
-    with pytest.raises(InputError, match="cannot be read as CSV"):
+    with pytest.raises(InputError, match=r"nowhere\.csv: cannot be read"):
         labels.read_labels(tmp_path / "nowhere.csv")
     (tmp_path / "a.mp4").write_text("this is no video")
     with pytest.raises(InputError, match="no clip could be cut out of 1 recordings"):
