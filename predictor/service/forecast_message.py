@@ -39,7 +39,7 @@ def has_enough(*, n_days: int, n_starts: int) -> bool:
 def forecast_of(
     outlook: Outlook,
     *,
-    activity: str,
+    activity: Likely,
     model: str,
     n_days: int,
     enough_data: bool,
@@ -49,7 +49,7 @@ def forecast_of(
 
     Args:
         outlook: What the model expects.
-        activity: The home's activity as the cameras report it.
+        activity: The home's activity now.
         model: The model's name.
         n_days: Days that it has learnt from.
         enough_data: Whether that is enough to act on.
@@ -58,7 +58,7 @@ def forecast_of(
     p10_s, p50_s, p90_s = (_bounded(seconds) for seconds in outlook.next_start_s)
     return Forecast(
         at=outlook.at,
-        activity=_current(outlook, activity if evidence.fresh else None),
+        activity=activity,
         next=_ranked(outlook.next),
         next_room=_ranked(outlook.next_room),
         next_start=NextStart(
@@ -77,6 +77,20 @@ def forecast_of(
     )
 
 
+def activity_of(outlook: Outlook, activity: str | None) -> Likely:
+    """The home's activity: the most probable by the filter, which nobody known does not need.
+
+    Args:
+        outlook: What the model expects.
+        activity: The activity as the cameras report it; where none speaks (``None``), nobody sees
+            anything.
+    """
+    if activity in (IDLE, UNKNOWN) or not outlook.current:
+        return Likely(label=activity or UNKNOWN, probability=1.0)
+    label = max(outlook.current, key=outlook.current.__getitem__)
+    return Likely(label=label, probability=_rounded(outlook.current[label]))
+
+
 def attributes_of(
     outlook: Outlook, *, scores: Mapping[str, Score], n_scored: int
 ) -> ForecastAttributes:
@@ -87,17 +101,6 @@ def attributes_of(
         n_scored=n_scored,
         scores=dict(scores),
     )
-
-
-def _current(outlook: Outlook, activity: str | None) -> Likely:
-    """The most probable activity by the filter; that nobody known is seen needs no filter.
-
-    Where no camera speaks (``None``), nobody sees that either.
-    """
-    if activity in (IDLE, UNKNOWN) or not outlook.current:
-        return Likely(label=activity or UNKNOWN, probability=1.0)
-    label = max(outlook.current, key=outlook.current.__getitem__)
-    return Likely(label=label, probability=_rounded(outlook.current[label]))
 
 
 def _ranked(distribution: Mapping[str, float]) -> Ranked:

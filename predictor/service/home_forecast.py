@@ -7,15 +7,28 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from har_stream.core.activity import UNKNOWN
 from har_stream.core.log_once import LogOnce
-from har_stream.mqtt.messages import ActivityEvent, ActivityState, Forecast, ForecastAttributes
+from har_stream.mqtt.messages import (
+    ActivityEvent,
+    ActivityState,
+    Forecast,
+    ForecastAttributes,
+    Likely,
+)
 from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
-from predictor.outlook import Observation
+from predictor.outlook import Observation, Outlook
 from predictor.service.camera_fusion import ActivityEnd, CameraFusion
-from predictor.service.forecast_message import Evidence, attributes_of, forecast_of, has_enough
+from predictor.service.forecast_message import (
+    Evidence,
+    activity_of,
+    attributes_of,
+    forecast_of,
+    has_enough,
+)
 from predictor.service.home_clock import LIVE, WRONG, HomeClock, Timing
 from predictor.service.running_scores import RunningScores
 
@@ -31,6 +44,14 @@ _SAYINGS = {
     Timing.STEPPED_BACK: "is before the last one: the camera's clock was corrected",
     Timing.REWOUND: "does not go on from the last one; the home's time begins anew there",
 }
+
+
+class _Doubted(NamedTuple):
+    """What a camera with a wrong clock saw last, and when it was last heard by the wall clock."""
+
+    camera: CameraKey
+    seen: Likely
+    heard_at: datetime
 
 
 class HomeForecast:
@@ -58,6 +79,7 @@ class HomeForecast:
         self.forecaster = forecaster
         self.clock = HomeClock()
         self._fusion = CameraFusion()
+        self._doubted: _Doubted | None = None
         self._scores = RunningScores()
         self._fitted_until = forecaster.seen_until
         self._fitted_labels = frozenset(forecaster.labels) if forecaster.n_days else None
@@ -93,7 +115,10 @@ class HomeForecast:
         return n_events
 
     def take_event(self, entry: JournalEntry) -> Timing:
-        """Take in an event; one that is late, rewound or from the future changes nothing."""
+        """Take in an event; one that is late, rewound or from a wrong clock teaches nothing.
+
+        In a live home the latter is shown all the same, for it has just come.
+        """
         event, wall = entry.event, entry.received_at
         camera, at = (event.node, event.camera), entry.happened_at.astimezone(self._zone)
         timing = self.clock.timing_of(camera, at, seq=event.seq, wall=wall)
@@ -102,6 +127,8 @@ class HomeForecast:
             self._once.warn((timing, camera), told)
         if timing in WRONG:
             self.clock.note_wrong(camera, at, wall=wall)
+            if self.clock.is_live:
+                self._doubted = self._doubt(event, wall)
         if timing in (Timing.TIMELY, Timing.STEPPED_BACK):
             self._change(event, self.clock.advance(camera, at, seq=event.seq, wall=wall))
             # What the journal holds was heard as it happened, or was brought there later.
@@ -113,6 +140,8 @@ class HomeForecast:
         """Take in a camera's heartbeat: time goes on, and somebody unknown may be there."""
         if self.clock.note_heartbeat(camera, state.at.astimezone(self._zone), wall=wall):
             self._hear(wall)
+        elif self._doubted and self._doubted.camera == camera:
+            self._doubted = self._doubted._replace(heard_at=wall)
         self._fusion.note_state(camera, state.activity)
 
     def set_context(self, name: str, value: float | str, *, at: datetime) -> None:
@@ -137,7 +166,7 @@ class HomeForecast:
         return (
             forecast_of(
                 outlook,
-                activity=self._fusion.activity,
+                activity=self._activity(outlook, wall, fresh=fresh),
                 model=forecaster.name,
                 n_days=forecaster.n_days,
                 enough_data=enough and fresh,
@@ -159,11 +188,25 @@ class HomeForecast:
         if event.activity not in known and len(known) > MAX_ACTIVITIES:
             self._once.warn("activities", f"{event.activity!r:.80} and further ones are unknown")
             event = event.model_copy(update={"activity": UNKNOWN})
+        self._doubted = None
         change = self._fusion.take_event(event, at=at)
         if isinstance(change, Observation):
             self._observe(change)
         elif isinstance(change, ActivityEnd) and self._is_news(at):
             self.forecaster.end(self._not_before(at))
+
+    def _doubt(self, event: ActivityEvent, wall: datetime) -> _Doubted | None:
+        if event.event_type == "activity_ended":
+            return None
+        is_known = event.activity in self.forecaster.labels
+        label = event.activity if is_known else UNKNOWN
+        seen = Likely(label=label, probability=event.confidence)
+        return _Doubted((event.node, event.camera), seen, wall)
+
+    def _activity(self, outlook: Outlook, wall: datetime, *, fresh: bool) -> Likely:
+        if self._doubted and wall - self._doubted.heard_at <= self._stale_after:
+            return self._doubted.seen
+        return activity_of(outlook, self._fusion.activity if fresh else None)
 
     def _observe(self, seen: Observation) -> None:
         if not self._is_news(seen.started_at):

@@ -12,6 +12,7 @@ from predictor.outlook import Outlook
 from predictor.service.forecast_message import (
     LONGEST_S,
     Evidence,
+    activity_of,
     attributes_of,
     forecast_of,
     has_enough,
@@ -33,7 +34,7 @@ def _forecast(
 ) -> Forecast:
     return forecast_of(
         outlook,
-        activity=activity,
+        activity=activity_of(outlook, activity if fresh else None),
         model="hmm",
         n_days=34,
         enough_data=True,

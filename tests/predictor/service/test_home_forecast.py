@@ -3,7 +3,7 @@
 import logging
 import tracemalloc
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -113,6 +113,25 @@ def test_a_live_forecast_moves_with_time_and_with_heartbeats() -> None:
     state = ActivityState(activity="unknown", confidence=0.3, since=beat, at=beat)
     live.take_state(("n1", "cam1"), state, wall=beat)
     assert live.now(beat) == beat
+
+
+def test_what_a_clock_of_1970_dates_is_shown_in_a_live_home_and_teaches_nothing() -> None:
+    live = _live()
+    for seq, (activity, minute) in enumerate([("cooking", 0), ("eating", 40)], 1):
+        one = started(activity, minute=minute, seq=seq)
+        live.take_event(JournalEntry(one, one.started_at))
+    at = EIGHT + timedelta(minutes=60)
+    before, attributes = live.messages(at)
+    booted = event(activity="cooking", seq=3, started_at=datetime(1970, 1, 1, tzinfo=UTC))
+    assert live.take_event(JournalEntry(booted, at)) is Timing.PAST
+    forecast, after = live.messages(at)
+    assert (before.activity.label, forecast.activity.label) == ("eating", "cooking")
+    assert (forecast.at, forecast.next, after) == (at, before.next, attributes)
+    ended = booted.model_copy(
+        update={"event_type": "activity_ended", "ended_at": booted.started_at, "seq": 4}
+    )
+    live.take_event(JournalEntry(ended, at))
+    assert live.messages(at)[0].activity == before.activity, "what is believed is shown again"
 
 
 def test_somebody_unknown_is_no_target() -> None:
