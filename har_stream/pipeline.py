@@ -123,7 +123,7 @@ class Pipeline:
         for decision in decisions:
             probabilities = dict(zip(self._labels, decision.probabilities.tolist(), strict=True))
             yield from self._tracks[decision.camera].decide(
-                decision.at, probabilities, decision.key_points
+                decision.at, probabilities, decision.person
             )
 
     def enable(self, camera: str, enabled: bool) -> None:

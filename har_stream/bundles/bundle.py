@@ -26,7 +26,7 @@ SHIPPED = Path(__file__).parent
 """Bundles that come with the package."""
 DEFAULT = "lrcn-ucf"
 
-Role = Literal["encoder", "advance", "head"]
+Role = Literal["pose", "encoder", "advance", "head"]
 Format = Literal["litert", "litert_float16", "litert_int8", "keras"]
 Memory = Literal["staggered", "ring", "running"]
 
@@ -89,7 +89,9 @@ class Manifest(_Part):
 
     Attributes:
         networks: File name per role and format. `encoder` turns a frame into features; `advance`
-            takes features, ages and states one step on; `head` reads a ring of features.
+            takes features, ages and states one step on; `head` reads a ring of features; `pose`
+            finds a person's key points.
+        outputs: What the networks tell apart, where labels are made of it; otherwise the labels.
         memory: `staggered`: one recurrent state per open window, begun anew at age 0; `ring`: the
             features of a window are kept and the head reads them; `running`: one state for the
             whole stream, begun anew after a gap and after `reset_frames`.
@@ -112,6 +114,7 @@ class Manifest(_Part):
     reset_frames: int | None = Field(default=None, ge=1)
     pixels: int = FIRST_PIXELS
     networks: dict[Role, dict[Format, str]]
+    outputs: tuple[str, ...] = ()
     calibration: Calibration = Calibration()
     deciding: Thresholds = Thresholds()
     falls: FallRule | None = None
@@ -149,7 +152,7 @@ class Manifest(_Part):
                 raise ValueError("falls: floor and upright name at least one label each")
             named["falls"] = self.falls.labels
         for where, labels in named.items():
-            foreign = set(labels) - set(self.labels)
+            foreign = set(labels) - {*self.labels, *self.outputs}
             if foreign:
                 raise ValueError(f"{where}: no such label: {', '.join(sorted(foreign))}")
         return self
@@ -200,6 +203,17 @@ class Manifest(_Part):
         """What may be announced: the labels, and what the fall rule and drawn regions add."""
         found = () if self.falls is None else (FALLEN, LYING, SLEEPING)
         return tuple(dict.fromkeys((*self.labels, *found)))
+
+    @model_validator(mode="after")
+    def _person_is_found(self) -> "Manifest":
+        if self.networks and (self.clip.person == "none") != ("pose" not in self.networks):
+            raise ValueError(f"clip.person: {self.clip.person}: a pose network finds a person")
+        return self
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What the networks tell apart, in their order."""
+        return self.outputs or self.labels
 
     def confusion_by_label(self) -> dict[str, dict[str, float]]:
         """Return P(label recognised | label true), by true, then by recognised label.

@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+Seen = Literal["none", "crop", "keypoints"]
+
+MOST_PX = 640
+"""Each side of an image in which a person is looked for, at most."""
 
 PIXELS = 3
 """Raised whenever a file's prepared frames get other pixels: a bundle tells the ones that it was
@@ -44,6 +48,9 @@ class ClipSpec:
         offset: Added after scaling, -1 for an input range of -1..1 with scale 1/127.5.
         fit: ``squash`` changes the aspect ratio; ``crop`` keeps it and cuts the centre.
         motion: ``flow`` adds two channels: how far each pixel has moved since the last frame.
+        person: ``keypoints``: the network takes in where a person's joints are, and height and
+            width are those of the squares that these are found in; ``crop``: the square around the
+            person; ``none``: all of the image.
     """
 
     n_frames: int
@@ -55,6 +62,7 @@ class ClipSpec:
     offset: float = 0.0
     fit: Literal["squash", "crop"] = "squash"
     motion: Literal["none", "flow"] = "none"
+    person: Seen = "none"
 
     @property
     def n_channels(self) -> int:
@@ -63,7 +71,12 @@ class ClipSpec:
 
     @property
     def picture(self) -> PictureSize:
-        """What a reader should deliver of each image: as many pixels as the network takes in."""
+        """What a reader should deliver of each image: as many pixels as the network takes in.
+
+        Where a person is looked for: the whole of it, for the person may be small.
+        """
+        if self.person != "none":
+            return PictureSize(MOST_PX, MOST_PX, "inside")
         return PictureSize(self.width_px, self.height_px, self.fit)
 
     @property

@@ -26,7 +26,7 @@ from har_stream.core.thresholds import FallRule, Thresholds, apply_reject_rule
 from har_stream.recognition.activity_changes import Segmenter
 from har_stream.recognition.falls import SOFT, FallWatch, read_by_place
 from har_stream.recognition.motion_gate import MotionGate
-from har_stream.recognition.person.key_points import KeyPoints
+from har_stream.recognition.person.stage import Person
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,7 @@ class CameraTrack:
         )
         self._segmenter = self._make_segmenter()
         self._settings = settings
+        self._labels = manifest.activities
         self._fall_rule = fall_rule_for(settings, manifest)
         self._falls = FallWatch(self._fall_rule) if self._fall_rule else None
         self._place: Place | None = None
@@ -87,7 +88,7 @@ class CameraTrack:
         self._moves = True
         self._moved = False
         self._n_seen = 0
-        self._decided: tuple[Mapping[str, float], KeyPoints | None] | None = None
+        self._decided: tuple[Mapping[str, float], Person | None] | None = None
         self._rested_on: Frame | None = None
         self._n_rested = 0
 
@@ -156,19 +157,23 @@ class CameraTrack:
         return rested_on
 
     def decide(
-        self, at: datetime, probabilities: Mapping[str, float], key_points: KeyPoints | None = None
+        self, at: datetime, probabilities: Mapping[str, float], person: Person | None = None
     ) -> Iterator[News]:
         """Yield the recognition and, if it confirms one, the change."""
         moving = self._moved or self._n_seen == 1  # one image does not tell
+        if person is not None:  # who sleeps without moving is not nobody
+            moving |= person.is_there
         self._moved = False
-        self._decided = probabilities, key_points
+        self._decided = probabilities, person
+        key_points = person.key_points if person is not None else None
         if key_points is not None and key_points.score >= SEEN:
             self._place = self._settings.place_at(*key_points.hips)
         if self._fall_rule is not None and self._settings.regions.has_soft:
             probabilities = read_by_place(probabilities, self._place, self._fall_rule)
         # What this decision says by itself, and what segmenter and falls make of it with others.
         verdict = apply_reject_rule(probabilities, self._thresholds)
-        change = self._find_change(at, probabilities, moving=moving)
+        postures = person.outputs if person is not None else {}
+        change = self._find_change(at, probabilities, postures, moving=moving)
         yield Recognition(
             camera=self.camera,
             at=at,
@@ -184,14 +189,22 @@ class CameraTrack:
         yield from self._say(change)
 
     def _find_change(
-        self, at: datetime, probabilities: Mapping[str, float], *, moving: bool
+        self,
+        at: datetime,
+        probabilities: Mapping[str, float],
+        postures: Mapping[str, float],
+        *,
+        moving: bool,
     ) -> Change | None:
-        """A fall comes before all else, and nothing else goes on until it is over."""
+        """A fall comes before all else, and nothing else goes on until it is over.
+
+        Its rule may name postures, which tell the floor from a bed, beside the labels.
+        """
         falls = self._falls
         if falls is None:
             return self._segmenter.observe(at, probabilities, moving=moving)
         was_down = falls.since is not None
-        stage = falls.observe(at, probabilities, on_soft=self._place in SOFT)
+        stage = falls.observe(at, {**postures, **probabilities}, on_soft=self._place in SOFT)
         if falls.since is not None:
             if stage == "fallen":
                 return self._hold(falls, falls.since, stage)
@@ -209,15 +222,18 @@ class CameraTrack:
 
     def _hold(self, falls: FallWatch, at: datetime, stage: FallStage | None) -> Change:
         held = self._segmenter.hold(
-            FALLEN, at, probabilities=falls.averaged, confidence=falls.confidence
+            FALLEN, at, probabilities=self._averaged(falls), confidence=falls.confidence
         )
         return replace(held, fall_stage=stage)
 
     def _release(self, falls: FallWatch, at: datetime, stage: FallStage | None) -> Change:
         released = self._segmenter.release(
-            at, probabilities=falls.averaged, confidence=falls.confidence
+            at, probabilities=self._averaged(falls), confidence=falls.confidence
         )
         return replace(released, fall_stage=stage)
+
+    def _averaged(self, falls: FallWatch) -> Mapping[str, float]:
+        return {name: falls.averaged[name] for name in self._labels if name in falls.averaged}
 
     def acknowledge_fall(self) -> None:
         """Somebody knows of the fall; safe from any thread."""

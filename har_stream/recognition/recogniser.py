@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,9 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
 from har_stream.core.frame import PIXELS, Frame, Image
 from har_stream.recognition.engines import EngineName, open_engine
-from har_stream.recognition.person.key_points import KeyPoints
+from har_stream.recognition.person.geometry import N_FEATURES
+from har_stream.recognition.person.network import open_pose_network
+from har_stream.recognition.person.stage import Person, PersonStage
 from har_stream.recognition.preprocessing import normalise, prepare
 from har_stream.recognition.window_rows import NONE, WindowRows
 
@@ -27,23 +30,27 @@ class Decision:
         camera: Name of the camera.
         at: Capture time of the window's last frame.
         probabilities: Calibrated, in the order of the bundle's labels, shape (n_labels,), float64.
-        key_points: The person's on that frame; none where the bundle looks for none.
+        person: Whom it is about, where the bundle follows one.
     """
 
     camera: str
     at: datetime
     probabilities: NDArray[np.float64]
-    key_points: KeyPoints | None = None
+    person: Person | None = None
 
 
 @dataclass(slots=True)
 class _Stream:
-    """One camera: its slot in the engine, its ticks since the last reset, its newest frame."""
+    """One camera: its slot in the engine, its ticks since the last reset, its newest frame.
+
+    Where the bundle follows a person, the person's features stand for the image.
+    """
 
     slot: int
-    before: Image
-    image: Image
+    before: NDArray[Any]
+    image: NDArray[Any]
     captured_at: datetime
+    stage: PersonStage | None
     ticks: int = 0
     has_decided: bool = False
 
@@ -73,6 +80,7 @@ class Recogniser:
         self._temperature = bundle.manifest.calibration.temperature
         self._window_rows = WindowRows.from_manifest(bundle.manifest, hop_frames=hop_frames)
         self._engine = open_engine(bundle, self._window_rows, name=engine)
+        self._pose = open_pose_network(bundle)
         self._streams: dict[str, _Stream] = {}
         self._check_networks()
         if bundle.manifest.pixels != PIXELS:
@@ -96,7 +104,10 @@ class Recogniser:
         decisions: list[Decision] = []
         pending = []
         for camera, frame in frames:
+            begins = frame.resets or camera not in self._streams
             self._set_newest(camera, frame)
+            if begins and self._takes_features:
+                self._fill(camera)
             pending.append((camera, frame.n_ticks))
         while pending := [(camera, n_left) for camera, n_left in pending if n_left > 0]:
             decisions += self._tick([camera for camera, _ in pending])
@@ -106,8 +117,7 @@ class Recogniser:
     def prime(self, camera: str, frame: Frame) -> None:
         """Fill a camera's window with one image, but for its last frame; it begins anew."""
         self._set_newest(camera, replace(frame, resets=True))
-        for _ in range(self._spec.n_frames - 1):
-            self._tick([camera])  # decides nothing: the window is one frame short
+        self._fill(camera)
 
     def finish(self, camera: str) -> list[Decision]:
         """End a camera's stream, and forget it.
@@ -129,9 +139,10 @@ class Recogniser:
     def _check_networks(self) -> None:
         """Step over one blank frame: foreign labels or shapes are told at once, in one line."""
         spec = self._spec
-        blank = np.zeros((1, spec.height_px, spec.width_px, spec.n_channels), np.float32)
+        shape = (spec.height_px, spec.width_px, spec.n_channels)
+        blank = np.zeros((1, *((N_FEATURES,) if self._takes_features else shape)), np.float32)
         slots = np.zeros(1, np.int64)
-        labels = self.bundle.manifest.labels
+        labels = self.bundle.manifest.output_names
         try:
             logits = self._engine.step(
                 blank, slots=slots, ages=self._window_rows.ages(slots), rows=slots
@@ -147,15 +158,36 @@ class Recogniser:
                 f"{len(labels)}; export the bundle anew"
             )
 
+    @property
+    def _takes_features(self) -> bool:
+        return self._spec.person == "keypoints"
+
+    def _fill(self, camera: str) -> None:
+        """Let a window begin with its first frame as often as it has room, but for one."""
+        for _ in range(self._spec.n_frames - 1):
+            self._tick([camera])  # decides nothing: the window is one frame short
+
     def _set_newest(self, camera: str, frame: Frame) -> None:
-        image = prepare(frame.image, self._spec)
         stream = self._streams.get(camera)
+        stage = stream.stage if stream is not None else self._open_stage()
+        image = self._taken_in(frame.image, stage)
         if stream is None:
-            stream = _Stream(self._free_slot(), image, image, frame.captured_at)
+            stream = _Stream(self._free_slot(), image, image, frame.captured_at, stage)
             self._streams[camera] = stream
         stream.image, stream.captured_at = image, frame.captured_at
         if frame.resets:
             stream.ticks = 0
+
+    def _open_stage(self) -> PersonStage | None:
+        if self._pose is None:
+            return None
+        return PersonStage(self._pose, sample_hz=self._spec.sample_hz)
+
+    def _taken_in(self, image: Image, stage: PersonStage | None) -> NDArray[Any]:
+        if stage is None:
+            return prepare(image, self._spec)
+        features = stage.see(image)
+        return features if self._takes_features else prepare(stage.crop(image), self._spec)
 
     def _free_slot(self) -> int:
         taken = {stream.slot for stream in self._streams.values()}
@@ -178,15 +210,28 @@ class Recogniser:
             stream = streams[n]
             stream.has_decided = True
             probabilities = _softmax(logits[n] / self._temperature)
-            decisions.append(Decision(cameras[n], stream.captured_at, probabilities))
+            decisions.append(self._decision(cameras[n], stream, probabilities))
         # 3. Everybody is one frame older; flow needs the image that is now the last one.
         for stream in streams:
             stream.ticks += 1
             stream.before = stream.image
         return decisions
 
+    def _decision(
+        self, camera: str, stream: _Stream, probabilities: NDArray[np.float64]
+    ) -> Decision:
+        if stream.stage is None or not self._takes_features:
+            return Decision(camera, stream.captured_at, probabilities)
+        manifest = self.bundle.manifest
+        outputs = dict(zip(manifest.output_names, probabilities.tolist(), strict=True))
+        person, activities = stream.stage.judge(outputs)
+        said = np.array([activities[label] for label in manifest.labels])
+        return Decision(camera, stream.captured_at, said, person)
+
     def _seen(self, streams: Sequence[_Stream]) -> NDArray[np.float32]:
         """What the network takes in of each camera now; flow needs the frame before, too."""
+        if self._takes_features:
+            return np.stack([stream.image for stream in streams])
         n_frames = 2 if self._spec.motion == "flow" else 1
         shown = np.stack([(stream.before, stream.image)[-n_frames:] for stream in streams])
         return normalise(shown, self._spec)[:, -1]

@@ -45,7 +45,8 @@ def _keras_pays(bundle: Bundle) -> bool:
 
 
 def _has(bundle: Bundle, *formats: Format) -> bool:
-    return all(files.keys() & set(formats) for files in bundle.manifest.networks.values())
+    networks = bundle.manifest.networks
+    return all(files.keys() & set(formats) for role, files in networks.items() if role != "pose")
 
 
 def _require(bundle: Bundle, name: EngineName, *formats: Format) -> None:

@@ -27,7 +27,8 @@ class KerasEngine:
     """
 
     def __init__(self, bundle: Bundle, window_rows: WindowRows) -> None:
-        networks = {role: _load(bundle, role) for role in bundle.manifest.networks}
+        roles = bundle.manifest.networks.keys() - {"pose"}  # LiteRT runs that one everywhere
+        networks = {role: _load(bundle, role) for role in roles}
         self._encoder = networks.get("encoder")
         self._advance = networks.get("advance")
         self._head: Any = networks.get("head")
@@ -59,7 +60,7 @@ class KerasEngine:
         n_padding = (1 << (n - 1).bit_length()) - n
         logits, self._states = self._compute(
             self._states,
-            np.pad(frames, ((0, n_padding), (0, 0), (0, 0), (0, 0))),
+            np.pad(frames, ((0, n_padding), *((0, 0) for _ in frames.shape[1:]))),
             np.pad(slots.astype(np.int32), (0, n_padding), constant_values=spare),
             np.pad(ages, ((0, n_padding), (0, 0))),
             np.pad(rows.clip(0).astype(np.int32), (0, n_padding)),

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from har_stream.core.frame import Image
 
+DAY = 0.4
+"""Mean of 0..1 that a dark image is brightened to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Square:
@@ -19,12 +22,14 @@ class Square:
         side_px: Its side.
         turns: Quarter turns to the left that it is shown with: networks that have seen few people
             who lie find them once they are turned upright.
+        brightened: Whether it is shown as bright as a day: the same networks know few nights.
     """
 
     x_px: float
     y_px: float
     side_px: float
     turns: int = 0
+    brightened: bool = False
 
     def cut(self, image: Image, size_px: int) -> Image:
         """Cut it out of a BGR image.
@@ -47,6 +52,8 @@ class Square:
                 (int(np.ptp(to_x)), int(np.ptp(to_y))),
                 interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
             )
+        if self.brightened:
+            square = _brighten(square)
         return np.ascontiguousarray(np.rot90(square[..., ::-1], self.turns))
 
     def to_image(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -70,3 +77,11 @@ def whole(image: Image) -> Square:
     """Return the square around a whole image."""
     height, width = image.shape[:2]
     return Square(width / 2, height / 2, max(height, width))
+
+
+def _brighten(image: Image) -> Image:
+    """Bring the mean grey level to `DAY` by a power of all levels (gamma correction)."""
+    mean = float(np.clip(image.mean() / 255, 0.01, DAY))
+    levels = 255 * (np.arange(256) / 255) ** (np.log(DAY) / np.log(mean))
+    bright: Image = levels.astype(np.uint8)[image]
+    return bright

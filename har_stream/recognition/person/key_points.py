@@ -24,6 +24,7 @@ NAMES = (
     "left_ankle",
     "right_ankle",
 )
+HEAD = [0, 1, 2, 3, 4]
 SHOULDERS, HIPS, KNEES, ANKLES = [5, 6], [11, 12], [13, 14], [15, 16]
 TORSO = SHOULDERS + HIPS
 """What is seen of nearly everybody, whatever they do."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.recognition.engines.tflite_file import open_interpreter
@@ -57,3 +58,13 @@ class PoseNetwork:
         self._interpreter.invoke()
         found: NDArray[np.float32] = self._interpreter.get_tensor(self._gives)[0, 0]
         return found
+
+
+def open_pose_network(bundle: Bundle) -> PoseNetwork | None:
+    """Open the pose network of a bundle; none where it follows nobody.
+
+    Raises:
+        InputError: It is no single-pose network, or LiteRT cannot read it.
+    """
+    path = bundle.file("pose", "litert")
+    return PoseNetwork(path) if path is not None else None

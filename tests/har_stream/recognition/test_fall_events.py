@@ -14,6 +14,7 @@ from har_stream.core.frame import Frame
 from har_stream.core.thresholds import FallRule, Thresholds
 from har_stream.recognition.camera_track import CameraTrack
 from har_stream.recognition.person.key_points import KeyPoints
+from har_stream.recognition.person.stage import Person
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 LABELS = ("lying", "upright", "sitting", "idle")
@@ -60,7 +61,8 @@ class Camera:
         instant = START + timedelta(seconds=self.n / 5)
         self.track.add_frame(Frame(STILL, instant, resets=self.n == 0), 0.0)
         self.n += 1
-        for news in self.track.decide(instant, sure(label), at):
+        person = None if at is None else Person(at, {}, is_there=True)
+        for news in self.track.decide(instant, sure(label), person):
             if isinstance(news, Recognition):
                 self.recognitions.append(news)
             yield news

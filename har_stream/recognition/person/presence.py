@@ -1,0 +1,75 @@
+"""Who is still there: that nobody is found in one frame does not mean that nobody is there.
+
+Somebody stays until they were last seen on their feet at the image's edge, or where they were last
+seen the picture is the empty room's again.
+"""
+
+from har_stream.recognition.person.key_points import Box
+
+COMES = 0.5
+"""Probability of somebody from which a decision speaks for one ..."""
+N_COMES = 2
+"""... and so many of them in a row say that somebody has come."""
+N_GOES = 5
+"""Decisions without anybody before somebody has gone."""
+EDGE = 0.04
+"""Share of the image's width or height that is its edge."""
+
+
+class Presence:
+    """Whether somebody is in front of one camera.
+
+    Attributes:
+        is_there: Somebody was seen, and not seen going.
+        box: Where they were seen last.
+    """
+
+    def __init__(self) -> None:
+        self.is_there = False
+        self.box: Box | None = None
+        self._lies = False
+        self._n_seen = 0
+        self._n_missed = 0
+
+    def observe(self, somebody: float, *, box: Box | None, lies: bool) -> None:
+        """Take in one decision.
+
+        Args:
+            somebody: Probability that anybody is seen.
+            box: Where; none: the key points are not sure of it.
+            lies: Whether somebody seen here most likely lies.
+        """
+        if somebody < COMES:
+            self._n_seen = 0
+            self._n_missed += 1
+            return
+        self._n_seen += 1
+        self._n_missed = 0
+        self.is_there = self.is_there or self._n_seen >= N_COMES
+        self._lies = lies
+        self.box = box or self.box
+
+    def leave(self, *, is_empty: bool, is_dark: bool) -> bool:
+        """Let go of somebody who has gone; say whether that was so.
+
+        Args:
+            is_empty: Whether the picture of `box` is the empty room's.
+            is_dark: Whether it is night: a picture then says little of somebody under a blanket.
+        """
+        if not self.is_there or self._n_missed < N_GOES:
+            return False
+        went = not self._lies and self.box is not None and _is_at_edge(self.box)
+        if went or (is_empty and not (self._lies and is_dark)):
+            self.is_there, self.box = False, None
+            return True
+        return False
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody is there although nobody is seen now."""
+        return self.is_there and self._n_missed > 0
+
+
+def _is_at_edge(box: Box) -> bool:
+    left, _, right, bottom = box
+    return left < EDGE or right > 1 - EDGE or bottom > 1 - EDGE

@@ -1,0 +1,119 @@
+"""The person stage: between a camera's frames and a bundle's networks.
+
+It sees every frame before the head does, and hears what the head says of it.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from har_stream.core.frame import Image
+from har_stream.recognition.person import postures
+from har_stream.recognition.person.crops import whole
+from har_stream.recognition.person.geometry import Geometry
+from har_stream.recognition.person.key_points import KeyPoints
+from har_stream.recognition.person.network import PoseNetwork
+from har_stream.recognition.person.presence import Presence
+from har_stream.recognition.person.room import Room
+from har_stream.recognition.person.tracker import KEPT, PersonTracker
+
+WALKING_S = 0.35
+"""Hips that move so far in a second walk, in units of the person's size ..."""
+STANDING_S = 0.15
+"""... and stand still again below this."""
+LYING = frozenset({postures.ON_BED, postures.ON_FLOOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a camera sees, at one decision.
+
+    Attributes:
+        key_points: In the newest frame; their score says how sure they are.
+        outputs: Calibrated probability of every output of the head, of which `lying_floor` is that
+            of lying on the floor; by the newest frames alone.
+        is_there: Somebody is in front of the camera, seen now or not seen going.
+    """
+
+    key_points: KeyPoints
+    outputs: Mapping[str, float]
+    is_there: bool
+
+
+class PersonStage:
+    """What is kept of one camera's person.
+
+    Args:
+        network: Finds key points; it may serve many cameras.
+        sample_hz: Frames a second.
+    """
+
+    def __init__(self, network: PoseNetwork, *, sample_hz: float) -> None:
+        self.tracker = PersonTracker(network)
+        self._room = Room()
+        self._geometry = Geometry()
+        self._presence = Presence()
+        self._found: KeyPoints | None = None
+        self._hips: deque[NDArray[np.float32]] = deque(maxlen=round(sample_hz) + 1)
+        self._walks = False
+        self._is_dark = False
+        self._lay = 0.0
+
+    def see(self, image: Image) -> NDArray[np.float32]:
+        """Follow the person into the next frame.
+
+        Args:
+            image: BGR, shape (height, width, 3), uint8.
+
+        Returns:
+            The frame's features, shape (`geometry.N_FEATURES`,).
+        """
+        differing, self._is_dark = self._room.see(image)
+        found = self.tracker.follow(image, moving=differing, is_dark=self._is_dark)
+        # Whoever is there but not found now is not learned as a part of the room.
+        box = found.box if found.score >= KEPT else self._presence.box
+        features = self._geometry.features(found, self._room.learn(box))
+        self._found = found
+        self._hips.append(features[:2])
+        return features
+
+    def crop(self, image: Image) -> Image:
+        """Cut the square around the person out of the image that was just seen; else all of it.
+
+        Returns:
+            BGR, shape (side, side, 3), uint8.
+        """
+        square = replace(self.tracker.last or whole(image), turns=0, brightened=False)
+        return square.cut(image, max(1, round(square.side_px)))[..., ::-1]
+
+    def judge(self, outputs: Mapping[str, float]) -> tuple[Person, dict[str, float]]:
+        """Take in what the head says of the newest window.
+
+        Returns:
+            The person, and the probability of every activity: nobody is idle only where nobody is
+            there; whoever lay still lies, whoever else is not seen now does something unknown.
+        """
+        assert self._found is not None  # noqa: S101 - a frame was seen first
+        found, presence = self._found, self._presence
+        nobody = outputs.get(postures.NOBODY, 0.0)
+        lying = sum(outputs.get(name, 0.0) for name in LYING)
+        presence.observe(
+            1.0 - nobody,
+            box=found.box if found.score >= KEPT else None,
+            lies=lying > (1.0 - nobody) / 2,
+        )
+        if presence.box is not None:
+            presence.leave(is_empty=self._room.is_empty(presence.box), is_dark=self._is_dark)
+        said = postures.share_out_nobody(outputs, self._lay) if presence.is_held else dict(outputs)
+        if not presence.is_held:
+            self._lay = lying if presence.is_there else 0.0
+        person = Person(found, outputs, presence.is_there)
+        return person, postures.activities_of(said, walks=self._decide_walk())
+
+    def _decide_walk(self) -> bool:
+        moved = float(np.linalg.norm(np.ptp(np.stack(self._hips), axis=0)))
+        self._walks = moved > (STANDING_S if self._walks else WALKING_S)
+        return self._walks
