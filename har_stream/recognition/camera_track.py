@@ -26,6 +26,7 @@ from har_stream.core.thresholds import FallRule, Thresholds, apply_reject_rule
 from har_stream.recognition.activity_changes import Segmenter
 from har_stream.recognition.falls import SOFT, FallWatch, read_by_place
 from har_stream.recognition.motion_gate import MotionGate
+from har_stream.recognition.person.key_points import KeyPoints
 from har_stream.recognition.person.stage import Person
 
 logger = logging.getLogger(__name__)
