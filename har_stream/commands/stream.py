@@ -63,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _stream(options: argparse.Namespace, settings: "Settings") -> None:
+    _check_show(options)
     from har_stream.cameras.read_options import ReadOptions
     from har_stream.cameras.readers import Readers
     from har_stream.config.kept_node import keep_node
@@ -276,6 +277,14 @@ def _list_cameras() -> None:
         print("no camera found; is one plugged in, and are you in the group 'video'?")
 
 
+def _check_show(options: argparse.Namespace) -> None:
+    """Open the first window before cameras are imported, which bring PyAV."""
+    if options.show:
+        from har_stream.preview.preview import check_window
+
+        check_window()
+
+
 def _open_preview(options: argparse.Namespace, bundle: "Bundle") -> "Preview | None":
     if options.record_labels and options.record is None:
         raise InputError("--record-labels chooses what --record keeps: give --record DIR as well")
@@ -288,10 +297,8 @@ def _open_preview(options: argparse.Namespace, bundle: "Bundle") -> "Preview | N
     if not options.show and options.record is None:
         return None
     from har_stream.preview.clip_recorder import ClipRecorder
-    from har_stream.preview.preview import Preview, check_window
+    from har_stream.preview.preview import Preview
 
-    if options.show:
-        check_window()
     recorder = None
     if options.record is not None:
         recorder = ClipRecorder(

@@ -15,6 +15,7 @@ from har_stream.core.frame import Frame
 from har_stream.preview.clip_recorder import ClipRecorder
 from har_stream.preview.overlay import Overlay
 
+FIRST_WINDOW = "har-stream"
 _PROBE = "import cv2; cv2.namedWindow('har-stream'); cv2.waitKey(1)"
 _PROBE_TIMEOUT_S = 20
 _FPS_OVER_FRAMES = 50
@@ -23,6 +24,9 @@ _QUIT_KEYS = frozenset({ord("q"), 27})
 
 def check_window() -> None:
     """Make sure that a window can be opened, in a process of its own: Qt aborts where it cannot.
+
+    One is opened here as well, to have OpenCV load its X libraries: where PyAV comes first, its own
+    are taken for them, and windows hang.
 
     Raises:
         InputError: It cannot; the message says what is missing.
@@ -48,6 +52,8 @@ def check_window() -> None:
         raise InputError(
             "--show: no window can be opened on this display; check DISPLAY, or leave --show out"
         ) from error
+    cv2.namedWindow(FIRST_WINDOW)
+    cv2.destroyWindow(FIRST_WINDOW)
 
 
 class Preview:
