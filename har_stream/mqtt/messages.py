@@ -20,7 +20,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from har_stream.core.activity import MAX_LABELS, MAX_NAME_LENGTH, EventType, FallStage
+from har_stream.core.activity import MAX_LABELS, MAX_NAME_LENGTH, Change, EventType, FallStage
 
 
 def _to_milliseconds(instant: datetime) -> str:
@@ -150,6 +150,28 @@ class ActivityEvent(Message):
     signature: Signature | None = Field(default=None, description="see docs/security.md")
 
     model_config = _SCHEMA_ALIAS
+
+    @classmethod
+    def from_change(
+        cls, change: Change, *, event_id: str, seq: int, node: str, camera: str, room: str | None
+    ) -> "ActivityEvent":
+        """Make the event of a change."""
+        return cls(
+            id=event_id,
+            seq=seq,
+            event_type=change.event_type,
+            activity=change.activity,
+            previous=change.previous,
+            room=room,
+            region=change.region,
+            fall_stage=change.fall_stage,
+            confidence=change.confidence,
+            probabilities=dict(change.probabilities),
+            started_at=change.started_at,
+            ended_at=change.ended_at,
+            camera=camera,
+            node=node,
+        )
 
 
 class FallState(Message):

@@ -271,21 +271,8 @@ class Outbox:
             " ON CONFLICT (camera) DO UPDATE SET last_seq = last_seq + 1 RETURNING last_seq",
             (camera,),
         ).fetchone()
-        event = ActivityEvent(
-            id=str(uuid.uuid4()),
-            seq=seq,
-            event_type=change.event_type,
-            activity=change.activity,
-            previous=change.previous,
-            room=room,
-            region=change.region,
-            fall_stage=change.fall_stage,
-            confidence=change.confidence,
-            probabilities=dict(change.probabilities),
-            started_at=change.started_at,
-            ended_at=change.ended_at,
-            camera=camera,
-            node=node,
+        event = ActivityEvent.from_change(
+            change, event_id=str(uuid.uuid4()), seq=seq, node=node, camera=camera, room=room
         )
         db.execute(
             "INSERT INTO events (camera, seq, event, stored_at, running_s) VALUES (?, ?, ?, ?, ?)",

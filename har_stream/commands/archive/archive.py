@@ -5,7 +5,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +14,7 @@ from har_stream.commands.archive.clip_list import ArchiveClip, ClipList, camera_
 from har_stream.commands.archive.event_table import write_table
 from har_stream.commands.archive.progress_file import ProgressFile
 from har_stream.commands.archive.progress_line import ProgressLine
-from har_stream.commands.archive.results import ClipResult, ClipTask, WorkerSetup
+from har_stream.commands.archive.results import START, ClipResult, ClipTask, WorkerSetup
 from har_stream.commands.archive.start_times import name_reader
 from har_stream.commands.archive.worker import NO_TIME
 from har_stream.commands.archive.worker_pool import WorkerPool
@@ -214,22 +214,20 @@ def _events(placed: list[_Found], progress: ProgressFile) -> Iterator[tuple[Acti
         camera = each.camera.id
         result: ClipResult = progress.result(each.clip.name)
         assert each.started_at is not None  # noqa: S101 -- `_place` left out what has no start
-        told = _identity(each)
+        shift = each.started_at - START
         for n, change in enumerate(result.changes):
             seqs[camera] += 1
-            ended_s = change.ended_s
-            event = ActivityEvent(
-                id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{told} {n}")),
+            change = replace(
+                change,
+                started_at=change.started_at + shift,
+                ended_at=change.ended_at and change.ended_at + shift,
+            )
+            event = ActivityEvent.from_change(
+                change,
+                event_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{_identity(each)} {n}")),
                 seq=seqs[camera],
-                event_type=change.event_type,
-                activity=change.activity,
-                previous=change.previous,
-                room=each.camera.room,
-                confidence=change.confidence,
-                probabilities=change.probabilities,
-                started_at=each.started_at + timedelta(seconds=change.started_s),
-                ended_at=None if ended_s is None else each.started_at + timedelta(seconds=ended_s),
-                camera=camera,
                 node=NODE,
+                camera=camera,
+                room=each.camera.room,
             )
             yield event, each.clip.name

@@ -15,6 +15,11 @@ from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
 
 SUFFIXES = (".parquet", ".jsonl")
+_LEFT_OUT = {"schema_version", "signature"}
+_FIELDS = {
+    name: field for name, field in ActivityEvent.model_fields.items() if name not in _LEFT_OUT
+}
+_MAY_LACK = {name for name, field in _FIELDS.items() if field.default is None}
 _ROWS = 10_000
 """Rows of a group: what is held in memory at once."""
 
@@ -63,23 +68,17 @@ def _write_parquet(events: Iterable[tuple[ActivityEvent, str]], path: Path) -> i
 
     instant = pa.timestamp("ms", tz="UTC")
     types = {
-        "id": pa.string(),
         "seq": pa.int64(),
-        "event_type": pa.string(),
-        "activity": pa.string(),
-        "previous": pa.string(),
-        "room": pa.string(),
         "confidence": pa.float64(),
         "probabilities": pa.map_(pa.string(), pa.float64()),
         "started_at": instant,
         "ended_at": instant,
-        "camera": pa.string(),
-        "node": pa.string(),
-        "clip": pa.string(),
     }
-    may_lack = {"previous", "room", "ended_at"}
     schema = pa.schema(
-        [pa.field(name, kind, nullable=name in may_lack) for name, kind in types.items()]
+        [
+            pa.field(name, types.get(name, pa.string()), nullable=name in _MAY_LACK)
+            for name in (*_FIELDS, "clip")
+        ]
     )
     rows = (_row(event, clip) for event, clip in events)
     n_events = 0
@@ -91,7 +90,7 @@ def _write_parquet(events: Iterable[tuple[ActivityEvent, str]], path: Path) -> i
 
 
 def _row(event: ActivityEvent, clip: str) -> dict[str, Any]:
-    row = event.model_dump(exclude={"signature", "schema_version"})
+    row = event.model_dump(exclude=_LEFT_OUT)
     return row | {"probabilities": list(event.probabilities.items()), "clip": clip}
 
 

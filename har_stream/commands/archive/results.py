@@ -1,12 +1,16 @@
 """What a worker is told and what it answers, as lines of JSON between two processes."""
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from har_stream.config.camera_settings import CameraSettings
-from har_stream.core.activity import EventType
+from har_stream.core.activity import Change
 from har_stream.recognition.engines import EngineName
+
+START = datetime(2000, 1, 1, tzinfo=UTC)
+"""Of every clip while it is recognised; when it really began is found out later."""
 
 
 class _Line(BaseModel):
@@ -35,18 +39,6 @@ class ClipTask(_Line):
     needs_time: bool
 
 
-class ClipChange(_Line):
-    """A change of activity, its times in seconds since the clip's first frame."""
-
-    event_type: EventType
-    activity: str
-    previous: str | None
-    confidence: float
-    probabilities: dict[str, float]
-    started_s: float
-    ended_s: float | None
-
-
 class ClipResult(_Line):
     """What became of one recording.
 
@@ -56,7 +48,7 @@ class ClipResult(_Line):
         made_at: When it was recorded, in ISO 8601, as its container says.
         span_s: From its first frame to the end of its last.
         n_frames: Frames that were decoded.
-        changes: In order.
+        changes: In order, with times since `START`.
     """
 
     error: str | None = None
@@ -64,7 +56,7 @@ class ClipResult(_Line):
     made_at: str | None = None
     span_s: float = 0.0
     n_frames: int = 0
-    changes: tuple[ClipChange, ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 class WorkerReady(_Line):

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -25,7 +25,7 @@ from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.readers import Arrival, EndOfSource
 from har_stream.commands.archive.results import (
-    ClipChange,
+    START,
     ClipResult,
     ClipTask,
     WorkerReady,
@@ -38,8 +38,6 @@ from har_stream.core.frame import Frame
 from har_stream.pipeline import Pipeline
 from har_stream.recognition.recogniser import Recogniser
 
-_START = datetime(2000, 1, 1, tzinfo=UTC)
-"""Of every clip while it is recognised; what comes out counts seconds from here."""
 NO_TIME = (
     "neither its name nor its container says when it was recorded; give --clip-names or --start-at"
 )
@@ -63,21 +61,18 @@ def recognise_clip(task: ClipTask, recogniser: Recogniser, *, n_threads: int = 1
         options = ReadOptions(
             sample_hz=spec.sample_hz,
             picture=spec.picture,
-            start_at=_START,
+            start_at=START,
             n_threads=n_threads,
         )
         frames = _ClipFrames(camera.id, read_camera(camera, options, counts=counts))
-        changes = [
-            _to_line(news)
-            for news in Pipeline(recogniser, [camera]).run(frames)
-            if isinstance(news, Change)
-        ]
+        news = Pipeline(recogniser, [camera]).run(frames)
+        changes = tuple(each for each in news if isinstance(each, Change))
         return ClipResult(
             warnings=tuple(warnings.lines),
             made_at=made_at.isoformat() if made_at else None,
-            span_s=_seconds(frames.last_at) + 1 / spec.sample_hz,
+            span_s=(frames.last_at - START).total_seconds() + 1 / spec.sample_hz,
             n_frames=counts.n_in,
-            changes=tuple(changes),
+            changes=changes,
         )
     except InputError as error:
         return ClipResult(error=str(error))
@@ -93,7 +88,7 @@ class _ClipFrames:
 
     def __init__(self, camera: str, items: Iterator[Frame | CameraStatus]) -> None:
         self.ended = False
-        self.last_at = _START
+        self.last_at = START
         self._camera = camera
         self._items = items
 
@@ -124,22 +119,6 @@ def _made_at(path: Path) -> datetime | None:
             tags = {**stream.metadata, **tags}
         return container_time(tags)
     return None  # who reads the frames says what is wrong
-
-
-def _to_line(change: Change) -> ClipChange:
-    return ClipChange(
-        event_type=change.event_type,
-        activity=change.activity,
-        previous=change.previous,
-        confidence=change.confidence,
-        probabilities=dict(change.probabilities),
-        started_s=_seconds(change.started_at),
-        ended_s=None if change.ended_at is None else _seconds(change.ended_at),
-    )
-
-
-def _seconds(at: datetime) -> float:
-    return (at - _START) / timedelta(seconds=1)
 
 
 def main() -> None:
