@@ -6,16 +6,13 @@ cannot tell who listens, a clock that nothing keeps right) is a hint and fails n
 
 import difflib
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
 
 import numpy as np
 
@@ -29,6 +26,13 @@ from har_stream.bundles.bundle import (
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
+from har_stream.commands.check_clock import (
+    check_clock,
+    hear_clocks,
+    is_synchronised,
+    last_written_at,
+)
+from har_stream.commands.check_result import CheckResult
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.settings import Settings
 from har_stream.core.activity import CameraState, CameraStatus
@@ -49,46 +53,15 @@ LOOK_S = 2.0
 """A camera is watched so long, in stream time, to count its frames."""
 UNTOLD_HZ = 10.0
 """Sampling where no bundle says how often."""
-OLDEST_YEAR = 2026
-"""This program was made then; a clock before it was never set."""
 SILENT_REMEDY = "see that it is connected, streams, and no other program holds it"
 SLOW = 0.9
 """Of the sampling rate; a camera is slow below."""
-JUMP_S = 1.0
-"""The wall clock may part so far from the steady one during a check; beyond, it was set."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """What one check found; `str` gives its line.
-
-    Attributes:
-        name: What was looked at.
-        ok: Whether `har-stream` can work so.
-        text: What was found.
-        remedy: What to do; empty where there is nothing to do.
-    """
-
-    name: str
-    ok: bool
-    text: str
-    remedy: str = ""
-
-    @classmethod
-    def from_error(cls, name: str, error: InputError, *, remedy: str) -> Self:
-        """Make the result of an error; ``remedy`` where its own line names none."""
-        text, _, own = str(error).partition("; ")
-        return cls(name, False, text, own or remedy)
-
-    def __str__(self) -> str:
-        mark = "WRONG" if not self.ok else "hint" if self.remedy else "ok"
-        said = f"{self.text}; {self.remedy}" if self.remedy else self.text
-        return f"{mark:5}  {self.name}: {said}"
 
 
 def check_all(settings: Settings) -> Iterator[CheckResult]:
     """Check everything, one result after the other; a live camera takes `LOOK_S` and more."""
     wall_s, steady_s = time.time(), time.monotonic()
+    written_at = last_written_at(settings.state_dir)
     yield check_state_dir(settings)
     loaded, findings = check_bundle(settings)
     yield from findings
@@ -100,7 +73,13 @@ def check_all(settings: Settings) -> Iterator[CheckResult]:
     for camera in settings.cameras:
         yield check_camera(camera, loaded)
     jumped_s = (time.time() - wall_s) - (time.monotonic() - steady_s)
-    yield check_clock(datetime.now().astimezone(), jumped_s=jumped_s, synchronised=_synchronised())
+    yield check_clock(
+        datetime.now().astimezone(),
+        jumped_s=jumped_s,
+        synchronised=is_synchronised(),
+        written_at=written_at,
+        heard=hear_clocks(settings),
+    )
 
 
 def check_state_dir(settings: Settings) -> CheckResult:
@@ -318,36 +297,3 @@ def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> CheckResu
         )
         return CheckResult(name, True, seen, slow)
     return CheckResult(name, True, seen)
-
-
-def check_clock(at: datetime, *, jumped_s: float, synchronised: bool | None) -> CheckResult:
-    """Judge the wall clock.
-
-    Args:
-        at: What it says, timezone-aware.
-        jumped_s: By how much it ran ahead of the steady clock during the check.
-        synchronised: Whether the system says that it is kept right over the network, if it says so.
-    """
-    remedy = "let the system keep it over the network: timedatectl set-ntp true"
-    said = at.isoformat(timespec="seconds")
-    if at.year < OLDEST_YEAR:
-        return CheckResult("clock", False, f"it says {said}, which has been", remedy)
-    if abs(jumped_s) > JUMP_S:
-        return CheckResult(
-            "clock", False, f"it jumped by {jumped_s:+.1f} s during this check", remedy
-        )
-    if synchronised is False:
-        return CheckResult("clock", True, f"{said}, which nothing keeps right", remedy)
-    return CheckResult("clock", True, f"{said}, {'synchronised' if synchronised else 'steady'}")
-
-
-def _synchronised() -> bool | None:
-    """Ask systemd whether the clock is kept over the network; none where it does not say."""
-    command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
-    try:
-        said = subprocess.run(  # noqa: S603 -- a fixed command, no shell
-            command, capture_output=True, text=True, timeout=5, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return {"yes": True, "no": False}.get(said.stdout.strip())

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +15,14 @@ from support.video.video_source import MjpegServer, grey
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import MANIFEST
 from har_stream.commands import stream
-from har_stream.commands.check import CheckResult, check_camera, check_clock, discovery_result
+from har_stream.commands.check import check_camera, discovery_result
+from har_stream.commands.check_result import CheckResult
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.mqtt import broker_address, probe
 from har_stream.mqtt.probe import open_probe
-
-WHEN = datetime(2026, 11, 22, 18, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -222,8 +220,8 @@ def test_that_nobody_listens_is_a_hint_for_not_everybody_has_home_assistant(
         ended, lines = check("--config", config)
         assert ended == 0
         assert lines["discovery"].startswith(says)
-        (marked,) = listener.wait_for(len)
-        assert re.fullmatch("har/n1/check-[0-9a-f]{32}", marked.topic)
+        for marked in listener.wait_for(lambda came: len(came) == 2):
+            assert re.fullmatch("har/n1/check-[0-9a-f]{32}", marked.topic)
     with listening(mosquitto.port, "#") as late:
         late.publish("end", "")
         came = late.wait_for(lambda messages: late.on("end"))
@@ -268,21 +266,6 @@ def test_without_a_broker_one_of_our_own_is_tried(check, monkeypatch) -> None:
     status, lines = check()
     assert status == 0
     assert lines["mqtt"].startswith("hint   mqtt: own broker mqtt://127.0.0.1:")
-
-
-@pytest.mark.parametrize(
-    ("at", "jumped_s", "synchronised", "says"),
-    [
-        (WHEN, 0.01, True, "ok     clock: 2026-11-22T18:00:00.00:00, synchronised"),
-        (WHEN, -0.01, None, "ok     clock: 2026-11-22T18:00:00.00:00, steady"),
-        (WHEN, 0.01, False, "hint   clock: .*nothing keeps right; .*timedatectl set-ntp true"),
-        (WHEN.replace(year=1970), 0.0, None, "WRONG  clock: it says 1970-11-22.*has been; let"),
-        (WHEN, 3600.0, True, r"WRONG  clock: it jumped by \+3600.0 s"),
-        (WHEN, -2.0, True, r"WRONG  clock: it jumped by -2.0 s"),
-    ],
-)
-def test_the_clock_is_judged(at, jumped_s, synchronised, says: str) -> None:
-    assert re.match(says, str(check_clock(at, jumped_s=jumped_s, synchronised=synchronised)))
 
 
 def test_an_errors_own_remedy_wins() -> None:
