@@ -174,7 +174,7 @@ def _read(path: Path, *, made_by: str = "fit") -> Any:
             f"{path}: cannot be read ({error.strerror}); give the folder of a finished run, the "
             "--out of train-har fit"
         ) from error
-    except ValueError as error:  # neither JSON nor even text
+    except (ValueError, RecursionError) as error:  # neither JSON nor even text
         raise InputError(f"{path}: damaged ({error}); run train-har {made_by} again") from error
 
 

@@ -190,6 +190,6 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
         return {str(topic): dict(components) for topic, components in content.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         logger.warning("%s: cannot be read, so older entities may stay: %s", path, error)
         return {}

@@ -28,13 +28,13 @@ def read_parquet(path: Path) -> Iterator[ActivityEvent]:
 
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for batch in file.iter_batches(_ROWS):
                 for row in batch.to_pylist(maps_as_pydicts="strict"):
                     number += 1
                     yield _event(row, path, number)
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, LookupError, pa.ArrowException) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: cannot be read as Parquet: {reason}") from error
 
 

@@ -9,6 +9,8 @@ import io
 import json
 import logging
 import tempfile
+import zipfile
+import zlib
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -56,6 +58,20 @@ def create(
     return model(repeats=repeats, confusion=confusion or {})
 
 
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged version may raise."""
+
+
 def save(forecaster: Forecaster, folder: Path) -> Path:
     """Write a new version into `folder`; the older ones stay. Returns the version's path.
 
@@ -101,7 +117,7 @@ def load(path: Path, *, now: datetime | None = None) -> HmmForecaster:
             return forecaster
         except InputError as error:
             logger.warning("%s cannot be used: %s; taking the version before it", version, error)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except _DAMAGED as error:
             logger.warning("%s is damaged (%s); taking the version before it", version, error)
     raise InputError(f"{path}: holds no usable model; make one with train-hmm LOG --out {path}")
 

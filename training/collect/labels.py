@@ -68,8 +68,8 @@ def _of_csv(path: Path) -> Iterator[LabelledStretch]:
             raise InputError(f"{where}: {start_s:g} to {end_s:g} s is no stretch of time")
         if not fields["label"]:
             raise InputError(f"{where}: no label")
-        if not recording.is_file():
-            raise InputError(f"{where}: {recording}: no such recording")
+        if not _is_file(recording):
+            raise InputError(f"{where}: {fields['file'][:200]}: no such recording")
         group = fields.get("group") or recording.stem
         yield LabelledStretch(recording, start_s, end_s, fields["label"], group)
 
@@ -82,7 +82,7 @@ def _of_gmdcsa(root: Path) -> Iterator[LabelledStretch]:
         next(rows, None)  # names of columns
         for line, row in rows:
             path = table.with_suffix("") / row[0].strip() if row else table
-            if not path.is_file() or path == table:
+            if not _is_file(path) or path == table:
                 n_absent += bool(row)
                 continue
             for name, times in _STRETCHES.findall(row[-1]):
@@ -100,3 +100,10 @@ def _of_gmdcsa(root: Path) -> Iterator[LabelledStretch]:
 
 def _read(path: Path) -> str:
     return read_text(path, max_bytes=MAX_BYTES)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # no name that a file may have
+        return False

@@ -56,6 +56,9 @@ def _hmdb51_lists(folder: Path, *, number: int) -> tuple[set[str], set[str]]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return [line for line in path.read_text().splitlines() if line.strip()]
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    return [line for line in text.split("\n") if line.strip()]

@@ -125,13 +125,19 @@ def _read_list(source: Path, unread: list[str]) -> Iterator[Path]:
         told = line.strip()
         if not told or told.startswith("#"):
             continue
-        path = source.parent / Path(told).expanduser()
+        said = f"{source}:{number}: {told[:200]}"
+        try:
+            path = source.parent / Path(told).expanduser()
+            is_no_file = path.exists() and not path.is_file()
+        except (OSError, ValueError, RuntimeError):
+            unread.append(f"{said}: is no name that a file may have")
+            continue
         if path in seen:
-            unread.append(f"{source}:{number}: {told} is named a second time, and read once")
-        elif path.is_file() or not path.exists():
-            yield path
+            unread.append(f"{said} is named a second time, and read once")
+        elif is_no_file:
+            unread.append(f"{said} is no file; name files, or give a folder")
         else:
-            unread.append(f"{source}:{number}: {told} is no file; name files, or give a folder")
+            yield path
         seen.add(path)
 
 

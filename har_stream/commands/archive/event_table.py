@@ -82,7 +82,7 @@ def _write_parquet(events: Iterable[tuple[ActivityEvent, str]], path: Path) -> i
     )
     rows = (_row(event, clip) for event, clip in events)
     n_events = 0
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
         for group in _groups(rows):
             writer.write_table(pa.Table.from_pylist(group, schema))
             n_events += len(group)
