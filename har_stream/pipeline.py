@@ -121,7 +121,7 @@ class Pipeline:
 
     def _decide(self, decisions: Iterable[Decision]) -> Iterator[News]:
         for decision in decisions:
-            probabilities = dict(zip(self._labels, decision.probabilities.tolist(), strict=True))
+            probabilities = dict(zip(self._labels, decision.told.tolist(), strict=True))
             yield from self._tracks[decision.camera].decide(
                 decision.at, probabilities, decision.person
             )

@@ -187,6 +187,12 @@ class RunConfig(_Section):
     keep: float = Field(
         0.9, gt=0, le=1, description="share of right decisions that the reject rule lets pass"
     )
+    let_pass: float = Field(
+        0.02,
+        gt=0,
+        lt=1,
+        description="share of decisions on negatives that may pass the reject rule",
+    )
     licence: str = Field("MIT; trained on footage for research use")
 
     @field_validator("clip")

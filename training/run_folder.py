@@ -4,6 +4,7 @@
 - `model.keras`: the window model; in `split-N`, that of a split, which never saw its test clips.
 - `run.json`: config, figures, splits, learning curves, clips that were left out.
 - `decisions.json`: calibrated probabilities of every test clip, window by window.
+- `stream.json`: its test clips played as streams, and what is reported where nothing happens.
 - `formats.json`: after `train-har export`, the bundle's number formats side by side.
 """
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import keras
 
 BUNDLE, MODEL, RUN, DECISIONS = "bundle", "model.keras", "run.json", "decisions.json"
-FORMATS = "formats.json"
+FORMATS, STREAM = "formats.json", "stream.json"
 CalibratedOn = Literal["validation", "test", "folds"]
 """Clips by which confidence was fitted: set aside, the test clips too, or all folds' test clips."""
 
@@ -102,6 +103,22 @@ def read_formats(folder: Path) -> list[dict[str, Any]]:
     path = folder / FORMATS
     rows: list[dict[str, Any]] = _read(path, made_by="export") if path.exists() else []
     return rows
+
+
+def read_stream(folder: Path) -> dict[str, Any] | None:
+    """Read `stream.json`; none where a run could not be played as a stream.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / STREAM
+    figures: dict[str, Any] | None = _read(path) if path.exists() else None
+    return figures
+
+
+def write_stream(folder: Path, figures: Mapping[str, Any]) -> None:
+    """Write `stream.json`."""
+    _write(folder / STREAM, figures)
 
 
 def saving_run(folder: Path) -> AbstractContextManager[None]:

@@ -47,11 +47,21 @@ class _Part(BaseModel):
 
 
 class Calibration(_Part):
-    """Temperature scaling (Guo et al. 2017): probabilities = softmax(logits / temperature)."""
+    """What logits are worth: probabilities, or nothing at all.
+
+    Temperature scaling (Guo et al. 2017): probabilities = softmax(logits / temperature). Open set
+    (Liu et al. 2020, "Energy-based out-of-distribution detection"): a window whose free energy
+    -log(sum(exp(logits))) is above `energy_above` shows nothing that was taught; none: no rule.
+    """
 
     temperature: float = Field(default=1.0, ge=1e-3, le=1e3)
+    energy_above: float | None = Field(default=None, ge=-1e6, le=1e6)
     ece_before: float | None = None
     ece_after: float | None = None
+
+    def knows(self, energy: float) -> bool:
+        """Say whether a window of this free energy may show something that was taught."""
+        return self.energy_above is None or energy <= self.energy_above
 
 
 class Provenance(_Part):

@@ -1,6 +1,7 @@
 """Frames in, decisions out: rolling windows of any number of cameras through one engine."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,12 +32,22 @@ class Decision:
         at: Capture time of the window's last frame.
         probabilities: Calibrated, in the order of the bundle's labels, shape (n_labels,), float64.
         person: Whom it is about, where the bundle follows one.
+        energy: Free energy of its logits; see `har_stream.bundles.bundle.Calibration`.
+        known: Whether it may be something that the bundle was taught.
     """
 
     camera: str
     at: datetime
     probabilities: NDArray[np.float64]
     person: Person | None = None
+    energy: float = -math.inf
+    known: bool = True
+
+    @property
+    def told(self) -> NDArray[np.float64]:
+        """Probabilities as they are told: what was never taught may be any label as well."""
+        n_labels = len(self.probabilities)
+        return self.probabilities if self.known else np.full(n_labels, 1 / n_labels)
 
 
 @dataclass(slots=True)
@@ -77,7 +88,7 @@ class Recogniser:
         """
         self.bundle = bundle
         self._spec = bundle.manifest.clip
-        self._temperature = bundle.manifest.calibration.temperature
+        self._calibration = bundle.manifest.calibration
         self._window_rows = WindowRows.from_manifest(bundle.manifest, hop_frames=hop_frames)
         self._engine = open_engine(bundle, self._window_rows, name=engine)
         self._pose = open_pose_network(bundle)
@@ -209,24 +220,29 @@ class Recogniser:
         for n in np.flatnonzero(rows != NONE).tolist():
             stream = streams[n]
             stream.has_decided = True
-            probabilities = _softmax(logits[n] / self._temperature)
-            decisions.append(self._decision(cameras[n], stream, probabilities))
+            decisions.append(self._decision(cameras[n], stream, logits[n]))
         # 3. Everybody is one frame older; flow needs the image that is now the last one.
         for stream in streams:
             stream.ticks += 1
             stream.before = stream.image
         return decisions
 
-    def _decision(
-        self, camera: str, stream: _Stream, probabilities: NDArray[np.float64]
-    ) -> Decision:
+    def _decision(self, camera: str, stream: _Stream, logits: NDArray[np.floating]) -> Decision:
+        energy = free_energy(logits)
+        decision = Decision(
+            camera,
+            stream.captured_at,
+            probabilities=_softmax(logits / self._calibration.temperature),
+            energy=energy,
+            known=self._calibration.knows(energy),
+        )
         if stream.stage is None or not self._takes_features:
-            return Decision(camera, stream.captured_at, probabilities)
+            return decision
         manifest = self.bundle.manifest
-        outputs = dict(zip(manifest.output_names, probabilities.tolist(), strict=True))
+        outputs = dict(zip(manifest.output_names, decision.probabilities.tolist(), strict=True))
         person, activities = stream.stage.judge(outputs)
         said = np.array([activities[label] for label in manifest.labels])
-        return Decision(camera, stream.captured_at, said, person)
+        return replace(decision, probabilities=said, person=person)
 
     def _seen(self, streams: Sequence[_Stream]) -> NDArray[np.float32]:
         """What the network takes in of each camera now; flow needs the frame before, too."""
@@ -235,6 +251,15 @@ class Recogniser:
         n_frames = 2 if self._spec.motion == "flow" else 1
         shown = np.stack([(stream.before, stream.image)[-n_frames:] for stream in streams])
         return normalise(shown, self._spec)[:, -1]
+
+
+def free_energy(logits: NDArray[np.floating]) -> float:
+    """Minus the log of the sum of exponentials: low where a network knows what it sees.
+
+    Args:
+        logits: Shape (n_labels,).
+    """
+    return -float(np.logaddexp.reduce(logits.astype(np.float64)))
 
 
 def _softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """From frames to events: every camera gets its turn, its end and its own clock."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, News, Recognition
 from har_stream.core.errors import InputError
 from har_stream.pipeline import HUNG_S, Pipeline
+from har_stream.recognition.recogniser import Decision
 
 
 def test_a_recording_becomes_recognitions_and_changes_and_ends_at_its_last_frame() -> None:
@@ -43,6 +45,26 @@ def test_a_recording_becomes_recognitions_and_changes_and_ends_at_its_last_frame
         ("changed", "bright", pytest.approx(10 - 0.3)),  # half a window before its first
         ("ended", "bright", 19.8),
     ]
+
+
+def test_what_was_never_taught_is_no_event_and_ends_what_runs() -> None:
+    class Doubtful(Brightness):
+        """As sure as ever of what it was never taught: all that is grey."""
+
+        def _decide(self, camera: str) -> Decision:
+            decision = super()._decide(camera)
+            return replace(decision, known=decision.probabilities.argmax() != 1)
+
+    shown = frames(("dark", 10), ("grey", 10), ("bright", 10))
+    said = run(alone([*shown, EndOfSource()]), recogniser=Doubtful())
+    assert [change[:2] for change in changes(said)] == [
+        ("started", "dark"),
+        ("ended", "dark"),
+        ("started", "bright"),
+        ("ended", "bright"),
+    ]
+    labels = {news.label for news in said if isinstance(news, Recognition)}
+    assert labels == {"dark", "unknown", "bright"}
 
 
 def test_a_recording_shorter_than_a_window_is_recognised_once() -> None:

@@ -89,12 +89,32 @@ def _add_fit(commands: Any) -> None:
     fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/")
     fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
     fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")
+    fit.add_argument(
+        "--negatives",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        default=[],
+        help="footage without any of the labels, files or folders: calibrates what is unknown",
+    )
+    _add_ordinary(fit)
     fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
     fit.add_argument("--seed", type=whole_number, metavar="N", help="wins over CONFIG")
     fit.add_argument("--seeds", type=count, metavar="N", default=1, help="so many, one by one")
     fit.add_argument("--resume", action="store_true", help="go on where the run stopped")
     fit.add_argument(
         "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
+    )
+
+
+def _add_ordinary(command: argparse.ArgumentParser, when: str = "") -> None:
+    command.add_argument(
+        "--ordinary",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        default=[],
+        help=f"{when}recordings without any of the labels: false activities an hour",
     )
 
 
@@ -180,6 +200,7 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument(
         "--stream", action="store_true", help="also as one stream: cuts, still scenes, empty rooms"
     )
+    _add_ordinary(evaluate, "with --stream: ")
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
 
 

@@ -57,6 +57,9 @@ def _fit(options: argparse.Namespace, _: str) -> None:
 
     config = _with_options(configs.read_config(options.config), options)  # before TensorFlow loads
     from training import run_folder
+    from training.data.folders import find_negatives
+    from training.evaluation.evaluate_stream import to_table
+    from training.export.stream_run import stream_run
     from training.fitting.training_run import fit_run
     from training.reports import compare, run_report
 
@@ -66,6 +69,10 @@ def _fit(options: argparse.Namespace, _: str) -> None:
     if options.seeds == 1 and compare.is_sweep(folder):
         raise InputError(f"{folder}: holds a sweep; give the run a folder of its own, --out")
     cache_folder = options.cache or clip_cache()
+    negatives, ordinary = (find_negatives(each) for each in (options.negatives, options.ordinary))
+    twice = sorted({clip.path for clip in negatives} & {clip.path for clip in ordinary})
+    if twice:
+        raise InputError(f"{twice[0]}: a negative that calibrates cannot judge; name it once")
     runs = []
     for seed in range(config.seed, config.seed + options.seeds):
         own = folder / f"seed-{seed}" if options.seeds > 1 else folder
@@ -77,9 +84,14 @@ def _fit(options: argparse.Namespace, _: str) -> None:
                 cache_folder=cache_folder,
                 command=_recipe(options, seed),
                 resume=options.resume,
+                negatives=negatives,
             )
         runs.append(run)
         _print_scores(run.scores, f"{config.name}, seed {seed}", leaks=run.leaks)
+        record = run_folder.read_run(own)
+        stream = stream_run(record, ordinary=ordinary, cache_folder=cache_folder)
+        if stream is not None:
+            Console().print(to_table(stream))
         print(f"bundle: {own / 'bundle'}   (har-stream --bundle {own / 'bundle'} --camera 0)")
         print(f"report: {run_report.write_report(own)}")
     if len(runs) > 1:
@@ -156,6 +168,8 @@ def _recipe(options: argparse.Namespace, seed: int) -> str:
     parts = ["train-har", "fit", f"configs/{options.config.name}"]
     if options.data:
         parts += ["--data", options.data.name]
+    if options.negatives:
+        parts += ["--negatives", *(path.name for path in options.negatives)]
     if options.seed is not None or options.seeds > 1:
         parts += ["--seed", str(seed)]
     return shlex.join(parts)
@@ -182,10 +196,12 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
     for path, reason in scores["unreadable"].items():
         print(f"left out: {path}: {reason}")
     if options.stream:
+        from training.data.folders import find_negatives
         from training.evaluation import evaluate_stream
 
         clips = chosen_clips(loaded, data, groups=groups)
-        scores["stream"] = evaluate_stream.evaluate_stream(loaded, clips)
+        ordinary = find_negatives(options.ordinary)
+        scores["stream"] = evaluate_stream.evaluate_stream(loaded, clips, ordinary=ordinary)
         Console().print(evaluate_stream.to_table(scores["stream"]))
     if options.json:
         with writing(options.json):  # in place, for it may be /dev/stdout

@@ -20,6 +20,8 @@ UCF_PATTERN = r"_g([A-Za-z0-9-]+)_c\d+"
 """UCF: `v_TaiChi_g08_c03.avi` is the third cut of the eighth video. Ours are named likewise."""
 HMDB_PATTERN = r"^(.+)_[a-z]_[a-z]{2}_np\d_[a-z]{2}_[a-z]{3}_\d+\."
 """HMDB51: before body part, camera motion, people, viewpoint, quality and number of the cut."""
+NEGATIVES = "negatives"
+"""What stands for the label of footage that shows none."""
 _PATTERNS = {"hmdb51": HMDB_PATTERN}
 
 
@@ -58,6 +60,24 @@ def class_folders(root: Path) -> list[str]:
     if not root.is_dir():
         return []
     return sorted(path.name for path in root.iterdir() if path.is_dir() and any(_videos(path)))
+
+
+def find_negatives(paths: Iterable[Path]) -> tuple[Clip, ...]:
+    """List footage that shows none of the labels: files, and all videos below folders.
+
+    Raises:
+        InputError: A path does not exist, or holds no video.
+    """
+    found: dict[Path, Clip] = {}
+    for path in paths:
+        below = sorted(path.rglob("*")) if path.is_dir() else [path]
+        videos = [
+            file for file in below if file.is_file() and file.suffix.lower() in VIDEO_SUFFIXES
+        ]
+        if not videos:
+            raise InputError(f"{path}: no video there; give files, or folders that hold some")
+        found |= {file: VideoClip(file, NEGATIVES, file.parent.name) for file in videos}
+    return tuple(found.values())
 
 
 def check_classes(named: Iterable[str], known: Collection[str], *, key: str) -> None:

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 SHARES = ("passed", "wrong_rejected", "others_rejected")
 """What a reject rule does, as the manifest's metrics have it."""
+NEGATIVES_REJECTED = "negatives_rejected"
+"""The same for footage without any of the labels, where a run is given some."""
 FITTED = ThresholdSettings()
 """No threshold is given: the fitted ones stand."""
 LEAVES_AT = 0.7
@@ -106,6 +108,11 @@ def fit_reject_rule(
         wrong_rejected=1 - _passing(wrong, least) if len(wrong) else None,
         others_rejected=1 - _passing(foreign, least) if len(foreign) else None,
     )
+
+
+def share_passing(probabilities: Floats, deciding: Thresholds) -> float:
+    """Share of decisions, shape (n, n_labels), that thresholds let pass; 0 of none."""
+    return _passing(_verdicts(probabilities), (deciding.reject_below, deciding.margin_below))
 
 
 def _best(

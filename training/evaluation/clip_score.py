@@ -1,7 +1,7 @@
 """How good decisions are: pure functions of probabilities and truth."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -92,11 +92,13 @@ class JudgedClip:
         clip: The clip.
         truth: Index of its label; none where it shows none of the labels.
         probabilities: Of every window that streaming decides on, shape (n_windows, n_labels).
+        energies: Free energy of each, shape (n_windows,); empty where they were not kept.
     """
 
     clip: Clip
     truth: int | None
     probabilities: NDArray[np.float64]
+    energies: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def said(self) -> int:

@@ -100,7 +100,8 @@ def stream_clips(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[JudgedClip
             continue
         decisions += recogniser.finish(camera)
         probabilities = np.stack([decision.probabilities for decision in decisions])
-        judged.append(JudgedClip(clip, index.get(clip.label), probabilities))
+        energies = np.array([decision.energy for decision in decisions])
+        judged.append(JudgedClip(clip, index.get(clip.label), probabilities, energies))
     return judged, unreadable
 
 
@@ -117,13 +118,14 @@ def _rejection(bundle: Bundle, judged: Sequence[JudgedClip]) -> dict[str, float]
     labels = bundle.manifest.labels
     passed: dict[bool, list[bool]] = {True: [], False: []}
     for clip in judged:
-        for row in clip.probabilities:
+        for row, energy in zip(clip.probabilities, clip.energies.tolist(), strict=True):
             is_right = clip.truth is not None and int(row.argmax()) == clip.truth
             if is_right or clip.truth is None:
                 verdict = apply_reject_rule(
                     dict(zip(labels, row.tolist(), strict=True)), bundle.manifest.deciding
                 )
-                passed[is_right].append(verdict.label in labels)
+                known = bundle.manifest.calibration.knows(energy)
+                passed[is_right].append(known and verdict.label in labels)
     shares = {"passed": float(np.mean(passed[True])) if passed[True] else 0.0}
     if passed[False]:
         shares["others_rejected"] = 1 - float(np.mean(passed[False]))

@@ -200,7 +200,7 @@ def watch(frames: Iterable[Frame], recogniser: Recogniser) -> RecognisedHome:
         if frame.resets:
             segmenter.begin(frame.captured_at)
         for decision in recogniser.step([(_CAMERA, frame)]):
-            named = dict(zip(manifest.labels, decision.probabilities.tolist(), strict=True))
+            named = dict(zip(manifest.labels, decision.told.tolist(), strict=True))
             change = segmenter.observe(decision.at, named)
             if change is not None:
                 watched.reports.append(ReportedChange.from_change(change, decision.at))

@@ -1,6 +1,7 @@
 """A camera's hours of real clips: back to back with cuts, and rooms where nothing moves."""
 
 import math
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -8,8 +9,13 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from har_stream.cameras.converter import ImageOptions
+from har_stream.cameras.readers import Arrival, EndOfSource
 from har_stream.cameras.video_file import read_file
+from har_stream.config.camera_settings import CameraSettings
+from har_stream.core.activity import News
 from har_stream.core.frame import ClipSpec, Frame, Image
+from har_stream.pipeline import Pipeline
+from har_stream.recognition.recogniser import Recogniser
 from training.data.clip import Clip
 
 N_MEDIAN_FRAMES = 25
@@ -18,6 +24,7 @@ NOISE = 2.5
 """Standard deviation of a sensor's noise, in grey levels of 255."""
 N_NOISES = 16
 """Different images of noise; each frame takes one of them, shifted at random."""
+CAMERA = CameraSettings(source="0", name="stream")
 LIGHT, LIGHT_PERIOD_S = 0.15, 1200.0
 """A cloud passes: brightness swings by this share within this time."""
 
@@ -83,3 +90,21 @@ def still_scene(
         noise = np.roll(noises[rng.integers(N_NOISES)], shift, axis=(0, 1))
         image = np.clip(room * np.float32(light) + noise, 0, 255).astype(np.uint8)
         yield Frame(image, start_at + timedelta(seconds=seconds))
+
+
+def watch(recogniser: Recogniser, frames: Iterable[Frame]) -> list[News]:
+    """All that the pipeline says of one camera that shows these frames and then ends."""
+    return list(Pipeline(recogniser, [CAMERA]).run(_Playback(frames)))
+
+
+class _Playback:
+    """One camera's frames, handed to the pipeline one by one."""
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self._frames = iter(frames)
+        self.ended = False
+
+    def next_arrivals(self, timeout_s: float) -> list[Arrival]:
+        frame = next(self._frames, None)
+        self.ended = frame is None
+        return [Arrival(CAMERA.id, frame or EndOfSource(), time.monotonic())]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from har_stream.core.activity import Change, Recognition
+from har_stream.core.activity import UNKNOWN, Change, News, Recognition
 from training.evaluation.stream_scenes import StreamScene
 
 INSIDE = 0.75
@@ -17,11 +17,19 @@ OVERLAP = 0.25
 
 @dataclass(frozen=True, slots=True)
 class ActivitySegment:
-    """An activity from its start to its end."""
+    """An activity from its start to its end.
+
+    Attributes:
+        label: What it is.
+        began_at: Its start, as it was shown or as it was reported.
+        ended_at: Its end, likewise.
+        announced_at: Stream time at which its start was reported; none where it was shown.
+    """
 
     label: str
     began_at: datetime
     ended_at: datetime
+    announced_at: datetime | None = None
 
     def overlap(self, other: "ActivitySegment") -> timedelta:
         """Time that both cover; not above zero where they do not touch."""
@@ -34,15 +42,28 @@ class EventScore:
 
     Attributes:
         n_true: Activities shown; clips of one label in a row are one.
+        n_found: Of these, how many were reported while they were shown.
         n_reported: Activities reported.
-        n_spurious: Reports beyond the first of an activity that is shown, or of none.
-        f1: F1 of the reports that overlap an activity by `OVERLAP`.
+        n_overlapping: Reports that overlap an activity by `OVERLAP`.
+        latencies_s: From the start of each activity that was found to its report, in seconds.
     """
 
     n_true: int
+    n_found: int
     n_reported: int
-    n_spurious: int
-    f1: float
+    n_overlapping: int
+    latencies_s: tuple[float, ...]
+
+    @property
+    def n_spurious(self) -> int:
+        """Reports beyond the first of an activity that is shown, or of none."""
+        return self.n_reported - self.n_found
+
+    @property
+    def f1(self) -> float:
+        """F1 of the reports that overlap an activity by `OVERLAP`."""
+        n_both = self.n_true + self.n_reported
+        return 2 * self.n_overlapping / n_both if n_both else 0.0
 
 
 def shown_activities(scenes: Iterable[StreamScene]) -> list[ActivitySegment]:
@@ -59,35 +80,49 @@ def shown_activities(scenes: Iterable[StreamScene]) -> list[ActivitySegment]:
     return segments
 
 
-def reported_activities(changes: Iterable[Change]) -> list[ActivitySegment]:
-    """The activities that a camera's changes tell of; every one of them ends."""
+def reported_activities(news: Iterable[News]) -> list[ActivitySegment]:
+    """The activities that a camera's changes tell of; every one of them ends.
+
+    Each is reported at the time of the decision before its change.
+    """
     segments: list[ActivitySegment] = []
     running: Change | None = None
-    for change in changes:
+    decided_at = announced_at = None
+    for item in news:
+        if isinstance(item, Recognition):
+            decided_at = item.at
+        if not isinstance(item, Change):
+            continue
         if running is not None:
-            ended_at = change.ended_at or change.started_at
-            segments.append(ActivitySegment(running.activity, running.started_at, ended_at))
-        running = None if change.event_type == "activity_ended" else change
+            ended_at = item.ended_at or item.started_at
+            segments.append(
+                ActivitySegment(running.activity, running.started_at, ended_at, announced_at)
+            )
+        running = None if item.event_type == "activity_ended" else item
+        announced_at = decided_at
     return segments
 
 
 def score_events(true: Sequence[ActivitySegment], told: Sequence[ActivitySegment]) -> EventScore:
     """Match reports with what was shown, each report with the best of what is left."""
-    n_touching = len(_matched(true, told, least=0.0))
-    n_found = len(_matched(true, told, least=OVERLAP))
+    found = _matched(true, told, least=0.0)
+    late = [
+        report.announced_at - true[n].began_at for n, report in found.items() if report.announced_at
+    ]
     return EventScore(
         n_true=len(true),
+        n_found=len(found),
         n_reported=len(told),
-        n_spurious=len(told) - n_touching,
-        f1=2 * n_found / (len(true) + len(told)) if true or told else 0.0,
+        n_overlapping=len(_matched(true, told, least=OVERLAP)),
+        latencies_s=tuple(each / timedelta(seconds=1) for each in late),
     )
 
 
 def _matched(
     true: Sequence[ActivitySegment], told: Sequence[ActivitySegment], *, least: float
-) -> set[int]:
-    """Indices of what was shown and is told of, with more than the least overlap."""
-    taken: set[int] = set()
+) -> dict[int, ActivitySegment]:
+    """Index of each activity shown that is told of, with more than the least overlap, and how."""
+    taken: dict[int, ActivitySegment] = {}
     for report in told:
         shares = {
             n: _intersection_over_union(segment, report)
@@ -96,7 +131,7 @@ def _matched(
         }
         best = max(shares, key=shares.__getitem__, default=None)
         if best is not None and shares[best] > 0 and shares[best] >= least:
-            taken.add(best)
+            taken[best] = report
     return taken
 
 
@@ -116,7 +151,8 @@ def majority_labels(
 ) -> dict[StreamScene, str]:
     """Most frequent label of the decisions inside each clip that holds at least two windows.
 
-    Decisions count by their most probable label: what the reject rule lets pass is another matter.
+    Decisions count by their most probable label, whatever the thresholds let pass, but for those
+    that the open-set rule leaves without one; a clip that has no others is `unknown`.
 
     Args:
         scenes: In order.
@@ -131,10 +167,15 @@ def majority_labels(
         if scene.clip is None or scene.label is None or not long_enough:
             continue
         inside = [
-            max(seen.probabilities, key=seen.probabilities.__getitem__)
+            seen
             for seen in recognitions
             if min(seen.at, scene.ended_at) - max(seen.at - span, scene.began_at) >= INSIDE * span
         ]
+        votes = Counter(
+            max(seen.probabilities, key=seen.probabilities.__getitem__)
+            for seen in inside
+            if seen.margin > 0
+        )
         if inside:
-            labels[scene] = Counter(inside).most_common(1)[0][0]
+            labels[scene] = votes.most_common(1)[0][0] if votes else UNKNOWN
     return labels

@@ -58,7 +58,7 @@ def export_run(
             folder cannot be written to, or Keras is not on TensorFlow.
     """
     check_backend()
-    networks = _networks(record)
+    networks = networks_of(record)
     with tempfile.TemporaryDirectory() as scratch:
         frozen = frozen_encoder.make_frozen_encoder(record.config, folder=Path(scratch))
         judged: dict[NumberFormat, list[JudgedClip]] = {each: [] for each in FORMATS}
@@ -68,9 +68,9 @@ def export_run(
                 Path(scratch) / folder.name,
                 wanted=weights,
                 refused=refused,
-                model=_load(folder),
+                model=load_network(folder),
                 manifest=record.manifest,
-                windows=_windows(record.config, learned_from, cache_folder),
+                windows=first_windows(record.config, learned_from, cache_folder),
                 frozen=frozen,
             )
             for each in made:
@@ -91,12 +91,13 @@ def export_run(
 
 
 def discard_exports(folder: Path) -> None:
-    """Remove what was exported of an older network in the folder of a run: all but its `bundle`.
+    """Remove what was made of an older network in the folder of a run: all but its `bundle`.
 
     Raises:
         OSError: It cannot be removed.
     """
-    (folder / run_folder.FORMATS).unlink(missing_ok=True)
+    for name in (run_folder.FORMATS, run_folder.STREAM):
+        (folder / name).unlink(missing_ok=True)
     for weights in FORMATS:
         if weights != "float32" and (older := _place(folder, weights)).exists():
             shutil.rmtree(older)
@@ -107,7 +108,7 @@ def _place(folder: Path, weights: NumberFormat) -> Path:
     return folder / f"{run_folder.BUNDLE}{suffix}"
 
 
-def _networks(record: RunRecord) -> list[tuple[Path, Sequence[Clip], Sequence[Clip]]]:
+def networks_of(record: RunRecord) -> list[tuple[Path, Sequence[Clip], Sequence[Clip]]]:
     """Name each network's folder, what it learned from and is tested on; the bundle's is last."""
     config = record.config
     unreadable = {Path(path): reason for path, reason in record.unreadable.items()}
@@ -191,7 +192,12 @@ def litert_bytes(made: Bundle) -> int:
     return sum(path.stat().st_size for path in paths if path is not None)
 
 
-def _load(folder: Path) -> keras.Model:
+def load_network(folder: Path) -> keras.Model:
+    """Read the window model that a run, or a split of it, has left in its folder.
+
+    Raises:
+        InputError: Keras cannot read it.
+    """
     path = folder / run_folder.MODEL
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -199,7 +205,9 @@ def _load(folder: Path) -> keras.Model:
         raise InputError(f"{path}: Keras cannot read it; run train-har fit again") from error
 
 
-def _windows(config: RunConfig, clips: Sequence[Clip], cache_folder: Path) -> Image:
+def first_windows(config: RunConfig, clips: Sequence[Clip], cache_folder: Path) -> Image:
+    """Cut the windows of cached clips on which an export must be the network."""
+
     def read(chosen: Sequence[Clip]) -> Iterable[Footage]:
         return cache.read_clips(chosen, sampling_of(config), folder=cache_folder).frames.values()
 

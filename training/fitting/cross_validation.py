@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from scipy.special import logsumexp, softmax
 
 from har_stream.core.frame import Image
 from training import run_folder
@@ -66,13 +67,11 @@ class Trainer:
             return []
         examples = self._examples(clips)
         batches = StreamedBatches(examples, self.config, n_labels=len(self.labels))
-        probabilities = network.folded.predict(batches, verbose=0).astype(np.float64)
-        ends = np.cumsum(batches.n_windows)
+        logits = network.logits(batches)
+        ends = np.cumsum(batches.n_windows)[:-1]
         return [
-            JudgedClip(clip, example.label, said)
-            for clip, example, said in zip(
-                clips, examples, np.split(probabilities, ends[:-1]), strict=True
-            )
+            JudgedClip(clip, example.label, softmax(rows, axis=-1), -logsumexp(rows, axis=-1))
+            for clip, example, rows in zip(clips, examples, np.split(logits, ends), strict=True)
         ]
 
     def some_windows(self, clips: Sequence[Clip]) -> Image:
@@ -98,6 +97,7 @@ class FittedRun:
         networks: Per part, with its curves.
         tested: Test clips of all parts, each judged by the network of its part.
         judged: Clips to calibrate by: validation clips and others, or where there are none, tested.
+        negatives: Footage without any of the labels, never learned from, as each network judged it.
     """
 
     network: FittedNetwork
@@ -105,10 +105,16 @@ class FittedRun:
     networks: list[FittedNetwork]
     tested: list[JudgedClip]
     judged: list[JudgedClip]
+    negatives: list[JudgedClip]
 
 
 def fit_splits(
-    trainer: Trainer, dataset: Dataset, parts: Sequence[Split], *, folder: Path
+    trainer: Trainer,
+    dataset: Dataset,
+    parts: Sequence[Split],
+    *,
+    negatives: Sequence[Clip],
+    folder: Path,
 ) -> FittedRun:
     """Learn from every part and judge its test clips; folds are followed by a network of all clips.
 
@@ -116,6 +122,7 @@ def fit_splits(
         trainer: What networks learn from, and how.
         dataset: All clips that can be read.
         parts: How they are parted.
+        negatives: Clips that show none of the labels, to calibrate by and never to learn from.
         folder: Of the run, for networks and checkpoints.
 
     Raises:
@@ -123,7 +130,7 @@ def fit_splits(
     """
     config = trainer.config
     trainer = _after_pretraining(trainer, dataset, parts, folder=folder / "pretrain")
-    networks, tested, judged = [], [], []
+    networks, tested, judged, of_negatives = [], [], [], []
     for n, part in enumerate(parts):
         seen, unseen = _deal_others(dataset, config, parts, number=n)
         own = folder / f"split-{n + 1}"
@@ -143,12 +150,13 @@ def fit_splits(
         tested += by_test
         if not part.validation:
             judged += by_test
+        of_negatives += trainer.judge(network, negatives)
         accuracy = clip_score.score(by_test, trainer.labels)["accuracy"]
         logger.info("%s: accuracy %.3f", part.name, accuracy)
     if len(parts) > 1:  # folds: the bundle's own network learns from all clips
         trained_on = [*dataset.clips, *(dataset.others if config.fit.others else seen)]
         network = trainer.fit([*dataset.clips, *dataset.others], (), folder / "all")
-    return FittedRun(network, tuple(trained_on), networks, tested, judged)
+    return FittedRun(network, tuple(trained_on), networks, tested, judged, of_negatives)
 
 
 def _after_pretraining(

@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.config import FitConfig, RunConfig
 from training.data.batches import Batches, Example, StreamedBatches
 from training.fitting.checkpoint import FILE, Checkpoint, hash_of_run
-from training.fitting.fold_time import fold_time
+from training.fitting.fold_time import fold_logits, fold_time
 from training.fitting.warm_up import warm_up
 from training.networks import registry
 from training.run_folder import saving_run
@@ -42,6 +44,11 @@ class FittedNetwork:
     folded: keras.Model
     history: list[dict[str, float]]
     best_epoch: int
+
+    def logits(self, windows: keras.utils.PyDataset) -> NDArray[np.float64]:
+        """What it says of windows before the softmax of its last layer, shape (n, n_labels)."""
+        said: NDArray[np.float32] = fold_logits(self.model).predict(windows, verbose=0)
+        return said.astype(np.float64)
 
 
 def fit_network(

@@ -11,6 +11,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+LEAST = 1e-12
+"""Probability below which no log is taken."""
+
 
 def fold_time(model: keras.Model) -> keras.Model:
     """Return a model of the same layers that folds time into the batch where each frame is alone.
@@ -36,6 +39,23 @@ def fold_time(model: keras.Model) -> keras.Model:
         else:
             x = (layer.layer if timed else layer)(x)
     return keras.Model(clip, x, name=model.name)
+
+
+def fold_logits(model: keras.Model) -> keras.Model:
+    """Return the folded network without its last softmax: its step form's logits.
+
+    A network that has only probabilities in the end, as an average of several, gives their logs.
+    """
+    if not isinstance(model, keras.Sequential):
+        logs = ops.log(ops.maximum(model.outputs[0], LEAST))
+        return keras.Model(model.inputs, logs, name=model.name)
+    *body, last = model.layers
+    linear = keras.Sequential([keras.Input(model.input_shape[1:]), *body], name=model.name)
+    if isinstance(last, layers.Dense):
+        head = layers.Dense(last.units)
+        linear.add(head)
+        head.set_weights(last.get_weights())
+    return fold_time(linear)
 
 
 def _rectifies(layer: keras.Layer) -> bool:

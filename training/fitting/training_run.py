@@ -19,22 +19,24 @@ from training import run_folder
 from training.config import RunConfig
 from training.data import cache, splits
 from training.data.batches import sampling_of
-from training.data.clip import Dataset, VideoClip
+from training.data.clip import Clip, Dataset, VideoClip
 from training.data.dataset import read_dataset
 from training.data.splits import Split
 from training.encoders import frozen as frozen_encoder
 from training.encoders.to_litert import check_backend
 from training.evaluation import clip_score
 from training.evaluation.calibration import (
+    NEGATIVES_REJECTED,
     RejectRule,
     apply_temperature,
     fit_reject_rule,
     fit_temperature,
 )
 from training.evaluation.clip_score import JudgedClip
+from training.evaluation.open_set import Decided, energies_of, fit_open_set_rule
 from training.export import all_formats
 from training.export.export_bundle import export_bundle
-from training.fitting.cross_validation import Trainer, fit_splits
+from training.fitting.cross_validation import FittedRun, Trainer, fit_splits
 from training.fitting.fit_network import FittedNetwork
 from training.networks import registry
 from training.run_folder import CalibratedOn, save_model, saving_run
@@ -59,7 +61,13 @@ class Run:
 
 
 def fit_run(
-    config: RunConfig, *, folder: Path, cache_folder: Path, command: str, resume: bool = False
+    config: RunConfig,
+    *,
+    folder: Path,
+    cache_folder: Path,
+    command: str,
+    resume: bool = False,
+    negatives: Sequence[Clip] = (),
 ) -> Run:
     """Train as a config says; write bundle, figures and decisions into a folder.
 
@@ -74,6 +82,8 @@ def fit_run(
         cache_folder: Where prepared frames lie.
         command: How it was started, for the bundle's provenance.
         resume: Go on where an interrupted run of the same config stopped.
+        negatives: Footage that shows none of the labels; no network learns from it, and the
+            open-set rule is fitted on what they say of it.
 
     Raises:
         InputError: Something in the data or the config cannot be used, Keras is not on
@@ -93,17 +103,19 @@ def fit_run(
     # 2. The clips' frames, or a frozen encoder's features of them.
     frozen = frozen_encoder.make_frozen_encoder(config, folder=folder)
     sampling = replace(sampling_of(config), encode=frozen)
-    cached = cache.read_clips([*dataset.clips, *dataset.others], sampling, folder=cache_folder)
+    every_clip = [*dataset.clips, *dataset.others, *negatives]
+    cached = cache.read_clips(every_clip, sampling, folder=cache_folder)
     unreadable = {clip.path: reason for clip, reason in cached.unreadable.items()}
     dataset, parts = split(dataset, unreadable)
     if config.sampling == "spread":
         config = _at_mean_rate(config, dataset)
     # 3. The networks, and what each says of the clips that it is tested on.
     trainer = Trainer(config, dataset.labels, cached.frames, resume)
-    fitted = fit_splits(trainer, dataset, parts, folder=folder)
+    readable = [clip for clip in negatives if clip in cached.frames]
+    fitted = fit_splits(trainer, dataset, parts, negatives=readable, folder=folder)
 
     # 4. Calibration and thresholds; the figures are of calibrated decisions.
-    calibration, rejecting = _calibrate(fitted.judged, config, n_labels=len(dataset.labels))
+    calibration, rejecting, shares = _calibrate(fitted, config, n_labels=len(dataset.labels))
     tested = _at_temperature(fitted.tested, calibration.temperature)
     scores = clip_score.score(tested, dataset.labels)
     manifest = Manifest(
@@ -122,7 +134,7 @@ def fit_run(
         deciding=rejecting.deciding,
         falls=config.falls,
         confusion=_confusion(tested, len(dataset.labels)),
-        metrics=_figures(scores, rejecting),
+        metrics=_figures(scores, shares),
         provenance=Provenance(
             command=command,
             dataset=f"{config.data.kind}: {', '.join(dataset.labels)}; {len(cached.frames)} clips",
@@ -189,21 +201,41 @@ def _calibrated_on(parts: Sequence[Split]) -> CalibratedOn:
 
 
 def _calibrate(
-    judged: Sequence[JudgedClip], config: RunConfig, *, n_labels: int
-) -> tuple[Calibration, RejectRule]:
-    probabilities, truth = clip_score.windows_of(judged)
+    fitted: FittedRun, config: RunConfig, *, n_labels: int
+) -> tuple[Calibration, RejectRule, dict[str, float]]:
+    """Fit temperature and reject rule; return what the rule does beside them, by name."""
+    probabilities, truth = clip_score.windows_of(fitted.judged)
     temperature = fit_temperature(probabilities, truth)
     calibrated = apply_temperature(probabilities, temperature)
-    others = clip_score.windows_of_others(judged, n_labels=n_labels)
     calibration = Calibration(
         temperature=temperature,
         ece_before=expected_calibration_error(probabilities, truth),
         ece_after=expected_calibration_error(calibrated, truth),
     )
-    unlike = apply_temperature(others, temperature)
-    return calibration, fit_reject_rule(
-        calibrated, truth, others=unlike, keep=config.keep, told=config.deciding
+    others, negatives = (
+        Decided(
+            apply_temperature(clip_score.windows_of_others(clips, n_labels=n_labels), temperature),
+            energies_of(clips, labelled=False),
+        )
+        for clips in (fitted.judged, fitted.negatives)
     )
+    if not len(negatives.energies):
+        rule = fit_reject_rule(
+            calibrated, truth, others=others.probabilities, keep=config.keep, told=config.deciding
+        )
+        return calibration, rule, rule.shares()
+    open_set = fit_open_set_rule(
+        Decided(calibrated, energies_of(fitted.judged, labelled=True)),
+        truth,
+        others=others,
+        negatives=negatives,
+        let_pass=config.let_pass,
+        keep=config.keep,
+        told=config.deciding,
+    )
+    calibration = calibration.model_copy(update={"energy_above": open_set.energy_above})
+    shares = {NEGATIVES_REJECTED: open_set.negatives_rejected}
+    return calibration, open_set.rejecting, open_set.rejecting.shares() | shares
 
 
 def _at_temperature(judged: Iterable[JudgedClip], temperature: float) -> list[JudgedClip]:
@@ -221,9 +253,9 @@ def _confusion(tested: Sequence[JudgedClip], n_labels: int) -> tuple[tuple[float
     return tuple(tuple(round(float(share), 4) for share in row) for row in matrix)
 
 
-def _figures(scores: Mapping[str, Any], rejecting: RejectRule) -> dict[str, float]:
+def _figures(scores: Mapping[str, Any], shares: dict[str, float]) -> dict[str, float]:
     figures = {name: float(scores[name]) for name in ("accuracy", "macro_f1", "ece")}
-    return {name: round(value, 4) for name, value in (figures | rejecting.shares()).items()}
+    return {name: round(value, 4) for name, value in (figures | shares).items()}
 
 
 def _at_mean_rate(config: RunConfig, dataset: Dataset) -> RunConfig:

@@ -9,7 +9,7 @@ import numpy as np
 from har_stream.bundles.bundle import Manifest
 from predictor.evaluation.metrics import Indices, group_interval, reliability
 from training.evaluation import clip_score
-from training.evaluation.calibration import SHARES
+from training.evaluation.calibration import NEGATIVES_REJECTED, SHARES
 from training.evaluation.clip_score import JudgedClip
 from training.evaluation.compute_cost import ComputeCost
 from training.evaluation.speed import Speed
@@ -26,6 +26,7 @@ def make_findings(
     work: ComputeCost,
     speed: Speed,
     formats: Sequence[dict[str, Any]],
+    stream: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Gather everything that the page of a run says.
 
@@ -35,6 +36,7 @@ def make_findings(
         work: What its bundle computes.
         speed: How fast it does.
         formats: Its exports side by side; empty before `train-har export`.
+        stream: Its test clips played as streams; none where they could not be.
     """
     manifest, labels = record.manifest, record.manifest.labels
     said, truth = _by_clip(record.tested)
@@ -66,7 +68,8 @@ def make_findings(
         "rejecting": {
             "below": manifest.deciding.reject_below,
             "margin_below": manifest.deciding.margin_below,
-            **{name: manifest.metrics.get(name) for name in SHARES},
+            "energy_above": manifest.calibration.energy_above,
+            **{name: manifest.metrics.get(name) for name in (*SHARES, NEGATIVES_REJECTED)},
         },
         "split": {
             "by": record.config.split.by,
@@ -88,6 +91,7 @@ def make_findings(
             "ms_per_frame": speed.to_json(),
         },
         "formats": list(formats),
+        "stream": stream,
         "clip": record.config.model_dump(mode="json")["clip"] | {"span_s": manifest.clip.span_s},
         "provenance": manifest.provenance.model_dump(exclude={"trained_on"}),
     }

@@ -35,6 +35,7 @@ def write_report(folder: Path) -> Path:
         work=compute_cost.count_compute(loaded),
         speed=speed.measure_speed(loaded),
         formats=run_folder.read_formats(folder),
+        stream=run_folder.read_stream(folder),
     )
     plots = {
         "curves": report_plots.curves(record.splits),

@@ -19,6 +19,7 @@ from support.bundles import step_form
 from support.bundles.random_bundle import random_bundle, random_manifest, random_windows
 from support.window_oracle import windows
 
+from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.core.frame import ClipSpec, Frame
 from har_stream.recognition.preprocessing import normalise
@@ -47,6 +48,30 @@ def _assert_equal(
     assert [decision.at for decision in decisions] == expected[0]
     found = np.stack([decision.probabilities for decision in decisions])
     np.testing.assert_allclose(found, expected[1], atol=1e-5)
+
+
+def test_a_window_of_too_much_free_energy_is_told_as_any_label_alike() -> None:
+    bundle, model = random_bundle("lrcn", SHORT)
+    images = random_windows(3, SHORT)
+    frames = [
+        Frame(image, START + timedelta(seconds=n / 5), resets=n % 4 == 0)
+        for n, image in enumerate(images.reshape(-1, 64, 64, 3))
+    ]
+    before_softmax = keras.Model(model.inputs, model.layers[-1].input)
+    kernel, bias = model.layers[-1].get_weights()
+    logits = before_softmax.predict(normalise(images, SHORT), verbose=0) @ kernel + bias
+    expected = [-np.log(np.exp(row).sum()) for row in logits.astype(np.float64)]
+    strict = bundle.manifest.calibration.model_copy(
+        update={"energy_above": float(np.median(expected)) + 1e-4}
+    )
+    manifest = bundle.manifest.model_copy(update={"calibration": strict})
+    recogniser = Recogniser(Bundle(bundle.path, manifest, bundle.hash, brought={}))
+    decisions = [d for frame in frames for d in recogniser.step([("a", frame)])]
+    np.testing.assert_allclose([d.energy for d in decisions], expected, atol=1e-4)
+    assert [d.known for d in decisions] == [energy <= np.median(expected) for energy in expected]
+    for decision in decisions:
+        told = decision.probabilities if decision.known else np.full(3, 1 / 3)
+        np.testing.assert_array_equal(decision.told, told)
 
 
 @pytest.mark.parametrize("network", ["lrcn", "convlstm"])

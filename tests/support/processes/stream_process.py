@@ -33,6 +33,7 @@ def eager_copy(path: Path) -> Path:
     manifest = json.loads((path / MANIFEST).read_text())
     never = {"reject_below": 0, "margin_below": 0, "enter_above": 0, "leave_below": 0.4}
     manifest["deciding"] |= never | {"min_dwell_s": 2.0}
+    manifest["calibration"]["energy_above"] = None
     (path / MANIFEST).write_text(json.dumps(manifest))
     return path
 

@@ -14,7 +14,7 @@ import yaml
 from support.bundles.tiny_config import CONFIG
 from support.processes.on_jax import ON_JAX
 from support.repository import ROOT
-from support.video.clip_maker import write_dataset
+from support.video.clip_maker import write_clip, write_dataset
 
 from har_stream.bundles.bundle import load_bundle
 from training.commands import train_har
@@ -78,7 +78,13 @@ def test_summary_prints_the_table(
     assert f"Total params: {n_parameters}" in capsys.readouterr().out
 
 
-def test_fit_then_evaluate(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fit_then_evaluate(
+    clips: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("training.evaluation.evaluate_stream.ROOM_S", 6.0)
     folder, figures = tmp_path / "run", tmp_path / "figures.json"
     fit = ["fit", str(_config(tmp_path)), "--data", str(clips), "--out", str(folder)]
     assert main([*fit, "--seed", "5", "--seeds", "2", "--cache", str(tmp_path / "cache")]) == 0
@@ -98,7 +104,41 @@ def test_fit_then_evaluate(clips: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert scores["split"] == "groups 2, 3"
 
 
-def test_the_pages_example_of_official_lists_fits(clips: Path, tmp_path: Path) -> None:
+def test_fit_is_calibrated_by_negatives_and_scores_as_a_stream(
+    clips: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("training.evaluation.evaluate_stream.ROOM_S", 6.0)
+    calibrates, judges = (write_clip(tmp_path / f"{n}.avi", seed=n) for n in (900, 901))
+    run = tmp_path / "run"
+    fit = ["fit", str(_config(tmp_path)), "--data", str(clips), "--out", str(run)]
+    fit += ["--negatives", str(calibrates), "--cache", str(tmp_path / "cache")]
+    assert main([*fit, "--ordinary", str(calibrates)]) == 2
+    assert "a negative that calibrates cannot judge" in capsys.readouterr().err
+    assert main([*fit, "--ordinary", str(judges)]) == 0
+    said = capsys.readouterr().out
+    assert "activities shown that were reported" in said
+    manifest = load_bundle(run / "bundle").manifest
+    assert manifest.calibration.energy_above is not None
+    assert manifest.metrics["negatives_rejected"] > 0
+    assert manifest.provenance.command.endswith("--negatives 900.avi")
+    assert not any("negatives" in source for source in manifest.provenance.trained_on)
+    stream = json.loads((run / "stream.json").read_text())
+    assert (stream["n_clips"], stream["n_ordinary_clips"]) == (2, 1)
+    assert stream["ordinary_minutes"] == pytest.approx(4 / 60)
+    assert manifest.metrics["stream_found"] == pytest.approx(stream["found"])
+    assert manifest.metrics["stream_false_per_hour_high"] > 3.68 / (4 / 3600)
+    page = (run / "report.html").read_text()
+    assert "As a stream" in page
+    assert "of what it was never taught is" in " ".join(page.split())
+
+
+def test_the_pages_example_of_official_lists_fits(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.evaluation.evaluate_stream.ROOM_S", 6.0)
     page = (ROOT / "docs/training.md").read_text()
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     (shown,) = [yaml.safe_load(block) for block in blocks if "by: official" in block]

@@ -18,6 +18,7 @@ from training.config import DataConfig
 from training.data.clip import VideoClip
 from training.evaluation.evaluate_clips import chosen_clips
 from training.evaluation.evaluate_stream import N_ROOMS, evaluate_stream
+from training.evaluation.ordinary_footage import FalseReports
 from training.evaluation.stream_scenes import StreamScene, empty_room, still_scene
 from training.evaluation.stream_score import (
     ActivitySegment,
@@ -78,6 +79,40 @@ def test_events_are_matched_one_to_one_by_label_and_overlap() -> None:
     assert (found.n_true, found.n_reported) == (4, 5)
     assert found.n_spurious == 2, "the second `a`, and the `b` of what was `a`"
     assert found.f1 == pytest.approx(2 * 2 / (4 + 5)), "`c` overlaps by 2 s of 11"
+    assert (found.n_found, found.n_overlapping) == (3, 2), "the second `a` was missed"
+
+
+def test_latency_is_from_the_onset_to_the_decision_that_reports_it() -> None:
+    news = [
+        *(seen("a", seconds) for seconds in (6, 7)),
+        change("started", "a", 3),  # where its evidence begins is not when it was said
+        *(seen("b", seconds) for seconds in (12, 13.5)),
+        change("changed", "b", 11),
+        change("ended", "b", 11, 20),
+    ]
+    found = score_events(segments(("a", 2, 10), ("b", 10, 20)), reported_activities(news))
+    assert found.latencies_s == (5.0, 3.5)
+
+
+def test_a_clip_of_which_nothing_is_told_is_unknown() -> None:
+    told = {"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}
+    untold = Recognition("hall", at(5), told, "unknown", 1 / 3, 0.0, 1.0)
+    clip = scene("a", 0, 8)
+    assert majority_labels([clip], [untold], span_s=4.0, hop_s=1.0) == {clip: "unknown"}
+    votes = [untold, untold, seen("a", 6)]
+    assert majority_labels([clip], votes, span_s=4.0, hop_s=1.0) == {clip: "a"}
+
+
+@pytest.mark.parametrize(
+    ("n", "hours", "low", "high"),
+    [(0, 1.0, 0.0, 3.689), (2, 1.0, 0.2422, 7.2247), (2, 0.5, 0.4844, 14.449)],
+)
+def test_false_reports_an_hour_have_the_exact_interval_of_poisson(
+    n: int, hours: float, low: float, high: float
+) -> None:
+    """The bounds are those of Garwood's table."""
+    reports = FalseReports({"a": n} if n else {}, n_clips=3, hours=hours)
+    assert reports.per_hour() == pytest.approx((n / hours, low, high), abs=1e-3)
 
 
 def test_a_clip_is_judged_by_the_windows_that_lie_inside() -> None:

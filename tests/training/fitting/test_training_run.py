@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from scipy.special import softmax
 from support.bundles.tiny_config import tiny_config
 from support.limits import files_of_at_most
 from support.video.clip_maker import write_clip, write_dataset
@@ -27,7 +28,7 @@ from training.data.clip import EPOCH, Sampling, VideoClip
 from training.evaluation.evaluate_clips import evaluate_bundle
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.fit_network import fit_network
-from training.fitting.fold_time import fold_time
+from training.fitting.fold_time import fold_logits, fold_time
 from training.fitting.training_run import Run, fit_run
 from training.networks import registry
 
@@ -248,6 +249,13 @@ def test_folding_time_changes_no_result(network: str) -> None:
         folded.predict(clips, verbose=0), model.predict(clips, verbose=0), atol=1e-6
     )
     assert {id(w) for w in folded.weights} == {id(w) for w in model.weights}
+    logits = fold_logits(model).predict(clips, verbose=0)
+    np.testing.assert_allclose(
+        softmax(logits, axis=-1), folded.predict(clips, verbose=0), atol=1e-6
+    )
+    kernel, bias = model.layers[-1].get_weights()
+    hidden = keras.Sequential(model.layers[:-1]).predict(clips, verbose=0)
+    np.testing.assert_allclose(logits, hidden @ kernel + bias, atol=1e-5)
 
 
 def test_judged_windows_are_those_of_streaming(tmp_path: Path) -> None:
