@@ -22,7 +22,7 @@ from har_stream.core.sqlite.running_time import RunningTime, most_at_once
 from har_stream.mqtt.messages import ActivityEvent, MessageError, Replay
 from har_stream.mqtt.signing import sign
 from har_stream.publishing.outbox_file import OutboxFile
-from har_stream.publishing.outbox_tables import MAX_SEQ, read_event, set_aside
+from har_stream.publishing.outbox_tables import MAX_SEQ, checksum_of, read_event, set_aside
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +31,13 @@ MAX_EVENTS = 100_000
 MAX_AGE_S = 30 * 24 * 3600.0
 """After this long leaves what a journal has."""
 REPLAY_EVENTS = 100
-_SELECT = "SELECT position, camera, seq, CAST(event AS BLOB) FROM events"
+_SELECT = "SELECT position, camera, seq, CAST(event AS BLOB), checksum FROM events"
 _LARGEST = 2**63 - 1
 """SQLite's largest whole number; a message may hold a larger one."""
 
-_Row = tuple[int, str, int, bytes]  # as `_SELECT` gives it; a damaged file may hold anything
+_Row = tuple[
+    int, str, int, bytes, int | None
+]  # as `_SELECT` gives it; a damaged file may hold anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +228,10 @@ class Outbox:
         found: list[Pending] = []
         bad: list[tuple[_Row, str]] = []
         for row in rows:
-            position, camera, seq, event = row
+            position, camera, seq, event, checksum = row
             try:
-                found.append(Pending(position, self._signed(read_event(camera, seq, event))))
+                read = read_event(camera, seq, event, checksum)
+                found.append(Pending(position, self._signed(read)))
             except MessageError as error:
                 bad.append((row, str(error)))
         if bad and self._set_aside(bad):
@@ -239,7 +242,7 @@ class Outbox:
         """Take rows out of the way; false where the disk does not take it."""
 
         def move(db: sqlite3.Connection) -> bool:
-            for (position, camera, seq, event), why in bad:
+            for (position, camera, seq, event, _), why in bad:
                 set_aside(db, camera=camera, seq=seq, event=event, why=why)
                 db.execute("DELETE FROM events WHERE position = ?", (position,))
             return True
@@ -248,7 +251,7 @@ class Outbox:
             return False
         self._n_events -= len(bad)
         self._n_set_aside += len(bad)
-        (_, camera, seq, _), why = bad[0]
+        (_, camera, seq, *_), why = bad[0]
         logger.error(
             "%s: event %s of camera %s (%s) cannot be read and is set aside in it, %s so far; "
             "all others go on",
@@ -274,9 +277,11 @@ class Outbox:
         event = ActivityEvent.from_change(
             change, event_id=str(uuid.uuid4()), seq=seq, node=node, camera=camera, room=room
         )
+        text = event.encode().decode()
         db.execute(
-            "INSERT INTO events (camera, seq, event, stored_at, running_s) VALUES (?, ?, ?, ?, ?)",
-            (camera, seq, event.encode().decode(), self._clock(), self._running.now_s()),
+            "INSERT INTO events (camera, seq, event, stored_at, running_s, checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (camera, seq, text, self._clock(), self._running.now_s(), checksum_of(text)),
         )
         return event
 

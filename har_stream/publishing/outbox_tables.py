@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from zlib import crc32
 
 from har_stream.core.errors import InputError
 from har_stream.core.sqlite.database_file import read_text
@@ -49,6 +50,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE running (number INTEGER PRIMARY KEY, so_far_s REAL NOT NULL)",
         "DROP TABLE IF EXISTS journalled",
     ),
+    ("ALTER TABLE events ADD COLUMN checksum INTEGER",),  # events before it have none
 )
 MAX_VERSIONS = 99
 """A higher version comes from a damaged file, not from a newer program."""
@@ -90,14 +92,21 @@ def schema_of(version: int) -> frozenset[str] | None:
         return frozenset(sql for (sql,) in db.execute("SELECT sql FROM sqlite_master") if sql)
 
 
-def read_event(camera: Value, seq: Value, event: Value) -> ActivityEvent:
+def checksum_of(event: str | bytes) -> int:
+    """Return the checksum that a row keeps of its event's text."""
+    return crc32(event.encode() if isinstance(event, str) else event)
+
+
+def read_event(camera: Value, seq: Value, event: Value, checksum: Value = None) -> ActivityEvent:
     """Read a row's event.
 
     Raises:
-        MessageError: It cannot be read, or its row says otherwise.
+        MessageError: It cannot be read, was changed, or its row says otherwise.
     """
     if not isinstance(event, str | bytes):
         raise MessageError("ActivityEvent: no text")
+    if checksum not in (None, checksum_of(event)):
+        raise MessageError("ActivityEvent: it was changed, its checksum is another")
     read = ActivityEvent.decode(event)
     if (read.camera, read.seq) != (camera, seq) or read.seq > MAX_SEQ:
         raise MessageError(f"ActivityEvent: it says {read.camera} {read.seq}")
@@ -134,7 +143,7 @@ def events_in(rows: Iterable[StoredRow]) -> Iterator[tuple[StoredRow, ActivityEv
         match row.values:
             case (None, str(camera), int(seq), str(event), *_) if _is_event(row):
                 try:
-                    yield row, read_event(camera, seq, event)
+                    yield row, read_event(camera, seq, event, *row.values[8:])
                 except MessageError:
                     continue
 
@@ -145,7 +154,9 @@ def keep_event(db: sqlite3.Connection, row: StoredRow, event: ActivityEvent) -> 
     Where it is there, what was sent or acknowledged stays so. Where another event has its number,
     it is set aside.
     """
-    _, camera, seq, text, stored_at, sent, acknowledged, *stamp = row.values
+    # An earlier version's row ends sooner.
+    values = (*row.values, *(0, None)[len(row.values) - 7 :])
+    _, camera, seq, text, _, sent, acknowledged, *_ = values
     known = db.execute(
         "SELECT position, CAST(event AS BLOB) FROM events WHERE camera = ? AND seq = ?",
         (camera, seq),
@@ -153,9 +164,10 @@ def keep_event(db: sqlite3.Connection, row: StoredRow, event: ActivityEvent) -> 
     if known is None:
         db.execute(
             "INSERT INTO events (position, camera, seq, event, stored_at, sent, acknowledged,"
-            " running_s) SELECT CASE WHEN ?1 BETWEEN 1 AND ?2 AND NOT EXISTS"
-            " (SELECT 1 FROM events WHERE position = ?1) THEN ?1 END, ?3, ?4, ?5, ?6, ?7, ?8, ?9",
-            (row.rowid, MAX_SEQ, camera, seq, text, stored_at, sent, acknowledged, *(stamp or [0])),
+            " running_s, checksum) SELECT CASE WHEN ?1 BETWEEN 1 AND ?2 AND NOT EXISTS"
+            " (SELECT 1 FROM events WHERE position = ?1) THEN ?1 END, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+            " ?10",
+            (row.rowid, MAX_SEQ, *values[1:]),
         )
         return True
     position, held = known
@@ -175,7 +187,7 @@ def _take(db: sqlite3.Connection, row: StoredRow) -> None:
     match row.values:
         case (None, camera, seq, event, *_) if _is_event(row):
             try:
-                keep_event(db, row, read_event(camera, seq, event))
+                keep_event(db, row, read_event(camera, seq, event, *row.values[8:]))
             except MessageError as error:
                 set_aside(db, camera=camera, seq=seq, event=event, why=str(error))
         case (None, camera, seq, event, str(why), int() | float()):
@@ -193,7 +205,8 @@ def _take(db: sqlite3.Connection, row: StoredRow) -> None:
 def _is_event(row: StoredRow) -> bool:
     """Tell by the types; a number that is none would be NULL in a database."""
     return (
-        len(row.values) in (7, 8)
+        len(row.values) in (7, 8, 9)
+        and all(isinstance(checksum, int | None) for checksum in row.values[8:])
         and all(flag in (0, 1) for flag in row.values[5:7])
         and all(isinstance(at, int | float) and math.isfinite(at) for at in row.values[4::3])
     )

@@ -34,7 +34,8 @@ MAX_EPOCH = 10**6
 MAX_VERSION = 99
 """Likewise for the version of the tables."""
 _STAMP = "received_running_s"
-"""A column that journals before version 4 do not have."""
+_NEW: Mapping[str, float | None] = {_STAMP: 0.0, "checksum": None}
+"""Columns that earlier journals do not have, and what stands for them."""
 _COLUMNS = EVENTS.columns.keys()
 _EVENT = f"events VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 
@@ -55,7 +56,7 @@ def strange_tables(path: Path) -> str | None:
             for table in METADATA.tables
         }
         expected = {
-            name: {*table.columns.keys()} - {_STAMP} for name, table in METADATA.tables.items()
+            name: {*table.columns.keys()} - _NEW.keys() for name, table in METADATA.tables.items()
         }
         ours = [name for name in expected if columns[name] and columns[name] >= expected[name]]
         if not ours and not columns[JOURNAL.name]:
@@ -157,9 +158,9 @@ def number_anew(db: sqlite3.Connection) -> None:
 
 
 def _keep_event(db: sqlite3.Connection, values: tuple[Value, ...], *, is_newer: bool) -> bool:
-    if len(values) not in (len(_COLUMNS) - 1, len(_COLUMNS)):
+    if not len(_COLUMNS) - len(_NEW) <= len(values) <= len(_COLUMNS):
         return False
-    row: dict[str, Any] = {_STAMP: 0.0, **dict(zip(_COLUMNS, values, strict=False))}
+    row: dict[str, Any] = {**_NEW, **dict(zip(_COLUMNS, values, strict=False))}
     if not _is_event(row):
         return False
     is_further = db.execute(f"INSERT OR IGNORE INTO {_EVENT}", row).rowcount > 0

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import (
     BigInteger,
@@ -32,7 +33,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
 
-VERSION = 4
+VERSION = 5
 """Of the tables below."""
 _STEPS: Mapping[int, tuple[str, ...]] = {
     3: ("DROP VIEW IF EXISTS sessions", "DROP VIEW IF EXISTS bouts"),  # views of version 2
@@ -40,6 +41,7 @@ _STEPS: Mapping[int, tuple[str, ...]] = {
         f"ALTER TABLE {table} ADD COLUMN received_running_s DOUBLE PRECISION NOT NULL DEFAULT 0"
         for table in ("events", "contexts")
     ),
+    5: ("ALTER TABLE events ADD COLUMN checksum BIGINT",),
 }
 """What else than new tables brings a journal to a version; never edited once released."""
 _1970 = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,6 +93,7 @@ EVENTS = Table(
     Column("utc_offset_s", Integer, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
     Column("received_running_s", Double, nullable=False, server_default="0"),
+    Column("checksum", BigInteger),  # of what never changes; journals before version 5 had none
     Index("events_by_seq", "node", "camera", "epoch", "seq"),
     Index("events_by_time", "happened_ms"),
 )
@@ -126,6 +129,10 @@ RUNNING = Table(
     Column("so_far_s", Double, nullable=False),  # see `RunningTime`
 )
 _AS_ON_THE_WIRE = [name for name in EVENTS.columns.keys() if name in ActivityEvent.model_fields]  # noqa: SIM118 -- columns iterate as columns
+_CHECKED = [
+    *_AS_ON_THE_WIRE,
+    *("started_ms", "ended_ms", "happened_ms", "utc_offset_s", "received_ms"),
+]
 _INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -168,7 +175,7 @@ def row_of(
     event: ActivityEvent, *, epoch: int, received_at: datetime, running_s: float
 ) -> dict[str, Any]:
     """Return the columns of an event; ``epoch`` counts how often its camera began anew."""
-    return {name: getattr(event, name) for name in _AS_ON_THE_WIRE} | {
+    row = {name: getattr(event, name) for name in _AS_ON_THE_WIRE} | {
         "epoch": epoch,
         "started_ms": to_ms(event.started_at),
         "ended_ms": event.ended_at and to_ms(event.ended_at),
@@ -177,15 +184,30 @@ def row_of(
         "received_ms": to_ms(received_at),
         "received_running_s": running_s,
     }
+    return row | {"checksum": _checksum_of(row)}
 
 
 def event_of(row: Any) -> ActivityEvent:
-    """Return the event that a row of ``events`` keeps; its columns are attributes."""
+    """Return the event that a row of ``events`` keeps; its columns are attributes.
+
+    Raises:
+        TypeError, ValueError, OverflowError: It makes no sense, or was changed.
+    """
+    if row.checksum is not None:
+        values = {name: getattr(row, name) for name in _CHECKED}
+        if _checksum_of(values) != row.checksum:
+            raise ValueError("it was changed, its checksum is another")
     return ActivityEvent(
         **{name: getattr(row, name) for name in _AS_ON_THE_WIRE},
         started_at=from_ms(row.started_ms, row.utc_offset_s),
         ended_at=None if row.ended_ms is None else from_ms(row.ended_ms, row.utc_offset_s),
     )
+
+
+def _checksum_of(row: Mapping[str, Any]) -> int:
+    # A page of SQLite may hold a whole number as an integer.
+    values = [float(row[name]) if name == "confidence" else row[name] for name in _CHECKED]
+    return crc32(json.dumps(values).encode())
 
 
 def offset_s(instant: datetime) -> int:

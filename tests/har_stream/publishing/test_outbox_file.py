@@ -69,7 +69,7 @@ class Sound(NamedTuple):
 
 def _ids(path: Path) -> set[str]:
     return {
-        json.loads(str(row.values[3]))["id"] for row in stored_rows(path) if len(row.values) == 8
+        json.loads(str(row.values[3]))["id"] for row in stored_rows(path) if len(row.values) == 9
     }
 
 

@@ -176,6 +176,7 @@ def test_rows_of_an_older_journal_count_as_received_when_it_was_brought_up_to_da
         "utc_offset_s = 999999999",
         "activity = CAST(X'fffe' AS TEXT), event_type = 'x'",
         "event_type = 7",
+        "activity = 'b', checksum = checksum",
     ],
 )
 def test_a_row_that_makes_no_sense_is_left_out_and_named_once(
@@ -189,7 +190,7 @@ def test_a_row_that_makes_no_sense_is_left_out_and_named_once(
             db.execute("PRAGMA writable_schema = ON")
             db.execute("UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '')")
         with closing(sqlite3.connect(path)) as db, db:
-            db.execute(f"UPDATE events SET {damage} WHERE seq = 3")  # noqa: S608 -- ours
+            db.execute(f"UPDATE events SET checksum = NULL, {damage} WHERE seq = 3")  # noqa: S608 -- ours
     with Journal(sqlite_url(path)) as journal:
         for _ in range(2):
             assert [e for e in _events_of(journal) if e.seq != 3] == [*events[:2], *events[3:]]

@@ -45,9 +45,9 @@ def _record(journal: Journal, first: int, last: int) -> None:
 def _facts(path: Path) -> Facts:
     """Ids of events and values of contexts, read from the pages of a file."""
     return frozenset(
-        str(row.values[0] if len(row.values) == 17 else row.values[1])
+        str(row.values[0] if len(row.values) == 18 else row.values[1])
         for row in stored_rows(path)
-        if len(row.values) == 17 or (len(row.values) == 5 and row.values[0] == "light")
+        if len(row.values) == 18 or (len(row.values) == 5 and row.values[0] == "light")
     )
 
 
