@@ -29,7 +29,6 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import cv2
 import keras
 
-from har_stream.cameras import capture
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.video_file import VideoFile, read_file
 from training import config
@@ -109,8 +108,8 @@ def read(clips: Sequence[Clip]) -> None:
     """Take every frame of every clip by OpenCV's usual loop and keep nothing, as many at a time."""
 
     def one(clip: Clip) -> None:
-        video = capture.open_url(str(clip.path))
-        while video and video.read()[0]:
+        video = cv2.VideoCapture(str(clip.path), cv2.CAP_FFMPEG)
+        while video.read()[0]:
             pass
 
     with ThreadPoolExecutor(cache.N_WORKERS) as pool:

@@ -5,13 +5,16 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
-from har_stream.cameras import capture
-from har_stream.cameras.capture import SourceCounts
-from har_stream.cameras.converter import ImageOptions
+import av
+
+from har_stream.cameras.capture import CaptureError, DeviceCapture, SourceCounts, open_video
+from har_stream.cameras.converter import AS_CAPTURED, ImageOptions
 from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.masks import mask_frame
 from har_stream.cameras.read_options import ReadOptions
@@ -19,20 +22,45 @@ from har_stream.cameras.video_file import read_file, read_folder
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.frame import Frame
-from har_stream.core.url import parse_url
+from har_stream.core.url import parse_url, to_openable
 
 logger = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
-"""An http address whose path ends so is a file; any other is a live stream."""
+Item = TypeVar("Item", bound=Frame | CameraStatus)
+
+BLANK_LEVELS, BLANK_AFTER = 8, timedelta(seconds=3)
+"""A picture whose grey levels, of 255, differ by no more shows nothing; so many seconds of them are
+no accident."""
+
+FILE_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+"""Of an http address whose path ends so, the server is asked whether it is a file."""
+ASK_S = 5.0
+"""Longest wait for the answer; until there is one, an address is a live stream."""
 
 
 def is_live(source: str) -> bool:
-    """Tell whether a source runs on by itself, so that only its newest frame counts."""
+    """Tell whether a source runs on by itself, so that only its newest frame counts.
+
+    An address of http may be either: that is asked once, of its server.
+    """
     if source.isdigit():
         return True
     url = parse_url(source)
-    return bool(url.scheme) and Path(url.path).suffix.lower() not in VIDEO_SUFFIXES
+    is_web = url.scheme in ("http", "https")
+    if is_web and Path(url.path).suffix.lower() in FILE_SUFFIXES:
+        return not _has_end(source)
+    return bool(url.scheme)
+
+
+@cache
+def _has_end(url: str) -> bool:
+    """Ask a server whether what it has there is of a size known beforehand: a file."""
+    try:
+        container, _ = open_video(to_openable(url), timeout=(ASK_S, ASK_S))
+    except (av.FFmpegError, ValueError):
+        return False
+    with container:
+        return container.size > 0
 
 
 def read_camera(
@@ -60,7 +88,7 @@ def read_camera(
     stop = stop or threading.Event()
     counts = counts or SourceCounts()
     if is_live(camera.source):
-        return LiveSource(camera, options, stop=stop, counts=counts).read()
+        return _watched(LiveSource(camera, options, stop=stop, counts=counts).read(), camera)
     start_at = options.start_at or options.clock()
     frames: Iterator[Frame]
     if camera.source.startswith("sim:"):
@@ -71,7 +99,7 @@ def read_camera(
         if options.realtime:
             frames = _at_own_speed(frames, stop)
     online = CameraStatus(camera.id, CameraState.ONLINE, start_at, "opened")
-    return chain([online], _until(stop, frames))
+    return chain([online], _until(stop, _watched(frames, camera)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +120,13 @@ def list_cameras(sysfs: Path = Path("/sys/class/video4linux")) -> list[FoundCame
     found = []
     for device in sorted(sysfs.glob("video*"), key=lambda path: int(path.name[5:])):
         index = int(device.name[5:])
-        opened = capture.open_device(index)
-        size_px = None
-        if opened is not None:
-            size_px = capture.size_px(opened)
-            opened.release()
+        try:
+            opened = DeviceCapture(index, AS_CAPTURED)
+        except CaptureError:
+            size_px = None
+        else:
+            size_px = opened.size_px
+            opened.close()
         found.append(FoundCamera(index, (device / "name").read_text().strip(), size_px))
     return found
 
@@ -149,6 +179,30 @@ def _at_own_speed(frames: Iterable[Frame], stop: threading.Event) -> Iterator[Fr
         if stop.wait(max(due_s - time.monotonic(), 0)):
             return
         yield frame
+
+
+def _watched(items: Iterable[Item], camera: CameraSettings) -> Iterator[Item]:
+    """Say once where every picture of a source's first seconds is black, or of one colour."""
+    first_at: datetime | None = None
+    may_be_blank = True
+    for item in items:
+        if may_be_blank and isinstance(item, Frame):
+            first_at = first_at or item.captured_at
+            is_blank = int(item.image.max()) - int(item.image.min()) <= BLANK_LEVELS
+            may_be_blank = is_blank and item.captured_at - first_at < BLANK_AFTER
+            if is_blank and not may_be_blank:
+                _warn_blank(camera)
+        yield item
+    if may_be_blank and first_at is not None and not is_live(camera.source):
+        _warn_blank(camera)
+
+
+def _warn_blank(camera: CameraSettings) -> None:
+    logger.warning(
+        "%s: every picture so far is black or of one colour; is the lens covered, a mask too "
+        "large, or the stream broken?",
+        camera.id,
+    )
 
 
 def _until(stop: threading.Event, frames: Iterable[Frame]) -> Iterator[Frame]:

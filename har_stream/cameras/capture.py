@@ -1,30 +1,39 @@
-"""OpenCV's video capture, kept quiet: FFmpeg's own log lines repeat per frame and name URLs."""
+"""What a live camera is read with: PyAV for network streams, OpenCV for devices. Both may hang."""
 
 import ctypes
-import math
-import os
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when a video is opened
-
-import av  # noqa: F401 -- so that its FFmpeg is there to be bounded
+import av
 import cv2
+import numpy as np
+from av import VideoFrame
+from av.container import InputContainer
+from av.format import Flags
+from av.stream import Disposition
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
+from har_stream.cameras.converter import Converter, ImageOptions
+from har_stream.cameras.masks import mask_image
 from har_stream.core.frame import Image
-from har_stream.core.url import to_openable
+from har_stream.core.url import parse_url, to_openable
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # we say it in one line
 
 MAX_ALLOC_BYTES = 1 << 27
 """FFmpeg keeps a part of a stream until its end comes, up to 2 GB; an 8k frame takes 50 MB, and the
 index of a file of two days at 30 frames a second as much as this."""
-MAX_PIXELS = 3840 * 2160
-"""Larger images are made smaller at once: several of each camera are kept, 100 MB each at 8k."""
 ASSUMED_FPS = 25.0
 """For a source that states neither timestamps nor a believable rate."""
+COVER = Disposition.attached_pic
+"""The picture of an album goes with sound; it is no video."""
+FINGERPRINT_BYTES = 1 << 18
+"""So many bytes of an image, rows evenly spread, tell whether it is the one before."""
 
 
 @dataclass(slots=True)
@@ -44,52 +53,225 @@ class SourceCounts:
     n_stalls: int = 0
 
 
-def open_url(
-    url: str, parameters: Mapping[int, int] | None = None, *, n_threads: int = 1
-) -> cv2.VideoCapture | None:
-    """Open a file or a network stream with FFmpeg; `None` where that fails.
+class CaptureError(Exception):
+    """A live source cannot be opened, or read on; the message holds no address."""
+
+
+class Taken(NamedTuple):
+    """The frame that was grabbed last, converted.
+
+    Attributes:
+        image: As `Frame.image`.
+        shown: As `Frame.shown`.
+        fingerprint: Differs where any part of the image as it arrived does.
+    """
+
+    image: Image
+    shown: Image | None
+    fingerprint: int
+
+
+class Capture(Protocol):
+    """A live source that is open.
+
+    Attributes:
+        fps: Its stated rate, or the assumed one.
+    """
+
+    fps: float
+
+    def grab(self) -> bool:
+        """Wait for the next frame; false where one was broken.
+
+        Raises:
+            CaptureError: No more will come.
+        """
+
+    @property
+    def position_s(self) -> float | None:
+        """When the frame grabbed last was captured, by the source's own clock, if it has one."""
+
+    def take(self) -> Taken:
+        """Convert the frame grabbed last, which costs more than grabbing."""
+
+    def close(self) -> None:
+        """Let go of the source."""
+
+
+class StreamCapture:
+    """A network stream, by PyAV.
 
     Args:
-        url: Path or URL.
-        parameters: OpenCV's, for opening.
-        n_threads: Decoding threads. More than one hold live frames back, and cost 40 % more CPU
-            time at 320x240; they pay for one file that has the machine to itself.
+        url: Its address; a login in it is used.
+        images: What is wanted of its images.
+        open_s: Opening may take this long.
+        read_s: Waiting for a part of it may take this long.
+        transport: What RTSP comes over: `tcp` loses nothing, `udp` waits for nothing.
+
+    Raises:
+        CaptureError: It cannot be opened.
     """
-    parameters = {cv2.CAP_PROP_N_THREADS: n_threads, **(parameters or {})}
-    flat = [number for item in parameters.items() for number in item]
-    opened = cv2.VideoCapture(to_openable(url), cv2.CAP_FFMPEG, flat)
-    return opened if opened.isOpened() else None
+
+    def __init__(
+        self, url: str, images: ImageOptions, *, open_s: float, read_s: float, transport: str
+    ) -> None:
+        options = {"rw_timeout": f"{read_s * 1e6:.0f}"}
+        if parse_url(url).scheme in ("rtsp", "rtsps"):
+            options = {
+                "timeout": f"{read_s * 1e6:.0f}",
+                "rtsp_transport": transport,
+                "allowed_media_types": "video",  # sound is not even sent
+            }
+        try:
+            self._container, stream = open_video(
+                to_openable(url), options=options, timeout=(open_s, read_s)
+            )
+        except (av.FFmpegError, ValueError) as error:
+            refused = isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError)
+            raise CaptureError("it refuses this login" if refused else "cannot be opened") from None
+        self.fps = fps_of(stream)
+        self._tick_s = float(stream.time_base or 0)
+        self._has_times = has_times(self._container)
+        self._frames = self._decode(stream)
+        self._converter = Converter(images)
+        self._frame: VideoFrame | None = None
+
+    def grab(self) -> bool:
+        """Wait for the next frame; false where one was broken."""
+        try:
+            self._frame = next(self._frames)
+        except StopIteration:
+            raise CaptureError("the stream ended") from None
+        return self._frame is not None
+
+    @property
+    def position_s(self) -> float | None:
+        """When the frame grabbed last was captured, by the source's own clock, if it has one."""
+        frame = self._frame
+        if frame is None or frame.pts is None or not self._has_times:
+            return None
+        return frame.pts * self._tick_s
+
+    def take(self) -> Taken:
+        """Convert the frame grabbed last."""
+        assert self._frame is not None  # noqa: S101 - after `grab`
+        frame = self._frame
+        luma = frame.planes[0]
+        rows = np.frombuffer(memoryview(luma), np.uint8).reshape(-1, luma.line_size)
+        return Taken(self._converter.image(frame), self._converter.shown(frame), fingerprint(rows))
+
+    def close(self) -> None:
+        """Let go of the stream."""
+        self._container.close()
+
+    def _decode(self, stream: VideoStream) -> Iterator[VideoFrame | None]:
+        """Yield frame after frame, and none for each part that is broken."""
+        while True:
+            try:
+                for packet in self._container.demux(stream):
+                    try:
+                        yield from packet.decode()
+                    except av.InvalidDataError:
+                        yield None
+                return
+            except av.InvalidDataError:
+                yield None
+            except av.FFmpegError as error:
+                raise CaptureError(f"the stream broke: {error.strerror}") from None
 
 
-def open_device(index: int) -> cv2.VideoCapture | None:
-    """Open a local camera; `None` where that fails."""
-    opened = cv2.VideoCapture(index, cv2.CAP_ANY)
-    opened.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the driver's queue holds old frames
-    return opened if opened.isOpened() else None
+class DeviceCapture:
+    """A local camera, by OpenCV.
+
+    Args:
+        index: Its number.
+        images: What is wanted of its images; their size stays the device's.
+
+    Raises:
+        CaptureError: It cannot be opened.
+    """
+
+    def __init__(self, index: int, images: ImageOptions) -> None:
+        self._device = cv2.VideoCapture(index, cv2.CAP_ANY)
+        self._device.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the driver's queue holds old frames
+        if not self._device.isOpened():
+            raise CaptureError("cannot be opened")
+        stated = self._device.get(cv2.CAP_PROP_FPS)
+        self.fps = stated if 0 < stated <= 1000 else ASSUMED_FPS
+        self._camera = images.camera
+
+    position_s = None
+    """Devices have no clock."""
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """The image's width and height."""
+        width, height = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        return int(self._device.get(width)), int(self._device.get(height))
+
+    def grab(self) -> bool:
+        """Wait for the next frame; false where one was broken."""
+        return self._device.grab()
+
+    def take(self) -> Taken:
+        """Convert the frame grabbed last."""
+        converted, image = self._device.retrieve()
+        if not converted:
+            raise CaptureError("a grabbed frame cannot be converted")
+        known = fingerprint(image.reshape(len(image), -1))  # type: ignore[arg-type]
+        if self._camera is not None:
+            image = mask_image(image, self._camera)  # type: ignore[arg-type]
+        return Taken(image, None, known)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Let go of the device."""
+        self._device.release()
 
 
-def retrieve_image(opened: cv2.VideoCapture) -> Image:
-    """Return the frame that was grabbed last: shape (height, width, 3), uint8, BGR."""
-    converted, image = opened.retrieve()
-    if not converted:
-        raise RuntimeError("a grabbed frame cannot be converted")
-    height_px, width_px = image.shape[:2]
-    shrinks_by = math.ceil(math.sqrt(height_px * width_px / MAX_PIXELS))
-    if shrinks_by > 1:
-        smaller_px = (max(1, width_px // shrinks_by), max(1, height_px // shrinks_by))
-        image = cv2.resize(image, smaller_px, interpolation=cv2.INTER_AREA)
-    return image  # type: ignore[return-value]
+def open_video(
+    address: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    timeout: tuple[float, float] | None = None,
+) -> tuple[InputContainer, VideoStream]:
+    """Open a file or a stream by PyAV, with one decoding thread.
+
+    Raises:
+        av.FFmpegError: It cannot be opened.
+        ValueError: There is no video in it.
+    """
+    container = av.open(
+        address, options=dict(options or {}), timeout=timeout, metadata_errors="ignore"
+    )
+    found = [each for each in container.streams.video if not each.disposition & COVER]
+    if not found:
+        container.close()
+        raise ValueError("no video")
+    codec = found[0].codec_context
+    codec.thread_count, codec.thread_type = 1, "NONE"
+    return container, found[0]
 
 
-def fps(opened: cv2.VideoCapture) -> float:
-    """Return the stated frames per second; 25, the driver's own guess, where that is nonsense."""
-    stated = opened.get(cv2.CAP_PROP_FPS)
-    return stated if math.isfinite(stated) and 0 < stated <= 1000 else ASSUMED_FPS
+def fps_of(stream: VideoStream) -> float:
+    """Return the stated frames per second; 25, FFmpeg's own guess, where that is nonsense."""
+    rate = stream.average_rate or stream.guessed_rate or 0
+    return float(rate) if 0 < rate <= 1000 else ASSUMED_FPS
 
 
-def size_px(opened: cv2.VideoCapture) -> tuple[int, int]:
-    """Return the image's width and height."""
-    return int(opened.get(cv2.CAP_PROP_FRAME_WIDTH)), int(opened.get(cv2.CAP_PROP_FRAME_HEIGHT))
+def has_times(container: InputContainer) -> bool:
+    """Tell whether its format has time stamps; where not, FFmpeg makes them up."""
+    no_times: int = Flags.no_timestamps.value  # type: ignore[assignment]
+    return not container.format.flags & no_times
+
+
+def fingerprint(rows: NDArray[np.uint8]) -> int:
+    """Return a number that differs where an image does, by rows evenly spread.
+
+    Args:
+        rows: Any channel or all, shape (height, n).
+    """
+    every = max(1, rows.size // FINGERPRINT_BYTES)
+    return zlib.crc32(np.ascontiguousarray(rows[::every]).data)
 
 
 def _bound_ffmpeg() -> None:

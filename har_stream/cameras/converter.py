@@ -77,6 +77,7 @@ class Converter:
         self._options = images
         self._small, self._whole = VideoReformatter(), VideoReformatter()
         self._progressive: tuple[object, Graph] | None = None
+        self._turn: tuple[int, NDArray[np.int64]] | None = None
 
     def image(self, frame: VideoFrame) -> Image:
         """Return the wanted picture, shape (height, width, 3), uint8, BGR."""
@@ -91,7 +92,7 @@ class Converter:
     def _convert(
         self, frame: VideoFrame, picture: PictureSize | None, reformatter: VideoReformatter
     ) -> Image:
-        matrix = _display_matrix(frame)
+        matrix = self._matrix(frame)
         is_turned = bool(matrix[0, 0] == 0)
         size_px = frame.width, frame.height
         size_px = size_px[::-1] if is_turned else size_px
@@ -121,6 +122,12 @@ class Converter:
         image = whole[part]
         # Nothing outside may survive behind a view.
         return image if image.shape == whole.shape else image.copy()
+
+    def _matrix(self, frame: VideoFrame) -> NDArray[np.int64]:
+        """The display matrix, looked up where the rotation changes: a look keeps a frame alive."""
+        if self._turn is None or self._turn[0] != frame.rotation:
+            self._turn = frame.rotation, _display_matrix(frame)
+        return self._turn[1]
 
     def _as_progressive(self, frame: VideoFrame) -> VideoFrame:
         kind = frame.width, frame.height, frame.format.name

@@ -1,15 +1,23 @@
-"""A thread of its own for OpenCV, whose drivers may hang: one opening of a live source."""
+"""A thread of its own for FFmpeg and OpenCV, which may hang: one opening of a live source."""
 
 import threading
 import time
 
+import av
 import cv2
 
-from har_stream.cameras import capture
-from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.capture import (
+    Capture,
+    CaptureError,
+    DeviceCapture,
+    SourceCounts,
+    StreamCapture,
+)
+from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.newest_frame import NewestFrame
 from har_stream.cameras.read_options import ReadOptions
-from har_stream.cameras.sampling import Sampler
+from har_stream.cameras.sampling import Sampler, StreamClock
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState
 from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
@@ -37,14 +45,16 @@ class DriverThread(threading.Thread):
     """One opening of a source, in a daemon thread that starts at once and may hang without harm.
 
     Args:
-        source: Device index or URL.
+        camera: Its source is a device's index or a URL.
         options: How it is read; a frame is captured when it arrives, by their clock.
         counts: Counted up while reading.
     """
 
-    def __init__(self, source: str, options: ReadOptions, *, counts: SourceCounts) -> None:
-        super().__init__(name=f"camera {redact(source)}", daemon=True)
-        self._source = source
+    def __init__(
+        self, camera: CameraSettings, options: ReadOptions, *, counts: SourceCounts
+    ) -> None:
+        super().__init__(name=f"camera {redact(camera.source)}", daemon=True)
+        self._camera = camera
         self._options = options
         self._open_s, self._stall_s = options.timing.open_s, options.timing.stall_s
         self._counts = counts
@@ -83,30 +93,50 @@ class DriverThread(threading.Thread):
 
     def run(self) -> None:
         """Open, read until abandoned or broken, release."""
-        opened = _open(self._source, open_s=self._open_s, stall_s=self._stall_s)
-        if opened is None:
-            self._fail("cannot be opened")
+        try:
+            opened = self._open()
+        except CaptureError as error:
+            self._fail(str(error))
             return
         try:
             self._read(opened)
-            self._fail("the stream ended")
+        except CaptureError as error:
+            self._fail(str(error))
+        except av.FFmpegError as error:  # its own text names the address
+            self._fail(f"the driver failed: {error.strerror}")
         except (cv2.error, RuntimeError) as error:
             self._fail(f"the driver failed: {error}")
         finally:
-            opened.release()
+            opened.close()
+
+    def _open(self) -> Capture:
+        """Open the source, every wait in the driver bounded."""
+        options, source = self._options, self._camera.source
+        images = ImageOptions(options.picture, self._camera, options.shows)
+        if source.isdigit():
+            return DeviceCapture(int(source), images)
+        return StreamCapture(
+            source,
+            images,
+            open_s=self._open_s,
+            read_s=self._stall_s,
+            transport=self._camera.transport,
+        )
 
     def _fail(self, reason: str) -> None:
         self._hand_over(LostError(CameraState.OFFLINE, reason))
 
-    def _read(self, opened: cv2.VideoCapture) -> None:
-        sampler = Sampler(self._options.sample_hz)
-        interval_s = 1 / capture.fps(opened)
+    def _read(self, opened: Capture) -> None:
+        sampler, clock = Sampler(self._options.sample_hz), StreamClock()
+        interval_s = 1 / opened.fps
         # 1. While the driver opened the stream, frames queued up: so many may be old.
         began_s, self._grabbed_s = self._grabbed_s, time.monotonic()
         n_backlog = (self._grabbed_s - began_s + 1) / interval_s
         self._opened_s = self._grabbed_s
         n_misses = 0
-        while not self._left.is_set() and n_misses <= N_MISSES_ALLOWED:
+        while not self._left.is_set():
+            if n_misses > N_MISSES_ALLOWED:
+                raise CaptureError("the stream ended")
             asked_s = time.monotonic()
             # 2. A frame that cannot be grabbed is a broken packet, many in a row are the end.
             if not opened.grab():
@@ -122,26 +152,22 @@ class DriverThread(threading.Thread):
             if n_backlog > 0:
                 continue
             # 4. Only what the sampler needs is converted, which costs more than grabbing.
-            captured_at = self._options.clock()
+            captured_at = clock.captured_at(self._options.clock(), opened.position_s)
             sample = sampler.sample(captured_at)
             if sample.n_ticks:
-                image = capture.retrieve_image(opened)
-                self._hand_over(Frame(image, captured_at, sample.n_ticks, sample.resets))
+                taken = opened.take()
+                self._hand_over(
+                    Frame(
+                        taken.image,
+                        captured_at,
+                        sample.n_ticks,
+                        sample.resets,
+                        taken.shown,
+                        taken.fingerprint,
+                    )
+                )
 
     def _hand_over(self, item: Frame | LostError) -> None:
         with self._changed:
             self._read_so_far.append((item, time.monotonic()))
             self._changed.notify()
-
-
-def _open(source: str, *, open_s: float, stall_s: float) -> cv2.VideoCapture | None:
-    """Open a device or a URL, every wait in the driver bounded; `None` where that fails."""
-    if source.isdigit():
-        return capture.open_device(int(source))
-    return capture.open_url(
-        source,
-        {
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: int(open_s * 1000),
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(stall_s * 1000),
-        },
-    )

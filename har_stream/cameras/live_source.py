@@ -10,16 +10,13 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
-import numpy as np
-
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.driver_thread import DriverThread, LostError
-from har_stream.cameras.masks import mask_frame
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame, Image
+from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
 
 logger = logging.getLogger(__name__)
@@ -82,14 +79,14 @@ class LiveSource:
             began_s = time.monotonic()
             try:  # one opening, from its first frame until it is lost
                 for frame in self._frames():
-                    if freeze.is_frozen(frame.image, frame.captured_at):
+                    if freeze.is_frozen(frame.fingerprint, frame.captured_at):
                         reason = f"image frozen for {freeze.frozen_s:g} s"
                         raise _FrozenError(CameraState.STALLED, reason)
                     if state is not CameraState.ONLINE:
                         self._counts.n_reconnects += state is not None
                         state = CameraState.ONLINE
                         yield self._change(state, "frames arrive")
-                    yield mask_frame(frame, self._camera)
+                    yield frame
             except LostError as lost:
                 if state is None and self._options.fail_fast:
                     raise InputError(f"{self._name}: {lost}; {self._remedy()}") from lost
@@ -125,7 +122,7 @@ class LiveSource:
         self._abandoned = [left for left in self._abandoned if left.is_alive()]
         if len(self._abandoned) >= N_HUNG_ALLOWED:
             raise LostError(CameraState.OFFLINE, "the driver hangs")
-        driver = DriverThread(self._camera.source, self._options, counts=self._counts)
+        driver = DriverThread(self._camera, self._options, counts=self._counts)
         try:
             while not self._stop.is_set():
                 frame = driver.next_frame()
@@ -141,11 +138,11 @@ class FreezeWatch:
 
     def __init__(self, frozen_s: float) -> None:
         self.frozen_s = frozen_s
-        self._image: Image | None = None
+        self._fingerprint: int | None = None
         self._since: datetime | None = None
 
-    def is_frozen(self, image: Image, captured_at: datetime) -> bool:
-        """Say whether every image since `frozen_s` ago was this one."""
-        if self._since is None or not np.array_equal(image, self._image):  # type: ignore[arg-type]
-            self._image, self._since = image, captured_at
+    def is_frozen(self, fingerprint: int | None, captured_at: datetime) -> bool:
+        """Say whether every image since `frozen_s` ago had this fingerprint."""
+        if self._since is None or fingerprint != self._fingerprint:
+            self._fingerprint, self._since = fingerprint, captured_at
         return (captured_at - self._since).total_seconds() >= self.frozen_s

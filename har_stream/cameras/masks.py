@@ -19,18 +19,19 @@ def mask_frame(frame: Frame, camera: CameraSettings) -> Frame:
     Returns:
         The frame itself where the camera has none of them, otherwise one with an image of its own.
     """
-    if camera.region is None and not has_masks(camera):
-        return frame
-    image = frame.image.copy()
+    image = mask_image(frame.image, camera)
+    return frame if image is frame.image else replace(frame, image=image)
+
+
+def mask_image(image: Image, camera: CameraSettings) -> Image:
+    """Do the same to an image."""
+    if camera.region is None and not camera.masks and not camera.regions.ignore:
+        return image
+    image = image.copy()
     blacken(image, camera)
     if camera.region is not None:
         image = _part(image, camera.region).copy()  # nothing outside may survive behind a view
-    return replace(frame, image=image)
-
-
-def has_masks(camera: CameraSettings) -> bool:
-    """Tell whether any part of its image is to be blackened."""
-    return bool(camera.masks or camera.regions.ignore)
+    return image
 
 
 def blacken(image: Image, camera: CameraSettings, *, margin_px: int = 0) -> None:

@@ -1,10 +1,17 @@
 """Which captured frames are needed: by capture time, at the bundle's rate, whatever the source."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 TICK_TOLERANCE = timedelta(microseconds=500)
 """A frame this much before a tick answers it: capture times are rounded, 1/30 s is not."""
+LATEST = timedelta(seconds=3)
+"""A frame that arrives so much later than its own clock says was captured later, and that clock
+lies: what a network holds back for longer counts as a stall."""
+DRIFT, MOST_DRIFT = 0.01, timedelta(milliseconds=1)
+"""Share of its lateness by which each frame corrects a clock that runs too slowly, and no more than
+this: a burst of late frames says nothing of the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +59,36 @@ class Sampler:
         # Most frames of a file lie between two ticks, and reading must cost little beside decoding.
         self._idle_until = self._t0 + timedelta(seconds=due / self._sample_hz) - 2 * TICK_TOLERANCE
         return Sample(n_ticks, not flows)
+
+
+class StreamClock:
+    """Says when frames were captured, by their stream's own clock, or by arrival where that lies.
+
+    A network holds frames back and then brings many at once; the stream's clock knows how far apart
+    they were. It says nothing of the time of day: that is the earliest arrival's.
+    """
+
+    def __init__(self) -> None:
+        self._begins_at: datetime | None = None
+        self._last_s = -math.inf
+        self._n_lies = 0
+
+    def captured_at(self, arrived_at: datetime, position_s: float | None) -> datetime:
+        """Return when a frame was captured: never later than it arrived, never back in time.
+
+        Args:
+            arrived_at: When it arrived.
+            position_s: What its stream says, if anything.
+        """
+        if position_s is None or self._n_lies > 1:
+            return arrived_at
+        offset = timedelta(seconds=position_s)
+        late = None if self._begins_at is None else arrived_at - (self._begins_at + offset)
+        lies = late is not None and (late > LATEST or position_s <= self._last_s)
+        self._last_s = position_s
+        self._n_lies += lies
+        if self._begins_at is None or late is None or lies or late < timedelta(0):
+            self._begins_at = arrived_at - offset
+        else:
+            self._begins_at += min(late * DRIFT, MOST_DRIFT)
+        return self._begins_at + offset

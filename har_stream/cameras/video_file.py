@@ -10,11 +10,10 @@ from typing import Any
 import av
 from av import Packet, VideoFrame
 from av.container import InputContainer
-from av.format import Flags
-from av.stream import Disposition
+from av.stream import Discard
 from av.video.stream import VideoStream
 
-from har_stream.cameras.capture import ASSUMED_FPS, SourceCounts
+from har_stream.cameras.capture import SourceCounts, fps_of, has_times, open_video
 from har_stream.cameras.converter import AS_CAPTURED, Converter, ImageOptions
 from har_stream.cameras.sampling import Sampler
 from har_stream.core.errors import InputError
@@ -32,8 +31,6 @@ OPEN_S = 10.0
 """An address that does not answer for so long, or while it is read, holds no file."""
 TEXT_ART = "tty"
 """FFmpeg opens text too, and draws it as characters."""
-COVER = Disposition.attached_pic
-"""The picture of an album goes with sound; it is no video."""
 
 
 def read_file(
@@ -115,18 +112,16 @@ class VideoFile:
         self.name = redact(str(path))
         self._counts = counts
         self._container, self._stream = _open(path, self.name)
-        codec = self._stream.codec_context
-        codec.thread_count = n_threads
-        codec.thread_type = "FRAME" if n_threads > 1 else "NONE"
-        rate = self._stream.average_rate or self._stream.guessed_rate or 0
-        self.fps = float(rate) if 0 < rate <= 1000 else ASSUMED_FPS
+        if n_threads > 1:
+            codec = self._stream.codec_context
+            codec.thread_count, codec.thread_type = n_threads, "FRAME"
+        self.fps = fps_of(self._stream)
         self._tick_s = float(self._stream.time_base or 0)
         if self._stream.duration is not None:
             self.stated_s = self._stream.duration * self._tick_s
         else:
             self.stated_s = (self._container.duration or 0) / av.time_base
-        no_times: int = Flags.no_timestamps.value  # type: ignore[assignment]
-        self._has_times = not self._container.format.flags & no_times
+        self._has_times = has_times(self._container)
         self._times = _Times(1 / self.fps)
         self._packets = _Packets(self._container, self._stream, self._times)
 
@@ -234,7 +229,7 @@ class _Packets:
         if self._has_index:
             for other in container.streams:
                 if other is not stream:
-                    other.discard = "all"  # type: ignore[assignment] # it takes names as well
+                    other.discard = Discard.all
 
     def read(self) -> Iterator["Packet[VideoStream]"]:
         """Yield the packets of the video; where one cannot be read, those behind it."""
@@ -288,15 +283,15 @@ def _open(path: Path | str, name: str) -> tuple[InputContainer, VideoStream]:
         )
         _check_file(Path(path), name)
     try:
-        container = av.open(address, metadata_errors="ignore", timeout=OPEN_S if is_url else None)
-    except av.FFmpegError as error:
+        timeout = (OPEN_S, OPEN_S) if is_url else None
+        container, stream = open_video(address, timeout=timeout)
+    except (av.FFmpegError, ValueError) as error:
         raise InputError(f"{name}: {refusal}") from error
-    found = [each for each in container.streams.video if not each.disposition & COVER]
     kind = container.format.name
-    if not found or kind == TEXT_ART or (_is_of_pictures(kind) and not _has_two(address)):
+    if kind == TEXT_ART or (_is_of_pictures(kind) and not _has_two(address)):
         container.close()
         raise InputError(f"{name}: {refusal}")
-    return container, found[0]
+    return container, stream
 
 
 def _is_of_pictures(kind: str) -> bool:

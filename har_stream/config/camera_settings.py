@@ -1,7 +1,7 @@
 """What a person may say of one camera."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -82,6 +82,9 @@ class CameraSettings(Section):
     )
     masks: tuple[Region, ...] = Field((), description="parts that are blackened, each 0..1")
     regions: Regions = Field(Regions(), description="where bed, sofa, floor and doors are")
+    transport: Literal["tcp", "udp"] = Field(
+        "tcp", description="of RTSP: tcp loses nothing, udp waits for nothing"
+    )
     motion_gate: bool = Field(False, description="hold the last decision while nothing moves")
     deciding: ThresholdSettings = ThresholdSettings()
     falls: FallSettings = FallSettings()

@@ -97,6 +97,7 @@ class Frame:
             bundle's rate and its newest frame is repeated.
         resets: First frame after the start or after a gap: windows begin anew here.
         shown: The whole image, where people look at it and `image` is smaller.
+        fingerprint: Of a live image as it arrived: a camera that repeats it is frozen.
     """
 
     image: Image
@@ -104,6 +105,7 @@ class Frame:
     n_ticks: int = 1
     resets: bool = False
     shown: Image | None = None
+    fingerprint: int | None = None
 
 
 def supersede(older: Frame, newer: Frame) -> Frame:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.video.video_source import write_clock_clip
+from support.video.file_server import FileServer
+from support.video.video_source import MjpegServer, ffmpeg, grey, write_clock_clip
 
 from har_stream.cameras.camera import FoundCamera, is_live, list_cameras, read_camera
 from har_stream.cameras.capture import SourceCounts
@@ -30,16 +31,44 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("source", "live"),
     [
         ("0", True),
-        ("rtsp://cam/live.mp4/", False),
+        ("rtsp://cam/live.mp4", True),
         ("rtsp://cam:554/live", True),
         ("http://cam/video.mjpg?size=2", True),
-        ("https://host/film.MP4?token=1", False),
+        ("http://127.0.0.1:9/not-there-yet.mp4", True),
         ("film.mp4", False),
         ("sim:7", False),
     ],
 )
 def test_what_runs_on_by_itself(source: str, live: bool) -> None:
     assert is_live(source) is live
+
+
+def test_of_a_web_address_that_ends_like_a_file_the_server_says_what_it_is(clip: Path) -> None:
+    with FileServer({"film.mp4": clip.read_bytes()}) as server:
+        url = f"{server.url}/film.mp4"
+        assert not is_live(url)
+        items = read_camera(CameraSettings(source=url), ReadOptions(sample_hz=5, start_at=START))
+        assert sum(isinstance(item, Frame) for item in items) == 10
+    with MjpegServer(grey) as camera:
+        assert is_live(f"{camera.url}/stream.mp4?src=cam1")
+
+
+@pytest.mark.parametrize("level", [0, 200])
+def test_a_source_that_shows_nothing_from_the_start_is_said_once(
+    tmp_path: Path, level: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "blank.mp4"
+    colour = f"color=c=0x{level:02x}{level:02x}{level:02x}:size=64x48:rate=25:duration=4"
+    ffmpeg("-f", "lavfi", "-i", colour, "-pix_fmt", "yuv420p", path)
+    list(read_camera(CameraSettings(source=str(path)), ReadOptions(sample_hz=5, start_at=START)))
+    assert caplog.text.count("every picture so far is black or of one colour") == 1
+
+
+def test_a_source_that_shows_something_is_not_called_blank(
+    clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    list(read_camera(CameraSettings(source=str(clip)), ReadOptions(sample_hz=5, start_at=START)))
+    assert caplog.text == ""
 
 
 def test_a_file_is_online_and_then_delivers_what_it_holds(clip: Path) -> None:
@@ -90,7 +119,7 @@ def test_a_stop_ends_a_file_in_real_time_at_once(clip: Path) -> None:
     assert time.monotonic() - began_s < 1.0
 
 
-@pytest.mark.parametrize("source", ["missing.mp4", "http://127.0.0.1:9/film.mp4", "sim:x"])
+@pytest.mark.parametrize("source", ["missing.mp4", "sim:x"])
 def test_what_cannot_be_read_is_refused_before_anything_starts(source: str) -> None:
     with pytest.raises(InputError, match=source.split("/")[0]):
         read_camera(CameraSettings(source=source, name="x"), ReadOptions(sample_hz=5))

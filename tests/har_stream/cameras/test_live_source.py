@@ -18,7 +18,7 @@ from support.broker.real_broker import free_port
 from support.video.video_source import MjpegServer, grey
 
 from har_stream.cameras.camera import read_camera
-from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.capture import SourceCounts, fingerprint
 from har_stream.cameras.live_source import N_HUNG_ALLOWED, FreezeWatch
 from har_stream.cameras.read_options import LiveTiming, ReadOptions
 from har_stream.config.camera_settings import CameraSettings
@@ -224,17 +224,18 @@ def test_a_freeze_counts_from_the_last_change() -> None:
     watch = FreezeWatch(3.0)
     levels = [1, 1, 2, 2, 2, 2, 2, 3, 3]
     said = [
-        watch.is_frozen(grey(level), START + timedelta(seconds=n)) for n, level in enumerate(levels)
+        watch.is_frozen(fingerprint(grey(level)[..., 0]), START + timedelta(seconds=n))
+        for n, level in enumerate(levels)
     ]
     assert said == [False, False, False, False, False, True, True, False, False]
 
 
 def test_one_changed_pixel_is_no_freeze() -> None:
-    watch, image = FreezeWatch(1.0), np.zeros((8, 8, 3), np.uint8)
+    watch, rows = FreezeWatch(1.0), np.zeros((480, 640), np.uint8)
     for n in range(5):
-        image = image.copy()
-        image[n, n, 0] = 1
-        assert not watch.is_frozen(image, START + timedelta(seconds=n))
+        rows = rows.copy()
+        rows[n, n] = 1
+        assert not watch.is_frozen(fingerprint(rows), START + timedelta(seconds=n))
 
 
 def test_a_newer_frame_answers_for_the_older_ones_ticks() -> None:

@@ -189,6 +189,30 @@ def test_what_is_no_video_is_refused_at_once_in_one_line(
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+def test_a_picture_that_pauses_while_the_sound_goes_on_is_no_damage(
+    tmp_path: Path, clip: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / f"pausing.{suffix}"
+    shown = "select='lt(t,1.5)+between(t,3.5,4.5)'"
+    sound = ("-f", "lavfi", "-i", "sine=duration=6")
+    ffmpeg("-i", clip, *sound, "-vf", shown, "-fps_mode", "vfr", "-bf", "2", path)
+    frames = read(path)
+    assert offsets_s(frames)[-1] > 4.3
+    assert sum(frame.resets for frame in frames) == 2  # nobody saw what was between
+    assert "damaged" not in caplog.text
+
+
+@pytest.mark.parametrize("cover", [False, True])
+def test_sound_alone_is_no_video(tmp_path: Path, clip: Path, cover: bool) -> None:
+    path = tmp_path / "song.mp3"
+    picture = ("-i", clip, "-frames:v", "1", "-c:v", "png", "-disposition:v", "attached_pic")
+    sound = ("-f", "lavfi", "-i", "sine=duration=2")
+    ffmpeg(*sound, *(picture if cover else ()), path)
+    with pytest.raises(InputError, match="not a video"):
+        read_file(path, sample_hz=5, start_at=START)
+
+
 def test_a_file_whose_index_is_lost_is_refused(tmp_path: Path, clip: Path) -> None:
     with pytest.raises(InputError, match=r"cut\.mp4: "):
         read(cut_off(clip, tmp_path / "cut.mp4", share=0.5))
