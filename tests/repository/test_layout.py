@@ -22,6 +22,7 @@ SMALL_ALONE = {
     "har_stream.publishing.systemd": "systemd's protocol sd_notify",
     "har_stream.recognition.engines.engine": "the interface that every engine keeps",
     "predictor.journal.backup": "how a journal is copied while it is in use",
+    "training.commands.postures": "what one command prints",
     "training.fitting.warm_up": "fitting on single frames, before the first epoch",
     "training.reports.clip_strips": "pictures of clips; the page knows no video",
 }

@@ -7,6 +7,7 @@ from har_stream.core.errors import InputError
 _CRCV = "https://www.crcv.ucf.edu/data"
 _SERRE = "https://huggingface.co/datasets/Serrelab/hmdb51/resolve/main"
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
+_MOVENET = "https://tfhub.dev/google/lite-model/movenet"
 _MOVINET = "https://tfhub.dev/tensorflow/lite-model/movinet"
 
 
@@ -77,6 +78,12 @@ DATASETS = {
     ),
 }
 WEIGHTS = {
+    "movenet_lightning": Remote(
+        f"{_MOVENET}/singlepose/lightning/tflite/int8/4?lite-format=tflite",
+        "movenet_lightning_int8.tflite",
+        2_894_840,
+        "cd7cc22fa946e5d146a7b98d496853e1923e22828d3972d579973f27f91bb105",
+    ),
     "mobilenet_v1_imagenet": Remote(
         f"{_KERAS}/mobilenet/mobilenet_1_0_224_tf_no_top.h5",
         "mobilenet_1_0_224_tf_no_top.h5",

@@ -45,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     for add in (
         _add_fit,
+        _add_fit_postures,
         _add_report,
         _add_compare,
         _add_export,
@@ -116,6 +117,20 @@ def _add_ordinary(command: argparse.ArgumentParser, when: str = "") -> None:
         default=[],
         help=f"{when}recordings without any of the labels: false activities an hour",
     )
+
+
+def _add_fit_postures(commands: Any) -> None:
+    fit = _add_command(
+        commands,
+        "fit-postures",
+        "make a bundle that knows postures by a person's key points",
+        about="See every clip by a key-point network, learn postures, and judge every room by a "
+        "head that saw neither it nor its people. Write OUT/bundle and OUT/figures.json.",
+        examples="configs/postures.yaml --data CLIPS --out runs/home",
+    )
+    fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/postures.yaml")
+    fit.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
+    fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
 
 
 def _add_report(commands: Any) -> None:

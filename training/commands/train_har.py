@@ -22,7 +22,7 @@ from har_stream.config.state_dir import bundles_dir, clip_cache, default_state_d
 from har_stream.core.atomic_file import check_folder, writing
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
-from training.commands import collect
+from training.commands import collect, postures
 from training.commands.arguments import make_parser
 
 if TYPE_CHECKING:
@@ -283,6 +283,7 @@ def _trained_on(options: argparse.Namespace) -> tuple[Any, float]:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "fit": _fit,
+    "fit-postures": postures.fit,
     "report": _report,
     "compare": _compare,
     "export": _export,

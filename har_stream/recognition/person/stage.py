@@ -56,7 +56,7 @@ class PersonStage:
         self._room = Room()
         self._geometry = Geometry()
         self._presence = Presence()
-        self._found: KeyPoints | None = None
+        self.found: KeyPoints | None = None
         self._hips: deque[NDArray[np.float32]] = deque(maxlen=round(sample_hz) + 1)
         self._walks = False
         self._is_dark = False
@@ -76,7 +76,7 @@ class PersonStage:
         # Whoever is there but not found now is not learned as a part of the room.
         box = found.box if found.score >= KEPT else self._presence.box
         features = self._geometry.features(found, self._room.learn(box))
-        self._found = found
+        self.found = found
         self._hips.append(features[:2])
         return features
 
@@ -96,8 +96,8 @@ class PersonStage:
             The person, and the probability of every activity: nobody is idle only where nobody is
             there; whoever lay still lies, whoever else is not seen now does something unknown.
         """
-        assert self._found is not None  # noqa: S101 - a frame was seen first
-        found, presence = self._found, self._presence
+        assert self.found is not None  # noqa: S101 - a frame was seen first
+        found, presence = self.found, self._presence
         nobody = outputs.get(postures.NOBODY, 0.0)
         lying = sum(outputs.get(name, 0.0) for name in LYING)
         presence.observe(

@@ -1,0 +1,43 @@
+"""What `train-har fit-postures` prints."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from har_stream.core.atomic_file import writing
+
+_COLUMNS = {
+    "macro_f1": "macro F1",
+    "accuracy": "plain seconds",
+    "sure": "sure",
+    "accuracy_sure": "right of these",
+}
+
+
+def fit(options: argparse.Namespace, command: str) -> None:
+    """Make a bundle of postures, and say how good it is in rooms that it never saw."""
+    from har_stream.config.yaml_file import read_yaml
+    from training.fitting.postures.settings import PostureConfig
+
+    config = read_yaml(options.config, PostureConfig)
+    from training.fitting.postures.fit import fit_postures
+
+    folder = options.out or Path("runs") / config.name
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    figures = fit_postures(config, data=options.data, folder=folder, command=command)
+    table = Table("judged", "seconds", *_COLUMNS.values(), "F1 of each")
+    for name, row in figures.items():
+        each = ", ".join(f"{posture} {f1:.2f}" for posture, f1 in row["per_posture"].items())
+        shown = [_with_interval(row, column) for column in _COLUMNS]
+        table.add_row(name.replace("_", " "), str(row["n_seconds"]), *shown, each)
+    Console().print(table)
+    print(f"bundle: {folder / 'bundle'}   (har-stream --bundle {folder / 'bundle'} --camera 0)")
+
+
+def _with_interval(row: dict[str, Any], column: str) -> str:
+    low, high = row["intervals"][column]
+    return f"{row[column]:.3f} ({low:.2f} to {high:.2f})"
