@@ -102,6 +102,11 @@ def zone_of(settings: Settings) -> ZoneInfo | None:
     return None if settings.timezone is None else ZoneInfo(settings.timezone)
 
 
+def named_home(settings: Settings) -> str | None:
+    """Return the home's name where a person gave one; a default names nobody's home."""
+    return settings.home if "home" in settings.model_fields_set else None
+
+
 def load_settings(path: Path) -> Settings:
     """Read settings from a YAML file.
 

@@ -116,6 +116,7 @@ class ActivityState(Message):
     at: Instant = Field(description="stream time of the newest decision")
     room: Name | None = None
     region: Name | None = Field(default=None, description=_REGION)
+    home: Name | None = Field(default=None, description="whose; null: of any home of the broker")
     signature: Signature | None = None
 
 
@@ -147,13 +148,22 @@ class ActivityEvent(Message):
     ended_at: Instant | None = None
     camera: Name
     node: Name
+    home: Name | None = Field(default=None, description="whose; null: of any home of the broker")
     signature: Signature | None = Field(default=None, description="see docs/security.md")
 
     model_config = _SCHEMA_ALIAS
 
     @classmethod
     def from_change(
-        cls, change: Change, *, event_id: str, seq: int, node: str, camera: str, room: str | None
+        cls,
+        change: Change,
+        *,
+        event_id: str,
+        seq: int,
+        node: str,
+        camera: str,
+        room: str | None,
+        home: str | None = None,
     ) -> "ActivityEvent":
         """Make the event of a change."""
         return cls(
@@ -171,6 +181,7 @@ class ActivityEvent(Message):
             ended_at=change.ended_at,
             camera=camera,
             node=node,
+            home=home,
         )
 
 

@@ -4,6 +4,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.settings import Settings
@@ -110,16 +111,28 @@ def check_name_is_free(settings: Settings) -> None:
     Raises:
         InputError: Another process answers to the name.
     """
-    try:
-        with open_probe(settings.broker, *_health_check_topics(settings)) as probe:
-            if not _node_answers(probe, settings):
-                return
-    except InputError:
-        return
-    raise InputError(
-        f"node {settings.node!r} is already at work on broker {probe.address}; stop "
-        "that har-stream, or give this one another name with --node"
-    )
+    topics = partial(Topics(settings.base_topic).node, settings.node)
+    address = _find_at_work(settings.broker, topics)
+    if address is not None:
+        raise InputError(
+            f"node {settings.node!r} is already at work on broker {address}; stop "
+            "that har-stream, or give this one another name with --node"
+        )
+
+
+def check_home_is_free(settings: Settings) -> None:
+    """Refuse a home of which another `har-forecast` keeps the journal; like `check_name_is_free`.
+
+    Raises:
+        InputError: Another process answers for the home.
+    """
+    topics = partial(Topics(settings.base_topic).home, settings.home)
+    address = _find_at_work(settings.broker, topics)
+    if address is not None:
+        raise InputError(
+            f"home {settings.home!r} has a har-forecast at work on broker {address}; stop that "
+            "one, or give this one a home of its own with --home"
+        )
 
 
 def read_retained(broker: BrokerSettings, root: str) -> Mapping[str, bytes]:
@@ -136,18 +149,22 @@ def read_retained(broker: BrokerSettings, root: str) -> Mapping[str, bytes]:
         return probe.last_payloads()
 
 
-def _health_check_topics(settings: Settings) -> tuple[str, str, str]:
-    topics = Topics(settings.base_topic)
-    return (
-        topics.node(settings.node, "availability"),
-        topics.node(settings.node, "bridge", "request", "health_check"),
-        topics.node(settings.node, "bridge", "response", "health_check"),
+def _find_at_work(broker: BrokerSettings, topic: Callable[..., str]) -> Address | None:
+    """Return the broker's address where somebody answers below the topics of a node or home."""
+    topics = (
+        topic("availability"),
+        topic("bridge", "request", "health_check"),
+        topic("bridge", "response", "health_check"),
     )
+    try:
+        with open_probe(broker, *topics) as probe:
+            return probe.address if _is_answered(probe, *topics) else None
+    except InputError:
+        return None
 
 
-def _node_answers(probe: Probe, settings: Settings) -> bool:
+def _is_answered(probe: Probe, availability: str, asked: str, answered: str) -> bool:
     """Ask for a health check: after a power cut `online` may lie there though nobody is."""
-    availability, asked, answered = _health_check_topics(settings)
     request = BridgeRequest(transaction=f"check-{uuid.uuid4()}")
 
     def came_back() -> bool:

@@ -47,6 +47,7 @@ class CameraTopics:
         broker: Where to publish.
         topic: Names a topic below ``<node>/<cam>/``, by its parts.
         sign: Signs a state.
+        home: Whose camera it is; none: of any home of the broker.
         bundle: Name of the bundle that recognises, for the attributes.
         bundle_hash: Its hash.
         fall_file: Keeps a fall that nobody has answered to; none: nobody watches for falls.
@@ -66,6 +67,7 @@ class CameraTopics:
         *,
         topic: Callable[..., str],
         sign: Signs,
+        home: str | None = None,
         bundle: str,
         bundle_hash: str,
         fall_file: Path | None = None,
@@ -77,6 +79,7 @@ class CameraTopics:
         self.fall = _read_fall(fall_file) if fall_file else None
         self._fall_file = fall_file
         self._broker = broker
+        self._home = home
         self._topic = topic
         self._sign = sign
         self._bundle = bundle
@@ -178,6 +181,7 @@ class CameraTopics:
             at=max(newest.at, self._since),
             room=self.room,
             region=newest.region,
+            home=self._home,
         )
 
     def _fall_after(self, change: Change, stage: FallStage, since: datetime | None) -> FallState:

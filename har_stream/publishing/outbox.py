@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from har_stream.config.ids import is_id
@@ -92,7 +93,13 @@ class Outbox:
             ) from error
 
     def append(
-        self, change: Change, *, node: str, camera: str, room: str | None
+        self,
+        change: Change,
+        *,
+        node: str,
+        camera: str,
+        room: str | None,
+        home: str | None = None,
     ) -> ActivityEvent | None:
         """Make an event of a change; when this returns it is on disk.
 
@@ -102,7 +109,10 @@ class Outbox:
 
         def insert(db: sqlite3.Connection) -> tuple[ActivityEvent, int]:
             n_dropped = self._drop_oldest(db) if self._n_events >= self._max_events else 0
-            return self._insert(db, change, node=node, camera=camera, room=room), n_dropped
+            made = partial(
+                ActivityEvent.from_change, change, node=node, camera=camera, room=room, home=home
+            )
+            return self._insert(db, camera, made), n_dropped
 
         with self._lock:
             kept = self._file.attempt(insert, otherwise=None, costs="events are lost")
@@ -267,16 +277,14 @@ class Outbox:
         return sign(event, self._signing_key, node=event.node, camera=event.camera)
 
     def _insert(
-        self, db: sqlite3.Connection, change: Change, *, node: str, camera: str, room: str | None
+        self, db: sqlite3.Connection, camera: str, make: Callable[..., ActivityEvent]
     ) -> ActivityEvent:
         (seq,) = db.execute(
             "INSERT INTO cameras VALUES (?, 1)"
             " ON CONFLICT (camera) DO UPDATE SET last_seq = last_seq + 1 RETURNING last_seq",
             (camera,),
         ).fetchone()
-        event = ActivityEvent.from_change(
-            change, event_id=str(uuid.uuid4()), seq=seq, node=node, camera=camera, room=room
-        )
+        event = make(event_id=str(uuid.uuid4()), seq=seq)
         text = event.encode().decode()
         db.execute(
             "INSERT INTO events (camera, seq, event, stored_at, running_s, checksum)"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from har_stream.bundles.bundle import Bundle
-from har_stream.config.settings import Settings
+from har_stream.config.settings import Settings, named_home
 from har_stream.config.state_dir import fall_file, node_announcements, node_client
 from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
 from har_stream.core.log_once import LogOnce
@@ -107,6 +107,7 @@ class Publisher:
                 connection,
                 topic=partial(self._topics.camera, settings.node, camera.id),
                 sign=partial(sign, key=signing_key, node=settings.node, camera=camera.id),
+                home=named_home(settings),
                 bundle=name,
                 bundle_hash=bundle_hash,
                 fall_file=(
@@ -188,7 +189,11 @@ class Publisher:
             topics = self._cameras[change.camera]
             topics.add_change(change)
             event = self._outbox.append(
-                change, node=self._settings.node, camera=change.camera, room=topics.room
+                change,
+                node=self._settings.node,
+                camera=change.camera,
+                room=topics.room,
+                home=named_home(self._settings),
             )
             if self._record is not None and event is not None:
                 self._record(event)

@@ -21,6 +21,7 @@ from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import Publishes
 from har_stream.mqtt.messages import (
     ActivityEvent,
+    ActivityState,
     BridgeRequest,
     BridgeResponse,
     EventAck,
@@ -35,6 +36,7 @@ from predictor.journal.records import CameraKey, JournalEntry, Progress
 
 logger = logging.getLogger(__name__)
 
+LOST = "lost: their node no longer holds them"
 MAX_JUMP = 10**9
 """No camera sends so many events; a number that is further ahead is a mistake, or a lie."""
 MAX_CAMERAS = 1000
@@ -57,6 +59,7 @@ class EventIngest:
         publisher: For acknowledgements and requests.
         topics: The names of topics.
         signatures: Tells which events are to be believed.
+        home: Whose events are kept; those that name another home stay at their node, unanswered.
         deliver: Called with every event that is new, once it is kept.
         wall: This machine's clock.
         monotonic: Seconds that nobody can set.
@@ -69,6 +72,7 @@ class EventIngest:
         *,
         topics: Topics,
         signatures: SignatureCheck,
+        home: str,
         deliver: Callable[[JournalEntry], None],
         wall: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -77,6 +81,7 @@ class EventIngest:
         self._publisher = publisher
         self._topics = topics
         self._signatures = signatures
+        self._home = home
         self._deliver = deliver
         self._wall = wall
         self._monotonic = monotonic
@@ -118,7 +123,7 @@ class EventIngest:
         camera = event.node, event.camera
         if self._topics.split(topic) != (*camera, "event"):
             raise MessageError(f"ActivityEvent: it says that it is of {'/'.join(camera)}")
-        if self._is_genuine(event):
+        if self.is_ours(event, camera) and self._is_genuine(event):
             self._waiting.put(self._arrived(event))
 
     def take_replay(self, topic: str, payload: bytes) -> None:
@@ -139,8 +144,9 @@ class EventIngest:
         camera = node, replay.camera
         if any((event.node, event.camera) != camera for event in replay.events):
             raise MessageError(f"Replay: it holds events of others than {'/'.join(camera)}")
-        genuine = [event for event in replay.events if self._is_genuine(event)]
-        if len(genuine) == len(replay.events):
+        ours = [event for event in replay.events if self.is_ours(event, camera)]
+        genuine = [event for event in ours if self._is_genuine(event)]
+        if len(genuine) == len(ours):
             self._waiting.put(partial(self._take_replay, camera, replay, answer.transaction))
         else:  # what else it says is not to be believed
             for event in genuine:
@@ -158,6 +164,17 @@ class EventIngest:
             raise MessageError("BridgeResponse: data.last_seq: a number for every camera expected")
         for name in last_seqs:
             self.meet((self._topics.split(topic)[0], name))
+
+    def is_ours(self, message: ActivityEvent | ActivityState, camera: CameraKey) -> bool:
+        """Tell whether a message is of this home; what is of another is said once a camera."""
+        if message.home is None or message.home == self._home:
+            return True
+        self._once.warn(
+            ("home", camera),
+            f"{camera[0]}/{camera[1]!r:.80} is of home {message.home!r:.80}, not of {self._home}; "
+            "what it says is left to that home's har-forecast",
+        )
+        return False
 
     def meet(self, camera: CameraKey) -> None:
         """Take in that a camera exists; one that is new is asked for all that it has."""
@@ -223,7 +240,14 @@ class EventIngest:
             self._once.warn(("replay", node), f"{node} gives no events out again: {why}")
 
     def _take_replay(self, camera: CameraKey, replay: Replay, asked_from: object) -> None:
-        events = sorted(replay.events, key=lambda event: event.seq)
+        held = sorted(replay.events, key=lambda event: event.seq)
+        events = [event for event in held if self.is_ours(event, camera)]
+        seqs, fate = [event.seq for event in events], LOST
+        if len(events) < len(held):
+            fate = "not of this home"
+            if not events and not self._is_known(camera):
+                return  # it never was of this home, and is not answered
+            seqs.append(held[-1].seq + 1)
         n_before = self._n_new
         kept = self._keep([self._arrived(event) for event in events])
         if len(kept) < len(events) or camera not in self._progress:
@@ -234,11 +258,16 @@ class EventIngest:
         # An answer leaves out nothing that its node holds between its events, or before them.
         self._give_up_before(camera, replay.first_seq)
         before = [asked_from - 1] if isinstance(asked_from, int) and asked_from > 0 else []
-        for earlier, later in pairwise([*before, *(event.seq for event in events)]):
+        for earlier, later in pairwise([*before, *seqs]):
             if earlier <= self._progress[camera].contiguous_seq:
-                self._give_up_before(camera, later)
+                self._give_up_before(camera, later, fate)
         self._acknowledge(camera)
         self._ask_further(camera, replay)
+
+    def _is_known(self, camera: CameraKey) -> bool:
+        """Tell whether the journal has anything of a camera."""
+        progress = self._progress.get(camera)
+        return progress is not None and (progress.has_gap or progress.contiguous_seq > 0)
 
     def _keep(self, entries: Sequence[JournalEntry]) -> list[ActivityEvent]:
         """Write events to the journal and return those that it has, new ones or known."""
@@ -350,8 +379,8 @@ class EventIngest:
         elif not replay.events and 0 < replay.last_seq < held:
             self._ask(camera, 1)
 
-    def _give_up_before(self, camera: CameraKey, first_seq: int) -> None:
-        """Stop waiting for what its node no longer holds."""
+    def _give_up_before(self, camera: CameraKey, first_seq: int, fate: str = LOST) -> None:
+        """Stop waiting for what will not come."""
         before = self._progress[camera]
         if not before.has_gap or first_seq <= before.contiguous_seq + 1:
             return
@@ -361,8 +390,9 @@ class EventIngest:
             self._once.warn("lost", f"the journal cannot note what is lost: {error.orig}")
             return
         logger.warning(
-            "events %s to %s of %s/%s are lost: their node no longer holds them",
+            "events %s to %s of %s/%s are %s",
             before.contiguous_seq + 1,
             min(first_seq - 1, self._progress[camera].contiguous_seq),
             *camera,
+            fate,
         )

@@ -21,7 +21,14 @@ from har_stream.config.settings import Settings
 from har_stream.config.state_dir import home_announcements, home_client
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
 from har_stream.mqtt.connection import ONLINE, Connection
-from har_stream.mqtt.messages import ActivityState, MessageError, read_context_value
+from har_stream.mqtt.messages import (
+    ActivityState,
+    BridgeRequest,
+    BridgeResponse,
+    MessageError,
+    read_context_value,
+)
+from har_stream.mqtt.probe import check_home_is_free
 from har_stream.mqtt.signing import SignatureCheck
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
@@ -40,6 +47,7 @@ GAPS_S = 30.0
 """An answer that holds missing events may get lost; after this long they are asked for again."""
 WAKE_S = 1.0
 """So often each thread looks whether the service ends."""
+HEALTH_CHECK = ("bridge", "request", "health_check")
 MAX_BIRTH_DELAY_S = 5.0
 """After Home Assistant's birth every device speaks; spread over this long at random."""
 
@@ -95,6 +103,7 @@ class ForecastService:
             self._connection,
             topics=self._topics,
             signatures=self._signatures,
+            home=settings.home,
             deliver=self._deliver,
             wall=_wall,
             monotonic=time.monotonic,
@@ -114,8 +123,10 @@ class ForecastService:
         """Connect and begin to forecast.
 
         Raises:
-            InputError: The broker refuses our credentials or, with ``fail_fast``, does not answer.
+            InputError: The broker refuses our credentials or, with ``fail_fast``, does not answer;
+                or another process keeps this home's journal.
         """
+        check_home_is_free(self._settings)
         base = self._topics
         subscribe = self._connection.subscribe
         subscribe(base.all_events(), self._ingest.take_event)
@@ -126,6 +137,7 @@ class ForecastService:
         subscribe(base.home(self._settings.home, "context", "+", "set"), self._take_context)
         if self._settings.discovery.enabled:
             subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._take_birth)
+        subscribe(base.home(self._settings.home, *HEALTH_CHECK), self._answer)
         self._connection.on_connected(self._ingest.ask_again)
         self._connection.on_connected(self._worker.greet)
         self._connection.start(fail_fast=fail_fast)
@@ -201,6 +213,8 @@ class ForecastService:
             return
         node, camera, _ = self._topics.split(topic)
         state = ActivityState.decode(payload)
+        if not self._ingest.is_ours(state, (node, camera)):
+            return
         if not self._signatures.passes(state, node=node, camera=camera):
             return
         self._ingest.meet((node, camera))
@@ -211,6 +225,13 @@ class ForecastService:
         if not is_id(name):
             raise MessageError(f"context {name!r:.40}: a name of a-z, 0-9, _ and - expected")
         self._due.put(partial(self._worker.take_context, name, read_context_value(payload)))
+
+    def _answer(self, _topic: str, payload: bytes) -> None:
+        """Answer whoever asks whether this home has a forecaster."""
+        request = BridgeRequest.decode(payload) if payload else BridgeRequest()
+        answer = BridgeResponse(status="ok", transaction=request.transaction)
+        topic = self._topics.home(self._settings.home, "bridge", "response", "health_check")
+        self._connection.publish(topic, answer)
 
     def _take_birth(self, _topic: str, payload: bytes) -> None:
         if payload.decode(errors="replace") == ONLINE:

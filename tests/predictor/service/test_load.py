@@ -109,6 +109,7 @@ def test_an_acknowledgement_for_which_there_was_no_room_is_sent_later(
             connection,
             topics=Topics(),
             signatures=SignatureCheck({}),
+            home="h1",
             deliver=lambda _: None,
             wall=lambda: datetime.now(UTC),
             monotonic=time.monotonic,

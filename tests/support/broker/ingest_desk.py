@@ -31,6 +31,7 @@ class Desk:
             self.said,
             topics=Topics(),
             signatures=self.signatures,
+            home="h1",
             deliver=self.delivered.append,
             wall=lambda: datetime(2026, 3, 1, tzinfo=UTC),
             monotonic=lambda: self.seconds,
@@ -46,11 +47,15 @@ class Desk:
         """Do all that waits."""
         self.ingest.work(0.0)
 
-    def answer(self, *events: ActivityEvent, first: int, last: int) -> None:
+    def answer(
+        self, *events: ActivityEvent, first: int, last: int, asked: int | None = None
+    ) -> None:
         """The node answers a request for a replay."""
         replay = Replay(camera="cam1", first_seq=first, last_seq=last, events=list(events))
         data = replay.model_dump(mode="json")
-        self.ingest.take_replay(ANSWER, BridgeResponse(status="ok", data=data).encode())
+        self.ingest.take_replay(
+            ANSWER, BridgeResponse(status="ok", data=data, transaction=asked).encode()
+        )
         self.work()
 
     def acknowledged(self) -> list[int]:
