@@ -26,7 +26,13 @@ from har_stream.mqtt.embedded_broker import run_broker
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 NETWORKS = ("lrcn", "convlstm")
-SIZES = {"240p": "320x240", "720p": "1280x720"}
+FILMS = {
+    "240p": ("320x240", 0),
+    "720p": ("1280x720", 0),
+    "240p_b": ("320x240", 3),
+    "720p_b": ("1280x720", 3),
+}
+"""Size, and B frames in a row: cameras send none, most films have some."""
 FILM_FPS = 30
 CAMERAS = (1, 4, 16, 64)
 N_TRIES = 20
@@ -140,9 +146,13 @@ def _measure_streams(folder: Path, effort: Effort, follow: Follow) -> Figures:
     loaded = load_bundle(find_bundle(DEFAULT))
     pipeline: Figures = {}
     cameras: Figures = {}
-    for name, size in SIZES.items():
+    for name, (size, n_b_frames) in FILMS.items():
         film = stream_cost.make_video(
-            folder / f"{name}.mp4", size=size, fps=FILM_FPS, duration_s=effort.film_s
+            folder / f"{name}.mp4",
+            size=size,
+            fps=FILM_FPS,
+            duration_s=effort.film_s,
+            n_b_frames=n_b_frames,
         )
         on_round = follow(f"reading {name}", effort.n_readings)
         pipeline[name] = stream_cost.measure_pipeline(

@@ -27,8 +27,15 @@ from har_stream.recognition.recogniser import Recogniser
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def make_video(path: Path, *, size: str, fps: int, duration_s: int) -> Path:
+def make_video(path: Path, *, size: str, fps: int, duration_s: int, n_b_frames: int = 0) -> Path:
     """Encode moving shapes under a camera's noise as H.264.
+
+    Args:
+        path: The film.
+        size: As ``320x240``.
+        fps: Frames per second.
+        duration_s: Its length.
+        n_b_frames: Frames in a row that refer to later ones; a camera sends none.
 
     Raises:
         InputError: ffmpeg is not installed.
@@ -38,7 +45,17 @@ def make_video(path: Path, *, size: str, fps: int, duration_s: int) -> Path:
         raise InputError("har-bench encodes its own films with ffmpeg: apt-get install ffmpeg")
     source = f"testsrc2=size={size}:rate={fps}:duration={duration_s},noise=alls=4:allf=t"
     command = [ffmpeg, "-loglevel", "error", "-y", "-f", "lavfi", "-i", source]
-    command += ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", str(path)]
+    command += [
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-bf",
+        str(n_b_frames),
+        "-pix_fmt",
+        "yuv420p",
+        str(path),
+    ]
     subprocess.run(command, check=True)  # noqa: S603 - no word of it comes from outside
     return path
 

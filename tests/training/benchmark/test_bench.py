@@ -48,7 +48,7 @@ def test_one_run_measures_all_and_writes_it(
         assert taken.keys() == {"loop_ms", "tf_function_ms", "hop1_ms", "hop5_ms"}
         assert taken["loop_ms"] > 3 * taken["hop1_ms"]
         assert taken["loop_ms"] > 10 * taken["hop5_ms"]
-    for size in ("240p", "720p"):
+    for size in ("240p", "720p", "240p_b", "720p_b"):
         found = figures["pipeline"][size]
         assert found.keys() == {"decode_fps", "sample_fps", "pipeline_fps"}
         assert min(found.values()) > 10
