@@ -32,6 +32,13 @@ BLANK_LEVELS, BLANK_AFTER = 8, timedelta(seconds=3)
 """A picture whose grey levels, of 255, differ by no more shows nothing; so many seconds of them are
 no accident."""
 
+_NAMES = (
+    ".264 .265 .3g2 .3gp .asf .avi .divx .dv .f4v .flv .h264 .h265 .hevc .ivf .m2t .m2ts .m2v .m4v "
+    ".mjpeg .mjpg .mkv .mov .mp4 .mpeg .mpg .mts .mxf .nut .ogm .ogv .qt .rm .rmvb .tod .ts .vob "
+    ".webm .wmv .wtv .y4m"
+)
+VIDEO_SUFFIXES = frozenset(_NAMES.split())
+"""In lower case; suffixes are compared so."""
 FILE_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 """Of an http address whose path ends so, the server is asked whether it is a file."""
 ASK_S = 5.0
@@ -142,6 +149,7 @@ def _open_recorded(
         sample_hz=options.sample_hz,
         start_at=start_at,
         images=ImageOptions(options.picture, camera, options.shows),
+        decode=camera.decode,
         counts=counts,
         n_threads=options.n_threads,
     )

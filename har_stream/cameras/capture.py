@@ -107,13 +107,21 @@ class StreamCapture:
         open_s: Opening may take this long.
         read_s: Waiting for a part of it may take this long.
         transport: What RTSP comes over: `tcp` loses nothing, `udp` waits for nothing.
+        keyframes: Whether only key frames are decoded.
 
     Raises:
         CaptureError: It cannot be opened.
     """
 
     def __init__(
-        self, url: str, images: ImageOptions, *, open_s: float, read_s: float, transport: str
+        self,
+        url: str,
+        images: ImageOptions,
+        *,
+        open_s: float,
+        read_s: float,
+        transport: str,
+        keyframes: bool,
     ) -> None:
         options = {"rw_timeout": f"{read_s * 1e6:.0f}"}
         if parse_url(url).scheme in ("rtsp", "rtsps"):
@@ -129,6 +137,8 @@ class StreamCapture:
         except (av.FFmpegError, ValueError) as error:
             refused = isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError)
             raise CaptureError("it refuses this login" if refused else "cannot be opened") from None
+        if keyframes:
+            stream.codec_context.skip_frame = "NONKEY"
         self.fps = fps_of(stream)
         self._tick_s = float(stream.time_base or 0)
         self._has_times = has_times(self._container)

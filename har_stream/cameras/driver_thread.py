@@ -16,7 +16,7 @@ from har_stream.cameras.capture import (
 from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.newest_frame import NewestFrame
 from har_stream.cameras.read_options import ReadOptions
-from har_stream.cameras.sampling import Sampler, StreamClock
+from har_stream.cameras.sampling import KEYFRAME_GAP_S, Sampler, StreamClock
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState
 from har_stream.core.frame import Frame
@@ -57,6 +57,8 @@ class DriverThread(threading.Thread):
         self._camera = camera
         self._options = options
         self._open_s, self._stall_s = options.timing.open_s, options.timing.stall_s
+        if camera.decode == "keyframes":
+            self._stall_s = max(self._stall_s, KEYFRAME_GAP_S)
         self._counts = counts
         self._changed = threading.Condition()
         self._read_so_far = NewestFrame[LostError](counts)
@@ -121,13 +123,15 @@ class DriverThread(threading.Thread):
             open_s=self._open_s,
             read_s=self._stall_s,
             transport=self._camera.transport,
+            keyframes=self._camera.decode == "keyframes",
         )
 
     def _fail(self, reason: str) -> None:
         self._hand_over(LostError(CameraState.OFFLINE, reason))
 
     def _read(self, opened: Capture) -> None:
-        sampler, clock = Sampler(self._options.sample_hz), StreamClock()
+        gap_s = KEYFRAME_GAP_S if self._camera.decode == "keyframes" else None
+        sampler, clock = Sampler(self._options.sample_hz, gap_s=gap_s), StreamClock()
         interval_s = 1 / opened.fps
         # 1. While the driver opened the stream, frames queued up: so many may be old.
         began_s, self._grabbed_s = self._grabbed_s, time.monotonic()

@@ -1,8 +1,12 @@
 """Which captured frames are needed: by capture time, at the bundle's rate, whatever the source."""
 
 import math
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from typing import Protocol, TypeVar
 
 TICK_TOLERANCE = timedelta(microseconds=500)
 """A frame this much before a tick answers it: capture times are rounded, 1/30 s is not."""
@@ -12,6 +16,18 @@ lies: what a network holds back for longer counts as a stall."""
 DRIFT, MOST_DRIFT = 0.01, timedelta(milliseconds=1)
 """Share of its lateness by which each frame corrects a clock that runs too slowly, and no more than
 this: a burst of late frames says nothing of the clock."""
+KEYFRAME_GAP_S = 15.0
+"""Key frames are up to ten seconds apart; only a longer step between two of them is a gap."""
+N_AHEAD = 20
+"""Packets; H.264 and H.265 reorder 16 frames at most."""
+
+
+class _HasTime(Protocol):
+    @property
+    def pts(self) -> int | None: ...
+
+
+Stamped = TypeVar("Stamped", bound=_HasTime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +42,12 @@ class Sample:
     n_ticks: int
     resets: bool
 
+    def after(self, earlier: "Sample") -> "Sample":
+        """Answer for an earlier sample too, whose frame did not come."""
+        if self.resets:
+            return self
+        return Sample(earlier.n_ticks + self.n_ticks, earlier.resets)
+
 
 NOT_NEEDED = Sample(n_ticks=0, resets=False)
 
@@ -37,9 +59,16 @@ class Sampler:
     clock set back) starts anew at the frame after it.
     """
 
-    def __init__(self, sample_hz: float) -> None:
+    def __init__(self, sample_hz: float, *, gap_s: float | None = None) -> None:
+        """Begin before the first frame.
+
+        Args:
+            sample_hz: Sampling instants per second.
+            gap_s: A longer step between two frames is a gap; two instants and half a second unless
+                given.
+        """
         self._sample_hz = sample_hz
-        self._gap = timedelta(seconds=2 / sample_hz + 0.5)
+        self._gap = timedelta(seconds=2 / sample_hz + 0.5 if gap_s is None else gap_s)
         self._t0: datetime | None = None
         self._last: datetime | None = None
         self._tick = 0
@@ -92,3 +121,39 @@ class StreamClock:
         else:
             self._begins_at += min(late * DRIFT, MOST_DRIFT)
         return self._begins_at + offset
+
+
+def look_ahead(packets: Iterable[Stamped]) -> Iterator[tuple[Stamped, list[int]]]:
+    """Tell, before a packet is decoded, what is shown before it and with it.
+
+    Decoders get packets out of order: a frame comes after the later one that it refers to.
+
+    Args:
+        packets: In the order of decoding; some may have no time.
+
+    Yields:
+        Each packet with the times, not told before, up to its own: increasing, over all packets
+        without one left out, as long as no frame comes more than `N_AHEAD` packets late.
+    """
+    waiting: deque[Stamped] = deque()
+    untold: list[int] = []
+    told = -math.inf
+
+    def tell() -> tuple[Stamped, list[int]]:
+        nonlocal told
+        packet, times = waiting.popleft(), []
+        while untold and packet.pts is not None and untold[0] <= packet.pts:
+            earliest = heappop(untold)
+            if earliest > told:  # two fields may have one time
+                times.append(earliest)
+                told = earliest
+        return packet, times
+
+    for packet in packets:
+        waiting.append(packet)
+        if packet.pts is not None:
+            heappush(untold, packet.pts)
+        if len(waiting) > N_AHEAD:
+            yield tell()
+    while waiting:
+        yield tell()

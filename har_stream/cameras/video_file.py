@@ -1,21 +1,23 @@
 """Video files and folders of clips: every frame in order, deterministic, none ever dropped."""
 
 import logging
-from collections.abc import Iterator
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import av
 from av import Packet, VideoFrame
 from av.container import InputContainer
-from av.stream import Discard
 from av.video.stream import VideoStream
 
 from har_stream.cameras.capture import SourceCounts, fps_of, has_times, open_video
 from har_stream.cameras.converter import AS_CAPTURED, Converter, ImageOptions
-from har_stream.cameras.sampling import Sampler
+from har_stream.cameras.packets import FilePackets, FileTimes
+from har_stream.cameras.sampling import KEYFRAME_GAP_S, NOT_NEEDED, Sample, Sampler, look_ahead
+from har_stream.config.camera_settings import Decode
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
@@ -23,10 +25,6 @@ from har_stream.core.url import parse_url, to_openable
 
 logger = logging.getLogger(__name__)
 
-MAX_MISSES = 250
-"""Parts in a row that may be unreadable in a corrupt file before it counts as ended."""
-GAP_S, GAP_FRAMES = 0.5, 10
-"""A step in time longer than both of these is a gap."""
 OPEN_S = 10.0
 """An address that does not answer for so long, or while it is read, holds no file."""
 TEXT_ART = "tty"
@@ -39,10 +37,11 @@ def read_file(
     sample_hz: float,
     start_at: datetime,
     images: ImageOptions = AS_CAPTURED,
+    decode: Decode = "needed",
     counts: SourceCounts | None = None,
     n_threads: int = 1,
 ) -> Iterator[Frame]:
-    """Read one video file: every frame is decoded in order, only the sampled ones are converted.
+    """Read one video file in order; only sampled frames are converted.
 
     Args:
         path: The file, or the URL of one; its rotation metadata is honoured.
@@ -51,6 +50,7 @@ def read_file(
             presentation times, so that a variable frame rate is honoured, or by the stated rate
             where the file has no timestamps.
         images: What is wanted of its images.
+        decode: How much of it is decoded; see `CameraSettings`.
         counts: Counted up while reading.
         n_threads: Decoding threads. More than one cost processor time; they pay for one file that
             has the machine to itself.
@@ -62,7 +62,7 @@ def read_file(
         InputError: It is missing, empty or no video (at once), or no frame of it can be decoded.
     """
     video = VideoFile(path, counts or SourceCounts(), n_threads=n_threads)
-    return _sampled(video, images, sample_hz=sample_hz, start_at=start_at)
+    return _sampled(video, images, sample_hz=sample_hz, start_at=start_at, decode=decode)
 
 
 def read_folder(
@@ -71,6 +71,7 @@ def read_folder(
     sample_hz: float,
     start_at: datetime,
     images: ImageOptions = AS_CAPTURED,
+    decode: Decode = "needed",
     counts: SourceCounts | None = None,
     n_threads: int = 1,
 ) -> Iterator[Frame]:
@@ -91,6 +92,7 @@ def read_folder(
         images,
         sample_hz=sample_hz,
         start_at=start_at,
+        decode=decode,
         counts=counts or SourceCounts(),
         n_threads=n_threads,
     )
@@ -103,6 +105,7 @@ class VideoFile:
         name: Its path or URL, without credentials.
         fps: Its stated rate, or the assumed one.
         stated_s: Length that it states, in seconds; 0 where it states none.
+        n_decoded: Frames decoded so far.
 
     Raises:
         InputError: It is missing, empty or no video.
@@ -122,8 +125,9 @@ class VideoFile:
         else:
             self.stated_s = (self._container.duration or 0) / av.time_base
         self._has_times = has_times(self._container)
-        self._times = _Times(1 / self.fps)
-        self._packets = _Packets(self._container, self._stream, self._times)
+        self._times = FileTimes(1 / self.fps)
+        self._packets = FilePackets(self._container, self._stream, self._times)
+        self.n_decoded = self._n_timed = self._n_unreadable = 0
 
     @property
     def ends_after(self) -> timedelta:
@@ -139,29 +143,89 @@ class VideoFile:
         Raises:
             InputError: Not one frame can be decoded.
         """
-        n_decoded, n_unreadable = 0, 0
-        for packet in chain(self._packets.read(), [None]):  # at last, what the decoder still has
-            try:
-                decoded = self._stream.decode(packet)
-            except av.FFmpegError:
-                n_unreadable += 1
-                continue
-            for frame in decoded:
-                n_decoded += 1
+        for packet in self._packets.read():
+            yield from self._timed(self._decode(packet))
+        yield from self._timed(self._decode(None))
+        self._finish()
+
+    def samples(
+        self, sampler: Sampler, start_at: datetime, *, decode: Decode
+    ) -> Iterator[tuple[VideoFrame, datetime, Sample]]:
+        """Decode what is needed of the file for its samples.
+
+        Args:
+            sampler: Chooses them.
+            start_at: Capture time of the first frame.
+            decode: How much is decoded; see `CameraSettings`.
+
+        Yields:
+            Each sampled frame, and when it was captured.
+
+        Raises:
+            InputError: Not one frame can be decoded.
+        """
+        if decode == "needed" and self._has_times:
+            yield from self._needed(sampler, start_at)
+            return
+        if decode == "keyframes":
+            self._stream.codec_context.skip_frame = "NONKEY"
+            self._times.longest_step_s = math.inf  # nothing between two of them is missed
+        for offset, frame in self.frames():
+            sample = sampler.sample(start_at + offset)
+            if sample.n_ticks:
+                yield frame, start_at + offset, sample
+
+    def _needed(
+        self, sampler: Sampler, start_at: datetime
+    ) -> Iterator[tuple[VideoFrame, datetime, Sample]]:
+        """Sample by the packets' times, and leave out frames that nobody refers to or samples."""
+        planned: deque[tuple[int, datetime, Sample]] = deque()
+        codec = self._stream.codec_context
+        for packet, shown in look_ahead(self._packets.read()):
+            for pts in shown:
                 self._counts.n_in += 1
-                self._times.advance(self._position_s(frame))
-                if n_decoded == 2 and self._times.is_guessed:
-                    logger.warning("%s: no timestamps; %g fps assumed", self.name, self.fps)
-                yield timedelta(seconds=self._times.offset_s), frame
-        if n_decoded == 0:
+                self._times.advance(pts * self._tick_s)
+                at = start_at + timedelta(seconds=self._times.offset_s)
+                sample = sampler.sample(at)
+                if sample.n_ticks:
+                    planned.append((pts, at, sample))
+            is_needed = packet.pts is None or any(pts == packet.pts for pts, _, _ in planned)
+            codec.skip_frame = "DEFAULT" if is_needed else "NONREF"
+            yield from _due(planned, self._decode(packet))
+        yield from _due(planned, self._decode(None))
+        self._finish()
+
+    def _decode(self, packet: "Packet[VideoStream] | None") -> list[VideoFrame]:
+        """Decode a packet, or in the end what the decoder still has."""
+        try:
+            decoded = self._stream.decode(packet)
+        except av.FFmpegError:
+            self._n_unreadable += 1
+            return []
+        self.n_decoded += len(decoded)
+        return decoded
+
+    def _timed(self, decoded: Iterable[VideoFrame]) -> Iterator[tuple[timedelta, VideoFrame]]:
+        for frame in decoded:
+            self._counts.n_in += 1
+            is_second = self._n_timed == 1
+            self._n_timed += 1
+            self._times.advance(self._position_s(frame))
+            if is_second and self._times.is_guessed:
+                logger.warning("%s: no timestamps; %g fps assumed", self.name, self.fps)
+            yield timedelta(seconds=self._times.offset_s), frame
+
+    def _finish(self) -> None:
+        """Say what was wrong with the file, once all is read."""
+        if self.n_decoded == 0:
             raise InputError(f"{self.name}: no frame of it can be decoded; is the file damaged?")
-        n_unreadable += self._packets.n_unreadable
+        n_unreadable = self._n_unreadable + self._packets.n_unreadable
         missing_s = self._packets.missing_s()
         if n_unreadable or missing_s:
             logger.warning(
                 "%s: damaged or cut off: %d frames read, %d unreadable, %.1f s without any",
                 self.name,
-                n_decoded,
+                self.n_decoded,
                 n_unreadable,
                 missing_s,
             )
@@ -175,101 +239,6 @@ class VideoFile:
     def close(self) -> None:
         """Let go of the file."""
         self._container.close()
-
-
-class _Times:
-    """Turns stated positions into times since the first one, which never go back.
-
-    Attributes:
-        interval_s: Time of one frame at the file's rate.
-        longest_step_s: A longer step is a gap.
-        offset_s: Time of the newest frame.
-        gaps_s: Sum of all gaps.
-        is_guessed: Whether the newest frame had no timestamp, or one that goes back.
-    """
-
-    def __init__(self, interval_s: float) -> None:
-        self.interval_s = interval_s
-        self.longest_step_s = max(GAP_S, GAP_FRAMES * interval_s)
-        self.offset_s = self.gaps_s = 0.0
-        self.is_guessed = False
-        self._first_s: float | None = None
-
-    def advance(self, position_s: float | None) -> None:
-        """Go on to the next frame, stated to be here."""
-        if self._first_s is None:
-            self._first_s = position_s or 0.0
-            return
-        step_s = 0.0 if position_s is None else position_s - self._first_s - self.offset_s
-        self.is_guessed = step_s <= 0
-        if self.is_guessed:
-            step_s = self.interval_s
-        if step_s > self.longest_step_s:
-            self.gaps_s += step_s
-        self.offset_s += step_s
-
-
-class _Packets:
-    """Reads packets, and tells a file that is damaged or cut off from one whose picture pauses.
-
-    A gap in a file with an index (MP4, AVI) was meant. In any other, it was meant if the sound goes
-    on in it.
-
-    Attributes:
-        n_unreadable: Times that the file could not be read on.
-    """
-
-    def __init__(self, container: InputContainer, stream: VideoStream, times: _Times) -> None:
-        self.n_unreadable = 0
-        self._container, self._stream = container, stream
-        self._times = times
-        self._sound: _Times | None = None
-        self._read_to_s = 0.0
-        self._has_index = bool(stream.frames)
-        if self._has_index:
-            for other in container.streams:
-                if other is not stream:
-                    other.discard = Discard.all
-
-    def read(self) -> Iterator["Packet[VideoStream]"]:
-        """Yield the packets of the video; where one cannot be read, those behind it."""
-        n_missed_now = 0
-        while n_missed_now <= MAX_MISSES:
-            try:
-                for packet in self._container.demux():
-                    n_missed_now = 0
-                    if not packet.size:  # it marks the end
-                        continue
-                    self._note_time(packet)
-                    if packet.stream is self._stream:
-                        yield packet  # type: ignore[misc] # of the video's stream
-                return
-            except av.FFmpegError:
-                n_missed_now += 1
-                self.n_unreadable += 1
-
-    def missing_s(self) -> float:
-        """Time without any frame that there should have been, once all is read."""
-        gaps_s = 0.0 if self._has_index else self._times.gaps_s
-        if self._sound is not None:
-            gaps_s = min(gaps_s, self._sound.gaps_s)
-        cut_s = self._stated_end_s() - self._read_to_s
-        return gaps_s + (cut_s if cut_s > self._times.longest_step_s else 0.0)
-
-    def _stated_end_s(self) -> float:
-        stream = self._stream
-        if stream.duration is not None and stream.time_base is not None:
-            return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-        return ((self._container.start_time or 0) + (self._container.duration or 0)) / av.time_base
-
-    def _note_time(self, packet: "Packet[Any]") -> None:
-        if packet.dts is None:
-            return
-        ends = (packet.dts if packet.pts is None else packet.pts) + (packet.duration or 0)
-        self._read_to_s = max(self._read_to_s, float(ends * packet.time_base))
-        if packet.stream is not self._stream:
-            self._sound = self._sound or _Times(self._times.interval_s)
-            self._sound.advance(float(packet.dts * packet.time_base))
 
 
 def _open(path: Path | str, name: str) -> tuple[InputContainer, VideoStream]:
@@ -315,23 +284,39 @@ def _check_file(path: Path, name: str) -> None:
 
 
 def _sampled(
-    video: VideoFile, images: ImageOptions, *, sample_hz: float, start_at: datetime
+    video: VideoFile,
+    images: ImageOptions,
+    *,
+    sample_hz: float,
+    start_at: datetime,
+    decode: Decode,
 ) -> Iterator[Frame]:
-    sampler, converter = Sampler(sample_hz), Converter(images)
+    sampler = Sampler(sample_hz, gap_s=KEYFRAME_GAP_S if decode == "keyframes" else None)
+    converter = Converter(images)
     try:
-        for offset, decoded in video.frames():
-            captured_at = start_at + offset
-            sample = sampler.sample(captured_at)
-            if sample.n_ticks:
-                yield Frame(
-                    converter.image(decoded),
-                    captured_at,
-                    sample.n_ticks,
-                    sample.resets,
-                    converter.shown(decoded),
-                )
+        for decoded, captured_at, sample in video.samples(sampler, start_at, decode=decode):
+            yield Frame(
+                converter.image(decoded),
+                captured_at,
+                sample.n_ticks,
+                sample.resets,
+                converter.shown(decoded),
+            )
     finally:
         video.close()
+
+
+def _due(
+    planned: deque[tuple[int, datetime, Sample]], decoded: Iterable[VideoFrame]
+) -> Iterator[tuple[VideoFrame, datetime, Sample]]:
+    """Match decoded frames with what was planned; one that is broken is replaced by the next."""
+    for frame in decoded:
+        at, sample = None, NOT_NEEDED
+        while planned and (frame.pts is None or planned[0][0] <= frame.pts):
+            _, at, planned_sample = planned.popleft()
+            sample = planned_sample.after(sample)
+        if at is not None:
+            yield frame, at, sample
 
 
 def _back_to_back(
@@ -341,6 +326,7 @@ def _back_to_back(
     *,
     sample_hz: float,
     start_at: datetime,
+    decode: Decode,
     counts: SourceCounts,
     n_threads: int,
 ) -> Iterator[Frame]:
@@ -348,7 +334,7 @@ def _back_to_back(
     for path in paths:
         try:
             clip = VideoFile(path, counts, n_threads=n_threads)
-            yield from _sampled(clip, images, sample_hz=sample_hz, start_at=start_at)
+            yield from _sampled(clip, images, sample_hz=sample_hz, start_at=start_at, decode=decode)
         except InputError as error:
             logger.warning("skipped: %s", error)
         else:

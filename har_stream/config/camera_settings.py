@@ -40,6 +40,7 @@ def _checked_source(source: str) -> str:
 Region = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator(_checked_region)]
 
 
+Decode = Literal["all", "needed", "keyframes"]
 Source = Annotated[
     str, BeforeValidator(_as_text), AfterValidator(_checked_source), Field(min_length=1)
 ]
@@ -84,6 +85,11 @@ class CameraSettings(Section):
     regions: Regions = Field(Regions(), description="where bed, sofa, floor and doors are")
     transport: Literal["tcp", "udp"] = Field(
         "tcp", description="of RTSP: tcp loses nothing, udp waits for nothing"
+    )
+    decode: Decode = Field(
+        "needed",
+        description="all frames; of a file only the needed ones, which gives the same; key frames "
+        "alone, which is many times cheaper and recognises less",
     )
     motion_gate: bool = Field(False, description="hold the last decision while nothing moves")
     deciding: ThresholdSettings = ThresholdSettings()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import rarfile
 
-from har_stream.cameras.suffixes import VIDEO_SUFFIXES
+from har_stream.cameras.camera import VIDEO_SUFFIXES
 from har_stream.core.errors import InputError
 
 LISTS = "splits"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from har_stream.cameras.suffixes import VIDEO_SUFFIXES
+from har_stream.cameras.camera import VIDEO_SUFFIXES
 from har_stream.core.errors import InputError
 from training.config import DataConfig
 from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset, VideoClip, canonical_group

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from har_stream.cameras.suffixes import VIDEO_SUFFIXES
+from har_stream.cameras.camera import VIDEO_SUFFIXES
 from har_stream.config.ids import as_id
 from har_stream.core.errors import InputError
 
