@@ -80,7 +80,8 @@ class CameraTrack:
         self._settings = settings
         self._labels = manifest.activities
         self._fall_rule = fall_rule_for(settings, manifest)
-        self._falls = FallWatch(self._fall_rule) if self._fall_rule else None
+        span_s = manifest.clip.span_s
+        self._falls = FallWatch(self._fall_rule, span_s=span_s) if self._fall_rule else None
         self._place: Place | None = None
         self._n_frames, self._hop_frames = manifest.clip.n_frames, manifest.hop_frames
         rests_after_s = (self._n_frames + self._hop_frames) / manifest.clip.sample_hz
@@ -174,7 +175,7 @@ class CameraTrack:
         # What this decision says by itself, and what segmenter and falls make of it with others.
         verdict = apply_reject_rule(probabilities, self._thresholds)
         postures = person.outputs if person is not None else {}
-        change = self._find_change(at, probabilities, postures, moving=moving)
+        changes = list(self._find_changes(at, probabilities, postures, moving=moving))
         yield Recognition(
             camera=self.camera,
             at=at,
@@ -187,43 +188,47 @@ class CameraTrack:
             region=self._place,
             key_points=_joints(key_points),
         )
-        yield from self._say(change)
+        yield from self._say(*changes)
 
-    def _find_change(
+    def _find_changes(
         self,
         at: datetime,
         probabilities: Mapping[str, float],
         postures: Mapping[str, float],
         *,
         moving: bool,
-    ) -> Change | None:
+    ) -> Iterator[Change]:
         """A fall comes before all else, and nothing else goes on until it is over.
 
         Its rule may name postures, which tell the floor from a bed, beside the labels.
         """
         falls = self._falls
-        if falls is None:
-            return self._segmenter.observe(at, probabilities, moving=moving)
-        was_down = falls.since is not None
-        stage = falls.observe(at, {**postures, **probabilities}, on_soft=self._place in SOFT)
-        if falls.since is not None:
-            if stage == "fallen":
-                return self._hold(falls, falls.since, stage)
-            if stage or self._segmenter.state != FALLEN:
-                return self._hold(falls, at, stage)
-            return None
-        if was_down and self._segmenter.state == FALLEN:
-            return self._release(falls, at, stage)
+        if falls is not None:
+            was_down = falls.since is not None
+            stage = falls.observe(at, {**postures, **probabilities}, on_soft=self._place in SOFT)
+            if falls.since is not None:
+                if stage or self._segmenter.state != FALLEN:
+                    yield self._hold(falls, falls.since if stage == "fallen" else at, stage)
+                return
+            if was_down and self._segmenter.state == FALLEN:
+                yield self._release(falls, at, stage)
         change = self._segmenter.observe(at, probabilities, moving=moving)
-        if self._segmenter.state == FALLEN and change is not None:
+        if change is None:
+            return
+        if falls is not None and self._segmenter.state == FALLEN:
             # Nobody saw it happen, but somebody lies there.
             falls.begin(change.started_at)
-            return replace(change, fall_stage="fallen")
-        return change
+            change = replace(change, fall_stage="fallen")
+        yield change
 
     def _hold(self, falls: FallWatch, at: datetime, stage: FallStage | None) -> Change:
+        # A bundle need not have the label: what lies on the floor has fallen, and is taken from it.
+        others = self._averaged(falls) | {FALLEN: 0.0}
+        rest = (1.0 - falls.confidence) / (sum(others.values()) or 1.0)
+        probabilities = {name: rest * each for name, each in others.items()}
+        probabilities[FALLEN] = falls.confidence
         held = self._segmenter.hold(
-            FALLEN, at, probabilities=self._averaged(falls), confidence=falls.confidence
+            FALLEN, at, probabilities=probabilities, confidence=falls.confidence
         )
         return replace(held, fall_stage=stage)
 
@@ -233,7 +238,7 @@ class CameraTrack:
         )
         return replace(released, fall_stage=stage)
 
-    def _averaged(self, falls: FallWatch) -> Mapping[str, float]:
+    def _averaged(self, falls: FallWatch) -> dict[str, float]:
         return {name: falls.averaged[name] for name in self._labels if name in falls.averaged}
 
     def acknowledge_fall(self) -> None:

@@ -42,6 +42,7 @@ class FallWatch:
 
     Args:
         rule: When somebody has fallen.
+        span_s: Stream time between a window's first and last frame, in seconds.
 
     Attributes:
         since: When the person fell; none: nobody lies there.
@@ -49,11 +50,12 @@ class FallWatch:
         confidence: That average's probability of the stage: lying on the floor, or being up.
     """
 
-    def __init__(self, rule: FallRule) -> None:
+    def __init__(self, rule: FallRule, *, span_s: float = 0.0) -> None:
         self.since: datetime | None = None
         self.averaged: Mapping[str, float] = {}
         self.confidence = 0.0
         self._rule = rule
+        self._span = timedelta(seconds=span_s)
         self._recent: deque[tuple[datetime, Mapping[str, float]]] = deque()
         self._up_at: datetime | None = None
         self._down_from: datetime | None = None
@@ -88,6 +90,9 @@ class FallWatch:
         Returns:
             The stage that begins with this decision, if one does.
         """
+        # Windows that overlap share frames; one by itself tells of all the time that it spans.
+        is_alone = bool(self._recent) and at - self._recent[-1][0] > self._span
+        tells_from = at - self._span if is_alone else at
         self._remember(at, probabilities)
         rule = self._rule
         floor, upright, sitting = (
@@ -99,7 +104,8 @@ class FallWatch:
             return self._watch(at, is_down=is_down, is_up=upright + sitting > rule.up_above)
         # Who sits on the floor after a fall has not got up; who sits on the sofa has.
         upright += sitting if on_soft else 0.0
-        stage = self._attend(at, is_down=is_down, is_upright=upright > rule.up_above)
+        upright_from = tells_from if upright > rule.up_above else None
+        stage = self._attend(at, is_down=is_down, upright_from=upright_from)
         self.confidence = upright if stage == "got_up" else floor
         return stage
 
@@ -117,12 +123,14 @@ class FallWatch:
         self.begin(self._down_from)
         return "fallen"
 
-    def _attend(self, at: datetime, *, is_down: bool, is_upright: bool) -> FallStage | None:
+    def _attend(
+        self, at: datetime, *, is_down: bool, upright_from: datetime | None
+    ) -> FallStage | None:
         assert self.since is not None  # noqa: S101 -- there is a fall to attend to
         if is_down:
             self._down_at = at
-        if is_upright:
-            self._upright_from = self._upright_from or at
+        if upright_from is not None:
+            self._upright_from = self._upright_from or upright_from
             if at - self._upright_from >= timedelta(seconds=self._rule.up_for_s):
                 self._end()
                 return "got_up"

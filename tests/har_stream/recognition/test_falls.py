@@ -105,6 +105,14 @@ def test_who_is_on_their_feet_for_two_seconds_has_got_up() -> None:
     assert [stage for _, stage in watched.see(("lying", 5))] == ["fallen"], "and may fall again"
 
 
+def test_one_window_in_a_minute_tells_of_all_the_time_that_it_spans() -> None:
+    watch = FallWatch(RULE, span_s=3.8)
+    watch.begin(START)
+    minute = timedelta(minutes=1)
+    assert watch.observe(START + minute, sure("lying")) == "long_lie"
+    assert watch.observe(START + 2 * minute, sure("upright")) == "got_up"
+
+
 def test_who_sits_on_the_sofa_has_got_up_and_who_sits_on_the_floor_has_not() -> None:
     watched = Watched()
     watched.see(("upright", 5), ("lying", 10))
