@@ -92,19 +92,22 @@ def still_scene(
         yield Frame(image, start_at + timedelta(seconds=seconds))
 
 
-def watch(recogniser: Recogniser, frames: Iterable[Frame]) -> list[News]:
+def watch(
+    recogniser: Recogniser, frames: Iterable[Frame], camera: CameraSettings = CAMERA
+) -> list[News]:
     """All that the pipeline says of one camera that shows these frames and then ends."""
-    return list(Pipeline(recogniser, [CAMERA]).run(_Playback(frames)))
+    return list(Pipeline(recogniser, [camera]).run(_Playback(frames, camera.id)))
 
 
 class _Playback:
     """One camera's frames, handed to the pipeline one by one."""
 
-    def __init__(self, frames: Iterable[Frame]) -> None:
+    def __init__(self, frames: Iterable[Frame], camera: str) -> None:
         self._frames = iter(frames)
+        self._camera = camera
         self.ended = False
 
     def next_arrivals(self, timeout_s: float) -> list[Arrival]:
         frame = next(self._frames, None)
         self.ended = frame is None
-        return [Arrival(CAMERA.id, frame or EndOfSource(), time.monotonic())]
+        return [Arrival(self._camera, frame or EndOfSource(), time.monotonic())]
