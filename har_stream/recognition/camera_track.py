@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from har_stream.bundles.bundle import Manifest
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 AWAY_S = 10.0
 """A camera that is away for longer is lost, and its activity ends; a hiccup changes nothing."""
+JUMP_S = 3600.0
+"""Time that jumps ahead by more is no pause of a camera that looks now and then."""
 SEEN = 0.25
 """Score of key points below which they do not tell where the person is."""
 
@@ -117,8 +119,14 @@ class CameraTrack:
         return self._newest_at is not None and (away or not self._enabled)
 
     def end_at_jump(self, at: datetime) -> Iterator[Change]:
-        """End what runs where time jumps: a clock was set, or the camera was away for as long."""
-        if self._newest_at is not None and abs(at - self._newest_at) > timedelta(seconds=AWAY_S):
+        """End what runs where time jumps: a clock was set, or the camera was away for as long.
+
+        A simulated camera looks for a moment every half minute, or more rarely.
+        """
+        if self._newest_at is None:
+            return
+        ahead_s = (at - self._newest_at).total_seconds()
+        if not -AWAY_S <= ahead_s <= JUMP_S:
             yield from self.lose()
             self._segmenter = self._make_segmenter()
 

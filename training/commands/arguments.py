@@ -19,6 +19,7 @@ examples:
   train-har evaluate --bundle lrcn-ucf --data CLIPS                  one folder per label
   train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
       --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
+  train-har falls --bundle home --clips URFD URFD/states.csv         falls found, false alarms
   train-har summary lrcn                                             a network, layer by layer
   train-har download ucf50                                           a data set, ready to train on
   train-har download weights movinet_a0_stream_int8                  a pretrained backbone
@@ -50,6 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_compare,
         _add_export,
         _add_evaluate,
+        _add_falls,
         _add_summary,
         _add_import,
         _add_download,
@@ -217,6 +219,52 @@ def _add_evaluate(commands: Any) -> None:
     )
     _add_ordinary(evaluate, "with --stream: ")
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+
+
+def _add_falls(commands: Any) -> None:
+    falls = _add_command(
+        commands,
+        "falls",
+        "replay clips of falls and of daily life, and count alarms",
+        about="Replay clips through the pipeline that serves, each by itself and its last frame "
+        "held, and count the falls that are found, those that are missed, and false alarms an "
+        "hour, with their intervals. STATES says what each clip shows: clip,start_s,end_s,state, "
+        "where a fall is lying_floor right after changing; DIR/CLIP.mp4 is its video.",
+        examples="--bundle home --clips URFD URFD/states.csv --only 'fall-*-cam0,adl-*'\n"
+        "--bundle home --ordinary CLIPS --json falls.json",
+    )
+    falls.add_argument("--bundle", required=True, metavar="NAME|PATH", help="what is tried")
+    falls.add_argument(
+        "--clips",
+        nargs=2,
+        type=Path,
+        action="append",
+        default=[],
+        metavar=("DIR", "STATES"),
+        help="clips, and what they show; repeatable",
+    )
+    falls.add_argument(
+        "--ordinary",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="clips in which nobody falls; repeatable",
+    )
+    falls.add_argument(
+        "--only", metavar="A,B", type=names, default=("*",), help="names of clips; * for any"
+    )
+    falls.add_argument(
+        "--regions", type=Path, metavar="FILE", help="YAML: beds and sofas drawn into clips"
+    )
+    falls.add_argument(
+        "--hold",
+        type=float,
+        default=3.0,
+        metavar="S",
+        help="seconds that the last frame is held (default %(default)g)",
+    )
+    falls.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
 
 
 def _add_summary(commands: Any) -> None:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,6 +209,33 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
             options.json.write_text(json.dumps({"command": command, **scores}, indent=2) + "\n")
 
 
+def _falls(options: argparse.Namespace, command: str) -> None:
+    from har_stream.bundles.bundle import load_named_bundle
+    from har_stream.config.yaml_file import read_yaml
+    from training.evaluation import falls
+
+    if options.json:
+        check_folder(options.json)
+    sets = [*options.clips, *((folder, None) for folder in options.ordinary)]
+    clips = [
+        clip
+        for folder, states in sets
+        for clip in falls.read_clips(folder, states)
+        if any(fnmatch(clip.name, pattern) for pattern in options.only)
+    ]
+    if not clips:
+        raise InputError("no clip to replay: give --clips DIR STATES or --ordinary DIR, and --only")
+    drawn = read_yaml(options.regions, falls.DrawnRegions).clips if options.regions else {}
+    loaded = load_named_bundle(options.bundle, state_dir=default_state_dir())
+    counted = falls.count_falls(
+        falls.replay_clips(loaded, clips, hold_s=options.hold, regions=drawn)
+    )
+    Console().print(falls.to_table(counted, f"{options.bundle}, {len(clips)} clips"))
+    if options.json:
+        with writing(options.json):
+            options.json.write_text(json.dumps({"command": command, **counted}, indent=2) + "\n")
+
+
 def _data_of(options: argparse.Namespace) -> "DataConfig":
     from training.config import DataConfig
     from training.evaluation.evaluate_clips import split_names
@@ -288,6 +316,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "compare": _compare,
     "export": _export,
     "evaluate": _evaluate,
+    "falls": _falls,
     "summary": _summary,
     "import": _import,
     "download": collect.download,

@@ -1,10 +1,9 @@
 """How well falls are found: clips replayed through the pipeline, and what it said of them counted.
 
-What happens when stands in a file of states, `clip,start_s,end_s,state`. A fall is `lying_floor` right
-after `changing`, which is going down fast; after anything else somebody lay down on purpose.
+What happens when stands in a file of states, `clip,start_s,end_s,state`. A fall is `lying_floor`
+right after `changing`, which is going down fast; after anything else it was on purpose.
 """
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, RootModel
 from rich.progress import track
 from rich.table import Table
 from scipy import stats
@@ -24,10 +22,12 @@ from har_stream.cameras.camera import read_camera
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.regions import Regions
+from har_stream.config.section import Section
 from har_stream.core.activity import Change, Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.recognition.recogniser import Recogniser
+from predictor.logs.table import read_table, read_text
 from training.data.clip import EPOCH
 from training.evaluation.stream_scenes import watch
 
@@ -37,7 +37,8 @@ WITHIN_S = 5.0
 EARLY_S = 0.5
 """Labels by eye are so sure of a second."""
 SURE = 0.95
-COLUMNS = {"clip", "start_s", "end_s", "state"}
+COLUMNS = ("clip", "start_s", "state")
+_HINT = "the first line names the columns: clip,start_s,end_s,state"
 DESCRIBED: Mapping[Kind, str] = {
     "fall": "falls that end on the floor",
     "floor": "lying down on the floor on purpose",
@@ -103,11 +104,10 @@ class Replayed:
         return sum(at < down_s for at in self.fallen_s)
 
 
-class DrawnRegions(RootModel[dict[str, Regions]]):
-    """Regions drawn for clips, by the clip's name."""
+class DrawnRegions(Section):
+    """Regions drawn into clips, by the clip's name."""
 
-    model_config = ConfigDict(frozen=True)
-    root: dict[str, Regions] = {}
+    clips: dict[str, Regions]
 
 
 def read_clips(folder: Path, states: Path | None) -> list[FallClip]:
@@ -132,20 +132,11 @@ def read_states(path: Path) -> dict[str, list[State]]:
         InputError: It cannot be read; with file and line.
     """
     shown: dict[str, list[State]] = defaultdict(list)
-    try:
-        with path.open(newline="") as file:
-            rows = csv.DictReader(file)
-            if not COLUMNS <= set(rows.fieldnames or ()):
-                raise InputError(f"{path}:1: columns {','.join(sorted(COLUMNS))} expected")
-            for row in rows:
-                try:
-                    shown[row["clip"]].append(State(float(row["start_s"]), row["state"]))
-                except (TypeError, ValueError) as error:
-                    raise InputError(
-                        f"{path}:{rows.line_num}: start_s: {row['start_s']!r} is no number of seconds"
-                    ) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+    for where, cells in read_table(read_text(path), str(path), needed=COLUMNS, hint=_HINT):
+        try:
+            shown[cells["clip"]].append(State(float(cells["start_s"]), cells["state"]))
+        except ValueError as error:
+            raise InputError(f"{where}: start_s: seconds expected") from error
     return shown
 
 
@@ -190,9 +181,7 @@ def replay_clips(
     ]
 
 
-def _replay(
-    recogniser: Recogniser, clip: FallClip, *, hold_s: float, regions: Regions
-) -> Replayed:
+def _replay(recogniser: Recogniser, clip: FallClip, *, hold_s: float, regions: Regions) -> Replayed:
     spec = recogniser.bundle.manifest.clip
     camera = CameraSettings(source=str(clip.path), name="clip", regions=regions)
     options = ReadOptions(sample_hz=spec.sample_hz, picture=spec.picture, start_at=EPOCH)
@@ -229,7 +218,9 @@ def count_falls(replayed: Sequence[Replayed]) -> dict[str, Any]:
             "n": len(falls),
             "found": len(delays),
             "interval": share_interval(len(delays), len(falls)),
-            "delay_s": {"median": delays[len(delays) // 2], "longest": delays[-1]} if delays else {},
+            "delay_s": {"median": delays[len(delays) // 2], "longest": delays[-1]}
+            if delays
+            else {},
             "missed": [each.clip.name for each in falls if each.delay_s is None],
         },
         "false": {},

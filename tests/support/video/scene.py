@@ -23,7 +23,8 @@ def write_scene(path: Path, *parts: tuple[str, float], home: int, hour: float = 
         )
         start_s, origin = start_s + length_s, place
     at_s = np.arange(planned[0].start_s, start_s, 1 / FPS)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, SIZE)
+    codec = "mp4v" if path.suffix == ".mp4" else "MJPG"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), FPS, SIZE)
     for image in Renderer(home).draw(at_s, planned):
         writer.write(image)
     writer.release()
