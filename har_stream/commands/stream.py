@@ -294,6 +294,13 @@ def _open_preview(options: argparse.Namespace, bundle: "Bundle") -> "Preview | N
             f"--record-labels: {bundle.manifest.name} does not know {', '.join(foreign)}; "
             f"it knows {', '.join(bundle.manifest.labels)}"
         )
+    if (
+        options.skeleton or options.show == "skeleton"
+    ) and bundle.manifest.clip.person != "keypoints":
+        flag = "--skeleton" if options.skeleton else "--show skeleton"
+        raise InputError(
+            f"{flag}: {bundle.manifest.name} looks for no key points; --list-bundles names others"
+        )
     if not options.show and options.record is None:
         return None
     from har_stream.preview.clip_recorder import ClipRecorder

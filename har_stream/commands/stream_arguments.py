@@ -101,7 +101,13 @@ def make_parser() -> argparse.ArgumentParser:
         "--metrics-port", metavar="N", type=int, help=f"/metrics and /healthz on {LOOPBACK} (off)"
     )
     watch = parser.add_argument_group("to look on")
-    watch.add_argument("--show", action="store_true", help="preview windows; q or Esc ends")
+    watch.add_argument(
+        "--show",
+        nargs="?",
+        const="picture",
+        choices=("picture", "skeleton"),
+        help="preview windows, with the picture or with people's joints on black; q or Esc ends",
+    )
     watch.add_argument(
         "--record", metavar="DIR", type=Path, help="keep short annotated clips of activities here"
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import cv2
+import numpy as np
 
 from har_stream.core.activity import CameraState, CameraStatus, Change, News, Recognition
 from har_stream.core.frame import Image
@@ -13,6 +14,14 @@ WIDTH_PX = 640
 MAX_HEIGHT_PX = 1280
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _LINE_PX = 22
+_BONES = (
+    *((5, 7), (7, 9), (6, 8), (8, 10), (5, 6)),  # arms and shoulders
+    *((11, 13), (13, 15), (12, 14), (14, 16), (11, 12)),  # legs and hips
+    *((5, 11), (6, 12), (0, 5), (0, 6)),  # trunk and head
+)
+"""Joints that are joined, as COCO numbers them (Lin et al. 2014)."""
+_SURE = 0.2
+"""Score from which a joint is drawn."""
 _COLOURS = {
     CameraState.ONLINE: (80, 220, 80),
     CameraState.STALLED: (0, 200, 255),
@@ -66,9 +75,28 @@ class Overlay:
         """Return a copy of the frame, `WIDTH_PX` wide, with the text on it."""
         height_px = max(2, round(image.shape[0] * WIDTH_PX / image.shape[1] / 2) * 2)
         height_px = min(height_px, MAX_HEIGHT_PX)
-        drawn = cv2.resize(image, (WIDTH_PX, height_px))
+        return self._write(cv2.resize(image, (WIDTH_PX, height_px)))  # type: ignore[arg-type]
+
+    def draw_skeleton(self, image: Image) -> Image:
+        """Return black of the frame's shape, with joints, bones and the text on it, no picture."""
+        drawn = np.zeros_like(self.draw(image))
+        height_px, width_px = drawn.shape[:2]
+        joints = self.recognition.key_points if self.recognition is not None else ()
+        places = {
+            number: (round(x * width_px), round(y * height_px))
+            for number, (x, y, score) in enumerate(joints)
+            if score >= _SURE
+        }
+        for begins, ends in _BONES:
+            if begins in places and ends in places:
+                cv2.line(drawn, places[begins], places[ends], (200, 200, 200), 2, cv2.LINE_AA)
+        for place in places.values():
+            cv2.circle(drawn, place, 4, _COLOURS[self.state], cv2.FILLED, cv2.LINE_AA)
+        return self._write(drawn)
+
+    def _write(self, drawn: Image) -> Image:
         for number, line in enumerate(self.lines(), start=1):
             place = (8, number * _LINE_PX)
             for colour, thickness in (((0, 0, 0), 3), (_COLOURS[self.state], 1)):
                 cv2.putText(drawn, line, place, _FONT, 0.6, colour, thickness, cv2.LINE_AA)
-        return drawn  # type: ignore[return-value]
+        return drawn

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from typing import Literal
 
 import cv2
 
@@ -19,6 +20,8 @@ FIRST_WINDOW = "har-stream"
 _PROBE = "import cv2; cv2.namedWindow('har-stream'); cv2.waitKey(1)"
 _PROBE_TIMEOUT_S = 20
 _FPS_OVER_FRAMES = 50
+Shown = Literal["picture", "skeleton"]
+"""What a window shows: what the camera sees, or people's joints on black."""
 _QUIT_KEYS = frozenset({ord("q"), 27})
 
 
@@ -60,11 +63,11 @@ class Preview:
     """Annotates every frame and shows or records it.
 
     Args:
-        window: Whether to show each camera in a window.
+        window: What to show of each camera in a window, if anything.
         recorder: Where annotated frames are recorded, if anywhere.
     """
 
-    def __init__(self, *, window: bool, recorder: ClipRecorder | None) -> None:
+    def __init__(self, *, window: Shown | None, recorder: ClipRecorder | None) -> None:
         self._window = window
         self._recorder = recorder
         self._overlays: dict[str, Overlay] = {}
@@ -75,11 +78,12 @@ class Preview:
         """Show and record one frame; `closed` turns true when a person presses q or Esc."""
         overlay = self._overlay(camera)
         overlay.fps = self._fps(camera)
-        drawn = overlay.draw(frame.image if frame.shown is None else frame.shown)
+        image = frame.image if frame.shown is None else frame.shown
         if self._recorder is not None:
-            self._recorder.add_frame(camera, frame, drawn)
-        if self._window:
-            cv2.imshow(f"har-stream {camera}", drawn)
+            self._recorder.add_frame(camera, frame, overlay.draw(image))
+        if self._window is not None:
+            draw = overlay.draw_skeleton if self._window == "skeleton" else overlay.draw
+            cv2.imshow(f"har-stream {camera}", draw(image))
             self.closed |= cv2.waitKey(1) & 0xFF in _QUIT_KEYS
 
     def update(self, news: News) -> None:
@@ -92,7 +96,7 @@ class Preview:
         """Finish the clips and close the windows."""
         if self._recorder is not None:
             self._recorder.close()
-        if self._window:
+        if self._window is not None:
             cv2.destroyAllWindows()
 
     def _overlay(self, camera: str) -> Overlay:

@@ -24,7 +24,7 @@ from har_stream.preview.preview import Preview
 camera = CameraSettings(source=sys.argv[1], name="c")
 options = ReadOptions(sample_hz=5.0, timing=LiveTiming(open_s=4.0))
 recorder = ClipRecorder(Path(sys.argv[2]), labels=[], max_mb=50, fps=5.0)
-preview = Preview(window=False, recorder=recorder)
+preview = Preview(window=None, recorder=recorder)
 began_s, n_frames, lost = time.monotonic(), 0, False
 with Readers([camera], options) as readers:
     while not lost and n_frames < 25 and time.monotonic() - began_s < 40:

@@ -84,6 +84,7 @@ def test_a_wrong_flag_is_named(refused: Callable[..., str], video: Path, tmp_pat
     assert "node: 'Kitchen Pi' is no valid id" in refused("--camera", video, "--node", "Kitchen Pi")
     assert "two cameras are called bar" in refused("--camera", video, "--camera", video)
     assert "--record DIR" in refused("--camera", video, "--record-labels", "Swing")
+    assert "--skeleton: " in refused("--camera", video, "--skeleton")
     labels = ["--record", tmp_path / "clips", "--record-labels", "Swing,Singing"]
     assert "does not know Singing; it knows" in refused("--camera", video, *labels)
     assert "mqtt://host:1883" in refused("--camera", video, "--broker", "localhost")

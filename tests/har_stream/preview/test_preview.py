@@ -1,6 +1,7 @@
 """Frames are annotated for a person; clips of chosen activities stay within their bound."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -54,9 +55,26 @@ def test_drawing_leaves_the_frame_alone_and_keeps_its_shape() -> None:
     assert not image.any()
 
 
+def test_a_skeleton_is_drawn_on_black_and_shows_nothing_of_the_picture() -> None:
+    joints = [(0.0, 0.0, 0.0)] * 17
+    joints[11], joints[13] = (0.25, 0.5, 0.9), (0.75, 0.5, 0.9)  # a hip and its knee
+    overlay = Overlay("cam0")
+    overlay.update(replace(SEEN, key_points=tuple(joints)))
+    bright = np.full((90, 160, 3), 200, np.uint8)
+    drawn = overlay.draw_skeleton(bright)
+    assert drawn.shape == (360, WIDTH_PX, 3)
+    across = drawn[180].any(axis=-1)
+    assert across[160:481].all(), "the thigh"
+    assert not across[:150].any()
+    assert not across[490:].any()
+    assert not drawn[200:].any()
+    nobody = Overlay("cam0").draw_skeleton(bright)
+    assert not nobody[60:].any()
+
+
 def record(recorder: ClipRecorder, labels: list[str], *, each_frames: int) -> None:
     """Let every label run for a while, one after the other."""
-    preview = Preview(window=False, recorder=recorder)
+    preview = Preview(window=None, recorder=recorder)
     n = 0
     for label in labels:
         preview.update(change("activity_started", label, n))
@@ -81,7 +99,7 @@ def test_only_chosen_activities_are_recorded_from_before_they_began(tmp_path: Pa
 
 def test_an_end_cuts_a_clip_short(tmp_path: Path) -> None:
     recorder = ClipRecorder(tmp_path, labels=[], max_mb=50, fps=FPS)
-    preview = Preview(window=False, recorder=recorder)
+    preview = Preview(window=None, recorder=recorder)
     preview.show("cam0", frame(0))
     preview.update(change("activity_started", "a", 0))
     preview.show("cam0", frame(1))
@@ -153,7 +171,7 @@ def test_memory_is_bounded_whatever_the_clock_and_the_size(
 
 def test_a_clock_set_back_ends_the_clip_and_the_next_one_begins_after_it(tmp_path: Path) -> None:
     recorder = ClipRecorder(tmp_path, labels=[], max_mb=50, fps=FPS)
-    preview = Preview(window=False, recorder=recorder)
+    preview = Preview(window=None, recorder=recorder)
     preview.show("cam0", frame(0))
     preview.update(change("activity_started", "a", 0))
     for n in (1, 2, -18_000, -17_999):
