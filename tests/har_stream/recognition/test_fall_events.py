@@ -94,7 +94,8 @@ def test_a_falls_events_are_as_sure_as_what_raised_them() -> None:
         if change.fall_stage == "got_up":
             assert change.confidence == change.probabilities["upright"] > 0.5
         elif change.fall_stage:
-            assert change.confidence == change.probabilities["lying"] > 0.4
+            assert change.confidence == change.probabilities["fallen"] > 0.4
+            assert sum(change.probabilities.values()) == pytest.approx(1)
 
 
 def test_lying_in_the_bed_is_sleeping_after_its_dwell() -> None:
