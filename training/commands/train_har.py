@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -53,10 +54,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command("train-har", lambda: run(options, command), extras=EXTRAS)
 
 
+def _load_keras() -> None:
+    """Import Keras without the lines that its backend writes before anybody can tell it not to.
+
+    They come from C++, so that the process's own error output is put aside meanwhile.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import keras
+
+            keras.ops.zeros(1)  # with the first tensor it looks for devices
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def _fit(options: argparse.Namespace, _: str) -> None:
     from training import config as configs
 
     config = _with_options(configs.read_config(options.config), options)  # before TensorFlow loads
+    _load_keras()
     from training import run_folder
     from training.data.folders import find_negatives
     from training.evaluation.evaluate_stream import to_table
@@ -131,6 +155,7 @@ def _compare(options: argparse.Namespace, _: str) -> None:
 
 
 def _export(options: argparse.Namespace, _: str) -> None:
+    _load_keras()
     from training import run_folder
     from training.export import all_formats
     from training.reports import run_report
@@ -153,6 +178,12 @@ def _export(options: argparse.Namespace, _: str) -> None:
         table.add_row(row["format"], *_measured(row))
     table.caption = "\n".join(f"{r['format']}: {r['refused']}" for r in rows if "refused" in r)
     Console().print(table)
+    if all_formats.saves_nothing(rows, options.weights):
+        frozen = ", ".join(made.manifest.outside)
+        print(
+            f"{options.weights} saves next to nothing here: "
+            + (f"the frozen backbone, {frozen}, keeps its numbers" if frozen else "see the bytes")
+        )
     print(f"bundle: {made.path}")
     print(f"report: {run_report.write_report(options.run)}")
 
@@ -271,6 +302,7 @@ def _print_scores(scores: dict[str, Any], title: str, *, leaks: bool) -> None:
 
 
 def _summary(options: argparse.Namespace, _: str) -> None:
+    _load_keras()
     from har_stream.core.frame import ClipSpec
     from training.networks import registry
 
@@ -280,6 +312,7 @@ def _summary(options: argparse.Namespace, _: str) -> None:
 
 
 def _import(options: argparse.Namespace, _: str) -> None:
+    _load_keras()
     from training.export.import_keras import ModelFacts, import_model
 
     colour, sample_hz = _trained_on(options)

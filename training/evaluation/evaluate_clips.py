@@ -1,5 +1,6 @@
 """How good a bundle is on clips, streamed frame by frame through the engine that serves it."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from training.data.clip import EPOCH, EVERY_CLASS, LINK, Clip, Dataset
 from training.data.dataset import read_dataset
 from training.evaluation import clip_score
 from training.evaluation.clip_score import JudgedClip
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate_bundle(
@@ -66,12 +69,14 @@ def chosen_clips(bundle: Bundle, data: DataConfig, *, groups: Sequence[str] = ()
 
 def _check_labels(bundle: Bundle, dataset: Dataset, data: DataConfig) -> None:
     known = bundle.manifest.labels
-    foreign = set(dataset.labels) - set(known)
-    if foreign or (len(dataset.labels) < len(known) and not data.classes):
+    if set(dataset.labels) - set(known):
         raise InputError(
             f"labels differ: bundle {bundle.manifest.name} knows {', '.join(known)}; "
             f"{data.path} has {', '.join(dataset.labels)}; choose with --classes"
         )
+    absent = [label for label in known if label not in dataset.labels]
+    if absent and not data.classes:
+        logger.warning("%s: no clips of %s; judged on the others", data.path, ", ".join(absent))
 
 
 def stream_clips(bundle: Bundle, clips: Sequence[Clip]) -> tuple[list[JudgedClip], dict[str, str]]:

@@ -35,6 +35,8 @@ from training.export.export_bundle import ParityError, export_bundle
 from training.run_folder import RunRecord
 
 Row = dict[str, Any]
+LEAST_SAVED = 0.05
+"""Share of the bytes; a format that saves less is not worth its loss of accuracy."""
 
 
 def export_run(
@@ -88,6 +90,12 @@ def export_run(
         with replacing(record.folder / run_folder.FORMATS) as file:
             json.dump(rows, file, indent=1)
         return save_bundle(_place(record.folder, weights), made[weights].manifest, files), rows
+
+
+def saves_nothing(rows: Sequence[Row], weights: NumberFormat) -> bool:
+    """Tell whether a format is hardly smaller than float32, as where a backbone stays as it is."""
+    n_bytes = {row["format"]: row["n_bytes"] for row in rows if "refused" not in row}
+    return weights != "float32" and n_bytes[weights] > (1 - LEAST_SAVED) * n_bytes["float32"]
 
 
 def discard_exports(folder: Path) -> None:

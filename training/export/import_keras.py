@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -25,6 +25,15 @@ N_PARITY_WINDOWS = 16
 """Windows of simulated homes on which the bundle must equal the imported model."""
 _HOP_S = 1.0
 """The bundle decides about once a second."""
+_TITLES = {"lrcn": "LRCN", "convlstm": "ConvLSTM"}
+_SOFTMAX = {"activation": activations.softmax, "use_bias": True}
+_CONVOLVED = {
+    "return_sequences": True,
+    "kernel_size": (3, 3),
+    "padding": "valid",
+    "activation": activations.tanh,
+}
+_POOLED = {"pool_size": (1, 2, 2), "strides": (1, 2, 2), "padding": "same"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,63 +116,76 @@ def recognise(model: keras.Sequential, path: Path) -> str:
     """Tell which of our networks a model is, whatever its sizes.
 
     Raises:
-        InputError: It is neither LRCN nor ConvLSTM.
+        InputError: It is neither LRCN nor ConvLSTM; a setting that alone differs is named.
     """
-    match model.layers:
-        case [*body, last, layers.Dense(activation=activations.softmax, use_bias=True)]:
-            if _is_lrcn(body, last):
-                return "lrcn"
-            if _is_convlstm(body, last):
-                return "convlstm"
+    unlike = {"lrcn": _unlike_lrcn(model.layers), "convlstm": _unlike_convlstm(model.layers)}
+    for network, differences in unlike.items():
+        if differences == []:
+            return network
     found = ", ".join(type(layer).__name__ for layer in model.layers)
+    nearly = [
+        f"; it differs from {_TITLES[network]} in that {' and '.join(differences)}"
+        for network, differences in unlike.items()
+        if differences
+    ]
     raise InputError(
-        f"{path}: neither LRCN (TimeDistributed layers, one LSTM, softmax) nor ConvLSTM (3x3 "
+        f"{path}: neither LRCN nor ConvLSTM (TimeDistributed layers, one LSTM, softmax; or 3x3 "
         f"ConvLSTM2D and 1x2x2 MaxPooling3D in turn, Flatten, softmax), but {found}"
+        + "".join(nearly)
     )
 
 
-def _is_lrcn(per_frame: list[keras.Layer], lstm: keras.Layer) -> bool:
-    return (
-        bool(per_frame)
-        and all(isinstance(layer, layers.TimeDistributed) for layer in per_frame)
-        and len(per_frame[-1].output.shape) == 3
-        and isinstance(lstm, layers.LSTM)
-        and not lstm.return_sequences
-        and (lstm.activation, lstm.recurrent_activation) == (activations.tanh, activations.sigmoid)
-    )
+def _unlike_lrcn(body: list[keras.Layer]) -> list[str] | None:
+    """What differs from LRCN; none where the very layers are others."""
+    match body:
+        case [*per_frame, layers.LSTM() as lstm, layers.Dense() as dense] if per_frame and all(
+            isinstance(layer, layers.TimeDistributed) for layer in per_frame
+        ):
+            flat = len(per_frame[-1].output.shape) == 3
+            return [
+                *([] if flat else [f"{per_frame[-1].name} leaves more than features of a frame"]),
+                *_differences(
+                    lstm,
+                    return_sequences=False,
+                    activation=activations.tanh,
+                    recurrent_activation=activations.sigmoid,
+                ),
+                *_differences(dense, **_SOFTMAX),
+            ]
+    return None
 
 
-def _is_convlstm(body: list[keras.Layer], flatten: keras.Layer) -> bool:
-    stack = [layer for layer in body if not _is_dropout(layer)]
-    return (
-        isinstance(flatten, layers.Flatten)
-        and len(stack) >= 2
-        and len(stack) % 2 == 0
-        and all(_is_recurrent_convolution(layer) for layer in stack[::2])
-        and all(_is_spatial_pooling(layer) for layer in stack[1::2])
-    )
+def _unlike_convlstm(body: list[keras.Layer]) -> list[str] | None:
+    """What differs from ConvLSTM; none where the very layers are others."""
+    match [layer for layer in body if not _is_dropout(layer)]:
+        case [*stack, layers.Flatten(), layers.Dense() as dense] if stack and all(
+            isinstance(layer, (layers.ConvLSTM2D, layers.MaxPooling3D)[n % 2])
+            for n, layer in enumerate(stack)
+        ):
+            convolved = [each for layer in stack[::2] for each in _differences(layer, **_CONVOLVED)]
+            pooled = [each for layer in stack[1::2] for each in _differences(layer, **_POOLED)]
+            unpooled = [f"no MaxPooling3D follows {stack[-1].name}"] if len(stack) % 2 else []
+            return [*convolved, *pooled, *unpooled, *_differences(dense, **_SOFTMAX)]
+    return None
+
+
+def _differences(layer: keras.Layer, **wanted: Any) -> list[str]:
+    return [
+        f"{layer.name} has {setting} {_said(getattr(layer, setting))}, not {_said(value)}"
+        for setting, value in wanted.items()
+        if _said(getattr(layer, setting)) != _said(value)
+    ]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return "x".join(map(str, value))
+    return str(getattr(value, "__name__", value))
 
 
 def _is_dropout(layer: keras.Layer) -> bool:
     inner = layer.layer if isinstance(layer, layers.TimeDistributed) else layer
     return isinstance(inner, layers.Dropout)
-
-
-def _is_recurrent_convolution(layer: keras.Layer) -> bool:
-    return (
-        isinstance(layer, layers.ConvLSTM2D)
-        and layer.return_sequences
-        and (layer.kernel_size, layer.padding) == ((3, 3), "valid")
-        and layer.activation is activations.tanh
-    )
-
-
-def _is_spatial_pooling(layer: keras.Layer) -> bool:
-    return (
-        isinstance(layer, layers.MaxPooling3D)
-        and (tuple(layer.pool_size), tuple(layer.strides)) == ((1, 2, 2), (1, 2, 2))
-        and layer.padding == "same"
-    )
 
 
 def _windows(clip: ClipSpec) -> Image:

@@ -103,6 +103,8 @@ def read(path: Path) -> SavedModel:
     Raises:
         InputError: It is no such file.
     """
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file; give the .h5 or .keras of model.save()")
     try:
         if not path.is_file():  # a pipe would be waited for
             raise FileNotFoundError

@@ -204,6 +204,14 @@ def test_without_the_extra_the_command_that_installs_it_is_named(
     assert run.returncode == (1 if raised else 2)
 
 
+@pytest.mark.slow
+def test_tensorflow_says_nothing_before_a_command_does() -> None:
+    call = "import sys; from training.commands.train_har import main; sys.exit(main())"
+    command = [sys.executable, "-c", call, "summary", "lrcn"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

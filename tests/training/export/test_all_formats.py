@@ -85,6 +85,18 @@ def unfit(run: Path, tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_format_that_saves_nothing_is_told() -> None:
+    rows: list[all_formats.Row] = [
+        {"format": "float32", "n_bytes": 1000},
+        {"format": "int8", "n_bytes": 960},
+        {"format": "float16", "refused": "why"},
+    ]
+    assert all_formats.saves_nothing(rows, "int8")
+    assert not all_formats.saves_nothing(rows, "float32")
+    rows[1]["n_bytes"] = 300
+    assert not all_formats.saves_nothing(rows, "int8")
+
+
 @pytest.mark.parametrize("weights", ["float32", "float16"])
 def test_a_refused_format_keeps_no_other_from_export(
     unfit: Path, run: Path, capsys: pytest.CaptureFixture[str], weights: str

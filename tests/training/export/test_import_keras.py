@@ -300,13 +300,16 @@ def test_what_cannot_be_imported_is_said(tmp_path: Path) -> None:
     assert "above 0" in refused(lrcn, ModelFacts(("A", "B", "C"), "bgr", 0.0))
     (tmp_path / "text.h5").write_text("no model")
     assert "no model saved by Keras" in refused(tmp_path / "text.h5")
-    assert "no model saved by Keras" in refused(tmp_path / "nowhere.h5")
+    assert "nowhere.h5: there is no such file" in refused(tmp_path / "nowhere.h5")
     keras.Sequential([keras.Input((3,)), layers.Dense(2)]).save_weights(tmp_path / "w.weights.h5")
     assert "no model saved by Keras" in refused(tmp_path / "w.weights.h5")
     assert "sets go_backwards" in refused(_with_config(tmp_path, {"go_backwards": True}))
     assert "activation 'gelu'" in refused(_with_config(tmp_path, {"activation": "gelu"}))
     assert "weights do not fit" in refused(_with_config(tmp_path, {"units": 6}))
-    assert "neither LRCN" in refused(_with_config(tmp_path, {"activation": "relu"}))
+    relu = refused(_with_config(tmp_path, {"activation": "relu"}))
+    assert "neither LRCN nor ConvLSTM" in relu
+    assert "it differs from LRCN in that lstm" in relu
+    assert relu.endswith(" has activation relu, not tanh")
     cnn = [layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3, activation="softmax")]
     frame = keras.Sequential([keras.Input((24, 24, 3)), *cnn])
     frame.save(tmp_path / "frame.keras")
@@ -320,11 +323,35 @@ def test_a_network_is_recognised_whatever_its_sizes(tmp_path: Path) -> None:
     stack = [layers.ConvLSTM2D(2, 3, return_sequences=True), layers.MaxPooling3D((1, 2, 2))]
     head = [layers.Flatten(), layers.Dense(3, activation="softmax")]
     narrow = keras.Sequential([keras.Input((4, 24, 24, 3)), *stack, *head])
-    with pytest.raises(InputError, match="neither LRCN"):  # pooling drops an odd row
+    # Pooling drops an odd row.
+    with pytest.raises(InputError, match=r"max_pooling3d\w* has padding valid, not same$"):
         import_keras.recognise(narrow, tmp_path)
     stack[1] = layers.MaxPooling3D((1, 2, 2), padding="same")
     same = keras.Sequential([keras.Input((4, 24, 24, 3)), *stack, *head])
     assert import_keras.recognise(same, tmp_path) == "convlstm"
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"padding": "same"}, "differs from ConvLSTM in that conv has padding same, not valid"),
+        ({"kernel_size": 5}, "conv has kernel_size 5x5, not 3x3"),
+        ({"activation": "relu"}, "conv has activation relu, not tanh"),
+        ({"return_sequences": False}, "conv has return_sequences False, not True"),
+    ],
+)
+def test_the_setting_that_differs_is_named(
+    tmp_path: Path, changed: dict[str, object], says: str
+) -> None:
+    options: dict[str, object] = {"filters": 2, "kernel_size": 3, "return_sequences": True}
+    conv = layers.ConvLSTM2D(**(options | changed), name="conv")
+    pool = layers.MaxPooling3D((1, 2, 2), padding="same")
+    head = [layers.Flatten(), layers.Dense(3, activation="softmax")]
+    body = [conv, pool] if conv.return_sequences else [conv]
+    model = keras.Sequential([keras.Input((4, 24, 24, 3)), *body, *head])
+    with pytest.raises(InputError) as error:
+        import_keras.recognise(model, tmp_path)
+    assert says in str(error.value)
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 2])
