@@ -15,7 +15,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import PIXELS, Frame, Image
 from har_stream.recognition.engines import EngineName, open_engine
 from har_stream.recognition.person.geometry import N_FEATURES
-from har_stream.recognition.person.network import open_pose_network
+from har_stream.recognition.person.network import PoseFinder, open_pose_network
 from har_stream.recognition.person.stage import Person, PersonStage
 from har_stream.recognition.preprocessing import normalise, prepare
 from har_stream.recognition.window_rows import NONE, WindowRows
@@ -73,7 +73,12 @@ class Recogniser:
     """
 
     def __init__(
-        self, bundle: Bundle, *, engine: EngineName = "auto", hop_frames: int | None = None
+        self,
+        bundle: Bundle,
+        *,
+        engine: EngineName = "auto",
+        hop_frames: int | None = None,
+        pose: PoseFinder | None = None,
     ) -> None:
         """Start an engine on the bundle's networks.
 
@@ -81,6 +86,7 @@ class Recogniser:
             bundle: Its clip spec and calibration hold here.
             engine: `auto` takes Keras where a GPU is there for it, otherwise LiteRT.
             hop_frames: Frames between two decisions; the bundle's own unless given.
+            pose: Finds key points; the bundle's own network unless given.
 
         Raises:
             InputError: The engine is not installed, the bundle has no files for it, or its
@@ -91,7 +97,7 @@ class Recogniser:
         self._calibration = bundle.manifest.calibration
         self._window_rows = WindowRows.from_manifest(bundle.manifest, hop_frames=hop_frames)
         self._engine = open_engine(bundle, self._window_rows, name=engine)
-        self._pose = open_pose_network(bundle)
+        self._pose = pose or open_pose_network(bundle)
         self._streams: dict[str, _Stream] = {}
         self._check_networks()
         if bundle.manifest.pixels != PIXELS:

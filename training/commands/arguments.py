@@ -133,6 +133,7 @@ def _add_fit_postures(commands: Any) -> None:
     fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/postures.yaml")
     fit.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
     fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
+    fit.add_argument("--cache", type=Path, metavar="DIR", help="found key points (state directory)")
 
 
 def _add_report(commands: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from har_stream.config.state_dir import clip_cache
 from har_stream.core.atomic_file import writing
 
 _COLUMNS = {
@@ -28,7 +29,13 @@ def fit(options: argparse.Namespace, command: str) -> None:
     folder = options.out or Path("runs") / config.name
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    figures = fit_postures(config, data=options.data, folder=folder, command=command)
+    figures = fit_postures(
+        config,
+        data=options.data,
+        folder=folder,
+        cache_folder=options.cache or clip_cache(),
+        command=command,
+    )
     table = Table("judged", "seconds", *_COLUMNS.values(), "F1 of each")
     for name, row in figures.items():
         each = ", ".join(f"{posture} {f1:.2f}" for posture, f1 in row["per_posture"].items())

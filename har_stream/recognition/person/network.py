@@ -4,6 +4,7 @@ MoveNet Lightning (Google 2021) is one; any other with the same tensors may stan
 """
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,26 @@ from har_stream.recognition.engines.tflite_file import open_interpreter
 from har_stream.recognition.person.key_points import NAMES
 
 MAX_SIZE_PX = 1024
+
+
+class PoseFinder(Protocol):
+    """Finds the key points of one person in a square image: a network, or who remembers one.
+
+    Attributes:
+        size_px: Side of the square that it takes in.
+    """
+
+    size_px: int
+
+    def find(self, square: Image) -> NDArray[np.float32]:
+        """Find one person's key points.
+
+        Args:
+            square: RGB, shape (size_px, size_px, 3), uint8.
+
+        Returns:
+            y and x as shares of the square, and score; shape (17, 3), float32.
+        """
 
 
 class PoseNetwork:
@@ -46,14 +67,7 @@ class PoseNetwork:
         self._takes, self._gives = inputs[0]["index"], outputs[0]["index"]
 
     def find(self, square: Image) -> NDArray[np.float32]:
-        """Find one person's key points.
-
-        Args:
-            square: RGB, shape (size_px, size_px, 3), uint8.
-
-        Returns:
-            y and x as shares of the square, and score; shape (17, 3), float32.
-        """
+        """Find one person's key points; see `PoseFinder`."""
         self._interpreter.set_tensor(self._takes, square[None])
         self._interpreter.invoke()
         found: NDArray[np.float32] = self._interpreter.get_tensor(self._gives)[0, 0]

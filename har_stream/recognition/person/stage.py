@@ -15,7 +15,7 @@ from har_stream.recognition.person import postures
 from har_stream.recognition.person.crops import whole
 from har_stream.recognition.person.geometry import Geometry
 from har_stream.recognition.person.key_points import KeyPoints
-from har_stream.recognition.person.network import PoseNetwork
+from har_stream.recognition.person.network import PoseFinder
 from har_stream.recognition.person.presence import Presence
 from har_stream.recognition.person.room import Room
 from har_stream.recognition.person.tracker import KEPT, PersonTracker
@@ -51,7 +51,7 @@ class PersonStage:
         sample_hz: Frames a second.
     """
 
-    def __init__(self, network: PoseNetwork, *, sample_hz: float) -> None:
+    def __init__(self, network: PoseFinder, *, sample_hz: float) -> None:
         self.tracker = PersonTracker(network)
         self._room = Room()
         self._geometry = Geometry()

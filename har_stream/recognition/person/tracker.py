@@ -13,7 +13,7 @@ from itertools import cycle, islice
 from har_stream.core.frame import Image
 from har_stream.recognition.person.crops import Square, whole
 from har_stream.recognition.person.key_points import Box, KeyPoints
-from har_stream.recognition.person.network import PoseNetwork
+from har_stream.recognition.person.network import PoseFinder
 
 FOUND = 0.4
 """Score of `KeyPoints` from which one look is enough."""
@@ -42,7 +42,7 @@ class PersonTracker:
         last: Where the person was seen last; none: nobody was.
     """
 
-    def __init__(self, network: PoseNetwork) -> None:
+    def __init__(self, network: PoseFinder) -> None:
         self._network = network
         self.last: Square | None = None
         self._turn_of = cycle(range(4))

@@ -28,7 +28,6 @@ from har_stream.core.atomic_file import writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import PIXELS
 from har_stream.core.thresholds import Thresholds
-from har_stream.recognition.person.network import PoseNetwork
 from har_stream.recognition.person.postures import POSTURES, labels_of
 from predictor.evaluation.metrics import expected_calibration_error
 from training.collect.download_sources import WEIGHTS
@@ -37,6 +36,7 @@ from training.evaluation.calibration import apply_temperature, fit_temperature
 from training.fitting.postures.footage import SeenClip, list_clips, read_footage
 from training.fitting.postures.head import Head, fit_head, windows_of
 from training.fitting.postures.judge import Judged, score, stream
+from training.fitting.postures.remembered_pose import RememberedPose
 from training.fitting.postures.settings import PostureConfig
 
 logger = logging.getLogger(__name__)
@@ -47,13 +47,14 @@ FIGURES = "figures.json"
 @dataclass(frozen=True, slots=True)
 class _Run:
     config: PostureConfig
-    pose: Path
+    path: Path
+    pose: RememberedPose
     folder: Path
     command: str
 
 
 def fit_postures(
-    config: PostureConfig, *, data: Path, folder: Path, command: str
+    config: PostureConfig, *, data: Path, folder: Path, cache_folder: Path, command: str
 ) -> dict[str, Any]:
     """Make the bundle `folder`/bundle; return its figures, which lie beside it.
 
@@ -61,6 +62,7 @@ def fit_postures(
         config: What to do.
         data: Folder of the sets.
         folder: Where to; made if need be.
+        cache_folder: Keeps what the key-point network found from run to run.
         command: How it was started, for the bundle's provenance.
 
     Raises:
@@ -72,10 +74,12 @@ def fit_postures(
     foreign = set(config.learn_from) - config.sets.keys()
     if foreign:
         raise InputError(f"learn_from: no such set: {', '.join(sorted(foreign))}")
-    pose = weights.find_by_name(config.pose, suffixes=(".tflite",), known=WEIGHTS)
-    run = _Run(config, pose, folder, command)
+    path = weights.find_by_name(config.pose, suffixes=(".tflite",), known=WEIGHTS)
+    pose = RememberedPose(path, folder=cache_folder)
+    run = _Run(config, path, pose, folder, command)
     # 2. Every clip once through the person stage.
-    footage = read_footage(clips, config, PoseNetwork(pose))
+    footage = read_footage(clips, config, pose)
+    pose.keep()
     learned = [each for each in footage if _set_of(each, config) in _sets(config)]
     # 3. Room by room, by heads that saw neither the room nor its people.
     judged: list[Judged] = []
@@ -124,7 +128,7 @@ def _judge_others(
     """Stream clips by a bundle that learned from others."""
     path = run.folder / "apart" / name
     bundle = _write(run, _fit(run, learned), path, learned, Calibration(), {})
-    judged = stream(bundle, tested, run.config)
+    judged = stream(bundle, tested, run.config, pose=run.pose)
     figures = score(judged)
     logger.info("%s: %d seconds, macro F1 %.3f", name, figures["n_seconds"], figures["macro_f1"])
     return judged
@@ -150,14 +154,14 @@ def _write(
     calibration: Calibration,
     figures: Mapping[str, Any],
 ) -> Bundle:
-    config, name = run.config, run.pose.name
+    config, name = run.config, run.path.name
     files = {"head.tflite": to_litert(head.to_keras())}
     outside: dict[str, ExternalNetwork] = {}
     if config.pose_inside:
-        files[name] = run.pose.read_bytes()
+        files[name] = run.path.read_bytes()
     else:
         outside[name] = ExternalNetwork(
-            sha256=weights.hash_of(weights.keep_copy(run.pose)),
+            sha256=weights.hash_of(weights.keep_copy(run.path)),
             how=weights.how_to_bring(config.pose),
         )
     manifest = Manifest(

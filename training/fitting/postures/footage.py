@@ -19,7 +19,7 @@ from har_stream.cameras.video_file import read_file
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
 from har_stream.recognition.person.key_points import KeyPoints
-from har_stream.recognition.person.network import PoseNetwork
+from har_stream.recognition.person.network import PoseFinder
 from har_stream.recognition.person.postures import NOBODY, POSTURES
 from har_stream.recognition.person.stage import PersonStage
 from training.data.clip import EPOCH
@@ -110,7 +110,7 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def read_footage(
-    clips: Sequence[LabelledClip], config: PostureConfig, network: PoseNetwork
+    clips: Sequence[LabelledClip], config: PostureConfig, network: PoseFinder
 ) -> list[SeenClip]:
     """See every clip through the person stage, and the room without its person."""
     rng = np.random.default_rng(config.seed)
@@ -148,7 +148,7 @@ def ticks(frame: Frame) -> range:
 
 
 def _see(
-    images: Sequence[Image], config: PostureConfig, network: PoseNetwork
+    images: Sequence[Image], config: PostureConfig, network: PoseFinder
 ) -> tuple[list[NDArray[np.float32]], list[KeyPoints]]:
     """Features and key points of a clip's frames, as of a camera of its own."""
     stage = PersonStage(network, sample_hz=config.clip.sample_hz)

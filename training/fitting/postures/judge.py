@@ -15,6 +15,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 from har_stream.bundles.bundle import Bundle
 from har_stream.core.activity import IDLE, LYING
 from har_stream.recognition.person import postures
+from har_stream.recognition.person.network import PoseFinder
 from har_stream.recognition.recogniser import Recogniser
 from training.fitting.postures.footage import SeenClip, sampled
 from training.fitting.postures.settings import PostureConfig
@@ -54,9 +55,11 @@ class Judged:
     postures: NDArray[np.int64] = field(repr=False)
 
 
-def stream(bundle: Bundle, footage: Sequence[SeenClip], config: PostureConfig) -> list[Judged]:
+def stream(
+    bundle: Bundle, footage: Sequence[SeenClip], config: PostureConfig, *, pose: PoseFinder
+) -> list[Judged]:
     """Stream clips, each as from a camera of its own, and judge what is said of every second."""
-    recogniser = Recogniser(bundle)
+    recogniser = Recogniser(bundle, pose=pose)
     return [_judge(recogniser, each, config) for each in footage]
 
 
