@@ -84,6 +84,11 @@ class ClipSpec:
         """Stream time between a window's first and last frame, in seconds."""
         return (self.n_frames - 1) / self.sample_hz
 
+    @property
+    def evidence_s(self) -> float:
+        """How much of a window a decision is about: of a person's postures the newest second."""
+        return min(self.span_s, 1.0) if self.person == "keypoints" else self.span_s
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

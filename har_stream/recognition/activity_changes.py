@@ -141,7 +141,10 @@ class Segmenter:
             return self._begun_at
         # Windows that overlap share frames: only the newer half of this one is news.
         overlaps = newest is not None and timedelta(0) <= at - newest < self._span
-        return at - (self._span / 2 if overlaps else self._span)
+        begins = at - (self._span / 2 if overlaps else self._span)
+        if self._begun_at is not None and self._begun_at <= at:
+            return max(begins, self._begun_at)
+        return begins
 
     def _watch_motion(self, decision: _Decision, moving: bool) -> None:
         if self._moved_at is None:  # a bundle that cannot see nobody starts with an empty room

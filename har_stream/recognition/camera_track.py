@@ -76,7 +76,7 @@ class CameraTrack:
         self._arrived_s = 0.0
         self._thresholds = thresholds_for(settings, manifest)
         self._make_segmenter = partial(
-            Segmenter, self.camera, self._thresholds, span_s=manifest.clip.span_s
+            Segmenter, self.camera, self._thresholds, span_s=manifest.clip.evidence_s
         )
         self._segmenter = self._make_segmenter()
         self._settings = settings

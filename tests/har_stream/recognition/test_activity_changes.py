@@ -315,3 +315,14 @@ def test_every_change_of_a_clear_stream_gives_one_event(parts: list[tuple[str, i
             expected.append(("ended", before, None))
         before = now
     assert said(segment(script(*parts))) == expected
+
+
+def test_nothing_begins_before_the_first_frame_where_windows_were_filled_with_it() -> None:
+    segmenter = Segmenter("cam0", Thresholds(min_dwell_s=2, average_s=0), span_s=SPAN_S)
+    segmenter.begin(START)
+    at, change = START, None
+    while change is None:
+        change = segmenter.observe(at, sure("cooking" if at > START else "eating"))
+        at += timedelta(seconds=0.2)
+    assert change.activity == "cooking"
+    assert change.started_at == START
