@@ -115,7 +115,9 @@ def test_a_night_under_a_blanket_is_neither_a_fall_nor_an_empty_room(
 ) -> None:
     """Six hours in the dark, looked at for four seconds every four minutes."""
     run = har_stream(
-        *configure(tmp_path, NIGHT, mosquitto), "--start-at", "2026-03-02T00:30:00+01:00"
+        *configure(tmp_path, NIGHT, mosquitto),
+        *("--start-at", "2026-03-02T00:30:00+01:00"),
+        timeout_s=240,
     )
     assert run.returncode == 0, run.stderr
     events = read_events(tmp_path / "events.jsonl")

@@ -231,10 +231,18 @@ def _add_falls(commands: Any) -> None:
         "held, and count the falls that are found, those that are missed, and false alarms an "
         "hour, with their intervals. STATES says what each clip shows: clip,start_s,end_s,state, "
         "where a fall is lying_floor right after changing; DIR/CLIP.mp4 is its video.",
-        examples="--bundle home --clips URFD URFD/states.csv --only 'fall-*-cam0,adl-*'\n"
+        examples="--bundle home --clips URFD URFD/states.csv --only '*/fall-*-cam0,*/adl-*'\n"
+        "--bundle runs/home/bundle --apart configs/postures.yaml --clips URFD URFD/states.csv\n"
         "--bundle home --ordinary CLIPS --json falls.json",
     )
     falls.add_argument("--bundle", required=True, metavar="NAME|PATH", help="what is tried")
+    falls.add_argument(
+        "--apart",
+        type=Path,
+        metavar="CONFIG",
+        help="of the run of fit-postures that made the bundle: each clip is watched by the bundle "
+        "beside it, in apart/ROOM, that saw neither its room nor its people",
+    )
     falls.add_argument(
         "--clips",
         nargs=2,
@@ -253,7 +261,11 @@ def _add_falls(commands: Any) -> None:
         help="clips in which nobody falls; repeatable",
     )
     falls.add_argument(
-        "--only", metavar="A,B", type=names, default=("*",), help="names of clips; * for any"
+        "--only",
+        metavar="A,B",
+        type=names,
+        default=("*",),
+        help="names of clips, DIR/CLIP; * for any",
     )
     falls.add_argument(
         "--regions", type=Path, metavar="FILE", help="YAML: beds and sofas drawn into clips"

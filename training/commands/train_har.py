@@ -257,14 +257,35 @@ def _falls(options: argparse.Namespace, command: str) -> None:
     if not clips:
         raise InputError("no clip to replay: give --clips DIR STATES or --ordinary DIR, and --only")
     drawn = read_yaml(options.regions, falls.DrawnRegions).clips if options.regions else {}
-    loaded = load_named_bundle(options.bundle, state_dir=default_state_dir())
-    counted = falls.count_falls(
-        falls.replay_clips(loaded, clips, hold_s=options.hold, regions=drawn)
-    )
+    watched_by: dict[str, list[falls.FallClip]] = {}
+    for clip in clips:
+        watched_by.setdefault(_bundle_for(clip.name, options), []).append(clip)
+    replayed = [
+        each
+        for name, own in watched_by.items()
+        for each in falls.replay_clips(
+            load_named_bundle(name, state_dir=default_state_dir()),
+            own,
+            hold_s=options.hold,
+            regions=drawn,
+        )
+    ]
+    counted = falls.count_falls(replayed)
     Console().print(falls.to_table(counted, f"{options.bundle}, {len(clips)} clips"))
     if options.json:
         with writing(options.json):
             options.json.write_text(json.dumps({"command": command, **counted}, indent=2) + "\n")
+
+
+def _bundle_for(clip: str, options: argparse.Namespace) -> str:
+    """Name the bundle that watches a clip: with ``--apart``, one that saw others only."""
+    if options.apart is None:
+        return str(options.bundle)
+    from har_stream.config.yaml_file import read_yaml
+    from training.fitting.postures.settings import PostureConfig
+
+    room = read_yaml(options.apart, PostureConfig).room_of(clip)
+    return str(options.bundle if room is None else Path(options.bundle).parent / "apart" / room)
 
 
 def _data_of(options: argparse.Namespace) -> "DataConfig":

@@ -60,7 +60,7 @@ class FallClip:
     """A clip, and what it shows.
 
     Attributes:
-        name: As the file of states has it.
+        name: Its folder's, and as the file of states has it: `urfd/fall-01-cam0`.
         path: Its video.
         kind: What a watch for falls should make of it.
         down_s: Where a fall begins; none where there is none.
@@ -117,7 +117,8 @@ def read_clips(folder: Path, states: Path | None) -> list[FallClip]:
         InputError: A file cannot be read, a clip is missing, or there is none.
     """
     if states is None:
-        found = [FallClip(path.stem, path, "other") for path in sorted(folder.rglob("*.mp4"))]
+        videos = sorted(folder.rglob("*.mp4"))
+        found = [FallClip(f"{folder.name}/{path.stem}", path, "other") for path in videos]
     else:
         found = [_clip_of(name, folder, shown) for name, shown in read_states(states).items()]
     if not found:
@@ -140,8 +141,8 @@ def read_states(path: Path) -> dict[str, list[State]]:
     return shown
 
 
-def _clip_of(name: str, folder: Path, shown: Sequence[State]) -> FallClip:
-    path = folder / f"{name}.mp4"
+def _clip_of(listed: str, folder: Path, shown: Sequence[State]) -> FallClip:
+    name, path = f"{folder.name}/{listed}", folder / f"{listed}.mp4"
     if not path.is_file():
         raise InputError(f"{path}: the file of states names it, but it is not there")
     for before, state in pairwise(shown):

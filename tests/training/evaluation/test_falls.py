@@ -42,7 +42,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_a_clip_shows_follows_from_its_states(folder: Path) -> None:
-    clips = {each.name: each for each in read_clips(folder, folder / "states.csv")}
+    clips = {each.path.stem: each for each in read_clips(folder, folder / "states.csv")}
+    assert clips["falls"].name == f"{folder.name}/falls"
     assert {name: each.kind for name, each in clips.items()} == {
         "falls": "fall",
         "lies": "floor",
@@ -112,12 +113,12 @@ def test_clips_are_replayed_with_their_last_frame_held(tmp_path: Path, capsys) -
     )
     bundle = load_named_bundle("sim-home", state_dir=tmp_path)
     clips = read_clips(tmp_path, tmp_path / "states.csv")
-    held = {each.clip.name: each for each in replay_clips(bundle, clips, hold_s=4, regions={})}
+    held = {each.clip.path.stem: each for each in replay_clips(bundle, clips, hold_s=4, regions={})}
     assert held["falls"].delay_s is not None
     assert held["falls"].seconds == pytest.approx(9.2 + 4, abs=0.5)
     assert held["sits"].fallen_s == ()
     written = tmp_path / "figures.json"
-    flags = ["--clips", str(tmp_path), str(tmp_path / "states.csv"), "--only", "falls"]
+    flags = ["--clips", str(tmp_path), str(tmp_path / "states.csv"), "--only", "*/falls"]
     assert main(["falls", "--bundle", "sim-home", *flags, "--hold=4", "--json", str(written)]) == 0
     assert '"found": 1' in written.read_text()
     assert "falls found" in capsys.readouterr().out
