@@ -87,6 +87,11 @@ class Journal:
         """Its file was found damaged while in use; `close` begins it anew."""
         return self._file is not None and self._file.is_damaged
 
+    def look_for_damage(self) -> None:
+        """Have a SQLite file looked at while it is in use: 0.1 s for 100,000 events."""
+        if self._file:
+            self._file.look()
+
     def when_damaged(self, act: Callable[[], None]) -> None:
         """Have something done, in any thread, once its file is found damaged."""
         if self._file:

@@ -26,6 +26,7 @@ from predictor.journal.tables import (
     VERSION,
     event_of,
     from_ms,
+    is_as_written,
     to_ms,
 )
 
@@ -171,17 +172,17 @@ def _keep_event(db: sqlite3.Connection, values: tuple[Value, ...], *, is_newer: 
 
 def _is_event(row: Mapping[str, Any]) -> bool:
     try:
-        event = event_of(
-            SimpleNamespace(**{**row, "probabilities": json.loads(row["probabilities"])})
-        )
+        if not (1 <= row["epoch"] <= MAX_EPOCH and 0 <= row[_STAMP] <= MAX_RUNNING_S):
+            return False
+        row = {**row, "probabilities": json.loads(row["probabilities"])}
+        if row["checksum"] is not None:
+            return is_as_written(row)
+        event = event_of(SimpleNamespace(**row))
         from_ms(row["received_ms"], 0)
         numbers = (row["started_ms"], row["ended_ms"], row["happened_ms"], row["received_ms"])
-        return (
-            all(type(number) in (int, type(None)) for number in numbers)
-            and row["happened_ms"] == to_ms(event.ended_at or event.started_at)
-            and 1 <= row["epoch"] <= MAX_EPOCH
-            and 0 <= row[_STAMP] <= MAX_RUNNING_S
-        )
+        return all(type(number) in (int, type(None)) for number in numbers) and row[
+            "happened_ms"
+        ] == to_ms(event.ended_at or event.started_at)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return False
 

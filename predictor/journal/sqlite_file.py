@@ -4,6 +4,7 @@ import fcntl
 import logging
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from har_stream.core.sqlite import database_file
@@ -108,13 +109,15 @@ class JournalFile:
 
     def note_error(self, error: BaseException | None) -> None:
         """Tell damage from other errors; it is said once, and repaired when the file is closed."""
-        if self._damage or not isinstance(error, sqlite3.Error):
-            return
-        if database_file.is_damage(error):
-            self._damage = str(error)
-            if self._when_damaged:
-                logger.error("%s is damaged (%s); ending, to begin it anew", self._path, error)
-                self._when_damaged()
+        if isinstance(error, sqlite3.Error) and database_file.is_damage(error):
+            self._note_damage(str(error))
+
+    def look(self) -> None:
+        """Look for damage while it is open, as SQLite itself may read none of it for months."""
+        with suppress(sqlite3.Error):  # another process is at it; there will be another time
+            damage = self._find_damage("quick_check")
+            if damage:
+                self._note_damage(damage)
 
     def close(self) -> None:
         """Repair it where that is due; all connections are closed."""
@@ -126,6 +129,14 @@ class JournalFile:
                 self.repair(self._damage)
             except (OSError, sqlite3.Error) as error:
                 logger.error("%s: cannot be begun anew: %s", self._path, error)
+
+    def _note_damage(self, damage: str) -> None:
+        if self._damage:
+            return
+        self._damage = damage
+        if self._when_damaged:
+            logger.error("%s is damaged (%s); ending, to begin it anew", self._path, damage)
+            self._when_damaged()
 
     def _find_damage(self, check: str) -> str | None:
         damage = database_file.find_damage(

@@ -193,15 +193,22 @@ def event_of(row: Any) -> ActivityEvent:
     Raises:
         TypeError, ValueError, OverflowError: It makes no sense, or was changed.
     """
-    if row.checksum is not None:
-        values = {name: getattr(row, name) for name in _CHECKED}
-        if _checksum_of(values) != row.checksum:
-            raise ValueError("it was changed, its checksum is another")
+    if row.checksum is not None and not is_as_written(row._mapping):
+        raise ValueError("it was changed, its checksum is another")
     return ActivityEvent(
         **{name: getattr(row, name) for name in _AS_ON_THE_WIRE},
         started_at=from_ms(row.started_ms, row.utc_offset_s),
         ended_at=None if row.ended_ms is None else from_ms(row.ended_ms, row.utc_offset_s),
     )
+
+
+def is_as_written(row: Mapping[str, Any]) -> bool:
+    """Tell by its checksum whether a row of ``events`` is as it was inserted; old ones have none.
+
+    Raises:
+        TypeError, ValueError: It makes no sense.
+    """
+    return row["checksum"] is not None and _checksum_of(row) == row["checksum"]
 
 
 def _checksum_of(row: Mapping[str, Any]) -> int:

@@ -198,7 +198,8 @@ class ForecastWorker:
         )
 
     def _begin_day(self, at: datetime) -> None:
-        """Do what is done once a day: heavy learning, in a thread of its own, and forgetting."""
+        """Do what is done once a day: heavy learning, a look at the journal, and forgetting."""
+        self._journal.look_for_damage()
         if not self._refitting.is_alive():
             self._refitting = threading.Thread(
                 target=self._live.forecaster.refit, name="refit", daemon=True

@@ -239,6 +239,13 @@ def _record(payload: bytes) -> tuple[Value, ...]:
 
 
 def _value(kind: int, content: bytes) -> Value:
+    if kind >= 12:
+        if kind % 2 == 0:
+            return content
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            return content
     if kind == 0:
         return None
     if kind in (8, 9):
@@ -246,14 +253,7 @@ def _value(kind: int, content: bytes) -> Value:
     if kind == 7:
         number: float = struct.unpack(">d", content)[0]
         return number
-    if kind < 7:
-        return int.from_bytes(content, "big", signed=True)
-    if kind % 2 == 0:
-        return content
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return content
+    return int.from_bytes(content, "big", signed=True)
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:

@@ -272,6 +272,21 @@ def test_damage_that_comes_while_it_runs_is_told_and_repaired_at_the_end(
         assert {entry.event.seq for entry in journal.entries()} >= set(range(1, 301))
 
 
+def test_damage_that_nothing_reads_is_found_by_looking(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    told: list[str] = []
+    with Journal(sqlite_url(path)) as journal:
+        journal.when_damaged(lambda: told.append("damaged"))
+        journal.record_all([_event(seq) for seq in range(1, 301)], received_at=NOW)
+        journal.look_for_damage()
+        assert not told
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA wal_checkpoint (TRUNCATE)")
+        _break_inner_pages(path)
+        journal.look_for_damage()
+        assert told == ["damaged"]
+
+
 @pytest.mark.parametrize("lost", ["", "-wal"])
 def test_a_file_deleted_while_in_use_is_said_and_written_anew(
     tmp_path: Path, lost: str, caplog: pytest.LogCaptureFixture
