@@ -172,6 +172,7 @@ def _recognise_archive(options: argparse.Namespace, settings: "Settings") -> int
             engine=settings.engine,
             cameras={camera.id: camera for camera in settings.cameras},
             room=options.room,
+            home=settings.home if "home" in settings.model_fields_set else None,
             clip_names=options.clip_names,
             start_at=options.start_at,
             n_workers=n_workers,

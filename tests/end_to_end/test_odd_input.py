@@ -143,6 +143,7 @@ MANY = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", READERS)
 @MANY
 def test_a_reader_reads_or_refuses(tmp_path: Path, kind: str, n: int) -> None:

@@ -35,6 +35,7 @@ class ArchiveOptions:
         engine: Its runtime.
         cameras: Settings of cameras, by id: regions, masks, rooms, how to decide.
         room: Of every camera that has none of its own.
+        home: Whose the events are; none: of any home.
         clip_names: The pattern of the clips' names, see `start_times`; none: the usual ones.
         start_at: When the first clip of each camera began, of those that do not say it; the others
             follow it in the order of their names.
@@ -46,6 +47,7 @@ class ArchiveOptions:
     engine: EngineName
     cameras: Mapping[str, CameraSettings]
     room: str | None
+    home: str | None
     clip_names: str | None
     start_at: datetime | None
     n_workers: int
@@ -94,7 +96,7 @@ def recognise_archive(found: ClipList, out: Path, options: ArchiveOptions) -> in
             ) from interrupt
         left = {name: each for name, each in clips.items() if name in progress.states()}
         placed = _place(left, progress, options, unread)
-        n_events = write_table(_events(placed, progress), out)
+        n_events = write_table(_events(placed, progress, home=options.home), out)
     for line in found.unread:
         print(f"not read: {line}", file=sys.stderr)
     if gone := states.keys() - clips.keys():
@@ -207,7 +209,9 @@ def _identity(placed: _Found) -> str:
     return f"{NODE} {placed.camera.id} {name} {placed.started_at.astimezone(UTC)}"
 
 
-def _events(placed: list[_Found], progress: ProgressFile) -> Iterator[tuple[ActivityEvent, str]]:
+def _events(
+    placed: list[_Found], progress: ProgressFile, *, home: str | None
+) -> Iterator[tuple[ActivityEvent, str]]:
     """Number the events of every camera; the same clip gives the same ids, wherever it lies."""
     seqs: Counter[str] = Counter()
     for each in placed:
@@ -229,5 +233,6 @@ def _events(placed: list[_Found], progress: ProgressFile) -> Iterator[tuple[Acti
                 node=NODE,
                 camera=camera,
                 room=each.camera.room,
+                home=home,
             )
             yield event, each.clip.name

@@ -31,13 +31,13 @@ def check_out(path: Path) -> None:
         InputError: It has another suffix, or its folder is not there.
         ModuleNotFoundError: It is to be Parquet, and pyarrow is not installed.
     """
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"--out {path}: give a name that ends in {' or '.join(SUFFIXES)}")
     if not path.parent.is_dir():
         raise InputError(f"--out {path}: there is no folder {path.parent}; make it first")
     if path.is_dir():
         raise InputError(f"--out {path}: is a folder; give the name of a file")
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         import pyarrow.parquet  # noqa: F401 -- is it there?
 
 
@@ -47,7 +47,7 @@ def write_table(events: Iterable[tuple[ActivityEvent, str]], path: Path) -> int:
     Raises:
         InputError: The file cannot be written.
     """
-    write = _write_parquet if path.suffix == ".parquet" else _write_jsonl
+    write = _write_parquet if path.suffix.lower() == ".parquet" else _write_jsonl
     with writing(path), replacing_file(path) as partial:
         return write(events, partial)
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.event_builder import living
 
 from har_stream.core.errors import InputError
+from predictor.logs.event_file import write_events
 from predictor.logs.read_logs import read_events, read_logs
 from predictor.logs.table import column_names, read_table, read_text
 
@@ -138,6 +140,16 @@ def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
         os.close(write_end)
         assert read_text(Path(f"/dev/fd/{read_end}")) == ROWS
         os.close(read_end)
+
+
+@pytest.mark.parametrize("name", ["e.jsonl", "E.JSONL", "e.jsonl.gz", "e.txt", "e.csv", "e.CSV.gz"])
+def test_events_are_read_whatever_their_file_is_called(tmp_path: Path, name: str) -> None:
+    events = list(living(days=1))
+    kind = "csv" if "csv" in name.lower() else "jsonl"
+    write_events(events, tmp_path / f"export.{kind}")
+    content = (tmp_path / f"export.{kind}").read_bytes()
+    path = _write(tmp_path / name, gzip.compress(content) if name.endswith("gz") else content)
+    assert list(read_events(path)) == events
 
 
 def test_a_text_that_is_no_table_has_no_columns_that_mean_anything() -> None:

@@ -116,14 +116,14 @@ def test_a_recording_gives_the_events_of_a_stream(
     out = tmp_path / "events.jsonl"
     (footage / "attic" / "copies").mkdir()
     shutil.copy(footage / "attic" / f"{NAME}.mp4", footage / "attic" / "copies")
-    run = archive(footage, out, "--room", "flat")
+    run = archive(footage, out, "--room", "flat", "--home", "attic")
     shutil.rmtree(footage / "attic" / "copies")
     assert run.status == 0, run.stderr
     assert f"attic/copies/{NAME}.mp4 is the same recording as attic/{NAME}.mp4" in run.stdout
     assert "3 recordings, 0 not read" in run.stdout
     events = read_events(out)
     assert {event.camera for event in events} == {"hall", "attic"}
-    assert {event.room for event in events} == {"flat"}
+    assert {(event.room, event.home) for event in events} == {("flat", "attic")}
     assert [e.seq for e in events if e.camera == "hall"] == list(range(1, len(events) - 1))
     alone = tmp_path / "alone.jsonl"
     har_stream(

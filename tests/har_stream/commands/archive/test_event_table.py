@@ -18,7 +18,7 @@ DONE = EVENTS[0].model_copy(
 ROWS = [(event, "a/b.mp4") for event in (*EVENTS, DONE)]
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "PARQUET", "JsonL"])
 def test_every_event_comes_back(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"events.{suffix}"
     assert write_table(ROWS, path) == len(ROWS)
