@@ -78,7 +78,7 @@ def test_events_that_do_not_fit_change_nothing_and_are_said_once(
     assert timings == [Timing.FUTURE, Timing.FUTURE, Timing.LATE, Timing.LATE]
     assert live.messages(WALL) == before
     assert [record.message for record in caplog.records] == [
-        f"n1/cam1: an event at {future.started_at} is from the future; "
+        f"n1/cam1: an event at {future.started_at.astimezone()} is from the future; "
         "it is kept in the journal, not believed"
     ]
 
