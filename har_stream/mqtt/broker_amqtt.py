@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 
+from har_stream.mqtt.broker_mosquitto import MAX_PACKET_BYTES
+
 CONNECT_S = 10.0
-MAX_PACKET_BYTES = 1_000_000
-"""Whoever sends a larger one is hung up on: amqtt would keep it, up to 256 MB, several times."""
 _CONNECT = 0x10
 _V311 = 4
 _LISTENER = "default"

@@ -14,6 +14,8 @@ from har_stream.core.errors import InputError
 START_S = 10.0
 END_S = 3.0
 POLL_S = 0.02
+MAX_PACKET_BYTES = 1_000_000
+"""Whoever sends a larger one is hung up on, by either broker: it would be kept, up to 256 MB."""
 _SBIN = ("/usr/sbin", "/usr/local/sbin")
 """Distributions put it there, where not everybody's PATH leads."""
 
@@ -41,7 +43,10 @@ async def serve_mosquitto(
     """
     port = _check_port(host, port)
     # From standard input, so that no file is left behind whatever happens to us.
-    config = f"listener {port} {host}\nallow_anonymous true\nlog_dest stderr\nlog_type error\n"
+    config = (
+        f"listener {port} {host}\nallow_anonymous true\nmax_packet_size {MAX_PACKET_BYTES}\n"
+        "log_dest stderr\nlog_type error\n"
+    )
     with tempfile.TemporaryFile() as said:
         process = await asyncio.create_subprocess_exec(
             *(program, "-c", "/dev/stdin"),
