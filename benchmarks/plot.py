@@ -57,7 +57,9 @@ def shares_of_decoding(figures: Mapping[str, Any]) -> dict[str, float]:
     """What the whole pipeline reaches of decoding alone, by what was measured."""
     shares = {}
     for name, found in figures["pipeline"].items():
-        shares[f"{name} film"] = found["pipeline_fps"] / found["decode_fps"]
+        for key, how in (("pipeline_fps", ""), ("needed_fps", ", needed")):
+            if key in found:
+                shares[f"{name}{how}"] = found[key] / found["decode_fps"]
     cameras = figures["cameras"]
     if "capacity" in cameras:
         name = f"{cameras['capacity']} of {cameras['decode_capacity']} cameras"

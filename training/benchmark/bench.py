@@ -52,6 +52,7 @@ READINGS = {
     "decode_fps": "decoded only",
     "sample_fps": "sampled and resized",
     "pipeline_fps": "whole pipeline",
+    "needed_fps": "whole pipeline, decode: needed",
 }
 
 
@@ -209,6 +210,8 @@ def to_table(figures: Mapping[str, Any]) -> Table:
             table.add_row(f"{network}: {what}", f"{taken[key]:.3f} ms", f"{faster:.1f} x faster")
     for name, found in figures["pipeline"].items():
         for key, what in READINGS.items():
+            if key not in found:  # figures of an earlier version
+                continue
             share = found[key] / found["decode_fps"]
             table.add_row(f"{name}: {what}", f"{found[key]:.0f} frames/s", f"{share:.2f}")
     cameras = dict(figures["cameras"])
