@@ -134,9 +134,11 @@ class Pipeline:
         """Somebody knows of the fall in front of a camera; safe from any thread."""
         self._tracks[camera].acknowledge_fall()
 
-    def resume_fall(self, camera: str, since: datetime, *, has_lain_long: bool) -> None:
+    def resume_fall(
+        self, camera: str, since: datetime, *, confidence: float, has_lain_long: bool
+    ) -> None:
         """Somebody lay there when this program ended; call before `run`."""
-        self._tracks[camera].resume_fall(since, has_lain_long=has_lain_long)
+        self._tracks[camera].resume_fall(since, confidence=confidence, has_lain_long=has_lain_long)
 
     def stop(self) -> None:
         """Have `run` end soon; safe from any thread and from a signal handler."""

@@ -131,7 +131,12 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         for name, fall in publisher.open_falls().items():
             logger.warning("%s: nobody has answered to the fall of %s", name, fall.since)
             if fall.since is not None:
-                pipeline.resume_fall(name, fall.since, has_lain_long=fall.stage == "long_lie")
+                pipeline.resume_fall(
+                    name,
+                    fall.since,
+                    confidence=fall.confidence or 0.0,
+                    has_lain_long=fall.stage == "long_lie",
+                )
         if settings.metrics_port is not None:
             from har_stream.publishing.prometheus import MetricsServer
 

@@ -225,7 +225,9 @@ class CameraTrack:
             return
         if falls is not None and self._segmenter.state == FALLEN:
             # Nobody saw it happen, but somebody lies there.
-            falls.begin(change.started_at)
+            falls.begin(
+                change.started_at, averaged=change.probabilities, confidence=change.confidence
+            )
             change = replace(change, fall_stage="fallen")
         yield change
 
@@ -254,10 +256,12 @@ class CameraTrack:
         if self._falls is not None:
             self._falls.acknowledge()
 
-    def resume_fall(self, since: datetime, *, has_lain_long: bool) -> None:
+    def resume_fall(self, since: datetime, *, confidence: float, has_lain_long: bool) -> None:
         """Somebody lay there when this program ended; call before the first frame."""
         if self._falls is not None:
-            self._falls.begin(since, has_lain_long=has_lain_long)
+            self._falls.begin(
+                since, averaged={}, confidence=confidence, has_lain_long=has_lain_long
+            )
 
     def finish(self) -> Iterator[Change]:
         """End with the last frame of a recording."""

@@ -46,8 +46,9 @@ class FallWatch:
 
     Attributes:
         since: When the person fell; none: nobody lies there.
-        averaged: Probabilities of the newest decisions, averaged: what the newest stage rests on.
-        confidence: That average's probability of the stage: lying on the floor, or being up.
+        averaged: The average that raised the fall, or the getting up: who lies is easily lost from
+            sight, and no less fallen for it.
+        confidence: Its probability of lying on the floor, or of being up.
     """
 
     def __init__(self, rule: FallRule, *, span_s: float = 0.0) -> None:
@@ -57,6 +58,7 @@ class FallWatch:
         self._rule = rule
         self._span = timedelta(seconds=span_s)
         self._recent: deque[tuple[datetime, Mapping[str, float]]] = deque()
+        self._newest: Mapping[str, float] = {}
         self._up_at: datetime | None = None
         self._down_from: datetime | None = None
         self._n_down = 0
@@ -65,8 +67,16 @@ class FallWatch:
         self._has_lain_long = False
         self._acknowledged = False
 
-    def begin(self, at: datetime, *, has_lain_long: bool = False) -> None:
-        """Somebody fell then: others have seen it, or it was so before this program started."""
+    def begin(
+        self,
+        at: datetime,
+        *,
+        averaged: Mapping[str, float],
+        confidence: float,
+        has_lain_long: bool = False,
+    ) -> None:
+        """Somebody fell then: by the rule, as others saw it, or before this program started."""
+        self.averaged, self.confidence = averaged, confidence
         self.since = self._down_at = at
         self._has_lain_long = has_lain_long
         self._acknowledged = False
@@ -100,16 +110,21 @@ class FallWatch:
         )
         is_down = floor > rule.floor_above and not on_soft
         if self.since is None:
-            self.confidence = floor
-            return self._watch(at, is_down=is_down, is_up=upright + sitting > rule.up_above)
+            fell_at = self._watch(at, is_down=is_down, is_up=upright + sitting > rule.up_above)
+            if fell_at is None:
+                return None
+            self.begin(fell_at, averaged=self._newest, confidence=floor)
+            return "fallen"
         # Who sits on the floor after a fall has not got up; who sits on the sofa has.
         upright += sitting if on_soft else 0.0
         upright_from = tells_from if upright > rule.up_above else None
         stage = self._attend(at, is_down=is_down, upright_from=upright_from)
-        self.confidence = upright if stage == "got_up" else floor
+        if stage == "got_up":
+            self.averaged, self.confidence = self._newest, upright
         return stage
 
-    def _watch(self, at: datetime, *, is_down: bool, is_up: bool) -> FallStage | None:
+    def _watch(self, at: datetime, *, is_down: bool, is_up: bool) -> datetime | None:
+        """Return when somebody fell, once that is certain."""
         if is_up:
             self._up_at = at
         if not is_down:
@@ -118,10 +133,7 @@ class FallWatch:
         if self._down_from is None and self._was_up(at):
             self._down_from = at
         self._n_down += 1
-        if self._down_from is None or self._n_down < self._rule.n_samples:
-            return None
-        self.begin(self._down_from)
-        return "fallen"
+        return self._down_from if self._n_down >= self._rule.n_samples else None
 
     def _attend(
         self, at: datetime, *, is_down: bool, upright_from: datetime | None
@@ -160,10 +172,10 @@ class FallWatch:
         self._recent.append((at, probabilities))
         while at - self._recent[0][0] > timedelta(seconds=self._rule.average_s):
             self._recent.popleft()
-        self.averaged = {
+        self._newest = {
             label: min(1.0, fsum(each[label] for _, each in self._recent) / len(self._recent))
             for label in probabilities
         }
 
     def _probability(self, labels: Collection[str]) -> float:
-        return min(1.0, fsum(self.averaged[label] for label in labels))
+        return min(1.0, fsum(self._newest[label] for label in labels))

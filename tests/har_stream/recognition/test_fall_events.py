@@ -98,6 +98,17 @@ def test_a_falls_events_are_as_sure_as_what_raised_them() -> None:
             assert sum(change.probabilities.values()) == pytest.approx(1)
 
 
+def test_who_is_lost_from_sight_is_no_less_fallen() -> None:
+    """Nobody is seen for the rest of the time, with probability 0.91."""
+    camera = Camera()
+    fallen, long_lie = camera.see(("upright", 1), ("lying", 2), ("idle", 60))
+    assert (fallen.fall_stage, long_lie.fall_stage) == ("fallen", "long_lie")
+    assert long_lie.confidence == fallen.confidence > 0.4
+    assert long_lie.probabilities == fallen.probabilities
+    (ended,) = camera.track.lose()
+    assert ended.confidence == fallen.confidence
+
+
 def test_lying_in_the_bed_is_sleeping_after_its_dwell() -> None:
     camera = Camera(regions={"bed": [LEFT]})
     in_bed = person(0.2, 0.8)
@@ -144,7 +155,7 @@ def test_a_lost_camera_ends_the_activity_but_not_the_fall() -> None:
 
 def test_a_fall_of_an_earlier_run_goes_on() -> None:
     camera = Camera()
-    camera.track.resume_fall(START - timedelta(seconds=10), has_lain_long=False)
+    camera.track.resume_fall(START - timedelta(seconds=10), confidence=0.8, has_lain_long=False)
     assert told(camera.see(("idle", 25))) == [
         ("started", "fallen", None, None),
         ("changed", "fallen", "fallen", "long_lie"),

@@ -107,7 +107,7 @@ def test_who_is_on_their_feet_for_two_seconds_has_got_up() -> None:
 
 def test_one_window_in_a_minute_tells_of_all_the_time_that_it_spans() -> None:
     watch = FallWatch(RULE, span_s=3.8)
-    watch.begin(START)
+    watch.begin(START, averaged={}, confidence=0.8)
     minute = timedelta(minutes=1)
     assert watch.observe(START + minute, sure("lying")) == "long_lie"
     assert watch.observe(START + 2 * minute, sure("upright")) == "got_up"
@@ -136,11 +136,12 @@ def test_an_acknowledged_fall_is_not_said_again_and_ends_when_nobody_lies_there(
 
 def test_a_fall_of_before_the_start_goes_on_until_somebody_is_up() -> None:
     watched = Watched()
-    watched.watch.begin(START - timedelta(minutes=10))
+    watched.watch.begin(START - timedelta(minutes=10), averaged={}, confidence=0.8)
     assert [stage for _, stage in watched.see(("idle", 5))] == ["long_lie"]
     assert [stage for _, stage in watched.see(("upright", 5))] == ["got_up"]
     heard = Watched()
-    heard.watch.begin(START - timedelta(minutes=10), has_lain_long=True)
+    earlier = START - timedelta(minutes=10)
+    heard.watch.begin(earlier, averaged={}, confidence=0.8, has_lain_long=True)
     assert heard.see(("idle", 5)) == []
 
 
