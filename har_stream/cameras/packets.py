@@ -62,7 +62,8 @@ class FilePackets:
         self._container, self._stream = container, stream
         self._times = times
         self._sound: FileTimes | None = None
-        self._read_to_s = 0.0
+        self._read_to = 0  # in ticks of the video's clock, which costs less than seconds
+        self._heard_to_s = 0.0
         self._has_index = bool(stream.frames)
         if self._has_index:
             for other in container.streams:
@@ -78,9 +79,13 @@ class FilePackets:
                     n_missed_now = 0
                     if not packet.size:  # it marks the end
                         continue
-                    self._note_time(packet)
-                    if packet.stream is self._stream:
-                        yield packet  # type: ignore[misc] # of the video's stream
+                    if packet.stream is not self._stream:
+                        self._note_sound(packet)
+                        continue
+                    shown = packet.dts if packet.pts is None else packet.pts
+                    if shown is not None:
+                        self._read_to = max(self._read_to, shown + (packet.duration or 0))
+                    yield packet  # type: ignore[misc] # of the video's stream
                 return
             except av.FFmpegError:
                 n_missed_now += 1
@@ -91,7 +96,8 @@ class FilePackets:
         gaps_s = 0.0 if self._has_index else self._times.gaps_s
         if self._sound is not None:
             gaps_s = min(gaps_s, self._sound.gaps_s)
-        cut_s = self._stated_end_s() - self._read_to_s
+        read_to_s = max(float(self._read_to * (self._stream.time_base or 0)), self._heard_to_s)
+        cut_s = self._stated_end_s() - read_to_s
         return gaps_s + (cut_s if cut_s > self._times.longest_step_s else 0.0)
 
     def _stated_end_s(self) -> float:
@@ -100,11 +106,12 @@ class FilePackets:
             return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
         return ((self._container.start_time or 0) + (self._container.duration or 0)) / av.time_base
 
-    def _note_time(self, packet: "Packet[Any]") -> None:
+    def _note_sound(self, packet: "Packet[Any]") -> None:
         if packet.dts is None:
             return
-        ends = (packet.dts if packet.pts is None else packet.pts) + (packet.duration or 0)
-        self._read_to_s = max(self._read_to_s, float(ends * packet.time_base))
-        if packet.stream is not self._stream:
-            self._sound = self._sound or FileTimes(self._times.interval_s)
-            self._sound.advance(float(packet.dts * packet.time_base))
+        at_s = float(packet.dts * packet.time_base)
+        self._heard_to_s = max(
+            self._heard_to_s, at_s + float((packet.duration or 0) * packet.time_base)
+        )
+        self._sound = self._sound or FileTimes(self._times.interval_s)
+        self._sound.advance(at_s)
