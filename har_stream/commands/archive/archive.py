@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from har_stream.bundles.bundle import Bundle
@@ -19,6 +20,7 @@ from har_stream.commands.archive.start_times import name_reader
 from har_stream.commands.archive.worker import NO_TIME
 from har_stream.commands.archive.worker_pool import WorkerPool
 from har_stream.config.camera_settings import CameraSettings
+from har_stream.core.frame import PIXELS
 from har_stream.mqtt.messages import ActivityEvent
 from har_stream.recognition.engines import EngineName
 
@@ -122,6 +124,7 @@ def _settings_that_count(options: ArchiveOptions) -> dict[str, str]:
         for name, camera in sorted(options.cameras.items())
     }
     return {
+        "version of har-stream": f"{version('har-stream')}, pixels {PIXELS}",
         "--bundle": options.bundle.hash,
         "section cameras in the configuration": json.dumps(looks),
         "--clip-names": str(options.clip_names) if looks else "",  # it may name cameras

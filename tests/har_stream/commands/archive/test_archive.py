@@ -248,6 +248,26 @@ def test_without_pyarrow_one_line_says_so_before_any_work(footage: Path, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "data" / "ucf").is_dir(), reason="no real clips at HAR_SHARED")
+def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
+    out = tmp_path / "events.jsonl"
+    process = subprocess.Popen(
+        [*COMMAND, "--archive", SHARED / "data" / "ucf", "--start-at", START, "--out", out],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(6)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.splitlines()[-1].endswith("recordings are kept; the same command goes on)")
+    assert not out.exists()
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.skipif(not (SHARED / "data" / "ucf").is_dir(), reason="no real clips at HAR_SHARED")
 def test_twenty_kills_on_real_clips(tmp_path: Path) -> None:
