@@ -82,26 +82,24 @@ def recognise_archive(found: ClipList, out: Path, options: ArchiveOptions) -> in
     unread = list(found.unread)
     path = out.with_name(f"{out.name}.progress")
     with ProgressFile(path, _settings_that_count(options)) as progress:
-        states = progress.states()
-        waiting = [
-            each
-            for name, each in clips.items()
-            if states.get(name) != (each.clip.n_bytes, each.clip.changed_ns)
-        ]
+        names = _names_done(clips, progress)
+        waiting = [each for name, each in clips.items() if name not in names]
         _say_beginning(found, n_waiting=len(waiting))
         try:
             unread += _recognise(waiting, progress, options)
         except KeyboardInterrupt as interrupt:
-            n_kept = len(progress.states().keys() & clips.keys())
+            n_kept = len(_names_done(clips, progress))
             raise KeyboardInterrupt(
                 f"({n_kept} of {len(clips)} recordings are kept; the same command goes on)"
             ) from interrupt
-        left = {name: each for name, each in clips.items() if name in progress.states()}
-        placed = _place(left, progress, options, unread)
+        names = _names_done(clips, progress)
+        gone = progress.states().keys() - clips.keys()
+        done = {name: each for name, each in clips.items() if name in names}
+        placed = _place(done, progress, options, unread)
         n_events = write_table(_events(placed, progress, home=options.home), out)
     for line in found.unread:
         print(f"not read: {line}", file=sys.stderr)
-    if gone := states.keys() - clips.keys():
+    if gone:
         print(f"{len(gone)} recordings of earlier runs are no longer there, and are left out")
     print(f"{out}: {n_events} events of {len(placed)} recordings, {len(unread)} not read")
     return 1 if unread else 0
@@ -115,6 +113,16 @@ def _look_at_names(found: ClipList, options: ArchiveOptions) -> Iterator[_Found]
         camera = options.cameras.get(camera_id) or CameraSettings(source="archive", name=camera_id)
         camera = camera.model_copy(update={"room": camera.room or options.room})
         yield _Found(clip, camera, facts.started_at)
+
+
+def _names_done(clips: Mapping[str, _Found], progress: ProgressFile) -> set[str]:
+    """Names of the clips that are recognised as they are now; a changed one is another one."""
+    states = progress.states()
+    return {
+        name
+        for name, each in clips.items()
+        if states.get(name) == (each.clip.n_bytes, each.clip.changed_ns)
+    }
 
 
 def _settings_that_count(options: ArchiveOptions) -> dict[str, str]:
