@@ -1,0 +1,35 @@
+"""The person stage: features of every frame, and the square around the person for who wants it."""
+
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from har_stream.cameras.video_file import read_file
+from har_stream.recognition.person.geometry import N_FEATURES
+from har_stream.recognition.person.network import PoseNetwork
+from har_stream.recognition.person.postures import POSTURES
+from har_stream.recognition.person.stage import PersonStage
+
+
+def test_the_crop_shows_the_person_and_somebody_who_strolls_walks(shared: Path) -> None:
+    (path,) = (shared / "weights/movenet_lightning").glob("*.tflite")
+    stage = PersonStage(PoseNetwork(path), sample_hz=5.0)
+    clip = shared / "data/urfd/adl-06-cam0.mp4"  # from 0.5 s on somebody comes in
+    upright = dict.fromkeys(POSTURES, 0.0) | {"upright": 1.0}
+    frames = read_file(clip, sample_hz=5.0, start_at=datetime(2026, 1, 1, tzinfo=UTC))
+    walked = False
+    for frame in islice(frames, 20):
+        assert stage.see(frame.image).shape == (N_FEATURES,)
+        person, said = stage.judge(upright)
+        walked |= said["walking"] == 1.0
+    assert walked
+    assert person.is_there
+    crop = stage.crop(frame.image)
+    left, top, right, bottom = person.key_points.box
+    height, width = frame.image.shape[:2]
+    assert crop.shape[0] == crop.shape[1]
+    assert max((right - left) * width, (bottom - top) * height) < crop.shape[0] < 2 * height
+    # Its colours are the image's: BGR, as everything before a network is.
+    assert np.allclose(crop[crop.any(-1)].mean(0), frame.image.mean((0, 1)), atol=60)
