@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "machine alone meanwhile.",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write all figures here")
-    parser.add_argument("--quick", action="store_true", help="a rough answer within three minutes")
+    parser.add_argument("--quick", action="store_true", help="a rough answer within five minutes")
     options = parser.parse_args(argv)
     return run_command("har-bench", lambda: _run(options), extras=EXTRAS)
 
