@@ -1,10 +1,12 @@
 """What a live camera is read with: PyAV for network streams, OpenCV for devices. Both may hang."""
 
 import ctypes
+import logging
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -12,6 +14,8 @@ import av
 import cv2
 import numpy as np
 from av import VideoFrame
+from av.codec import Codec
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
 from av.format import Flags
 from av.stream import Disposition
@@ -20,9 +24,11 @@ from numpy.typing import NDArray
 
 from har_stream.cameras.converter import Converter, ImageOptions
 from har_stream.cameras.masks import mask_image
+from har_stream.config.camera_settings import CameraSettings, DecodeOn
 from har_stream.core.frame import Image
 from har_stream.core.url import parse_url, to_openable
 
+logger = logging.getLogger(__name__)
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # we say it in one line
 
 MAX_ALLOC_BYTES = 1 << 27
@@ -32,6 +38,8 @@ ASSUMED_FPS = 25.0
 """For a source that states neither timestamps nor a believable rate."""
 COVER = Disposition.attached_pic
 """The picture of an album goes with sound; it is no video."""
+HARDWARE = ("cuda", "vaapi", "videotoolbox")
+"""What `decode_on: auto` tries, in this order."""
 FINGERPRINT_BYTES = 1 << 18
 """So many bytes of an image, rows evenly spread, tell whether it is the one before."""
 
@@ -102,42 +110,37 @@ class StreamCapture:
     """A network stream, by PyAV.
 
     Args:
-        url: Its address; a login in it is used.
+        camera: Its source is the address, a login in which is used; and how it is decoded.
         images: What is wanted of its images.
         open_s: Opening may take this long.
         read_s: Waiting for a part of it may take this long.
-        transport: What RTSP comes over: `tcp` loses nothing, `udp` waits for nothing.
-        keyframes: Whether only key frames are decoded.
 
     Raises:
         CaptureError: It cannot be opened.
     """
 
     def __init__(
-        self,
-        url: str,
-        images: ImageOptions,
-        *,
-        open_s: float,
-        read_s: float,
-        transport: str,
-        keyframes: bool,
+        self, camera: CameraSettings, images: ImageOptions, *, open_s: float, read_s: float
     ) -> None:
+        url = camera.source
         options = {"rw_timeout": f"{read_s * 1e6:.0f}"}
         if parse_url(url).scheme in ("rtsp", "rtsps"):
             options = {
                 "timeout": f"{read_s * 1e6:.0f}",
-                "rtsp_transport": transport,
+                "rtsp_transport": camera.transport,
                 "allowed_media_types": "video",  # sound is not even sent
             }
         try:
             self._container, stream = open_video(
-                to_openable(url), options=options, timeout=(open_s, read_s)
+                to_openable(url),
+                options=options,
+                timeout=(open_s, read_s),
+                decode_on=camera.decode_on,
             )
         except (av.FFmpegError, ValueError) as error:
             refused = isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError)
             raise CaptureError("it refuses this login" if refused else "cannot be opened") from None
-        if keyframes:
+        if camera.decode == "keyframes":
             stream.codec_context.skip_frame = "NONKEY"
         self.fps = fps_of(stream)
         self._tick_s = float(stream.time_base or 0)
@@ -243,15 +246,27 @@ def open_video(
     *,
     options: Mapping[str, str] | None = None,
     timeout: tuple[float, float] | None = None,
+    decode_on: DecodeOn = "cpu",
 ) -> tuple[InputContainer, VideoStream]:
     """Open a file or a stream by PyAV, with one decoding thread.
+
+    Args:
+        address: As FFmpeg takes it.
+        options: FFmpeg's, for opening.
+        timeout: Seconds that opening, and waiting for a part, may take.
+        decode_on: What decodes; where it cannot, that is said and the processor does.
 
     Raises:
         av.FFmpegError: It cannot be opened.
         ValueError: There is no video in it.
     """
+    hardware = _hardware(decode_on)
     container = av.open(
-        address, options=dict(options or {}), timeout=timeout, metadata_errors="ignore"
+        address,
+        options=dict(options or {}),
+        timeout=timeout,
+        metadata_errors="ignore",
+        hwaccel=HWAccel(hardware, allow_software_fallback=True) if hardware else None,
     )
     found = [each for each in container.streams.video if not each.disposition & COVER]
     if not found:
@@ -259,7 +274,29 @@ def open_video(
         raise ValueError("no video")
     codec = found[0].codec_context
     codec.thread_count, codec.thread_type = 1, "NONE"
+    if hardware and not codec.is_hwaccel:
+        logger.warning("decode_on: %s cannot decode %s; the processor does", hardware, codec.name)
     return container, found[0]
+
+
+@cache
+def _hardware(decode_on: DecodeOn) -> str | None:
+    """Find what can decode beside the processor; where what is asked for cannot, say so once."""
+    asked = HARDWARE if decode_on == "auto" else (decode_on,)
+    for device in asked if decode_on != "cpu" else ():
+        try:
+            HWAccel(device).create(Codec("h264", "r"))
+        except (av.FFmpegError, NotImplementedError):
+            continue
+        return device
+    if decode_on != "cpu":
+        known = ", ".join(hwdevices_available())
+        logger.warning(
+            "decode_on: %s: nothing here decodes so, though this PyAV knows %s; the processor does",
+            decode_on,
+            known,
+        )
+    return None
 
 
 def fps_of(stream: VideoStream) -> float:

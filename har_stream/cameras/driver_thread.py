@@ -117,14 +117,7 @@ class DriverThread(threading.Thread):
         images = ImageOptions(options.picture, self._camera, options.shows)
         if source.isdigit():
             return DeviceCapture(int(source), images)
-        return StreamCapture(
-            source,
-            images,
-            open_s=self._open_s,
-            read_s=self._stall_s,
-            transport=self._camera.transport,
-            keyframes=self._camera.decode == "keyframes",
-        )
+        return StreamCapture(self._camera, images, open_s=self._open_s, read_s=self._stall_s)
 
     def _fail(self, reason: str) -> None:
         self._hand_over(LostError(CameraState.OFFLINE, reason))

@@ -17,7 +17,7 @@ from har_stream.cameras.capture import SourceCounts, fps_of, has_times, open_vid
 from har_stream.cameras.converter import AS_CAPTURED, Converter, ImageOptions
 from har_stream.cameras.packets import FilePackets, FileTimes
 from har_stream.cameras.sampling import KEYFRAME_GAP_S, NOT_NEEDED, Sample, Sampler, look_ahead
-from har_stream.config.camera_settings import Decode
+from har_stream.config.camera_settings import Decode, DecodeOn
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
@@ -61,7 +61,9 @@ def read_file(
     Raises:
         InputError: It is missing, empty or no video (at once), or no frame of it can be decoded.
     """
-    video = VideoFile(path, counts or SourceCounts(), n_threads=n_threads)
+    video = VideoFile(
+        path, counts or SourceCounts(), n_threads=n_threads, decode_on=_decoder(images)
+    )
     return _sampled(video, images, sample_hz=sample_hz, start_at=start_at, decode=decode)
 
 
@@ -111,10 +113,17 @@ class VideoFile:
         InputError: It is missing, empty or no video.
     """
 
-    def __init__(self, path: Path | str, counts: SourceCounts, *, n_threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        counts: SourceCounts,
+        *,
+        n_threads: int = 1,
+        decode_on: DecodeOn = "cpu",
+    ) -> None:
         self.name = redact(str(path))
         self._counts = counts
-        self._container, self._stream = _open(path, self.name)
+        self._container, self._stream = _open(path, self.name, decode_on)
         if n_threads > 1:
             codec = self._stream.codec_context
             codec.thread_count, codec.thread_type = n_threads, "FRAME"
@@ -241,7 +250,7 @@ class VideoFile:
         self._container.close()
 
 
-def _open(path: Path | str, name: str) -> tuple[InputContainer, VideoStream]:
+def _open(path: Path | str, name: str, decode_on: DecodeOn) -> tuple[InputContainer, VideoStream]:
     is_url = isinstance(path, str) and bool(parse_url(path).scheme)
     if is_url:
         address, refusal = to_openable(str(path)), "no video can be read there; check the address"
@@ -253,7 +262,7 @@ def _open(path: Path | str, name: str) -> tuple[InputContainer, VideoStream]:
         _check_file(Path(path), name)
     try:
         timeout = (OPEN_S, OPEN_S) if is_url else None
-        container, stream = open_video(address, timeout=timeout)
+        container, stream = open_video(address, timeout=timeout, decode_on=decode_on)
     except (av.FFmpegError, ValueError) as error:
         raise InputError(f"{name}: {refusal}") from error
     kind = container.format.name
@@ -281,6 +290,10 @@ def _check_file(path: Path, name: str) -> None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{name}: cannot be read: {reason}; give a video file") from error
+
+
+def _decoder(images: ImageOptions) -> DecodeOn:
+    return "cpu" if images.camera is None else images.camera.decode_on
 
 
 def _sampled(
@@ -333,7 +346,7 @@ def _back_to_back(
     n_read = 0
     for path in paths:
         try:
-            clip = VideoFile(path, counts, n_threads=n_threads)
+            clip = VideoFile(path, counts, n_threads=n_threads, decode_on=_decoder(images))
             yield from _sampled(clip, images, sample_hz=sample_hz, start_at=start_at, decode=decode)
         except InputError as error:
             logger.warning("skipped: %s", error)

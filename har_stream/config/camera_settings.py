@@ -41,6 +41,7 @@ Region = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator
 
 
 Decode = Literal["all", "needed", "keyframes"]
+DecodeOn = Literal["auto", "cpu", "cuda", "vaapi"]
 Source = Annotated[
     str, BeforeValidator(_as_text), AfterValidator(_checked_source), Field(min_length=1)
 ]
@@ -90,6 +91,9 @@ class CameraSettings(Section):
         "needed",
         description="all frames; of a file only the needed ones, which gives the same; key frames "
         "alone, which is many times cheaper and recognises less",
+    )
+    decode_on: DecodeOn = Field(
+        "cpu", description="auto: on what there is; the processor where there is nothing else"
     )
     motion_gate: bool = Field(False, description="hold the last decision while nothing moves")
     deciding: ThresholdSettings = ThresholdSettings()

@@ -17,7 +17,7 @@ from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.sampling import N_AHEAD, Sampler, look_ahead
 from har_stream.cameras.video_file import VideoFile, read_file
-from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.camera_settings import CameraSettings, DecodeOn
 from har_stream.core.frame import Frame, PictureSize
 
 START = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
@@ -79,6 +79,19 @@ def test_key_frames_alone_answer_for_the_time_between_them(tmp_path: Path, film:
     ]
     assert [frame.n_ticks for frame in frames] == [1, 5, 5, 5]
     assert [frame.resets for frame in frames] == [True, False, False, False]
+
+
+@pytest.mark.parametrize("decode_on", ["auto", "cuda", "vaapi"])
+def test_without_the_hardware_the_processor_decodes_and_that_is_said_once(
+    film: Path, decode_on: DecodeOn, caplog: pytest.LogCaptureFixture
+) -> None:
+    if any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dri").exists():
+        pytest.skip("this machine has a video decoder")
+    camera = CameraSettings(source=str(film), decode_on=decode_on)
+    for _ in range(2):
+        items = list(read_camera(camera, ReadOptions(sample_hz=5, start_at=START)))
+        assert len(items) == 21
+    assert caplog.text.count(f"decode_on: {decode_on}: nothing here decodes so") == 1
 
 
 class Stamp(NamedTuple):
