@@ -13,6 +13,12 @@ def _as_switch_text(payload: object) -> object:
     return {True: "ON", False: "OFF"}[payload] if isinstance(payload, bool) else payload
 
 
+def _as_off(when: object) -> object:
+    """To YAML a bare off is false."""
+    return "off" if when is False else when
+
+
+WhenStale = Annotated[Literal["off", "hold"], BeforeValidator(_as_off)]
 SwitchText = Annotated[str, BeforeValidator(_as_switch_text)]
 
 
@@ -28,7 +34,7 @@ class RuleSettings(Section):
     topic: Topic
     payload_on: SwitchText = "ON"
     payload_off: SwitchText | None = Field("OFF", description="none: say nothing")
-    when_stale: Literal["off", "hold"] = Field("off", description="once no camera speaks")
+    when_stale: WhenStale = Field("off", description="once no camera speaks")
     retain: bool = False
     dry_run: bool = Field(False, description="say what it would do, do nothing")
 

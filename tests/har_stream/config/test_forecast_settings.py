@@ -52,6 +52,8 @@ def test_rules_that_make_no_sense(config: Path, rules: list[str], words: str) ->
 
 
 def test_a_bare_on_means_the_word(config: Path) -> None:
-    config.write_text(f"forecast:\n  rules: [{{{RULE}, payload_on: ON, payload_off: off}}]\n")
+    config.write_text(
+        f"forecast:\n  rules: [{{{RULE}, payload_on: ON, payload_off: off, when_stale: off}}]\n"
+    )
     (rule,) = load_settings(config).forecast.rules
-    assert (rule.payload_on, rule.payload_off) == ("ON", "OFF")
+    assert (rule.payload_on, rule.payload_off, rule.when_stale) == ("ON", "OFF", "off")
