@@ -188,8 +188,8 @@ class RunConfig(_Section):
         0.9, gt=0, le=1, description="share of right decisions that the reject rule lets pass"
     )
     let_pass: float = Field(
-        0.02,
-        gt=0,
+        0.0,
+        ge=0,
         lt=1,
         description="share of decisions on negatives that may pass the reject rule",
     )

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from har_stream.core.command import count, names, positive, whole_number
+from har_stream.core.command import count, names, positive, share, whole_number
 
 EXAMPLES = r"""
 examples:
@@ -50,6 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
         _add_report,
         _add_compare,
         _add_export,
+        _add_calibrate,
         _add_evaluate,
         _add_falls,
         _add_summary,
@@ -194,6 +195,30 @@ def _add_export(commands: Any) -> None:
         )
     export.add_argument(
         "--cache", type=Path, metavar="DIR", help="prepared frames (in the state directory)"
+    )
+
+
+def _add_calibrate(commands: Any) -> None:
+    calibrate = _add_command(
+        commands,
+        "calibrate",
+        "tell a finished bundle what it was never taught",
+        about="Stream footage that shows none of a bundle's labels, such as an ordinary day before "
+        "of the camera, and write the bundle anew: what is as strange to it becomes unknown. The "
+        "bundle must not have learned from this footage.",
+        examples="models/home --negatives ordinary-day.mp4\n"
+        "runs/lrcn/bundle --negatives ROOMS --let-pass 0.01",
+    )
+    calibrate.add_argument("bundle", type=Path, metavar="DIR", help="folder of the bundle")
+    calibrate.add_argument(
+        "--negatives", type=Path, nargs="+", metavar="PATH", required=True, help="files or folders"
+    )
+    calibrate.add_argument(
+        "--let-pass",
+        type=share,
+        metavar="SHARE",
+        default=0.0,
+        help="of the decisions on them that may pass (default: none)",
     )
 
 

@@ -288,6 +288,18 @@ def _bundle_for(clip: str, options: argparse.Namespace) -> str:
     return str(options.bundle if room is None else Path(options.bundle).parent / "apart" / room)
 
 
+def _calibrate(options: argparse.Namespace, _: str) -> None:
+    from har_stream.bundles.bundle import load_bundle
+    from training.data.folders import find_negatives
+    from training.evaluation.calibration import NEGATIVES_REJECTED
+    from training.export.calibrate_bundle import calibrate_bundle
+
+    negatives = find_negatives(options.negatives)
+    made = calibrate_bundle(load_bundle(options.bundle), negatives, let_pass=options.let_pass)
+    rejected = made.manifest.metrics[NEGATIVES_REJECTED]
+    print(f"{made.path}: {rejected:.1%} of the decisions on {len(negatives)} negatives are unknown")
+
+
 def _data_of(options: argparse.Namespace) -> "DataConfig":
     from training.config import DataConfig
     from training.evaluation.evaluate_clips import split_names
@@ -369,6 +381,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "report": _report,
     "compare": _compare,
     "export": _export,
+    "calibrate": _calibrate,
     "evaluate": _evaluate,
     "falls": _falls,
     "summary": _summary,

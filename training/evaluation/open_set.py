@@ -1,5 +1,6 @@
 """What was never taught: fitted on footage that shows none of the labels (Liu et al. 2020)."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,12 @@ def energies_of(judged: Iterable[JudgedClip], *, labelled: bool) -> NDArray[np.f
     return np.concatenate([np.empty(0), *chosen])
 
 
+def bound_energy(energies: Floats, *, let_pass: float) -> float:
+    """Free energy that no more than this share of decisions on negatives keep below; 0: none."""
+    least_rejected = np.sort(energies)[math.floor(let_pass * len(energies))]
+    return float(np.ceil(least_rejected * 1e4) - 1) / 1e4
+
+
 def fit_open_set_rule(
     known: Decided,
     truth: Indices,
@@ -74,7 +81,7 @@ def fit_open_set_rule(
         keep: Least share that passes of the right decisions that are left.
         told: Thresholds that a person has given.
     """
-    energy_above = _rounded_up(float(np.quantile(negatives.energies, let_pass, method="lower")))
+    energy_above = bound_energy(negatives.energies, let_pass=let_pass)
     in_reach = known.energies <= energy_above
     left, foreign, strange = (
         each.of(each.energies <= energy_above) for each in (known, others, negatives)
@@ -104,7 +111,3 @@ def _times(share: float | None, in_reach: NDArray[np.bool_]) -> float | None:
 def _rest(rejected: float | None, in_reach: NDArray[np.bool_]) -> float | None:
     passed = _times(None if rejected is None else 1 - rejected, in_reach)
     return None if passed is None else 1 - passed
-
-
-def _rounded_up(energy: float) -> float:
-    return float(np.ceil(energy * 1e4) / 1e4)

@@ -219,7 +219,7 @@ def _calibrate(
         )
         for clips in (fitted.judged, fitted.negatives)
     )
-    if not len(negatives.energies):
+    if np.allclose(negatives.energies, 0, atol=1e-6):  # none, or of a network without logits
         rule = fit_reject_rule(
             calibrated, truth, others=others.probabilities, keep=config.keep, told=config.deciding
         )

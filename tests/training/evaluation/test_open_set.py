@@ -44,7 +44,7 @@ def _passing(decided: Decided, rule: OpenSetRule) -> NDArray[np.bool_]:
 
 
 @settings(deadline=None, max_examples=15)
-@given(seed=st.integers(0, 99), let_pass=st.sampled_from([0.01, 0.02, 0.1]))
+@given(seed=st.integers(0, 99), let_pass=st.sampled_from([0.0, 0.02, 0.1]))
 def test_so_few_negatives_pass_and_the_shares_are_counted_as_they_stream(
     seed: int, let_pass: float
 ) -> None:
@@ -52,7 +52,7 @@ def test_so_few_negatives_pass_and_the_shares_are_counted_as_they_stream(
     rule = fit_open_set_rule(
         known, truth, others=others, negatives=negatives, let_pass=let_pass, keep=0.9
     )
-    assert (negatives.energies <= rule.energy_above).mean() <= let_pass + 1 / 150
+    assert (negatives.energies <= rule.energy_above).mean() <= let_pass
     is_right = known.probabilities.argmax(-1) == truth
     passing = _passing(known, rule)
     assert rule.rejecting.shares() == pytest.approx(
@@ -63,7 +63,7 @@ def test_so_few_negatives_pass_and_the_shares_are_counted_as_they_stream(
         }
     )
     assert rule.negatives_rejected == pytest.approx(1 - _passing(negatives, rule).mean())
-    assert rule.negatives_rejected >= 1 - let_pass - 1 / 150
+    assert rule.negatives_rejected >= 1 - let_pass
     assert rule.rejecting.passed is not None
     assert rule.rejecting.passed > 0.3
 

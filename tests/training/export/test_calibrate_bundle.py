@@ -1,0 +1,41 @@
+"""A finished bundle can be told what it was never taught."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.processes.stream_process import shipped_bundle
+from support.video.clip_maker import write_clip
+
+from har_stream.bundles.bundle import load_bundle
+from training.commands.train_har import main
+from training.data.folders import find_negatives
+from training.evaluation.evaluate_clips import stream_clips
+
+
+def test_footage_that_calibrates_is_rejected_and_nothing_else_changes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(shipped_bundle(), folder)
+    before = load_bundle(folder)
+    for n in range(4):
+        write_clip(tmp_path / f"rooms/day-{n}.avi", seed=n, n_frames=80)
+    negatives = find_negatives([tmp_path / "rooms"])
+    energies = np.concatenate([clip.energies for clip in stream_clips(before, negatives)[0]])
+    calibrate = ["calibrate", str(folder), "--negatives", str(tmp_path / "rooms")]
+    assert main([*calibrate, "--let-pass", "0.3"]) == 0
+    after = load_bundle(folder)
+    bound = after.manifest.calibration.energy_above
+    assert bound is not None
+    assert (energies <= bound).sum() == int(0.3 * len(energies)) > 0
+    assert after.manifest.metrics["negatives_rejected"] >= 0.7
+    assert "passed" not in after.manifest.metrics, "it was counted without the bound"
+    assert after.manifest.metrics["accuracy"] == before.manifest.metrics["accuracy"]
+    assert after.manifest.sha256 == before.manifest.sha256
+    assert after.manifest.deciding == before.manifest.deciding
+    assert main(calibrate) == 0
+    assert "100.0% of the decisions on 4 negatives are unknown" in capsys.readouterr().out
+    assert main(["calibrate", str(folder), "--negatives", str(folder)]) == 2
+    assert "no video there; give files, or folders that hold some" in capsys.readouterr().err
