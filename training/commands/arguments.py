@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from har_stream.core.command import count, names, positive, share, whole_number
+from har_stream.core.command import count, names, positive, whole_number
 
 EXAMPLES = r"""
 examples:
@@ -93,15 +93,8 @@ def _add_fit(commands: Any) -> None:
     fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/")
     fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
     fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")
-    fit.add_argument(
-        "--negatives",
-        type=Path,
-        nargs="+",
-        metavar="PATH",
-        default=[],
-        help="footage without any of the labels, files or folders: calibrates what is unknown",
-    )
-    _add_ordinary(fit)
+    _add_paths(fit, "--negatives", "footage without any of the labels: calibrates what is unknown")
+    _add_paths(fit, "--ordinary", "the same, to judge by: false activities an hour")
     fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
     fit.add_argument("--seed", type=whole_number, metavar="N", help="wins over CONFIG")
     fit.add_argument("--seeds", type=count, metavar="N", default=1, help="so many, one by one")
@@ -111,15 +104,8 @@ def _add_fit(commands: Any) -> None:
     )
 
 
-def _add_ordinary(command: argparse.ArgumentParser, when: str = "") -> None:
-    command.add_argument(
-        "--ordinary",
-        type=Path,
-        nargs="+",
-        metavar="PATH",
-        default=[],
-        help=f"{when}recordings without any of the labels: false activities an hour",
-    )
+def _add_paths(command: argparse.ArgumentParser, flag: str, what: str) -> None:
+    command.add_argument(flag, type=Path, nargs="+", metavar="PATH", default=[], help=what)
 
 
 def _add_fit_postures(commands: Any) -> None:
@@ -204,22 +190,13 @@ def _add_calibrate(commands: Any) -> None:
         "calibrate",
         "tell a finished bundle what it was never taught",
         about="Stream footage that shows none of a bundle's labels, such as an ordinary day before "
-        "of the camera, and write the bundle anew: what is as strange to it becomes unknown. The "
-        "bundle must not have learned from this footage.",
-        examples="models/home --negatives ordinary-day.mp4\n"
-        "runs/lrcn/bundle --negatives ROOMS --let-pass 0.01",
+        "its camera, and write the bundle anew: what is as strange to it becomes unknown. It must "
+        "not have learned from this footage.",
+        examples="models/home --negatives ordinary-day.mp4",
     )
     calibrate.add_argument("bundle", type=Path, metavar="DIR", help="folder of the bundle")
-    calibrate.add_argument(
-        "--negatives", type=Path, nargs="+", metavar="PATH", required=True, help="files or folders"
-    )
-    calibrate.add_argument(
-        "--let-pass",
-        type=share,
-        metavar="SHARE",
-        default=0.0,
-        help="of the decisions on them that may pass (default: none)",
-    )
+    _add_paths(calibrate, "--negatives", "the footage: files or folders")
+    _add_paths(calibrate, "--ordinary", "more of it, to judge by: the share that is unknown")
 
 
 def _add_evaluate(commands: Any) -> None:
@@ -243,7 +220,7 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument(
         "--stream", action="store_true", help="also as one stream: cuts, still scenes, empty rooms"
     )
-    _add_ordinary(evaluate, "with --stream: ")
+    _add_paths(evaluate, "--ordinary", "with --stream: footage without any of the labels")
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
 
 

@@ -29,6 +29,7 @@ from training.commands.arguments import make_parser
 
 if TYPE_CHECKING:
     from training.config import DataConfig, RunConfig
+    from training.data.clip import Clip
 
 # What takes long to import is imported where it is used, so that --help is instant.
 
@@ -82,7 +83,6 @@ def _fit(options: argparse.Namespace, _: str) -> None:
     config = _with_options(configs.read_config(options.config), options)  # before TensorFlow loads
     _load_keras()
     from training import run_folder
-    from training.data.folders import find_negatives
     from training.evaluation.evaluate_stream import to_table
     from training.export.stream_run import stream_run
     from training.fitting.training_run import fit_run
@@ -94,10 +94,7 @@ def _fit(options: argparse.Namespace, _: str) -> None:
     if options.seeds == 1 and compare.is_sweep(folder):
         raise InputError(f"{folder}: holds a sweep; give the run a folder of its own, --out")
     cache_folder = options.cache or clip_cache()
-    negatives, ordinary = (find_negatives(each) for each in (options.negatives, options.ordinary))
-    twice = sorted({clip.path for clip in negatives} & {clip.path for clip in ordinary})
-    if twice:
-        raise InputError(f"{twice[0]}: a negative that calibrates cannot judge; name it once")
+    negatives, ordinary = _read_negatives(options)
     runs = []
     for seed in range(config.seed, config.seed + options.seeds):
         own = folder / f"seed-{seed}" if options.seeds > 1 else folder
@@ -290,14 +287,25 @@ def _bundle_for(clip: str, options: argparse.Namespace) -> str:
 
 def _calibrate(options: argparse.Namespace, _: str) -> None:
     from har_stream.bundles.bundle import load_bundle
-    from training.data.folders import find_negatives
     from training.evaluation.calibration import NEGATIVES_REJECTED
     from training.export.calibrate_bundle import calibrate_bundle
 
-    negatives = find_negatives(options.negatives)
-    made = calibrate_bundle(load_bundle(options.bundle), negatives, let_pass=options.let_pass)
+    negatives, judges = _read_negatives(options)
+    made = calibrate_bundle(load_bundle(options.bundle), negatives, judges=judges)
     rejected = made.manifest.metrics[NEGATIVES_REJECTED]
-    print(f"{made.path}: {rejected:.1%} of the decisions on {len(negatives)} negatives are unknown")
+    on = f"{len(judges)} other clips" if judges else f"these {len(negatives)} clips"
+    print(f"{made.path}: {rejected:.1%} of the decisions on {on} are unknown")
+
+
+def _read_negatives(options: argparse.Namespace) -> tuple[Sequence["Clip"], Sequence["Clip"]]:
+    """What calibrates and what judges."""
+    from training.data.folders import find_negatives
+
+    negatives, ordinary = (find_negatives(each) for each in (options.negatives, options.ordinary))
+    twice = sorted({clip.path for clip in negatives} & {clip.path for clip in ordinary})
+    if twice:
+        raise InputError(f"{twice[0]}: a negative that calibrates cannot judge; name it once")
+    return negatives, ordinary
 
 
 def _data_of(options: argparse.Namespace) -> "DataConfig":

@@ -1,4 +1,4 @@
-"""What a bundle reports of ordinary footage, in which nothing of its labels happens."""
+"""What a bundle reports of footage in which nothing of its labels happens (Garwood 1936)."""
 
 from collections import Counter
 from collections.abc import Sequence
