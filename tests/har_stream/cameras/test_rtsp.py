@@ -69,11 +69,10 @@ class Watch:
         self._pipeline.stop()
         self._thread.join()
 
-    def until(self, states: set[CameraState], within_s: float) -> float:
-        """Wait until a new status is one of these; return how long that took."""
-        n_before = len(self.statuses)
+    def until(self, states: set[CameraState], within_s: float, *, since: int = 0) -> float:
+        """Wait until a status after the first so many is one of these; return how long it took."""
         return self._wait(
-            lambda: {status.state for status in self.statuses[n_before:]} & states, within_s
+            lambda: {status.state for status in self.statuses[since:]} & states, within_s
         )
 
     def until_frames(self, n_frames: int) -> None:
@@ -146,15 +145,16 @@ def cut_often(
         for _ in range(n_cuts):
             watch.until_frames(rng.randrange(3, 14))  # some activities begin, others do not
             hang = rng.random() < 0.4
+            n_statuses = len(watch.statuses)
             server.freeze() if hang else server.kill()
-            lost_s.append(watch.until(LOST, timing.stall_s + 4))
+            lost_s.append(watch.until(LOST, timing.stall_s + 4, since=n_statuses))
             shown.append((watch.frames[0], watch.frames[-1]))
             watch.frames.clear()
             watch.rest(rng.uniform(0, timing.retry_cap_s))
             assert watch.frames == []  # nothing old trickles in while the camera is away
-            returned_s = time.monotonic()
+            returned_s, n_statuses = time.monotonic(), len(watch.statuses)
             server.thaw() if hang else server.start()
-            back_s.append(watch.until({CameraState.ONLINE}, BACK_WITHIN_S))
+            back_s.append(watch.until({CameraState.ONLINE}, BACK_WITHIN_S, since=n_statuses))
             watch.until_frames(1)
             first = watch.frames[0]
             assert first.resets
