@@ -11,23 +11,27 @@ from support.broker.real_broker import Mosquitto, listening
 from support.processes.stream_process import har_stream, read_events, start_har_stream
 from support.video.scene import write_scene
 
-from har_stream.bundles.bundle import shipped_names
+from har_stream.bundles import weights
 from har_stream.mqtt.messages import ActivityEvent, ActivityState, FallState
 
 TOPIC, ACK = "har/n1/cam/fall", "har/n1/cam/fall/ack"
 LONG_LIE_S = 3.0
-NIGHT = "sim:3?days=0.25&every=240"
+NIGHT = "sim:3?days=0.25&every={every}"
 """A home whose resident sleeps from half past midnight to half past six."""
 LANDS_S, ANNOUNCED_WITHIN_S = 1.2, 5.0
 """The simulated resident has landed after so long; a fall is announced within so long of that."""
+
+
+@pytest.fixture
+def weights_of_home(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where bundle `home` finds its key-point network."""
+    monkeypatch.setenv(weights.ENVIRONMENT, str(shared / "weights"))
 
 
 def configure(
     folder: Path, source: str | Path, broker: Mosquitto, *, bundle: str = "sim-home"
 ) -> Sequence[str | Path]:
     """Flags of a node with one camera."""
-    if bundle not in shipped_names():
-        pytest.skip(f"no bundle {bundle} in the package")
     config = folder / "har.yaml"
     camera = {"source": str(source), "name": "cam", "falls": {"long_lie_s": LONG_LIE_S}}
     content = {"node": "n1", "bundle": bundle, "broker": {"url": broker.url}}
@@ -97,7 +101,12 @@ def test_a_fall_is_over_once_somebody_is_up(mosquitto: Mosquitto, tmp_path: Path
     ],
 )
 def test_a_real_fall_and_a_long_lie(
-    clip: str, bundle: str, mosquitto: Mosquitto, tmp_path: Path, shared: Path
+    clip: str,
+    bundle: str,
+    mosquitto: Mosquitto,
+    tmp_path: Path,
+    shared: Path,
+    weights_of_home: None,
 ) -> None:
     """UR Fall's clips end where somebody has just landed; the last frame is held."""
     held = hold_last_frame(
@@ -123,14 +132,18 @@ def hold_last_frame(clip: Path, path: Path, *, seconds: float) -> Path:
     return path
 
 
-@pytest.mark.parametrize("bundle", ["sim-home", pytest.param("home", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("bundle", "every"), [("sim-home", 240), pytest.param("home", 1200, marks=pytest.mark.slow)]
+)
 def test_a_night_under_a_blanket_is_neither_a_fall_nor_an_empty_room(
-    bundle: str, mosquitto: Mosquitto, tmp_path: Path
+    bundle: str, every: int, mosquitto: Mosquitto, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Six hours in the dark, looked at for four seconds every four minutes."""
+    """Six hours in the dark, looked at for four seconds now and then."""
+    if bundle == "home":
+        request.getfixturevalue("weights_of_home")
     with listening(mosquitto.port, "har/n1/cam/activity") as listener:
         run = har_stream(
-            *configure(tmp_path, NIGHT, mosquitto, bundle=bundle),
+            *configure(tmp_path, NIGHT.format(every=every), mosquitto, bundle=bundle),
             *("--start-at", "2026-03-02T00:30:00+01:00"),
             timeout_s=280,
         )
