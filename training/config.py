@@ -151,6 +151,38 @@ class PretrainConfig(_Section):
     warm_up: int = Field(0, ge=0, description="frames of every clip to learn from before windows")
 
 
+class FootageConfig(_Section):
+    """Clips that the key-point network learns from, and how its teacher looks at them."""
+
+    clips: str = Field(description="which: a pattern of paths in the folder of --data")
+    n_frames: PositiveInt = Field(3, description="of each clip, spread evenly ...")
+    every_s: float | None = Field(None, gt=0, description="... or one every so many seconds")
+    turned: bool = Field(False, description="the teacher looks at four turns: people may lie")
+    least_first: Fraction = Field(0.2, description="sureness below which it does not look again")
+    empty: bool = Field(False, description="only frames without anybody are wanted")
+    repeat: PositiveInt = Field(1, description="times that each frame counts")
+
+
+class KeypointConfig(_Section):
+    """A run that makes a key-point network; see configs/keypoints.yaml."""
+
+    name: str
+    about: str
+    size_px: int = Field(128, ge=64, multiple_of=32, description="of the square that it takes in")
+    seed: int = Field(27, ge=0)
+    footage: tuple[FootageConfig, ...] = Field(min_length=1)
+    apart: str = Field("", description="regular expression of clips that are kept apart")
+    marks_repeat: PositiveInt = Field(3, description="times that a frame marked by eye counts")
+    shares: tuple[Fraction, Fraction, Fraction] = Field(
+        (0.42, 0.20, 0.38), description="of squares with people, simulated figures and nobody"
+    )
+    n_squares: PositiveInt = Field(70_000, description="cut, turned and varied, before it learns")
+    learning_rate: float = Field(0.002, gt=0)
+    batch: PositiveInt = 32
+    steps: PositiveInt = 12_000
+    licence: str
+
+
 class RunConfig(_Section):
     """A training run from clips to bundle."""
 

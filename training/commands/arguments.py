@@ -1,12 +1,13 @@
 """The arguments of `train-har`: one short function per command."""
 
 import argparse
-import textwrap
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from har_stream.core.command import count, names, positive, whole_number
+from training.commands import keypoints
+from training.commands.add_command import add_command
 
 EXAMPLES = r"""
 examples:
@@ -54,6 +55,8 @@ def make_parser() -> argparse.ArgumentParser:
         _add_evaluate,
         _add_falls,
         _add_summary,
+        keypoints.add_fit,
+        keypoints.add_evaluate,
         _add_import,
         _add_download,
         _add_record,
@@ -63,23 +66,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_command(
-    commands: Any, name: str, summary: str, *, about: str, examples: str
-) -> argparse.ArgumentParser:
-    """Add a command whose help says what it does, in whole sentences, and shows how it is used."""
-    lines = "".join(f"\n  train-har {name} {line}" for line in examples.splitlines())
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=summary,
-        description=textwrap.fill(about, 80),
-        epilog=f"examples:{lines}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return parser
-
-
 def _add_fit(commands: Any) -> None:
-    fit = _add_command(
+    fit = add_command(
         commands,
         "fit",
         "train as a config says, and make a bundle",
@@ -109,7 +97,7 @@ def _add_paths(command: argparse.ArgumentParser, flag: str, what: str) -> None:
 
 
 def _add_fit_postures(commands: Any) -> None:
-    fit = _add_command(
+    fit = add_command(
         commands,
         "fit-postures",
         "make a bundle that knows postures by a person's key points",
@@ -124,7 +112,7 @@ def _add_fit_postures(commands: Any) -> None:
 
 
 def _add_report(commands: Any) -> None:
-    report = _add_command(
+    report = add_command(
         commands,
         "report",
         "write a run's report anew: HTML, PNG, JSON",
@@ -136,7 +124,7 @@ def _add_report(commands: Any) -> None:
 
 
 def _add_compare(commands: Any) -> None:
-    compare = _add_command(
+    compare = add_command(
         commands,
         "compare",
         "put runs side by side in one HTML page",
@@ -159,7 +147,7 @@ def _add_compare(commands: Any) -> None:
 
 
 def _add_export(commands: Any) -> None:
-    export = _add_command(
+    export = add_command(
         commands,
         "export",
         "smaller weights, and what they cost in accuracy",
@@ -185,7 +173,7 @@ def _add_export(commands: Any) -> None:
 
 
 def _add_calibrate(commands: Any) -> None:
-    calibrate = _add_command(
+    calibrate = add_command(
         commands,
         "calibrate",
         "tell a finished bundle what it was never taught",
@@ -200,7 +188,7 @@ def _add_calibrate(commands: Any) -> None:
 
 
 def _add_evaluate(commands: Any) -> None:
-    evaluate = _add_command(
+    evaluate = add_command(
         commands,
         "evaluate",
         "stream clips through a bundle and score it",
@@ -225,7 +213,7 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _add_falls(commands: Any) -> None:
-    falls = _add_command(
+    falls = add_command(
         commands,
         "falls",
         "replay clips of falls and of daily life, and count alarms",
@@ -283,7 +271,7 @@ def _add_falls(commands: Any) -> None:
 
 
 def _add_summary(commands: Any) -> None:
-    summary = _add_command(
+    summary = add_command(
         commands,
         "summary",
         "print a network's layers and parameters",
@@ -295,7 +283,7 @@ def _add_summary(commands: Any) -> None:
 
 
 def _add_import(commands: Any) -> None:
-    imports = _add_command(
+    imports = add_command(
         commands,
         "import",
         "make a bundle of a Keras LRCN or ConvLSTM file",
@@ -324,7 +312,7 @@ def _add_import(commands: Any) -> None:
 
 
 def _add_download(commands: Any) -> None:
-    download = _add_command(
+    download = add_command(
         commands,
         "download",
         "fetch a data set, or pretrained weights",
@@ -341,7 +329,7 @@ def _add_download(commands: Any) -> None:
 
 
 def _add_record(commands: Any) -> None:
-    record = _add_command(
+    record = add_command(
         commands,
         "record",
         "collect clips of your own home, with consent",
@@ -373,7 +361,7 @@ def _add_record(commands: Any) -> None:
 
 
 def _add_cut(commands: Any) -> None:
-    cut = _add_command(
+    cut = add_command(
         commands,
         "cut",
         "cut labelled stretches of recordings into class folders",
