@@ -133,3 +133,6 @@ def _print_clips(folder: Path) -> None:
     for label, n_clips, n_groups in count_clips(folder):
         table.add_row(label, str(n_clips), str(n_groups))
     Console().print(table)
+
+
+COMMANDS = {"download": download, "record": record, "cut": cut}

@@ -157,3 +157,6 @@ def evaluate(options: argparse.Namespace, command: str) -> None:
     if options.json:
         with writing(options.json):
             options.json.write_text(json.dumps({"command": command, "rows": figures}, indent=2))
+
+
+COMMANDS = {"fit-keypoints": fit, "evaluate-keypoints": evaluate}

@@ -392,11 +392,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "calibrate": _calibrate,
     "evaluate": _evaluate,
     "falls": _falls,
-    "fit-keypoints": keypoints.fit,
-    "evaluate-keypoints": keypoints.evaluate,
+    **keypoints.COMMANDS,
     "summary": _summary,
     "import": _import,
-    "download": collect.download,
-    "record": collect.record,
-    "cut": collect.cut,
+    **collect.COMMANDS,
 }
