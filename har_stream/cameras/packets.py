@@ -103,7 +103,11 @@ class FilePackets:
     def _stated_end_s(self) -> float:
         stream = self._stream
         if stream.duration is not None and stream.time_base is not None:
-            return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+            ticks = stream.duration
+            if self._container.format.name == "avi":
+                # One that is cut off has no index: its length is guessed, its frames are stated.
+                ticks = max(ticks, stream.frames)
+            return float(((stream.start_time or 0) + ticks) * stream.time_base)
         return ((self._container.start_time or 0) + (self._container.duration or 0)) / av.time_base
 
     def _note_sound(self, packet: "Packet[Any]") -> None:

@@ -148,10 +148,13 @@ def test_a_damaged_middle_is_survived_and_said_once(
     assert caplog.text.count("damaged or cut off") == 1
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "avi"])
 def test_a_file_that_is_cut_off_is_read_to_its_last_frame(
-    tmp_path: Path, noisy: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, noisy: Path, suffix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    frames = read(cut_off(noisy, tmp_path / "cut.mp4", share=0.5))
+    path = tmp_path / f"whole.{suffix}"
+    ffmpeg("-i", noisy, "-c", "copy", *(FASTSTART if suffix == "mp4" else ()), path)
+    frames = read(cut_off(path, tmp_path / f"cut.{suffix}", share=0.5))
     assert 2 < offsets_s(frames)[-1] < 4
     assert caplog.text.count("damaged or cut off") == 1
 
