@@ -219,8 +219,8 @@ def _load_bundle(settings: "Settings") -> "Bundle":
     loaded = load_named_bundle(name, state_dir=settings.state_dir)
     if settings.bundle is None:
         logger.info(
-            "no bundle given, so %s: it knows %s, all else is unknown; "
-            "teach it your own activities with train-har fit (see train-har --help)",
+            "no bundle given, so %s: it knows %s, all else is unknown; for postures and falls in a "
+            "room take --bundle home, or teach it your own activities with train-har fit",
             name,
             ", ".join(loaded.manifest.labels),
         )
