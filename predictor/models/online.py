@@ -228,6 +228,8 @@ class Forecaster(ABC):
             unseen_s: How long no camera has spoken. What may have happened meanwhile is walked
                 through, so that what was seen counts for less and habits for more.
         """
+        if self.newest is not None:  # a stream of its own pace may stand still in its own time
+            unseen_s = min(unseen_s, (at - self.newest).total_seconds())
         if unseen_s > SEEN_S and len(self.activities) >= 2:
             return self._outlook_unseen(at, unseen_s)
         start = self.next_start(at)

@@ -169,10 +169,10 @@ class EventIngest:
         """Tell whether a message is of this home; what is of another is said once a camera."""
         if message.home is None or message.home == self._home:
             return True
-        self._once.warn(
-            ("home", camera),
+        self._once.warn(  # whoever may publish can invent homes, and cameras
+            "home",
             f"{camera[0]}/{camera[1]!r:.80} is of home {message.home!r:.80}, not of {self._home}; "
-            "what it says is left to that home's har-forecast",
+            "what it and others say is left to their home's har-forecast",
         )
         return False
 

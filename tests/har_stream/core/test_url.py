@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from har_stream.cameras.camera import read_camera
-from har_stream.cameras.capture import SourceCounts, open_url
+from har_stream.cameras.capture import SourceCounts, open_video
 from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.broker_settings import BrokerSettings
@@ -133,8 +134,8 @@ def test_nor_in_a_log_line_of_a_camera_that_is_away(password: str) -> None:
 
 
 def test_ffmpeg_signs_in_with_an_odd_password() -> None:
-    with _asking() as (port, given_to_it):
-        assert open_url(f"http://user:{ODD}@127.0.0.1:{port}/live") is None
+    with _asking() as (port, given_to_it), pytest.raises(av.FFmpegError):
+        open_video(to_openable(f"http://user:{ODD}@127.0.0.1:{port}/live"))
     assert f"user:{ODD}" in given_to_it
 
 

@@ -42,6 +42,7 @@ MAY_SAY = (
     "gives no events out again",
     "an event at",  # of a wrong clock
     "is new to the model",
+    "is of home",
 )
 WORDS = (b"ON", b"OFF", b"online", b"offline", b"21.5")
 

@@ -34,7 +34,8 @@ def test_what_names_another_home_is_neither_kept_nor_acknowledged(
     assert desk.acknowledged() == []
     assert desk.asked() == []
     assert [record.message for record in caplog.records] == [
-        "n1/'cam1' is of home 'flat2', not of h1; what it says is left to that home's har-forecast"
+        "n1/'cam1' is of home 'flat2', not of h1; what it and others say is left to their "
+        "home's har-forecast"
     ]
 
 

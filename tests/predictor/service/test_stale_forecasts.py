@@ -99,6 +99,15 @@ def test_time_unseen_is_walked_through(live: HomeForecast) -> None:
         assert set(outlook.sequence) <= set(live.forecaster.activities)
 
 
+def test_a_stream_of_its_own_pace_that_stands_still_is_forecast_at_its_own_time() -> None:
+    home = HomeForecast(store.create("dbn"), LogOnce(), stale_after_s=1e9)
+    home.replay(JournalEntry(one, MORNING + timedelta(days=300)) for one in EVENTS)
+    forecast, _ = home.messages(MORNING + timedelta(days=300))
+    assert forecast.at == EVENTS[-1].started_at
+    assert forecast.activity.label == EVENTS[-1].activity
+    assert forecast.activity.probability > 0.95
+
+
 class Home:
     """A worker over a journal whose last word came at midnight; clocks are in our hands."""
 

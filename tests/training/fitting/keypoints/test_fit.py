@@ -47,9 +47,12 @@ def test_it_learns_and_its_file_agrees(tmp_path: Path) -> None:
 
 
 def test_what_is_unknown_teaches_nothing() -> None:
-    truth = tf.constant([[[[0.0, -1.0]]]])
+    truth = np.full((1, 1, 1, 17), -1.0, np.float32)
+    truth[..., 0] = 0.0  # of the nose alone something is known
     unasked = tf.constant([[-40.0]])  # nobody is there, and that is certain
-    losses = [
-        float(loss_of(truth, (tf.constant([[[[0.0, other]]]]), unasked))) for other in (-9.0, 9.0)
-    ]
+    losses = []
+    for other in (-9.0, 9.0):
+        maps = np.full_like(truth, other)
+        maps[..., 0] = 0.0
+        losses.append(float(loss_of(tf.constant(truth), (tf.constant(maps), unasked))))
     assert losses[0] == losses[1] == pytest.approx(np.log(2))
