@@ -27,8 +27,11 @@ class KerasEngine:
     """
 
     def __init__(self, bundle: Bundle, window_rows: WindowRows) -> None:
-        roles = bundle.manifest.networks.keys() - {"pose"}  # LiteRT runs that one everywhere
-        networks = {role: _load(bundle, role) for role in roles}
+        roles = (
+            bundle.manifest.networks
+        )  # in its order, so that a bad first one is all that is read
+        # LiteRT runs the pose network everywhere.
+        networks = {role: _load(bundle, role) for role in roles if role != "pose"}
         self._encoder = networks.get("encoder")
         self._advance = networks.get("advance")
         self._head: Any = networks.get("head")

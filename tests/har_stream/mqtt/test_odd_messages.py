@@ -202,7 +202,7 @@ def test_har_forecast_bears_odd_messages(n_each: int, mosquitto: Mosquitto, tmp_
     ):
         forecaster.wait_for_log("connected")
         filters = _filters_of("har-forecast-h1", mosquitto)
-        assert len(filters) == 7
+        assert len(filters) == 8
 
         def ask() -> None:
             listener.publish("har/friend/cam1/event", known.encode())
