@@ -8,7 +8,7 @@ from support.event_builder import living
 from support.processes.forecast_process import HarForecast
 from support.processes.node import Node, change, recognition
 
-from har_stream.mqtt.messages import ActivityEvent, ActivityState
+from har_stream.mqtt.messages import ActivityEvent, ActivityState, EventAck
 from har_stream.mqtt.signing import SignatureCheck, sign
 
 KEY = "0123456789abcdef" * 4
@@ -59,6 +59,9 @@ def test_a_forged_life_fires_no_rule_and_a_signed_one_does(
         assert forecaster.log.count("refused") == 1
         _send(listener, signed)
         listener.wait_for(lambda _: b"ON" in listener.on(HEATING))
+        listener.wait_for(
+            lambda _: any(EventAck.decode(ack).seq == len(lived) for ack in listener.on(ACK))
+        )
         assert forecaster.stop() == 0
         assert forecaster.kept() == lived
         assert f"{len(lived)} messages were refused for their signatures" in forecaster.log
