@@ -163,10 +163,10 @@ def test_real_clips_as_one_stream(shared: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("training.evaluation.evaluate_stream.ROOM_S", 6.0)
     loaded = _without_open_set(load_bundle(shipped_bundle()))
     data = DataConfig(path=shared / "data/ucf", classes=loaded.manifest.labels)
-    scores = evaluate_stream(loaded, chosen_clips(loaded, data, groups=["8"])[::2])
+    scores = evaluate_stream(loaded, chosen_clips(loaded, data, groups=["8"]))
     assert scores["n_clips"] > 2
     assert scores["clip_accuracy"] - scores["accuracy"] <= 0.05 + 1 / scores["n_clips"]
-    assert scores["event_f1"] > 0.2  # thresholds of a bundle that knows rooms let little begin
+    assert scores["event_f1"] > 0.4
     assert scores["spurious_per_minute"] <= 1
     assert scores["false_in_empty_hour"] == 0
 
