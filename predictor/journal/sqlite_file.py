@@ -50,9 +50,9 @@ class JournalFile:
         is_small = not path.exists() or path.stat().st_size <= SMALL_BYTES
         if is_small or had_unclean_end:
             check = "integrity_check" if is_small else "quick_check"
-            self._damage = self._find_damage(check)
-            if self._damage:
-                self.repair(self._damage)
+            damage = self._find_damage(check)
+            if damage and not self.is_in_use():  # another process may have come meanwhile
+                self.repair(damage)
 
     @property
     def is_damaged(self) -> bool:
@@ -115,7 +115,7 @@ class JournalFile:
     def look(self) -> None:
         """Look for damage while it is open, as SQLite itself may read none of it for months."""
         with suppress(sqlite3.Error):  # another process is at it; there will be another time
-            damage = self._find_damage("quick_check")
+            damage = self._find_damage("quick_check", is_in_use=True)
             if damage:
                 self._note_damage(damage)
 
@@ -138,9 +138,12 @@ class JournalFile:
             logger.error("%s is damaged (%s); ending, to begin it anew", self._path, damage)
             self._when_damaged()
 
-    def _find_damage(self, check: str) -> str | None:
+    def _find_damage(self, check: str, *, is_in_use: bool = False) -> str | None:
         damage = database_file.find_damage(
-            self._path, check=check, schema_of=lambda version: None if version else frozenset()
+            self._path,
+            check=check,
+            schema_of=lambda version: None if version else frozenset(),
+            is_in_use=is_in_use,
         )
         if damage or not self._path.exists() or self._path.stat().st_size == 0:
             return damage

@@ -67,7 +67,11 @@ def read_text(raw: bytes) -> str:
 
 
 def find_damage(
-    path: Path, *, check: str, schema_of: Callable[[int], Collection[str] | None]
+    path: Path,
+    *,
+    check: str,
+    schema_of: Callable[[int], Collection[str] | None],
+    is_in_use: bool = False,
 ) -> str | None:
     """Say in a few words what is wrong with a file, and change nothing; `None` where all is well.
 
@@ -76,6 +80,7 @@ def find_damage(
         check: ``integrity_check`` compares indexes too; ``quick_check`` takes a tenth of the time.
         schema_of: Gives the SQL of all tables and indexes that a file of some ``user_version``
             must have, if it has any; `None` where there is no such version.
+        is_in_use: This process has it open; its header is not looked at then.
 
     Raises:
         sqlite3.Error: The file cannot be used for another reason; another process holds it.
@@ -101,14 +106,21 @@ def find_damage(
         return " ".join(str(verdict).removeprefix("*** in database main ***").split())[:200]
     if not present:
         return None
-    with path.open("rb") as file:
-        write_version, read_version = file.read(20)[18:]
-    if write_version != read_version:  # SQLite would read it, and never write
+    # A process that closes a file loses all its locks on it, SQLite's too; the next to close it
+    # would then delete a log in use: https://www.sqlite.org/howtocorrupt.html, section 2.2.
+    if not is_in_use and _has_damaged_header(path):
         return "its header is damaged"
     schema = schema_of(version)
     if schema is None:
         return f"it has version {version}"
     return None if present.issuperset(schema) else "its tables are not as they were made"
+
+
+def _has_damaged_header(path: Path) -> bool:
+    """Tell a file that SQLite would read, and never write."""
+    with path.open("rb") as file:
+        write_version, read_version = file.read(20)[18:]
+    return write_version != read_version
 
 
 def rebuild(path: Path, *, fill: Callable[[Path, Iterator[StoredRow]], None]) -> Path:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from support.event_builder import EIGHT, started
 from support.files.damage import DAMAGES, PAGE, copy_in_use, zero_pages
 from support.limits import fill_up, tiny_disk
+from support.repository import ENVIRONMENT
 
 from har_stream.core.errors import InputError
 from har_stream.core.sqlite.pages import log_of, stored_rows
@@ -285,6 +286,19 @@ def test_damage_that_nothing_reads_is_found_by_looking(tmp_path: Path) -> None:
         _break_inner_pages(path)
         journal.look_for_damage()
         assert told == ["damaged"]
+
+
+def test_a_look_leaves_the_file_in_use_for_other_processes(tmp_path: Path) -> None:
+    """POSIX drops a process's locks with the first descriptor that it closes."""
+    path = tmp_path / "journal.db"
+    url = sqlite_url(path)
+    export = f"from predictor.journal.journal import Journal\nwith Journal({url!r}) as j: j.count()"
+    with Journal(url) as journal:
+        _record(journal, 1, 20)
+        journal.look_for_damage()
+        log = log_of(path).stat().st_ino
+        subprocess.run([sys.executable, "-c", export], check=True, env=ENVIRONMENT)
+        assert log_of(path).stat().st_ino == log
 
 
 @pytest.mark.parametrize("lost", ["", "-wal"])
