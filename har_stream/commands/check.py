@@ -4,25 +4,19 @@ Every result is one line with its remedy. What has a remedy though it is no faul
 cannot tell who listens, a clock that nothing keeps right) is a hint and fails nothing.
 """
 
-import difflib
 import shutil
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime
 
 import numpy as np
 
-from har_stream.bundles.bundle import (
-    DEFAULT,
-    Bundle,
-    bundle_paths,
-    load_named_bundle,
-    read_named_manifest,
-)
+from har_stream.bundles.awaited_labels import awaited_labels, bundles_by_label, suggest_label
+from har_stream.bundles.bundle import DEFAULT, Bundle, load_named_bundle
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
@@ -121,30 +115,16 @@ def check_bundle(settings: Settings) -> tuple[Bundle | None, list[CheckResult]]:
 
 def check_labels(settings: Settings, loaded: Bundle | None) -> Iterator[CheckResult]:
     """Look among the labels of all bundles for what rules and sensors wait for; only faults."""
-    waiting = {f"rule {rule.name}": rule.activity for rule in settings.forecast.rules}
-    waiting |= {f"sensor {label}": label for label in settings.forecast.binary_sensors}
-    by_label = _bundles_by_label(settings, loaded) if waiting else {}
+    waiting = awaited_labels(settings)
+    by_label = bundles_by_label(settings, [loaded.manifest] if loaded else []) if waiting else {}
     for name, label in waiting.items():
         if label not in by_label:
-            near = difflib.get_close_matches(label, by_label, n=1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(by_label)}"
+            remedy = suggest_label(label, by_label)
             yield CheckResult(name, False, f"no bundle knows {label!r}", remedy)
         elif loaded and loaded.manifest.name not in by_label[label]:
             text = f"{loaded.manifest.name} does not know {label!r}"
             remedy = f"another node must report it, by the bundle {' or '.join(by_label[label])}"
             yield CheckResult(name, True, text, remedy)
-
-
-def _bundles_by_label(settings: Settings, loaded: Bundle | None) -> dict[str, list[str]]:
-    manifests = [loaded.manifest] if loaded else []
-    for path in bundle_paths(settings.state_dir):
-        with suppress(InputError):  # one that cannot be read knows nothing
-            manifests.append(read_named_manifest(str(path), state_dir=settings.state_dir))
-    found: dict[str, list[str]] = {}
-    for manifest in manifests:
-        for label in manifest.labels:
-            found[label] = [*found.get(label, []), manifest.name]
-    return found
 
 
 def _recognise_blank(recogniser: Recogniser) -> float:

@@ -65,6 +65,7 @@ class ForecastSettings(Section):
     rules: tuple[RuleSettings, ...] = ()
 
     @model_validator(mode="after")
-    def _rules_differ(self) -> "ForecastSettings":
+    def _names_differ(self) -> "ForecastSettings":
         refuse_twins("rules", [rule.name for rule in self.rules])
+        refuse_twins("binary_sensors", self.binary_sensors)
         return self

@@ -1,5 +1,6 @@
 """Names on the wire: what nodes, cameras and homes may be called, and topics."""
 
+import hashlib
 import re
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from pydantic import AfterValidator
 
 MAX_LENGTH = 200
 """Files of the state directory are called after nodes and homes."""
+_MAX_LABEL_LENGTH = 60
 RESERVED = frozenset({"home", "stats", "bridge", "availability"})
 _ID = re.compile(r"[a-z0-9_-]+")
 
@@ -20,6 +22,18 @@ def as_id(name: str) -> str:
     """Turn any text (a host name, a file name) into a valid id."""
     made = re.sub(r"[^a-z0-9_-]+", "_", name.lower())[:MAX_LENGTH].strip("_") or "cam"
     return f"{made}_" if made in RESERVED else made
+
+
+def label_id(label: str) -> str:
+    """Turn a label of any script into an id; no two labels share one, today or after a restart.
+
+    What cannot stand in an id is told apart by a digest: ``Sit Down`` is not ``sit_down``.
+    """
+    made = re.sub(r"[^a-z0-9_]+", "_", label.lower()).strip("_")[:_MAX_LABEL_LENGTH]
+    if made and made == label:
+        return made
+    digest = hashlib.sha256(label.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{made}_{digest}" if made else digest
 
 
 def _checked_id(name: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from har_stream.config.camera_settings import CameraSettings
-from har_stream.config.ids import as_id
+from har_stream.config.ids import label_id
 from har_stream.config.settings import Settings
 from har_stream.core.activity import IDLE, UNKNOWN, EventType, FallStage
 from har_stream.mqtt.topics import Topics
@@ -245,14 +245,14 @@ def _available_with(*topics: str) -> Config:
 
 
 def _likely(label: str, above: float, forecast: Config) -> Entity:
-    soon = f"value_json.within['{LIKELY_WITHIN}'].get({json.dumps(label)}, 0)"
+    soon = f"value_json.within['{LIKELY_WITHIN}'].get({json.dumps(label, ensure_ascii=False)}, 0)"
     config = {
         "name": f"{label.replace('_', ' ').capitalize()} likely within {LIKELY_WITHIN}",
         "value_template": f"{{{{ 'ON' if {soon} >= {above:g} else 'OFF' }}}}",
         "icon": "mdi:clock-fast",
         **forecast,
     }
-    return Entity("binary_sensor", f"likely_{as_id(label)}", config)
+    return Entity("binary_sensor", f"likely_{label_id(label)}", config)
 
 
 def _options(labels: Iterable[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Entities as Home Assistant wants them, in both styles, and nothing left when they go."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -250,3 +251,28 @@ def test_a_memory_that_makes_no_sense_is_said_and_replaced(mosquitto, make_node,
     assert "homeassistant/sensor/n1_cam1/activity/config" in json.loads(
         (tmp_path / "announced-node-n1.json").read_text()
     )
+
+
+LABELS_OF_ANY_SCRIPT = ("朝食", "夕食", "Sit Down", "sit_down", "sit-down", 'a "b" }} 😀', "")
+
+
+def test_labels_of_any_script_have_entities_of_their_own_that_read_the_forecast() -> None:
+    made = ForecastSettings(binary_sensors=LABELS_OF_ANY_SCRIPT)
+    entities = home_device(
+        SETTINGS.model_copy(update={"forecast": made}), model="dbn", labels=LABELS
+    ).entities[3:]
+    keys = [entity.key for entity in entities]
+    assert len({*keys}) == len(LABELS_OF_ANY_SCRIPT)
+    assert keys[0] == "likely_887054be", "the same after a restart, on any machine"
+    assert keys[3] == "likely_sit_down"
+    assert all(re.fullmatch(r"likely_[a-z0-9_]+", key) for key in keys)
+    for entity, label in zip(entities, LABELS_OF_ANY_SCRIPT, strict=True):
+        environment = jinja2.Environment(autoescape=True)
+        template = environment.from_string(str(entity.config["value_template"]))
+        told = [{"within": {"60min": {each: 0.9}}} for each in (label, "other")]
+        assert [template.render(value_json=each) for each in told] == ["ON", "OFF"], label
+
+
+def test_a_label_stands_once() -> None:
+    with pytest.raises(ValueError, match="two binary_sensors are called eating"):
+        ForecastSettings(binary_sensors=("eating", "eating"))
