@@ -1,9 +1,11 @@
 """Leaves nothing behind on the broker: `--forget` of a node and of a home."""
 
 import contextlib
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.ids import is_id
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import (
@@ -47,6 +49,41 @@ def forget_node(settings: Settings) -> int:
         client_id=node_client(settings.node),
         memory=node_announcements(settings.state_dir, settings.node),
     )
+
+
+def find_camera(settings: Settings, node: str, camera: str) -> set[str]:
+    """Find where messages and entities of a camera may be retained.
+
+    Raises:
+        InputError: Its node is at work with it, or the broker cannot be reached.
+    """
+    owner = settings.model_copy(update={"node": node})
+    retained = read_retained(settings.broker, Topics(settings.base_topic).camera(node, camera))
+    if retained:
+        try:
+            check_name_is_free(owner)
+        except InputError as error:
+            raise InputError(
+                f"node {node!r} is at work and has the camera {camera!r}; end its har-stream, or "
+                "take the camera out of its settings, and try again"
+            ) from error
+    known = CameraSettings(source="0", name=camera)
+    device = camera_device(owner, known, model="", labels=(), watches_falls=True)
+    return {*retained, *_announcement_topics(settings, [device])}
+
+
+def remove_topics(settings: Settings, topics: Iterable[str]) -> None:
+    """Remove retained messages.
+
+    Raises:
+        InputError: The broker cannot be reached.
+    """
+    # An id of its own: with that of the node or the home, it would cut a running one off.
+    connection = Connection(settings.broker, client_id=f"har-forget-{uuid.uuid4().hex[:12]}")
+    connection.start(fail_fast=True)
+    for topic in topics:
+        connection.publish(topic, "", retain=True)
+    connection.close()
 
 
 def find_orphans(settings: Settings) -> list[str]:

@@ -17,9 +17,11 @@ from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from har_stream.core.url import LOOPBACK, MQTT_PORT
+from predictor.commands.forecast_deletion import delete_selected, read_selection
 
 if TYPE_CHECKING:
     from har_stream.config.settings import Settings
+    from predictor.journal.deletion import Selection
     from predictor.journal.journal import Journal
     from predictor.models.online import Forecaster
 
@@ -50,6 +52,8 @@ examples:
   har-forecast --export journal.csv                    every event, also as .jsonl
   har-forecast --backup /media/usb/journal.db          a checked copy of the journal
   har-forecast --forget-before 2025-01-01 --dry-run    how many events that would delete
+  har-forecast --forget-camera desk/clip --dry-run     what of a test clip would be deleted
+  har-forecast --delete 2026-11-22..2026-11-23         a day leaves journal and model for good
   har-forecast --config har-forecast.yaml --print-acl  what Mosquitto must allow
   mosquitto_sub -t 'har/home/#' -v                     listen to what it says
 
@@ -103,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fail-fast", action="store_true", help="end with status 2 where it would try again"
     )
     how.add_argument(
-        "--dry-run", action="store_true", help="rules, or --forget-before, say what they would do"
+        "--dry-run", action="store_true", help="rules, or what deletes, say what they would do"
     )
     only = parser.add_argument_group("only do this and end").add_mutually_exclusive_group()
     only.add_argument("--export", metavar="FILE", type=Path, help="the journal as .csv or .jsonl")
@@ -115,6 +119,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     only.add_argument(
         "--forget-before", metavar="DATE", help="delete what happened before, whatever its age"
+    )
+    only.add_argument(
+        "--delete", metavar="FROM..TO", help="delete what happened between, with its traces"
+    )
+    only.add_argument(
+        "--forget-camera",
+        metavar="NODE/CAMERA",
+        help="delete all that a camera saw, and remove it from broker and discovery",
     )
     only.add_argument("--print-acl", action="store_true", help="lines for Mosquitto's acl_file")
     only.add_argument(
@@ -138,18 +150,17 @@ def _run(options: argparse.Namespace) -> int | None:
 
     from predictor.journal.database import require_journal, sqlite_url
     from predictor.journal.journal import Journal
-    from predictor.logs.csv_log import instant
     from predictor.logs.event_file import check_suffix
 
     url = settings.forecast.journal or sqlite_url(journal_file(settings.state_dir))
     if options.export:
         check_suffix(options.export)
-    before = instant(options.forget_before, "--forget-before") if options.forget_before else None
-    if options.export or options.backup or options.forget_before:
+    deleted = read_selection(options)
+    if options.export or options.backup or deleted:
         require_journal(url)
     with Journal(url) as journal:
         try:
-            return _use(journal, url, options, settings, before=before)
+            return _use(journal, url, options, settings, deleted=deleted)
         except DBAPIError as error:
             raise InputError(f"journal {redact(url)}: {error.orig}") from error
 
@@ -160,7 +171,7 @@ def _use(
     options: argparse.Namespace,
     settings: "Settings",
     *,
-    before: datetime | None,
+    deleted: "Selection | None",
 ) -> int | None:
     from predictor.journal.backup import back_up
 
@@ -168,8 +179,8 @@ def _use(
         _export(journal, options.export)
     elif options.backup:
         print(f"{options.backup}: {back_up(url, options.backup)} events, checked")
-    elif before:
-        _forget_before(journal, before, dry_run=options.dry_run)
+    elif deleted:
+        delete_selected(journal, deleted, settings, dry_run=options.dry_run)
     elif options.import_:
         _import(journal, options.import_)
     else:
@@ -272,14 +283,6 @@ def _import(journal: "Journal", path: Path) -> None:
     events = track(read_events(path), description=f"reading {path.name}")
     n_new = journal.record_all(events, received_at=datetime.now(UTC))
     print(f"{path}: {n_new} new events; the journal holds {journal.count()}")
-
-
-def _forget_before(journal: "Journal", before: datetime, *, dry_run: bool) -> None:
-    if dry_run:
-        n_events, verb = journal.count_before(before), "would be deleted"
-    else:
-        n_events, verb = journal.forget_before(before), "are deleted"
-    print(f"{n_events} events from before {before:%Y-%m-%d %H:%M} {verb}")
 
 
 def _forget(settings: "Settings") -> None:

@@ -10,18 +10,26 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from threading import Lock
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from har_stream.core.log_once import LogOnce
 from har_stream.core.sqlite.file_in_use import FileInUse
-from har_stream.core.sqlite.running_time import RunningTime, most_at_once
-from har_stream.mqtt.messages import ActivityEvent, MessageError, RuleState
+from har_stream.core.sqlite.running_time import RunningTime
+from har_stream.mqtt.messages import MAX_NUMBER, ActivityEvent, MessageError, RuleState
 from predictor.journal.database import connect, driver_connection
+from predictor.journal.deletion import (
+    Selection,
+    age_out,
+    count_events,
+    delete_events,
+    last_deletion,
+)
 from predictor.journal.records import (
     Bout,
     ContextValue,
@@ -121,12 +129,16 @@ class Journal:
         return self._write(record)
 
     def record_all(self, events: Iterable[ActivityEvent], *, received_at: datetime) -> int:
-        """Keep many events in one transaction; returns how many were new."""
+        """Keep many events in one transaction; returns how many were new.
+
+        What was deleted comes back with them: somebody wants it.
+        """
         entries = (JournalEntry(event, received_at) for event in events)
         n_new = 0
         with self._engine.begin() as connection:
             recorder = Recorder(connection, running_s=self._running.now_s())
             while some := list(islice(entries, 500)):
+                recorder.take_back([entry.event.id for entry in some])
                 n_new += sum(each.is_new for each in recorder.record(some))
             recorder.finish()
         return n_new
@@ -252,17 +264,19 @@ class Journal:
         row = {"name": name, "state": state.encode().decode()}
         self._write(lambda connection: upsert(connection, RULES, row))
 
-    def bouts(self) -> Iterator[Bout]:
+    def bouts(self, *, until: datetime | None = None) -> Iterator[Bout]:
         """Every stretch of an activity as it was seen, ordered by its start.
 
-        It ends where its camera's next change happens.
+        It ends where its camera's next change happens; what is dated after `until` is left out.
         """
         columns = EVENTS.c
         next_change = func.lead(columns.happened_ms).over(
             partition_by=(columns.node, columns.camera),
             order_by=(columns.happened_ms, columns.epoch, columns.seq),
         )
-        change = select(EVENTS, next_change.label("next_ms")).subquery().c
+        latest_ms = to_ms(until) if until else MAX_NUMBER
+        believed = select(EVENTS, next_change.label("next_ms"))
+        change = believed.where(columns.happened_ms <= latest_ms).subquery().c
         query = (
             select(
                 change.activity, change.room, change.utc_offset_s, change.started_ms, change.next_ms
@@ -283,23 +297,22 @@ class Journal:
         with self._reading.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(EVENTS)).scalar_one())
 
-    def forget_before(self, instant: datetime) -> int:
-        """Delete what happened before an instant; returns how many events that were."""
-        before_ms = to_ms(instant)
+    def delete(self, which: Selection) -> int:
+        """Delete events for good; returns how many that were. They do not come again from a node.
 
-        def forget(connection: Connection) -> int:
-            connection.execute(delete(CONTEXTS).where(CONTEXTS.c.happened_ms < before_ms))
-            return connection.execute(
-                delete(EVENTS).where(EVENTS.c.happened_ms < before_ms)
-            ).rowcount
+        An import of a file brings them back.
+        """
+        return self._write(lambda connection: delete_events(connection, which))
 
-        return self._write(forget)
-
-    def count_before(self, instant: datetime) -> int:
-        """How many events `forget_before` would delete."""
-        query = select(func.count()).where(EVENTS.c.happened_ms < to_ms(instant))
+    def count_selected(self, which: Selection) -> int:
+        """How many events `delete` would delete."""
         with self._reading.connect() as connection:
-            return int(connection.execute(query).scalar_one())
+            return count_events(connection, which)
+
+    def last_deletion(self) -> int | None:
+        """The number of the last deletion, by this process or another; ``None`` before any."""
+        with self._reading.connect() as connection:
+            return last_deletion(connection)
 
     def age_out(self, now: datetime, age: timedelta) -> Forgotten:
         """Delete some of what happened longer ago than ``age`` and was received as long ago.
@@ -311,31 +324,9 @@ class Journal:
             age: What is younger stays.
         """
         self._keep_running_s()
-        happened_ms = to_ms(now - age)
         running_s = self._running.now_s() - age.total_seconds()
-
-        def age_out(connection: Connection) -> Forgotten:
-            columns = EVENTS.c
-            is_old = columns.happened_ms < happened_ms
-            doubtful = select(func.count()).where(is_old, columns.received_running_s >= running_s)
-            n_doubtful = connection.execute(doubtful).scalar_one()
-            n_events = connection.execute(select(func.count()).select_from(EVENTS)).scalar_one()
-            leaving = (
-                select(columns.id)
-                .where(is_old, columns.received_running_s < running_s)
-                .order_by(columns.happened_ms)
-                .limit(most_at_once(n_events))
-            )
-            n_deleted = connection.execute(delete(EVENTS).where(columns.id.in_(leaving))).rowcount
-            connection.execute(
-                delete(CONTEXTS).where(
-                    CONTEXTS.c.happened_ms < happened_ms,
-                    CONTEXTS.c.received_running_s < running_s,
-                )
-            )
-            return Forgotten(n_deleted, n_doubtful)
-
-        return self._write(age_out)
+        happened_ms = to_ms(now - age)
+        return self._write(partial(age_out, happened_ms=happened_ms, running_s=running_s))
 
     def _write(self, work: Callable[[Connection], Result]) -> Result:
         """Do some work in a transaction; on a full disk once more, with the reserve given up.

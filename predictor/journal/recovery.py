@@ -126,6 +126,8 @@ def keep(db: sqlite3.Connection, row: StoredRow, *, is_newer: bool) -> bool:
                 "INSERT INTO journal SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM journal)",
                 (name, VERSION),
             )
+        case (str(), int(deletion), int(deleted_ms)) if 0 < deletion < MAX_EPOCH < deleted_ms:
+            db.execute(f"INSERT OR {verb} INTO deleted VALUES (?, ?, ?)", row.values)  # noqa: S608 -- the words are ours
         case (str(), str(state)) if _is_rule_state(state):
             db.execute(f"INSERT OR {verb} INTO rules VALUES (?, ?)", row.values)  # noqa: S608 -- the words are ours
         case (None, int() | float() as so_far_s) if 0 <= so_far_s <= MAX_RUNNING_S:
@@ -138,6 +140,8 @@ def number_anew(db: sqlite3.Connection) -> None:
 
     That may have left by age, and then the node says that it has it no longer.
     """
+    # A page that SQLite uses no longer may hold what was deleted.
+    db.execute("DELETE FROM events WHERE id IN (SELECT id FROM deleted)")
     epochs = db.execute(
         "SELECT node, camera, MAX(epoch) FROM (SELECT node, camera, epoch FROM events"
         " UNION ALL SELECT node, camera, epoch FROM cameras) GROUP BY node, camera"

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.records import CameraKey, JournalEntry, Progress
-from predictor.journal.tables import CAMERAS, EVENTS, row_of, upsert
+from predictor.journal.tables import CAMERAS, DELETED, EVENTS, row_of, upsert
 
 
 @dataclass(slots=True)
@@ -34,13 +34,20 @@ class Recorder:
         self._cameras: dict[CameraKey, _Camera] = {}
         self._rows: list[dict[str, Any]] = []
         self._epochs: dict[str, int] = {}
+        self._deleted: set[str] = set()
 
     def record(self, entries: Sequence[JournalEntry]) -> list[Progress]:
         """Keep each event once; returns how far its camera is known after each."""
         ids = [entry.event.id for entry in entries]
         known = select(EVENTS.c.id, EVENTS.c.epoch).where(EVENTS.c.id.in_(ids))
         self._epochs |= {row.id: row.epoch for row in self._connection.execute(known)}
+        deleted = select(DELETED.c.id).where(DELETED.c.id.in_(ids))
+        self._deleted.update(self._connection.execute(deleted).scalars())
         return [self._record(entry) for entry in entries]
+
+    def take_back(self, ids: Sequence[str]) -> None:
+        """Let deleted events be recorded again."""
+        self._connection.execute(delete(DELETED).where(DELETED.c.id.in_(ids)))
 
     def give_up_before(self, key: CameraKey, first_seq: int) -> Progress:
         """Count what lies before ``first_seq`` as held.
@@ -71,6 +78,9 @@ class Recorder:
         key = event.node, event.camera
         camera = self._camera(key)
         known_in = self._epochs.get(event.id)
+        if event.id in self._deleted:  # its node still has it; its number counts as held
+            self._count(key, camera, event.seq)
+            return _progress(camera, is_new=False)
         if known_in is None:
             if event.seq <= camera.contiguous:
                 self._look_back(key, camera, event.seq)

@@ -33,7 +33,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
 
-VERSION = 5
+VERSION = 6
 """Of the tables below."""
 _STEPS: Mapping[int, tuple[str, ...]] = {
     3: ("DROP VIEW IF EXISTS sessions", "DROP VIEW IF EXISTS bouts"),  # views of version 2
@@ -127,6 +127,13 @@ RUNNING = Table(
     METADATA,
     Column("number", Integer, primary_key=True),
     Column("so_far_s", Double, nullable=False),  # see `RunningTime`
+)
+DELETED = Table(
+    "deleted",
+    METADATA,
+    Column("id", Text, primary_key=True),  # of an event; nothing else is left of it
+    Column("deletion", BigInteger, nullable=False, index=True),
+    Column("deleted_ms", BigInteger, nullable=False),
 )
 _AS_ON_THE_WIRE = [name for name in EVENTS.columns.keys() if name in ActivityEvent.model_fields]  # noqa: SIM118 -- columns iterate as columns
 _CHECKED = [

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 
+from har_stream.bundles.awaited_labels import awaited_labels, bundles_by_label, suggest_label
 from har_stream.config.settings import Settings, zone_of
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
@@ -37,6 +38,8 @@ REBUILD_SHARE = 0.2
 """No more of the time than this goes into taking late events in."""
 N_EXPIRY = 3
 """A retained forecast is forgotten after so many refreshes without a new one."""
+LOOK_S = 5.0
+"""It looks whether somebody has deleted events no more often than that."""
 MAX_CONTEXTS = 64
 LISTEN_S = 60.0
 """After a start nobody is called silent before that: cameras repeat themselves every 30 s."""
@@ -83,6 +86,8 @@ class ForecastWorker:
         self._new_contexts: dict[str, float | str] = {}
         self._refresh_s = settings.forecast.refresh_s
         self._refresh_due = self._rebuild_due = self._greet_due = math.inf
+        self._look_due = monotonic() + LOOK_S
+        self._last_deletion: int | None = None
         self._rebuild_took_s = 0.0
         self._has_news = True
         self._day: date | None = None
@@ -161,6 +166,9 @@ class ForecastWorker:
     def work(self) -> float:
         """Do all that is due; returns how many seconds later there may be more to do."""
         now = self._monotonic()
+        if now >= self._look_due:
+            self._look_due = now + LOOK_S
+            self._look_for_deletion()
         if now >= self._rebuild_due:
             self._rebuild_due = math.inf
             self._rebuild(until=self._live.clock.newest)
@@ -173,6 +181,12 @@ class ForecastWorker:
             self._greet_due = math.inf
             self.greet()
         return min(self._refresh_due, self._rebuild_due, self._greet_due) - now
+
+    def _look_for_deletion(self) -> None:
+        """Notice what `har-forecast --delete` did in another process: unlearn it at once."""
+        if self._journal.last_deletion() != self._last_deletion:
+            logger.info("events were deleted; the model is learnt anew without them")
+            self._rebuild_due = -math.inf
 
     def _speak(self) -> None:
         forecast, attributes = self._last = self._live.messages(self._wall())
@@ -199,6 +213,7 @@ class ForecastWorker:
 
     def _begin_day(self, at: datetime) -> None:
         """Do what is done once a day: heavy learning, a look at the journal, and forgetting."""
+        self._look_for_unknown_labels()
         self._journal.look_for_damage()
         if not self._refitting.is_alive():
             self._refitting = threading.Thread(
@@ -223,6 +238,22 @@ class ForecastWorker:
                 "wrong? They stay until it has; --forget-before deletes them all the same",
             )
 
+    def _look_for_unknown_labels(self) -> None:
+        """Say once of each rule and sensor that what it waits for is known to nobody.
+
+        A home that has not lived through a day may know it tomorrow.
+        """
+        has_lived = self._live.forecaster.n_days > 1
+        waiting = awaited_labels(self._settings) if has_lived else {}
+        known = {*self._labels, *(bundles_by_label(self._settings) if waiting else ())}
+        for name, label in waiting.items():
+            if label not in known:
+                self._once.warn(
+                    ("awaited", name),
+                    f"{name}: neither a bundle nor what this home has learnt knows {label!r}; "
+                    + suggest_label(label, sorted(known)),
+                )
+
     def _rebuild(self, *, until: datetime | None) -> None:
         heard_at = self._live.heard_at
         self._live = self._rebuilt(until=until)
@@ -239,6 +270,7 @@ class ForecastWorker:
         began = self._monotonic()
         remembered: deque[str] = deque(maxlen=N_REMEMBERED)
 
+        self._last_deletion = self._journal.last_deletion()
         since = self._journal.instant_of(N_REPLAYED)
         judged = HomeClock()
         wrong = judged.judge(self._journal.arrivals(since=since))

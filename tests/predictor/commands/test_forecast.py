@@ -308,6 +308,10 @@ forecast:
         (["--import", "FOLDER/absent.csv"], "cannot be read"),
         (["--export", "FOLDER/journal.xml"], ".csv or .jsonl"),
         (["--forget-before", "yesterday"], "--forget-before"),
+        (["--delete", "2026-11-22"], "is no span of time; give FROM..TO"),
+        (["--delete", "2026-11-22..2026-11-22"], "ends before it begins"),
+        (["--delete", "2026-11-22..soon"], "'soon' is no time"),
+        (["--forget-camera", "desk"], "'desk' is not NODE/CAMERA"),
     ],
 )
 def test_wrong_input_is_one_clear_line(tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -365,23 +369,6 @@ def test_help_and_version_are_instant_and_teach() -> None:
     for word in ("--broker", "--import", "enough_data", "mosquitto_sub"):
         assert word in text
     assert har_forecast("--version").stdout.startswith("har-forecast ")
-
-
-def test_what_is_to_be_forgotten_is_counted_first_and_then_deleted(tmp_path: Path) -> None:
-    events = list(living(days=4))
-    before = events[0].started_at.date().replace(day=7).isoformat()
-    young = [one for one in events if one.started_at.date().isoformat() >= before]
-    write_events(events, tmp_path / "all.jsonl")
-    state = ("--state-dir", tmp_path / "state")
-    assert har_forecast(*state, "--import", tmp_path / "all.jsonl").returncode == 0
-    n_old = len(events) - len(young)
-    for more, verb in ((["--dry-run"], "would be deleted"), ([], "are deleted")):
-        ended = har_forecast(*state, "--forget-before", before, *more)
-        assert (ended.returncode, ended.stderr) == (0, "")
-        assert ended.stdout == f"{n_old} events from before {before} 00:00 {verb}\n"
-    assert har_forecast(*state, "--export", tmp_path / "left.jsonl").returncode == 0
-    write_events(young, tmp_path / "young.jsonl")
-    assert (tmp_path / "left.jsonl").read_bytes() == (tmp_path / "young.jsonl").read_bytes()
 
 
 def test_a_backup_says_what_it_holds_and_is_a_journal(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from support.processes.postgresql import running_postgresql
 
 from har_stream.core.errors import InputError
 from predictor.journal.database import sqlite_url
+from predictor.journal.deletion import Selection
 from predictor.journal.journal import Journal
 from predictor.journal.tables import JOURNAL, VERSION
 
@@ -116,4 +117,10 @@ def test_postgresql_holds_the_same(tmp_path: Path) -> None:
         assert kept_there == kept_here
         assert list(there.bouts()) == list(here.bouts())
         assert there.progress() == here.progress()
-        assert there.forget_before(events[0].started_at + timedelta(minutes=8)) == 2
+        old = Selection(until=events[0].started_at + timedelta(minutes=8))
+        assert there.delete(old) == here.delete(old) == 2
+        assert not there.record(events[0], received_at=NOW).is_new
+        camera = Selection(camera=("n1", "cam1"))
+        assert there.count_selected(camera) == there.delete(camera) == here.delete(camera) == 5
+        assert there.last_deletion() == here.last_deletion() == 2
+        assert there.progress() == here.progress()

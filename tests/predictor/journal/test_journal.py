@@ -19,6 +19,7 @@ from support.repository import ENVIRONMENT
 
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.database import sqlite_url
+from predictor.journal.deletion import Selection
 from predictor.journal.journal import Journal
 from predictor.journal.records import Forgotten
 
@@ -131,7 +132,7 @@ def test_retention_forgets_old_events_but_not_the_numbering(journal: Journal) ->
     for seq in range(1, 11):
         journal.record(started("a", minute=seq, seq=seq), received_at=NOW)
     kept_from = started("a", minute=8, seq=8).started_at
-    assert journal.forget_before(kept_from) == 7
+    assert journal.delete(Selection(until=kept_from)) == 7
     assert [one.seq for one in _events_of(journal)] == [8, 9, 10]
     assert journal.record(started("a", minute=11, seq=11), received_at=NOW).contiguous_seq == 11
 

@@ -3,21 +3,22 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.broker.recording_publisher import RecordingPublisher
+from support.broker.forecast_bench import FORECAST, Bench
 from support.event_builder import EIGHT, event, living, started
 
-from har_stream.config.settings import Settings
-from har_stream.mqtt.messages import ActivityEvent, ActivityState
+from har_stream.mqtt.messages import ActivityState
 from predictor.journal.database import sqlite_url
+from predictor.journal.deletion import Selection
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry
-from predictor.models import store
-from predictor.service.forecast_worker import MAX_CONTEXTS, REBUILD_AFTER_S, ForecastWorker
+from predictor.service.forecast_worker import (
+    LOOK_S,
+    MAX_CONTEXTS,
+    REBUILD_AFTER_S,
+)
 
-FORECAST = "har/home/h1/forecast"
 HEATING = "home/bedroom/heating/set"
 RULE = {
     "name": "heating",
@@ -26,48 +27,6 @@ RULE = {
     "probability": 0.5,
     "topic": HEATING,
 }
-
-
-class Bench:
-    """A worker with clocks in our hands: `wall` and `seconds` move only when a test moves them."""
-
-    def __init__(self, journal: Journal, **forecast: Any) -> None:
-        self.journal = journal
-        self.said = RecordingPublisher()
-        self.announced: list[tuple[str, ...]] = []
-        self.wall = EIGHT + timedelta(days=400)
-        self.seconds = 0.0
-        options: dict[str, Any] = {"dry_run": False, "make": lambda: store.create("hmm")}
-        options |= {key: forecast.pop(key) for key in list(forecast) if key in options}
-        self.worker = ForecastWorker(
-            Settings.model_validate({"home": "h1", "forecast": forecast}),
-            journal,
-            self.said,
-            make_forecaster=options["make"],
-            announce=lambda model, labels: self.announced.append((model, *labels)),
-            dry_run=options["dry_run"],
-            wall=lambda: self.wall,
-            monotonic=lambda: self.seconds,
-        )
-
-    def tell(self, *events: ActivityEvent) -> None:
-        """Events are kept and taken in, each with a forecast of its own."""
-        for one in events:
-            self.journal.record(one, received_at=self.wall)
-            self.worker.take_event(JournalEntry(one, self.wall))
-            self.worker.work()
-
-    def beat(self, at: datetime | str) -> None:
-        """The camera is there, and says so twice: what it says first, the broker may have kept."""
-        until = datetime.fromisoformat(at) if isinstance(at, str) else at
-        for beat in (until - timedelta(seconds=30), until):
-            state = ActivityState(activity="relaxing", confidence=0.9, since=beat, at=beat)
-            self.worker.take_state(("n1", "cam1"), state)
-        self.worker.work()
-
-    def forecasts(self) -> list[Any]:
-        """What was forecast so far."""
-        return self.said.on(FORECAST)
 
 
 @pytest.fixture
@@ -269,6 +228,29 @@ def test_a_start_with_a_clock_that_is_ahead_deletes_nothing(
     assert bench.journal.count() == len(events) + 1
     told = [record for record in caplog.records if "older than 3 days" in record.message]
     assert len(told) == 2, "once each run"
+
+
+def test_a_rule_or_sensor_for_a_label_that_nobody_knows_is_named_once(
+    make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = {"binary_sensors": ["relaxing", "朝食"], "rules": [RULE | {"activity": "sleping"}]}
+    bench = make_bench(**asked)
+    bench.tell(*living(days=3))
+    told = [message for message in caplog.messages if "knows" in message]
+    assert len(told) == 2
+    assert told[0].endswith("learnt knows 'sleping'; did you mean 'sleeping'?")
+    assert "sensor 朝食: neither a bundle nor what this home has learnt" in told[1]
+
+
+def test_what_another_process_deletes_is_unlearnt(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    bench.tell(*living(days=3), started("juggling", minute=3 * 1440, seq=99, camera="clip"))
+    assert "juggling" in bench.forecasts()[-1]["within"]["60min"]
+    bench.journal.delete(Selection(camera=("n1", "clip")))
+    bench.seconds += LOOK_S
+    bench.worker.work()
+    assert "juggling" not in bench.forecasts()[-1]["within"]["60min"]
+    assert "juggling" not in bench.announced[-1]
 
 
 def test_a_publisher_that_walks_ahead_deletes_nothing(make_bench: Callable[..., Bench]) -> None:
