@@ -1,6 +1,7 @@
 """Writes a file whole or not at all: a crash, a full disk or a power cut leaves the old one."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,3 +95,27 @@ def replacing(path: Path) -> Iterator[TextIO]:
         partial.open("w", newline="", encoding="utf-8") as file,
     ):
         yield file
+
+
+def is_stdout(path: Path) -> bool:
+    """Tell whether standard output is meant, as ``-`` is in other programs."""
+    return str(path) in ("-", "/dev/stdout")
+
+
+def write_output(path: Path, content: str | bytes) -> None:
+    """Write a file that a person asked for: whole, but to a pipe or standard output as it comes.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    encoded = content.encode() if isinstance(content, str) else content
+    with writing(path):
+        if is_stdout(path):
+            sys.stdout.flush()
+            sys.stdout.buffer.write(encoded)
+            sys.stdout.flush()
+        elif path.exists() and not path.is_file():
+            path.write_bytes(encoded)
+        else:
+            with replacing_file(path) as partial:
+                partial.write_bytes(encoded)

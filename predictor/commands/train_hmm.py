@@ -4,13 +4,15 @@ import argparse
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from har_stream.config.state_dir import default_state_dir
-from har_stream.core.atomic_file import writing
+from har_stream.core.atomic_file import is_stdout, write_output
 from har_stream.core.command import run_command
+from har_stream.core.errors import InputError
 from predictor.commands.forecast import EXTRAS
 from predictor.commands.train_hmm_arguments import COMMANDS, MODELS, make_parser
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from predictor.evaluation.prequential import Question
     from predictor.logs.csv_log import Log
 
+PROGRESS_S = 30.0
+"""Without a terminal, a line of progress so often."""
 # What takes long to import is imported where it is used, so that --help and --version are instant.
 
 
@@ -61,7 +65,6 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from predictor.evaluation.evaluation_report import evaluation_page
     from predictor.evaluation.figures import evaluate
 
     log = _read(options.logs)
@@ -69,10 +72,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.model, log.sessions, _question(options), boosting=options.boosting, watch=_watch
     )
     figures["skipped"] = list(log.skipped)
-    _print_table([figures])
-    _write_json(options.json, figures)
-    if options.html:
-        _write(options.html, evaluation_page(log.source, figures, log.skipped))
+    _report(options, log, [figures], content=figures)
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -84,16 +84,35 @@ def _compare(options: argparse.Namespace) -> None:
         evaluate(model, log.sessions, question, boosting=model == MODELS[-1], watch=_watch)
         for model in MODELS
     ]
-    _print_table(every)
-    _write_json(options.json, {figures["model"]: figures for figures in every})
+    _report(options, log, every, content={figures["model"]: figures for figures in every})
+
+
+def _report(
+    options: argparse.Namespace,
+    log: "Log",
+    evaluations: Sequence[dict[str, Any]],
+    *,
+    content: dict[str, Any],
+) -> None:
+    """Print the table, and write the files that were asked for."""
+    _print_table(evaluations, _words(options))
+    if options.json:
+        _write(options, options.json, json.dumps(content, indent=1) + "\n")
+    if options.html:
+        from predictor.evaluation.evaluation_report import evaluation_page
+
+        _write(options, options.html, evaluation_page(log.source, evaluations, log.skipped))
 
 
 def _show(options: argparse.Namespace) -> None:
     from predictor.evaluation.plots import draw_model
     from predictor.models.store import load
 
-    draw_model(load(options.model_folder), options.out)
-    print(options.out)
+    path = options.out
+    if path.suffix not in (".png", ".html") and not is_stdout(path):
+        raise InputError(f"{path}: give a name that ends in .png or .html")
+    drawn = draw_model(load(options.model_folder), as_page=path.suffix != ".png")
+    _write(options, path, drawn)
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -104,7 +123,7 @@ def _import(options: argparse.Namespace) -> None:
     path = options.out or options.file.with_suffix(".log.csv")
     n_rows = write_log(path, log.sessions)
     _say_skipped(log)
-    print(f"{path}: {n_rows} sessions; next: train-hmm {path}")
+    print(f"{path}: {n_rows} sessions; next: train-hmm {path}", file=_words(options))
 
 
 def _read(sources: Sequence[str]) -> "Log":
@@ -129,21 +148,29 @@ def _question(options: argparse.Namespace) -> "Question":
 
 
 def _watch(description: str, steps: Iterable[int], n_steps: int) -> Iterator[int]:
+    """Show progress: a bar in a terminal, elsewhere a line now and then where it takes long."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
-    yield from track(
-        steps,
-        description,
-        n_steps,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    if console.is_terminal:
+        yield from track(steps, description, n_steps, console=console, transient=True)
+        return
+    due_s = time.monotonic() + PROGRESS_S
+    for step in steps:
+        if time.monotonic() >= due_s:
+            due_s = time.monotonic() + PROGRESS_S
+            print(f"{description}: {step} of {n_steps} sessions", file=sys.stderr)
+        yield step
 
 
-def _print_table(evaluations: Sequence[dict[str, Any]]) -> None:
+def _words(options: argparse.Namespace) -> TextIO:
+    """Return where words for people go: to standard error where a file goes to standard output."""
+    files = [getattr(options, name, None) for name in ("json", "html", "out")]
+    return sys.stderr if any(path and is_stdout(path) for path in files) else sys.stdout
+
+
+def _print_table(evaluations: Sequence[dict[str, Any]], file: TextIO) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -157,23 +184,15 @@ def _print_table(evaluations: Sequence[dict[str, Any]]) -> None:
     table.add_column("")
     for heading in COLUMNS.values():
         table.add_column(heading, justify="right")
-    shown: dict[str, Any] = {}
-    for figures in evaluations:
-        shown |= {name: found for name, found in rows(figures) if name not in shown}
-    for name, found in shown.items():
+    for name, found in rows(evaluations):
         table.add_row(name, *(format_figure(found[key], key) for key in COLUMNS))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    Console(file=file, width=None if file.isatty() else 160).print(table)
 
 
-def _write_json(path: Path | None, figures: dict[str, Any]) -> None:
-    if path:
-        _write(path, json.dumps(figures, indent=1) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    with writing(path):
-        path.write_text(text, encoding="utf-8")  # in place, for it may be /dev/stdout
-    print(path)
+def _write(options: argparse.Namespace, path: Path, content: str | bytes) -> None:
+    write_output(path, content)
+    if not is_stdout(path):
+        print(path, file=_words(options))
 
 
 _RUN = {

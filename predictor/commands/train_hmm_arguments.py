@@ -22,7 +22,8 @@ examples:
 A log is a CSV file start,end,activity[,room] with local times, a .jsonl file of activity events
 (har-stream --record-events), or the journal of har-forecast (sqlite:///path/to/journal.db). Several
 logs of one home are read as one. Two weeks are a start; two months are good. Rows that end before
-they start are named and left out; wrong input ends with one line and status 2.
+they start, or start after now, are named and left out; wrong input ends with one line and status 2.
+A FILE to be written may be - for standard output; what is said to people is on standard error then.
 """
 
 
@@ -68,7 +69,6 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--boosting", action="store_true", help="also against gradient boosting refitted nightly"
     )
-    evaluate.add_argument("--html", metavar="FILE", type=Path, help="a report with plots")
 
     compare = commands.add_parser("compare", help="hmm, dbn and every baseline side by side")
     _add_logs(compare)
@@ -114,3 +114,4 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=whole_number, default=0, help="of the noise (0)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="all figures")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="a report with plots")

@@ -61,13 +61,21 @@ def format_figure(value: float, name: str) -> str:
     return f"{100 * value:.1f} %" if name in _PERCENT else f"{value:.3f}"
 
 
-def rows(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the model and its baselines, in the order of a table."""
-    return [(figures["model"], figures), *figures["baselines"].items()]
+def rows(evaluations: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return models and baselines, each once, in the order of a table."""
+    models = {figures["model"]: figures for figures in evaluations}
+    baselines = {name: each for one in evaluations for name, each in one["baselines"].items()}
+    return [*models.items(), *baselines.items()]
 
 
-def evaluation_page(log: str, figures: Mapping[str, Any], skipped: Sequence[str]) -> str:
-    """Return the report of one evaluation."""
+def evaluation_page(
+    log: str, evaluations: Sequence[Mapping[str, Any]], skipped: Sequence[str]
+) -> str:
+    """Return the report of one evaluation, or of several models beside each other.
+
+    The table has all; what is said further is of the last one.
+    """
+    figures = evaluations[-1]
     return render(
         "evaluation.html",
         title=f"How well {figures['model']} forecasts",
@@ -75,7 +83,7 @@ def evaluation_page(log: str, figures: Mapping[str, Any], skipped: Sequence[str]
         figures=figures,
         protocol=figures["protocol"],
         columns=COLUMNS,
-        rows=rows(figures),
+        rows=rows(evaluations),
         calibration=png_address(_calibration_plot(figures)),
         days=png_address(_day_plot(figures)),
         skipped=skipped,

@@ -1,11 +1,10 @@
 """What a model has learnt, as pictures: what follows what, and the rhythm of a day."""
 
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from har_stream.core.atomic_file import replacing, replacing_file, writing
 from har_stream.core.errors import InputError
 from predictor.estimators.filtering import Array
 from predictor.evaluation.evaluation_report import new_figure, png_address, render
@@ -19,37 +18,33 @@ MIN_SHARE = 0.08
 """Transitions less probable than this are not drawn."""
 
 
-def draw_model(forecaster: HmmForecaster, path: Path) -> None:
-    """Draw the transition graph and the daily rhythm into a PNG or HTML file.
+def draw_model(forecaster: HmmForecaster, *, as_page: bool) -> str | bytes:
+    """Draw the transition graph and the daily rhythm: an HTML page, or a PNG.
 
     Raises:
-        InputError: The name ends in neither, or there is nothing to draw.
+        InputError: There is nothing to draw.
     """
-    if path.suffix not in {".png", ".html"}:
-        raise InputError(f"{path}: give a name that ends in .png or .html")
     if len(forecaster.activities) < 2:
         raise InputError("the model knows fewer than two activities; fit it to a log first")
     rhythm, labels = forecaster.rhythm(), forecaster.activities
-    if path.suffix == ".html":
+    if as_page:
         graph, day = new_figure(9, 9), new_figure(9, 0.3 * len(labels) + 1.5)
         _draw_graph(graph.add_subplot(), labels, rhythm)
         _draw_day(day.add_subplot(), labels, rhythm)
-        text = render(
+        return render(
             "model.html",
             title=f"What the {forecaster.name} model has learnt in {forecaster.n_days} days",
             graph=png_address(graph),
             day=png_address(day),
             min_share=MIN_SHARE,
         )
-        with writing(path), replacing(path) as file:
-            file.write(text)
-        return
     figure = new_figure(9, 10 + 0.3 * len(labels))
     graph_axes, day_axes = figure.subplots(2, 1, height_ratios=(9, 0.3 * len(labels) + 1))
     _draw_graph(graph_axes, labels, rhythm)
     _draw_day(day_axes, labels, rhythm)
-    with writing(path), replacing_file(path) as partial:
-        figure.savefig(partial, dpi=120, bbox_inches="tight")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120, bbox_inches="tight")
+    return buffer.getvalue()
 
 
 def _draw_graph(axes: "Axes", labels: list[str], rhythm: Rhythm) -> None:

@@ -1,14 +1,15 @@
 """Activity logs as CSV: `start,end,activity[,room]`, read and written."""
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from har_stream.core.activity import IDLE, MAX_NAME_LENGTH, UNKNOWN
-from har_stream.core.atomic_file import replacing, writing
+from har_stream.core.atomic_file import write_output, writing
 from har_stream.core.errors import InputError
 from predictor.logs.table import read_table
 from predictor.sessions import Session
@@ -18,6 +19,8 @@ _NEEDED = sorted(COLUMNS[:3])
 _HINT = (
     "a log has the columns start,end,activity[,room] (train-hmm import makes one of other formats)"
 )
+AHEAD = timedelta(minutes=2)
+"""What is dated further after now is from the future: so far may two clocks differ."""
 MANY = 3
 """A row or two may be a slip of the pen; so many have one cause."""
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 12, 31, tzinfo=UTC)
@@ -52,17 +55,20 @@ def write_log(path: Path, sessions: Iterable[Session]) -> int:
     ]
     has_rooms = any(row[3] for row in rows)
     width = len(COLUMNS) if has_rooms else len(COLUMNS) - 1
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS[:width])
+    writer.writerows(row[:width] for row in rows)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS[:width])
-            writer.writerows(row[:width] for row in rows)
+    write_output(path, text.getvalue())
     return len(rows)
 
 
-def parse_log(text: str, source: str) -> Log:
-    """Read the text of a log; rows that end before they start, or of nobody, are left out.
+def parse_log(text: str, source: str, *, now: datetime) -> Log:
+    """Read the text of a log.
+
+    Rows that end before they start, that are from the future, or of nobody, are left out.
 
     Raises:
         InputError: A column is missing, or a row makes no sense; its line is named.
@@ -81,6 +87,8 @@ def parse_log(text: str, source: str) -> Log:
         if ended_at < started_at:
             told = f"ends before it starts ({cells['start']} to {cells['end']})"
             left_out.add(f"{where}: {told}", activity)
+        elif future := tell_future(started_at, ended_at, now=now):
+            left_out.add(f"{where}: {activity} {future}")
         elif activity in _NOBODY:
             left_out.lines.append(f"{where}: {activity!r} is no activity")
         else:
@@ -126,6 +134,14 @@ class LeftOut:
                 f"{source}: {n_lost} of {n_lost + len(sessions)} rows would be left out; mend them "
                 f"or take them out, the first is {next(iter(self._first.values()))}"
             )
+
+
+def tell_future(started_at: datetime, ended_at: datetime | None, *, now: datetime) -> str | None:
+    """Say what of an activity is from the future; ``None`` where nothing is."""
+    for verb, at in (("starts", started_at), ("ends", ended_at)):
+        if at is not None and at > now + AHEAD:
+            return f"{verb} after now ({at:%Y-%m-%d %H:%M})"
+    return None
 
 
 def instant(text: str | None, where: str) -> datetime:

@@ -4,12 +4,12 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 from har_stream.core.errors import InputError
-from predictor.logs.csv_log import LeftOut, Log, instant
+from predictor.logs.csv_log import LeftOut, Log, instant, tell_future
 from predictor.logs.table import column_names, read_table, read_text
 from predictor.sessions import Session
 
@@ -23,12 +23,13 @@ _VALUES = re.compile(r"on|off|open|closed?|present|absent|true|false|[-+]?[\d.,]
 """What CASAS sensors say."""
 
 
-def read_other_format(path: Path, kind: str) -> Log:
+def read_other_format(path: Path, kind: str, *, now: datetime | None = None) -> Log:
     """Read a log of another format.
 
     Args:
         path: The file.
         kind: One of `KINDS`.
+        now: What is dated later is left out; none: this machine's clock.
 
     Raises:
         InputError: There is no such format, the file cannot be read, nothing is in it, or most of
@@ -36,11 +37,14 @@ def read_other_format(path: Path, kind: str) -> Log:
     """
     if kind not in KINDS:
         raise InputError(f"no format {kind!r}: choose one of {', '.join(KINDS)}")
+    now = now or datetime.now(UTC)
     left_out = LeftOut()
     sessions = []
     for where, session in KINDS[kind](read_text(path), str(path), left_out):
         if session.ended_at < session.started_at:
             left_out.add(f"{where}: ends before it starts", session.activity)
+        elif told := tell_future(session.started_at, session.ended_at, now=now):
+            left_out.add(f"{where}: {session.activity} {told}")
         else:
             sessions.append(session)
     if not sessions:

@@ -3,7 +3,7 @@
 import logging
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from har_stream.core.redact import redact
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.database import require_journal
 from predictor.journal.journal import Journal
-from predictor.logs.csv_log import Log, parse_log
+from predictor.logs.csv_log import AHEAD, Log, parse_log, tell_future
 from predictor.logs.event_file import holds_events, parse_events
 from predictor.logs.parquet_file import is_parquet, read_parquet
 from predictor.logs.table import read_text
@@ -27,17 +27,19 @@ LOG_NODE = "log"
 """The node of events made of a log's rows."""
 
 
-def read_logs(sources: Iterable[str]) -> Log:
+def read_logs(sources: Iterable[str], *, now: datetime | None = None) -> Log:
     """Read logs of one home into one.
 
     Args:
         sources: Each a CSV file with ``start,end,activity[,room]`` (local times, or with zone
             offsets), a JSONL file of activity events, or the SQLAlchemy URL of a journal.
+        now: What is dated later is left out; none: this machine's clock.
 
     Raises:
         InputError: A log cannot be read, a line of it makes no sense, or there is no session.
     """
-    logs = [_read_log(source) for source in sources]
+    now = now or datetime.now(UTC)
+    logs = [_read_log(source, now) for source in sources]
     sessions = sorted(
         (session for log in logs for session in log.sessions),
         key=lambda session: session.started_at,
@@ -45,64 +47,95 @@ def read_logs(sources: Iterable[str]) -> Log:
     skipped = [line for log in logs for line in log.skipped]
     source = ", ".join(log.source for log in logs)
     if not sessions:
-        raise InputError(f"{source}: {_NOTHING}")
+        raise InputError(_say_nothing(source, skipped))
     return Log(source, sessions, skipped)
 
 
-def read_events(path: Path) -> Iterator[ActivityEvent]:
+def read_events(path: Path, *, now: datetime | None = None) -> Iterator[ActivityEvent]:
     """Read events from a file of them, or from an activity log as a camera would have sent them.
 
-    Rows of a log that end before they start are named and skipped.
+    What is from the future, and rows of a log that end before they start, are named and left out.
+
+    Args:
+        path: The file.
+        now: What is dated later is left out; none: this machine's clock.
 
     Raises:
         InputError: The file cannot be read, or a line of it makes no sense; it is named.
     """
-    found = _read_file(path)
+    now = now or datetime.now(UTC)
+    found = _read_file(path, now)
+    n_left_out = 0
     if isinstance(found, Log):
+        n_left_out = len(found.skipped)
         for line in found.skipped:
-            logger.warning("%s; skipped", line)
+            logger.warning("left out: %s", line)
         if not found.sessions:
-            raise InputError(f"{path}: {_NOTHING}")
+            raise InputError(_say_nothing(str(path), found.skipped))
         yield from _events_of(found.sessions, camera=as_id(Path(_without_gz(path.name)).stem))
     else:
-        yield from found
+        for event in found:
+            if told := tell_future(event.started_at, event.ended_at, now=now):
+                n_left_out += 1
+                logger.warning(
+                    "left out: %s: event %s: %s %s", path, event.id, event.activity, told
+                )
+            else:
+                yield event
+    if n_left_out:
+        logger.warning("left out: %s in all, as named above", n_left_out)
 
 
-def _read_log(source: str) -> Log:
+def _say_nothing(source: str, skipped: Sequence[str]) -> str:
+    hint = f"; the first left out is {skipped[0]}" if skipped else ""
+    return f"{source}: {_NOTHING}{hint}"
+
+
+def _read_log(source: str, now: datetime) -> Log:
     if "://" in source:
-        return Log(redact(source), _sessions_of_journal(source), ())
-    found = _read_file(Path(source))
-    return found if isinstance(found, Log) else Log(source, _sessions_of_events(found), ())
+        return _log_of_journal(source, redact(source), now)
+    found = _read_file(Path(source), now)
+    return found if isinstance(found, Log) else _log_of_events(found, source, now)
 
 
-def _read_file(path: Path) -> Log | Iterator[ActivityEvent]:
+def _read_file(path: Path, now: datetime) -> Log | Iterator[ActivityEvent]:
     """Read a file of either kind; every program reads through here."""
     if is_parquet(path):
         return read_parquet(path)
     text = read_text(path)
-    return parse_events(text, path) if holds_events(path, text) else parse_log(text, str(path))
+    if holds_events(path, text):
+        return parse_events(text, path)
+    return parse_log(text, str(path), now=now)
 
 
 def _without_gz(name: str) -> str:
     return name[:-3] if name.lower().endswith(".gz") else name
 
 
-def _sessions_of_events(events: Iterable[ActivityEvent]) -> list[Session]:
+def _log_of_events(events: Iterable[ActivityEvent], source: str, now: datetime) -> Log:
     """Let a journal of its own make sense of the events: it knows duplicates and order."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/journal.db"
         with Journal(url) as journal:
-            journal.record_all(events, received_at=datetime.now(UTC))
-        return _sessions_of_journal(url)
+            journal.record_all(events, received_at=now)
+        return _log_of_journal(url, source, now)
 
 
-def _sessions_of_journal(url: str) -> list[Session]:
+def _log_of_journal(url: str, source: str, now: datetime) -> Log:
     require_journal(url)
+    latest = now + AHEAD
     with Journal(url) as journal:
-        return [
+        sessions = [
             Session(bout.activity, bout.started_at, bout.ended_at or bout.started_at, bout.room)
-            for bout in journal.bouts()
+            for bout in journal.bouts(until=latest)
         ]
+        skipped = [
+            f"{source}: event {event.id}: {event.activity} "
+            f"{tell_future(event.started_at, event.ended_at, now=now)}"
+            for event in (entry.event for entry in journal.entries(since=latest))
+            if event.started_at > latest or (event.ended_at and event.ended_at > latest)
+        ]
+    return Log(source, sessions, skipped)
 
 
 def _events_of(sessions: Iterable[Session], *, camera: str) -> Iterator[ActivityEvent]:

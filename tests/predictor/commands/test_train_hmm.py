@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.regular_home import START, home
 
+from predictor.commands import train_hmm
 from predictor.commands.train_hmm import main
 from predictor.logs.csv_log import write_log
 from predictor.models.store import load
@@ -73,10 +74,51 @@ def test_evaluate_writes_figures_and_a_report_that_needs_nothing_else(
 def test_compare_sets_both_models_beside_every_baseline(
     log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["compare", str(log), "--at", "start", "--raw", "--noise", "0.1"]) == 0
+    page = log.parent / "compared.html"
+    words = ["--at", "start", "--raw", "--noise", "0.1", "--html", str(page)]
+    assert main(["compare", str(log), *words]) == 0
     said = capsys.readouterr().out
     for name in ("hmm", "dbn", "most_frequent", "time_of_day", "markov1", "gradient_boosting"):
         assert name in said
+        assert f"<td>{name}</td>" in page.read_text()
+    assert said.splitlines()[-1] == str(page)
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        (["evaluate", "log.csv", "--model", "hmm", "--json", "-"], "{"),
+        (["evaluate", "log.csv", "--model", "hmm", "--html", "-"], "<!doctype html>"),
+        (["show", "model", "--out", "-"], "<!doctype html>"),
+        (["import", "ordonez", "theirs.txt", "--out", "-"], "start,end,activity\n"),
+    ],
+)
+def test_a_file_may_go_to_standard_output_and_nothing_else_goes_there(
+    words: list[str],
+    begins: str,
+    log: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(log.parent)
+    Path("theirs.txt").write_text("2011-11-28 02:27:59\t\t2011-11-28 10:18:11\t\tSleeping\t\n")
+    assert main([str(log), "--model", "hmm", "--out", "model"]) == 0
+    for name in ("-", "/dev/stdout"):
+        capfd.readouterr()
+        assert main([name if word == "-" else word for word in words]) == 0
+        said = capfd.readouterr().out
+        assert said.lower().startswith(begins)
+        assert said.rstrip().endswith(("}", "</html>", ",Sleeping"))
+
+
+def test_what_takes_long_says_how_far_it_is_where_there_is_no_terminal(
+    log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train_hmm, "PROGRESS_S", 0.0)
+    assert main(["evaluate", str(log), "--model", "hmm", "--boosting"]) == 0
+    said = capsys.readouterr().err
+    for name in ("hmm", "gradient_boosting"):
+        assert f"{name}: 20 of 45 sessions\n" in said
 
 
 def test_import_makes_a_log(tmp_path: Path) -> None:

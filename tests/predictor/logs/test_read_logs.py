@@ -298,7 +298,8 @@ def test_a_log_becomes_events(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert events[0].room == "bedroom"
     assert events[5].room is None
     assert [record.message for record in caplog.records] == [
-        f"{path}:5: ends before it starts (2011-11-28 10:40:00 to 2011-11-28 10:39:00); skipped"
+        f"left out: {path}:5: ends before it starts (2011-11-28 10:40:00 to 2011-11-28 10:39:00)",
+        "left out: 1 in all, as named above",
     ]
 
 
