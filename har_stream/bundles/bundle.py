@@ -24,12 +24,11 @@ from har_stream.core.thresholds import FallRule, Thresholds
 MANIFEST = "manifest.json"
 SHIPPED = Path(__file__).parent
 """Bundles that come with the package."""
-DEFAULT = "lrcn-ucf"
+DEFAULT = "home"
 
-Role = Literal["pose", "encoder", "advance", "head"]
-Format = Literal["litert", "litert_float16", "litert_int8", "keras"]
+Role = Literal["pose", "scene", "encoder", "advance", "head", "taught"]
+Format = Literal["litert", "litert_float16", "litert_int8", "keras", "numpy"]
 Memory = Literal["staggered", "ring", "running"]
-
 
 MAX_MANIFEST_BYTES = 4_000_000
 MAX_FILE_BYTES = 1 << 29

@@ -1,7 +1,7 @@
 """Pretrained weights, which come from outside and lie in folders of their own, never in a bundle.
 
-`train-har download weights NAME` puts them into the state directory; HAR_WEIGHTS names one more
-folder, which is looked through first.
+`train-har download weights NAME` puts them into the state directory, and so does the first use of a
+bundle that needs them; HAR_WEIGHTS names one more folder, or a file, which is looked at first.
 """
 
 import hashlib
@@ -96,4 +96,5 @@ def _places() -> list[Path]:
 
 
 def _files(place: Path) -> Iterator[Path]:
-    return (path for path in sorted(place.rglob("*")) if path.is_file())
+    found = [place] if place.is_file() else sorted(place.rglob("*"))
+    return (path for path in found if path.is_file())

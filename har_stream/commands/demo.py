@@ -22,7 +22,8 @@ from time import monotonic
 from rich.console import Console
 from rich.live import Live
 
-from har_stream.bundles.bundle import load_named_bundle
+from har_stream.bundles.bundle import DEFAULT
+from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.commands.demo_view import LiveView
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.activity import IDLE
@@ -91,7 +92,7 @@ class WatchedSource:
 
 def _choose_source(options: argparse.Namespace, folder: Path) -> WatchedSource:
     if options.camera:
-        return WatchedSource(options.camera, options.bundle or "lrcn-ucf")
+        return WatchedSource(options.camera, options.bundle or DEFAULT)
     begins_at = datetime.combine(datetime.now(), BEGINS_AT).astimezone()
     midnight = begins_at.replace(hour=0, minute=0)
     lived = timedelta(days=PAST_DAYS) + (begins_at - midnight)
@@ -117,7 +118,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _show(options: argparse.Namespace, state_dir: Path) -> None:
     watched = _choose_source(options, state_dir)
-    known = load_named_bundle(watched.bundle, state_dir=state_dir).manifest
+    known = load_with_weights(watched.bundle, state_dir=state_dir).manifest
     with contextlib.ExitStack() as processes:
         start = functools.partial(_child, state_dir)
         remember = ("predictor.commands.forecast", "--state-dir", str(state_dir), "--home", "demo")

@@ -213,14 +213,15 @@ def _stop_on_signals(pipeline: "Pipeline") -> None:
 
 
 def _load_bundle(settings: "Settings") -> "Bundle":
-    from har_stream.bundles.bundle import DEFAULT, load_named_bundle
+    from har_stream.bundles.bundle import DEFAULT
+    from har_stream.bundles.fetch_weights import load_with_weights
 
     name = settings.bundle or DEFAULT
-    loaded = load_named_bundle(name, state_dir=settings.state_dir)
+    loaded = load_with_weights(name, state_dir=settings.state_dir)
     if settings.bundle is None:
         logger.info(
-            "no bundle given, so %s: it knows %s, all else is unknown; for postures and falls in a "
-            "room take --bundle home, or teach it your own activities with train-har fit",
+            "no bundle given, so %s: it knows %s, all else is unknown; train-har teach teaches it "
+            "your own activities",
             name,
             ", ".join(loaded.manifest.labels),
         )

@@ -30,7 +30,7 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
     root, repeated, content = _load(path)
     content = {} if content is None else content
     if not isinstance(content, dict):
-        raise InputError(f"{path}:1: keys and values expected, for example 'bundle: lrcn-ucf'")
+        raise InputError(f"{path}:1: keys and values expected, for example 'bundle: home'")
     found = [f"{path}:{line}: key {key!r} is given twice" for line, key in repeated]
     try:
         valid = model.model_validate(content)

@@ -29,14 +29,13 @@ def _used(pid: int) -> tuple[float, int]:
     [(20, 12), pytest.param(200, 600, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])],
 )
 def test_many_cameras(mosquitto: Mosquitto, tmp_path: Path, n_cameras: int, seconds: int) -> None:
-    shipped_bundle()
     video = write_video(tmp_path / "video.mp4", int(seconds * FPS * 3), fps=FPS)
     cameras = "".join(f"- {{source: {video}, name: cam{n}}}\n" for n in range(n_cameras))
     config = tmp_path / "har-stream.yaml"
     config.write_text(f"node: n1\ncameras:\n{cameras}")
     process = start_har_stream(
         *("--config", config, "--broker", mosquitto.url, "--engine", "litert", "--realtime"),
-        *("--state-dir", tmp_path / "state"),
+        *("--state-dir", tmp_path / "state", "--bundle", shipped_bundle()),
     )
     used: list[tuple[float, int]] = []
     with listening(mosquitto.port, STATS, "har/n1/+/activity") as listener:

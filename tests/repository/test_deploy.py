@@ -24,7 +24,7 @@ from support.repository import ROOT
 
 from har_stream.commands.stream_arguments import make_parser
 from har_stream.config.broker_settings import BrokerSettings
-from har_stream.config.state_dir import bundles_dir, weights_cache
+from har_stream.config.state_dir import bundles_dir, default_state_dir, weights_cache
 from har_stream.core.errors import InputError
 from har_stream.mqtt.connection import Connection
 
@@ -49,6 +49,13 @@ def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(each) for each in command], capture_output=True, text=True, check=False
     )
+
+
+def test_what_a_bundle_fetches_goes_into_the_units_state_directory() -> None:
+    lines = (DEPLOY / "har-stream.service").read_text().splitlines()
+    assert {"StateDirectory=har-stream", "Environment=XDG_STATE_HOME=%S"} <= set(lines)
+    assert weights_cache().relative_to(default_state_dir()).parts[0] == "cache"
+    assert default_state_dir().name == "har-stream"
 
 
 @needs_systemd
@@ -150,7 +157,9 @@ def test_compose_starts_what_there_is_and_opens_nothing() -> None:
     for name in ("har-stream", "har-forecast"):
         assert "TZ" in services[name]["environment"]
         targets = {each.split(":")[1] for each in services[name]["volumes"]}
-        assert {str(bundles_dir(Path("/state"))), f"/home/har/{WEIGHTS}"} <= targets
+        assert str(bundles_dir(Path("/state"))) in targets
+        kept = f"weights:/home/har/{WEIGHTS}"
+        assert kept in services[name]["volumes"], "what is fetched once is to be written and kept"
     assert f":{options.metrics_port}/healthz" in services["har-stream"]["healthcheck"]["test"][-1]
 
 

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from har_stream.bundles.bundle import DEFAULT, find_bundle, load_bundle
+from har_stream.bundles.bundle import find_bundle, load_bundle
+from har_stream.bundles.fetch_weights import NEEDS_NOTHING
 from har_stream.core.atomic_file import check_folder, writing
 from har_stream.core.command import run_command
 from har_stream.mqtt.embedded_broker import run_broker
@@ -144,7 +145,7 @@ def _measure_steps(effort: Effort, follow: Follow) -> Figures:
 def _measure_streams(folder: Path, effort: Effort, follow: Follow) -> Figures:
     from training.benchmark import capacity, service_cost, stream_cost
 
-    loaded = load_bundle(find_bundle(DEFAULT))
+    loaded = load_bundle(find_bundle(NEEDS_NOTHING))
     pipeline: Figures = {}
     cameras: Figures = {}
     for name, (size, n_b_frames) in FILMS.items():

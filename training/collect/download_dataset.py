@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from har_stream.bundles.fetch_file import Advance, fetch_file
+from har_stream.bundles.published_weights import Remote
 from har_stream.core.atomic_file import replacing
 from har_stream.core.errors import InputError
 from training.collect.archives import arrange, unpack
-from training.collect.download_sources import DatasetSource, Remote
-from training.collect.fetch_file import Advance, fetch_file
+from training.collect.download_sources import DatasetSource
 from training.data.folders import count_clips
 
 RECORD = "download.json"

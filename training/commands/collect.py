@@ -20,8 +20,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from har_stream.bundles.published_weights import Remote
 from har_stream.core.errors import InputError
-from training.collect.download_sources import Remote
 
 HOME_GROUPS, HOME_LABELS = 3, 2
 """Least that `configs/home.yaml` can learn from: groups of each label, and labels."""
@@ -75,9 +75,9 @@ def download(options: argparse.Namespace, _: str) -> None:
     from training.collect.download_dataset import download_dataset, download_weights
 
     if options.name == "weights":
-        from har_stream.bundles import weights
+        from har_stream.bundles import published_weights, weights
 
-        remote = _at(download_sources.weights(options.weights or ""), options.mirror)
+        remote = _at(published_weights.weights(options.weights or ""), options.mirror)
         folder = weights.folder() / (options.weights or "")
         print(f"weights: {download_weights(remote, folder, showing=_showing)}")
         return
@@ -93,7 +93,7 @@ def _at(remote: Remote, mirror: str | None) -> Remote:
     """Take a file from elsewhere, if so told; checked before a folder is made for it."""
     if not mirror:
         return remote
-    from training.collect.fetch_file import check_address
+    from har_stream.bundles.fetch_file import check_address
 
     check_address(mirror)
     return replace(remote, url=f"{mirror.rstrip('/')}/{remote.name}")

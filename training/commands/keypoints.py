@@ -67,8 +67,8 @@ def fit(options: argparse.Namespace, command: str) -> None:
 
     config = read_yaml(options.config, KeypointConfig)
     from har_stream.bundles import weights
+    from har_stream.bundles.published_weights import WEIGHTS
     from har_stream.recognition.person.network import PoseNetwork
-    from training.collect.download_sources import WEIGHTS
     from training.data.keypoints.footage import read_footage
     from training.data.keypoints.teacher import Teacher
     from training.export.export_keypoints import to_tflite, write_tflite

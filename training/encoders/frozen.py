@@ -15,13 +15,13 @@ import numpy as np
 
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import ExternalNetwork, Role
+from har_stream.bundles.published_weights import WEIGHTS
 from har_stream.core.atomic_file import replacing_file, writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec, Image
 from har_stream.recognition.engines.litert import FrameEncoder
 from har_stream.recognition.engines.tflite_file import Network
 from har_stream.recognition.preprocessing import normalise
-from training.collect.download_sources import WEIGHTS
 from training.config import EncoderConfig, RunConfig
 from training.data.clip import Features
 from training.encoders import pretrained

@@ -8,10 +8,10 @@ import keras
 from keras import layers
 
 from har_stream.bundles import weights
+from har_stream.bundles.published_weights import WEIGHTS
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from training import config
-from training.collect.download_sources import WEIGHTS
 from training.config import EncoderConfig
 
 KERAS = "keras"

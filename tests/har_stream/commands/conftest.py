@@ -8,7 +8,7 @@ from support.processes.stream_process import eager_copy, write_video
 
 @pytest.fixture(scope="module")
 def eager_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default bundle, but whatever it sees is some activity."""
+    """Bundle `lrcn-ucf`, but whatever it sees is some activity."""
     return eager_copy(tmp_path_factory.mktemp("bundles") / "eager")
 
 

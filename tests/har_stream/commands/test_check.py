@@ -37,8 +37,7 @@ def check(
     """Run `--check`; returns its status and its lines by name."""
 
     def run(*flags: str | Path) -> tuple[int, dict[str, str]]:
-        shipped_bundle()
-        given = ["--check", "--node", "n1", "--engine", "litert"]
+        given = ["--check", "--node", "n1", "--engine", "litert", "--bundle", str(shipped_bundle())]
         if not {"--camera", "--config"} & set(flags):
             given += ["--camera", str(video)]
         if "--state-dir" not in flags:

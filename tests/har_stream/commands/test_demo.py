@@ -11,12 +11,14 @@ import pytest
 from support.broker.real_broker import free_port
 from support.processes.stream_process import write_video
 
+from har_stream.commands import demo as demo_command
 from har_stream.commands.demo import start_broker
 from har_stream.mqtt import broker_address
 from har_stream.mqtt.broker_address import read_address
 from har_stream.mqtt.embedded_broker import is_listening
 
 COMMAND = (sys.executable, "-m", "har_stream.commands.demo")
+BUNDLE = ("--bundle", "lrcn-ucf")
 
 
 def demo(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
@@ -39,8 +41,16 @@ def test_it_ends_by_itself_after_showing_events_and_forecasts() -> None:
     assert any(line.startswith("forecast ") and "next about" in line for line in said)
 
 
+@pytest.mark.parametrize(("flags", "bundle"), [((), "sim-home"), (("--camera", "0"), "home")])
+def test_a_home_is_watched_by_who_knows_homes(
+    tmp_path: Path, flags: tuple[str, ...], bundle: str
+) -> None:
+    options = demo_command._parser().parse_args(flags)
+    assert demo_command._choose_source(options, tmp_path).bundle == bundle
+
+
 def test_a_clip_is_played_to_its_end_and_the_demo_ends_with_it(tmp_path: Path) -> None:
-    run = demo("--camera", write_video(tmp_path / "bar.mp4", 50))
+    run = demo("--camera", write_video(tmp_path / "bar.mp4", 50), *BUNDLE)
     assert run.returncode == 0, run.stderr
     assert "bar.mp4 with lrcn-ucf" in run.stdout
 
@@ -48,8 +58,8 @@ def test_a_clip_is_played_to_its_end_and_the_demo_ends_with_it(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--camera", "nowhere.mp4"), "har-demo: nowhere.mp4: cannot be read"),
-        (("--camera", f"rtsp://127.0.0.1:{free_port()}/live"), "see that it streams"),
+        (("--camera", "nowhere.mp4", *BUNDLE), "har-demo: nowhere.mp4: cannot be read"),
+        (("--camera", f"rtsp://127.0.0.1:{free_port()}/live", *BUNDLE), "see that it streams"),
         (("--bundle", "no-such-bundle"), "har-demo: no bundle 'no-such-bundle': give"),
     ],
 )
@@ -62,12 +72,12 @@ def test_one_that_cannot_run_says_why_in_one_line(arguments: tuple[str, ...], sa
 
 def test_the_port_asked_for_is_taken_and_said(tmp_path: Path) -> None:
     port = free_port()
-    run = demo("--camera", write_video(tmp_path / "bar.mp4", 10), "--port", port)
+    run = demo("--camera", write_video(tmp_path / "bar.mp4", 10), "--port", port, *BUNDLE)
     assert run.returncode == 0, run.stderr
     assert f"mosquitto_sub -p {port} " in run.stdout
     assert "Ctrl-C ends it" in run.stdout
     with socket.create_server(("127.0.0.1", port)):
-        refused = demo("--camera", tmp_path / "bar.mp4", "--port", port)
+        refused = demo("--camera", tmp_path / "bar.mp4", "--port", port, *BUNDLE)
     assert refused.returncode == 2
     assert f"127.0.0.1:{port}: cannot listen" in refused.stderr
 
@@ -88,7 +98,7 @@ def test_a_signal_ends_it_cleanly_and_leaves_no_process_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     video = write_video(tmp_path / "bar.mp4", 3000)
-    command = [*COMMAND, "--camera", str(video)]
+    command = [*COMMAND, "--camera", str(video), *BUNDLE]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     next(line for line in process.stdout if "listen in" in line)

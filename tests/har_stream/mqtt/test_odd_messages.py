@@ -168,11 +168,10 @@ def _check_lines(log: str, filters: list[str]) -> None:
 
 @pytest.mark.parametrize("n_each", N_ODD_STREAM)
 def test_har_stream_bears_odd_messages(n_each: int, mosquitto: Mosquitto, tmp_path: Path) -> None:
-    shipped_bundle()
     absent = f"rtsp://127.0.0.1:{free_port()}/cam1"
     process = start_har_stream(
         *("--camera", absent, "--node", "n1", "--broker", mosquitto.url, "--engine", "litert"),
-        *("--state-dir", tmp_path),
+        *("--state-dir", tmp_path, "--bundle", shipped_bundle()),
     )
     health = "har/n1/bridge/response/health_check"
     with listening(mosquitto.port, "har/n1/availability", health) as listener:
@@ -228,11 +227,10 @@ def _retain_garbage(broker: Mosquitto, filters: list[str]) -> None:
 def test_har_stream_starts_and_works_where_garbage_is_retained(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    shipped_bundle()
     absent = f"rtsp://127.0.0.1:{free_port()}/cam1"
     arguments = (
         *("--camera", absent, "--node", "n1", "--broker", mosquitto.url, "--engine", "litert"),
-        *("--state-dir", tmp_path),
+        *("--state-dir", tmp_path, "--bundle", shipped_bundle()),
     )
     first = start_har_stream(*arguments)
     filters = _filters_of("har-stream-n1", mosquitto)

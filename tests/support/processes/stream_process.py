@@ -13,22 +13,23 @@ import cv2
 import numpy as np
 import pytest
 
-from har_stream.bundles.bundle import DEFAULT, MANIFEST, SHIPPED
+from har_stream.bundles.bundle import MANIFEST, SHIPPED
+from har_stream.bundles.fetch_weights import NEEDS_NOTHING
 from har_stream.mqtt.messages import ActivityEvent
 
 COMMAND = (sys.executable, "-m", "har_stream.commands.stream")
 
 
 def shipped_bundle() -> Path:
-    """Where the default bundle lies; tests that need it are skipped where it was not trained."""
-    path = SHIPPED / DEFAULT
+    """Where `lrcn-ucf` lies; tests that need it are skipped where it was not trained."""
+    path = SHIPPED / NEEDS_NOTHING
     if not (path / MANIFEST).exists():
-        pytest.skip(f"no bundle {DEFAULT} in the package; the README says how to train it")
+        pytest.skip(f"no bundle {NEEDS_NOTHING} in the package; the README says how to train it")
     return path
 
 
 def eager_copy(path: Path) -> Path:
-    """Copy the default bundle to a path, its manifest altered so that it never says `unknown`."""
+    """Copy `lrcn-ucf` to a path, its manifest altered so that it never says `unknown`."""
     shutil.copytree(shipped_bundle(), path)
     manifest = json.loads((path / MANIFEST).read_text())
     never = {"reject_below": 0, "margin_below": 0, "enter_above": 0, "leave_below": 0.4}

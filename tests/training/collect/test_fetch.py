@@ -1,6 +1,5 @@
 """Data sets and weights come whole, checked and counted, or not at all."""
 
-import errno
 import hashlib
 import io
 import json
@@ -14,20 +13,18 @@ from pathlib import Path
 
 import pytest
 import rarfile
-from support.broker.real_broker import free_port
 from support.files.rar_writer import rar
-from support.limits import files_of_at_most
 from support.video.clip_maker import write_clip
 from support.video.file_server import FileServer
 
-from har_stream.bundles import weights
+from har_stream.bundles import published_weights, weights
+from har_stream.bundles.published_weights import Remote
 from har_stream.core.errors import InputError
 from training.collect import archives as download_unpack
 from training.collect import download_sources
 from training.collect.archives import unpack
 from training.collect.download_dataset import download_dataset
-from training.collect.download_sources import DatasetSource, Remote
-from training.collect.fetch_file import N_IDLE_ATTEMPTS, fetch_file
+from training.collect.download_sources import DatasetSource
 from training.commands.train_har import main
 from training.config import DataConfig, SplitConfig
 from training.data import splits
@@ -40,104 +37,6 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @contextmanager
 def _silent(_: str) -> Iterator[Callable[[int, int], None]]:
     yield lambda n_here, n_total: None
-
-
-def _fetch(remote: Remote, path: Path) -> list[tuple[int, int]]:
-    seen: list[tuple[int, int]] = []
-    assert fetch_file(remote, path, advance=lambda *at: seen.append(at)) == SHA256
-    return seen
-
-
-def test_a_file_comes_whole_and_is_not_fetched_again(tmp_path: Path) -> None:
-    with FileServer({"a": CONTENT}) as server:
-        remote = Remote(f"{server.url}/a", "a", len(CONTENT), SHA256)
-        seen = _fetch(remote, tmp_path / "a")
-        assert _fetch(remote, tmp_path / "a") == []
-    assert (tmp_path / "a").read_bytes() == CONTENT
-    assert seen[-1] == (len(CONTENT), len(CONTENT))
-    assert seen == sorted(seen)
-    assert server.asked == [("a", 0)]
-
-
-def test_a_cut_connection_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    with FileServer({"a": CONTENT}, cuts=(1_000_000, 0, 2_500_000)) as server:
-        _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "a")
-    assert server.asked == [("a", 0), ("a", 1_000_000), ("a", 1_000_000), ("a", 3_500_000)]
-    assert (tmp_path / "a").read_bytes() == CONTENT
-
-
-def test_an_interrupted_program_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    with FileServer({"a": CONTENT}, cuts=(1_000_000, *[0] * N_IDLE_ATTEMPTS)) as server:
-        remote = Remote(f"{server.url}/a", "a", len(CONTENT), SHA256)
-        with pytest.raises(InputError, match="stopped at 1000000 of 10240000 bytes; start again"):
-            _fetch(remote, tmp_path / "a")
-        assert not (tmp_path / "a").exists()
-        server.asked.clear()
-        _fetch(remote, tmp_path / "a")
-        assert server.asked == [("a", 1_000_000)]
-
-
-def test_all_bytes_were_here_when_the_program_was_interrupted(tmp_path: Path) -> None:
-    (tmp_path / "a.part").write_bytes(CONTENT)
-    with FileServer({"a": CONTENT}) as server:
-        _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == CONTENT
-
-
-def test_a_server_without_ranges_sends_all_of_it_anew(tmp_path: Path) -> None:
-    (tmp_path / "a.part").write_bytes(CONTENT[:5000])
-    with FileServer({"a": CONTENT}, ranges=False) as server:
-        _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "a")
-
-
-@pytest.mark.parametrize(
-    "published", [{"sha256": "0" * 64}, {"n_bytes": 5, "sha256": SHA256}], ids=["hash", "size"]
-)
-def test_another_file_than_the_published_one_is_thrown_away(
-    tmp_path: Path, published: dict[str, str | int]
-) -> None:
-    with FileServer({"a": CONTENT}) as server:
-        remote = replace(Remote(f"{server.url}/a", "a"), **published)  # type: ignore[arg-type]
-        with pytest.raises(InputError, match=f"not the published file, so thrown away.*{SHA256}"):
-            _fetch(remote, tmp_path / "a")
-    assert not list(tmp_path.iterdir())
-
-
-def test_what_the_server_or_the_network_refuses_is_said(tmp_path: Path) -> None:
-    with FileServer({}) as server, pytest.raises(InputError, match="says 404; bring it with a bro"):
-        _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "a")
-    with pytest.raises(InputError, match="stopped at 0 of unknown bytes"):
-        _fetch(Remote(f"http://127.0.0.1:{free_port()}/a", "a"), tmp_path / "a")
-    for url in (f"file://{tmp_path}/a", "mirror/a"):
-        with pytest.raises(InputError, match="http and https alone are fetched"):
-            _fetch(Remote(url, "a"), tmp_path / "a")
-    with pytest.raises(InputError, match="cannot be written"), FileServer({"a": b"a"}) as server:
-        _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "nowhere/a")
-
-
-@pytest.mark.parametrize(
-    "of_network", ["http.client.HTTPResponse.read", "training.collect.fetch_file.urlopen"]
-)
-def test_what_the_network_refuses_is_no_fault_of_the_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_network: str
-) -> None:
-    def lost(*_: object, **__: object) -> bytes:
-        raise OSError(errno.EHOSTUNREACH, "No route to host")
-
-    with FileServer({"a": CONTENT}, cuts=(1_000_000,)) as server:
-        remote = Remote(f"{server.url}/a", "a")
-        with monkeypatch.context() as patched:
-            patched.setattr(of_network, lost)
-            with pytest.raises(InputError, match="stopped at 0 of unknown bytes; start again"):
-                _fetch(remote, tmp_path / "a")
-        _fetch(remote, tmp_path / "a")
-
-
-def test_what_the_disk_refuses_while_receiving_is_said(tmp_path: Path) -> None:
-    with FileServer({"a": CONTENT}) as server, files_of_at_most(100_000):
-        with pytest.raises(InputError, match=r"a\.part: cannot be written: File too large"):
-            _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "a")
-        assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("name", ["ucf50", "weights"])
@@ -319,9 +218,9 @@ def test_weights_land_where_networks_look_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    remote = download_sources.WEIGHTS["mobilenet_v2_035_imagenet"]
+    remote = published_weights.WEIGHTS["mobilenet_v2_035_imagenet"]
     ours = {"mobilenet_v2_035_imagenet": replace(remote, n_bytes=None)}
-    monkeypatch.setattr(download_sources, "WEIGHTS", download_sources.WEIGHTS | ours)
+    monkeypatch.setattr(published_weights, "WEIGHTS", published_weights.WEIGHTS | ours)
     files = {remote.name: CONTENT, "movinet_a0_stream_int8.tflite": CONTENT}
     with FileServer(files) as server:
         command = ["download", "weights", "mobilenet_v2_035_imagenet", "--mirror", server.url]
@@ -339,7 +238,7 @@ def test_weights_land_where_networks_look_for_them(
 
 
 def test_the_published_backbone_is_the_one_that_we_use(shared: Path) -> None:
-    remote = download_sources.weights("movinet_a0_stream_int8")
+    remote = published_weights.weights("movinet_a0_stream_int8")
     path = shared / "weights/movinet_a0_stream_int8" / remote.name
     assert (path.stat().st_size, weights.hash_of(path)) == (remote.n_bytes, remote.sha256)
 
@@ -349,6 +248,6 @@ def test_names_that_exist_are_listed(capsys: pytest.CaptureFixture[str]) -> None
     assert "ucf50, ucf101, hmdb51, or weights NAME" in capsys.readouterr().err
     assert main(["download", "weights"]) == 2
     assert "movinet_a0_stream_int8" in capsys.readouterr().err
-    sources = [*download_sources.WEIGHTS.values()]
+    sources = [*published_weights.WEIGHTS.values()]
     sources += [file for each in download_sources.DATASETS.values() for file in each.archives]
     assert all(file.url.startswith("https://") for file in sources)

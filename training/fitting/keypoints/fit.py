@@ -14,8 +14,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from har_stream.bundles import weights
+from har_stream.bundles.published_weights import WEIGHTS
 from har_stream.core.frame import Image
-from training.collect.download_sources import WEIGHTS
 from training.config import KeypointConfig
 from training.data.keypoints.examples import KnownFrame, draw
 from training.data.keypoints.figures import draw_figure, draw_flat

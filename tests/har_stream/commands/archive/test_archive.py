@@ -256,7 +256,10 @@ def test_without_pyarrow_one_line_says_so_before_any_work(footage: Path, tmp_pat
 def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
     out = tmp_path / "events.jsonl"
     process = subprocess.Popen(
-        [*COMMAND, "--archive", SHARED / "data" / "ucf", "--start-at", START, "--out", out],
+        [
+            *(*COMMAND, "--archive", SHARED / "data" / "ucf", "--start-at", START, "--out", out),
+            *("--bundle", "lrcn-ucf"),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -279,7 +282,7 @@ def test_twenty_kills_on_real_clips(tmp_path: Path) -> None:
     clips = sorted((SHARED / "data" / "ucf").rglob("*.mp4"))[::5][:300]
     listed = tmp_path / "list.txt"
     listed.write_text("".join(f"{clip}\n" for clip in clips))
-    arguments = ("--archive", listed, "--start-at", START, "--out")
+    arguments = ("--bundle", "lrcn-ucf", "--archive", listed, "--start-at", START, "--out")
     assert har_stream(*arguments, tmp_path / "whole.jsonl", timeout_s=900).returncode == 0
     out = tmp_path / "killed.jsonl"
     rng = random.Random(27)

@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from har_stream.bundles.published_weights import Remote
 from har_stream.bundles.weights import hash_of
 from har_stream.core.errors import InputError
-from training.collect.download_sources import Remote
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +24,16 @@ Advance = Callable[[int, int], object]
 """Called with the bytes that are here, and with all there are."""
 
 
-def fetch_file(remote: Remote, path: Path, *, advance: Advance) -> str:
+def fetch_file(
+    remote: Remote, path: Path, *, advance: Advance, n_idle: int = N_IDLE_ATTEMPTS
+) -> str:
     """Bring a file, unless it is here; what an interrupted attempt left is gone on with.
 
     Args:
         remote: What to fetch, and how to tell that it is right.
         path: Where it goes; its folder must exist. A file that lies there is only checked.
         advance: Told how far it is.
+        n_idle: Attempts in a row that bring nothing, before it gives up.
 
     Returns:
         SHA-256 of its content.
@@ -41,7 +44,7 @@ def fetch_file(remote: Remote, path: Path, *, advance: Advance) -> str:
     part = path.with_name(f"{path.name}.part")
     if not path.exists():
         try:
-            _fetch_all(remote, part, advance)
+            _fetch_all(remote, part, advance, most_idle=n_idle)
         except OSError as error:
             raise InputError(f"{part}: cannot be written: {error.strerror}") from error
     found = path if path.exists() else part
@@ -56,19 +59,22 @@ def fetch_file(remote: Remote, path: Path, *, advance: Advance) -> str:
     return sha256
 
 
-def _fetch_all(remote: Remote, part: Path, advance: Advance) -> None:
+def _fetch_all(remote: Remote, part: Path, advance: Advance, *, most_idle: int) -> None:
     n_idle, n_bytes, n_total = 0, _size(part), None
+    failure = ""
     while n_total is None or n_bytes < n_total:
         try:
             n_total = _attempt(remote, part, n_bytes, advance)
         except (HTTPException, TimeoutError, ConnectionError) as error:
-            logger.warning("%s: %s", remote.name, error)
+            failure = f" ({error})"
+            if most_idle > 1:
+                logger.warning("%s: %s", remote.name, error)
         n_before, n_bytes = n_bytes, _size(part)
         n_idle = 0 if n_bytes > n_before else n_idle + 1
-        if n_idle == N_IDLE_ATTEMPTS:
+        if n_idle == most_idle:
             raise InputError(
-                f"{remote.url}: stopped at {n_bytes} of {n_total or 'unknown'} bytes; start again "
-                "to go on from there"
+                f"{remote.url}: stopped at {n_bytes} of {n_total or 'unknown'} bytes{failure}; "
+                f"start again to go on from there, or {_by_hand(part)}"
             )
 
 
@@ -87,7 +93,7 @@ def _attempt(remote: Remote, part: Path, n_bytes: int, advance: Advance) -> int:
     headers = {"Range": f"bytes={n_bytes}-", "User-Agent": "har-stream"}
     check_address(remote.url)
     request = Request(remote.url, headers=headers)  # noqa: S310 - checked the line before
-    by_hand = f"bring it with a browser, put it at {part.with_suffix('')} and start again"
+    by_hand = f"{_by_hand(part)} and start again"
     try:
         response = urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
     except HTTPError as error:
@@ -104,6 +110,10 @@ def _attempt(remote: Remote, part: Path, n_bytes: int, advance: Advance) -> int:
         raise ConnectionError(f"no answer: {error}") from error
     with response:
         return _append(response, part, n_bytes, advance)
+
+
+def _by_hand(part: Path) -> str:
+    return f"bring it with a browser, put it at {part.with_suffix('')}"
 
 
 def _append(response: HTTPResponse, part: Path, n_bytes: int, advance: Advance) -> int:
