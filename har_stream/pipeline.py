@@ -62,7 +62,10 @@ class Pipeline:
         self._labels = manifest.labels
         self._on_frame = on_frame
         self._clock = clock
-        self._tracks = {each.id: CameraTrack(each, manifest, clock=clock) for each in cameras}
+        self._tracks: dict[str, CameraTrack] = {}
+        for each in cameras:
+            self._tracks[each.id] = CameraTrack(each, manifest, clock=clock)
+            recogniser.set_places(each.id, each.place_at)
         self._stopped = False
         self._turned_s = clock()
 

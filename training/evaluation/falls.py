@@ -5,7 +5,7 @@ right after `changing`, which is going down fast; after anything else it was on 
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -82,11 +82,13 @@ class Replayed:
         clip: Which.
         seconds: How long it was watched, with its last frame held.
         fallen_s: Seconds at which a fall was announced.
+        said: Activities that were announced, in order.
     """
 
     clip: FallClip
     seconds: float
     fallen_s: tuple[float, ...]
+    said: tuple[str, ...] = ()
 
     @property
     def delay_s(self) -> float | None:
@@ -188,13 +190,16 @@ def _replay(recogniser: Recogniser, clip: FallClip, *, hold_s: float, regions: R
     options = ReadOptions(sample_hz=spec.sample_hz, picture=spec.picture, start_at=EPOCH)
     frames = [item for item in read_camera(camera, options) if isinstance(item, Frame)]
     held = [*frames, *_hold(frames[-1], hold_s, spec.sample_hz)]
-    fallen_s, at_s = [], 0.0
+    fallen_s, said, at_s = [], [], 0.0
     for news in watch(recogniser, held, camera):
         if isinstance(news, Recognition):
             at_s = (news.at - EPOCH).total_seconds()
-        elif isinstance(news, Change) and news.fall_stage == "fallen":
-            fallen_s.append(at_s)  # by the decision that raised it, not by when somebody fell
-    return Replayed(clip, (held[-1].captured_at - EPOCH).total_seconds(), tuple(fallen_s))
+        elif isinstance(news, Change) and news.ended_at is None:
+            said.append(news.activity)
+            if news.fall_stage == "fallen":
+                fallen_s.append(at_s)  # by the decision that raised it, not by when somebody fell
+    seconds = (held[-1].captured_at - EPOCH).total_seconds()
+    return Replayed(clip, seconds, tuple(fallen_s), tuple(said))
 
 
 def _hold(last: Frame, hold_s: float, sample_hz: float) -> Iterator[Frame]:
@@ -210,7 +215,8 @@ def count_falls(replayed: Sequence[Replayed]) -> dict[str, Any]:
         `falls`: `n`, `found`, its `interval` (Clopper & Pearson 1934, 95 %), `delay_s` (median and
         longest) and the names of those `missed`; by kind of clip `false`: `n` clips, `minutes`, the
         number of false alarms, their `per_hour` with `at_most_per_hour` (one-sided, 95 %, by
-        Poisson's law, Garwood 1936) and the names of those clips.
+        Poisson's law, Garwood 1936) and the names of those clips; `said`: how often each activity
+        was announced in all.
     """
     falls = [each for each in replayed if each.clip.kind == "fall"]
     delays = sorted(each.delay_s for each in falls if each.delay_s is not None)
@@ -225,6 +231,7 @@ def count_falls(replayed: Sequence[Replayed]) -> dict[str, Any]:
             "missed": [each.clip.name for each in falls if each.delay_s is None],
         },
         "false": {},
+        "said": dict(Counter(name for each in replayed for name in each.said).most_common()),
     }
     for kind in DESCRIBED:
         seen = [each for each in replayed if each.clip.kind == kind]
@@ -256,7 +263,9 @@ def share_interval(n_found: int, n: int) -> tuple[float, float]:
 
 def to_table(counted: Mapping[str, Any], title: str) -> Table:
     """Lay the counts out for people."""
+    said = ", ".join(f"{name} {n}" for name, n in counted["said"].items()) or "nothing"
     table = Table("what", "clips", "minutes", "announced", "95 %", "which", title=title)
+    table.caption = f"announced in all: {said}"
     falls = counted["falls"]
     if falls["n"]:
         low, high = falls["interval"]

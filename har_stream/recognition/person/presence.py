@@ -1,7 +1,7 @@
 """Who is still there: that nobody is found in one frame does not mean that nobody is there.
 
-Somebody stays until they were last seen on their feet at the image's edge, or where they were last
-seen the picture is the empty room's again.
+Somebody stays until they were last seen on their feet at the image's edge or in a door, or where
+they were last seen the picture is the empty room's again.
 """
 
 from har_stream.recognition.person.key_points import Box
@@ -28,16 +28,20 @@ class Presence:
         self.is_there = False
         self.box: Box | None = None
         self._lies = False
+        self._in_door = False
         self._n_seen = 0
         self._n_missed = 0
 
-    def observe(self, somebody: float, *, box: Box | None, lies: bool) -> None:
+    def observe(
+        self, somebody: float, *, box: Box | None, lies: bool, in_door: bool = False
+    ) -> None:
         """Take in one decision.
 
         Args:
             somebody: Probability that anybody is seen.
             box: Where; none: the key points are not sure of it.
             lies: Whether somebody seen here most likely lies.
+            in_door: Whether that is in a door that somebody has drawn.
         """
         if somebody < COMES:
             self._n_seen = 0
@@ -47,7 +51,8 @@ class Presence:
         self._n_missed = 0
         self.is_there = self.is_there or self._n_seen >= N_COMES
         self._lies = lies
-        self.box = box or self.box
+        if box is not None:
+            self.box, self._in_door = box, in_door
 
     def leave(self, *, is_empty: bool, is_dark: bool) -> bool:
         """Let go of somebody who has gone; say whether that was so.
@@ -58,7 +63,8 @@ class Presence:
         """
         if not self.is_there or self._n_missed < N_GOES:
             return False
-        went = not self._lies and self.box is not None and _is_at_edge(self.box)
+        at_exit = self.box is not None and (self._in_door or _is_at_edge(self.box))
+        went = at_exit and not self._lies
         if went or (is_empty and not (self._lies and is_dark)):
             self.is_there, self.box = False, None
             return True

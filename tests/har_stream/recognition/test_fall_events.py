@@ -88,6 +88,17 @@ def test_a_fall_from_beginning_to_end() -> None:
     assert [each.total_seconds() for each in times] == pytest.approx([10.4, 40.4, 52.4], abs=0.5)
 
 
+def test_whoever_gets_up_after_a_long_lie_ends_the_whole_fall() -> None:
+    changes = Camera().see(("upright", 10), ("lying", 40), ("upright", 10))
+    fallen, long_lie, got_up = (change for change in changes if change.fall_stage)
+    assert got_up.started_at == fallen.started_at < long_lie.started_at
+    camera = Camera()
+    since = START - timedelta(seconds=10)
+    camera.track.resume_fall(since, confidence=0.8, has_lain_long=True)
+    *_, got_up = (change for change in camera.see(("upright", 5)) if change.fall_stage)
+    assert got_up.started_at == since
+
+
 def test_a_falls_events_are_as_sure_as_what_raised_them() -> None:
     """Not as sure of `fallen` as the label of that name, which a bundle need not have."""
     for change in Camera().see(("upright", 10), ("lying", 40), ("upright", 10)):

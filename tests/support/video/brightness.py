@@ -16,6 +16,7 @@ from har_stream.core.activity import CameraState, CameraStatus, Change, News
 from har_stream.core.frame import ClipSpec, Frame
 from har_stream.core.thresholds import Thresholds
 from har_stream.pipeline import Pipeline
+from har_stream.recognition.person.stage import PlaceAt
 from har_stream.recognition.recogniser import Decision
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
@@ -51,6 +52,9 @@ class Brightness:
             if len(self._seen[camera]) >= MANIFEST.clip.n_frames:
                 decisions.append(self._decide(camera))
         return decisions
+
+    def set_places(self, camera: str, place_at: PlaceAt) -> None:
+        """It sees nobody, so that nobody leaves by a door."""
 
     def prime(self, camera: str, frame: Frame) -> None:
         """Fill the window but for its last frame."""

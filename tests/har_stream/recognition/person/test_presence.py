@@ -40,6 +40,17 @@ def test_whoever_went_by_the_edge_on_their_feet_is_gone() -> None:
     assert presence.box is None
 
 
+def test_whoever_went_through_a_door_that_is_drawn_is_gone() -> None:
+    presence = Presence()
+    for in_door in (False, False, True):
+        presence.observe(0.9, box=MIDDLE, lies=False, in_door=in_door)
+    assert _miss(presence).leave(is_empty=False, is_dark=False)
+    back = _seen(MIDDLE)
+    back.observe(0.9, box=MIDDLE, lies=False, in_door=True)
+    back.observe(0.9, box=MIDDLE, lies=False)  # came back from the door
+    assert not _miss(back).leave(is_empty=False, is_dark=False)
+
+
 def test_whoever_lies_at_the_edge_stays() -> None:
     presence = _miss(_seen(EDGE, lies=True))
     assert not presence.leave(is_empty=False, is_dark=False)

@@ -5,8 +5,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
 from har_stream.cameras.video_file import read_file
+from har_stream.config.regions import Place
+from har_stream.core.frame import Image
 from har_stream.recognition.person.geometry import N_FEATURES
 from har_stream.recognition.person.network import PoseNetwork
 from har_stream.recognition.person.postures import POSTURES
@@ -33,3 +37,31 @@ def test_the_crop_shows_the_person_and_somebody_who_strolls_walks(shared: Path) 
     assert max((right - left) * width, (bottom - top) * height) < crop.shape[0] < 2 * height
     # Its colours are the image's: BGR, as everything before a network is.
     assert np.allclose(crop[crop.any(-1)].mean(0), frame.image.mean((0, 1)), atol=60)
+
+
+class _Standing:
+    """Finds somebody in the middle of the image while they are there."""
+
+    size_px = 192
+
+    def __init__(self) -> None:
+        self.is_there = True
+
+    def find(self, square: Image) -> NDArray[np.float32]:
+        points = np.full((17, 3), 0.9 if self.is_there else 0.0, np.float32)
+        points[:, 0], points[:, 1] = np.linspace(0.3, 0.7, 17), 0.5
+        return points
+
+
+@pytest.mark.parametrize("place", ["door", "floor", None])
+def test_who_is_last_seen_in_a_drawn_door_has_gone(place: Place | None) -> None:
+    network = _Standing()
+    stage = PersonStage(network, sample_hz=5.0, place_at=lambda x, y: place)
+    image = np.full((240, 240, 3), 120, np.uint8)
+    for network.is_there in [True] * 5 + [False] * 6:
+        stage.see(image)
+        nobody = 0.0 if network.is_there else 1.0
+        outputs = dict.fromkeys(POSTURES, 0.0) | {"upright": 1.0 - nobody, "nobody": nobody}
+        person, said = stage.judge(outputs)
+    assert person.is_there is (place != "door")
+    assert said["idle"] == (1.0 if place == "door" else 0.0)
