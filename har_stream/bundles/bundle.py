@@ -99,12 +99,13 @@ class Manifest(_Part):
     Attributes:
         networks: File name per role and format. `encoder` turns a frame into features; `advance`
             takes features, ages and states one step on; `head` reads a ring of features; `pose`
-            finds a person's key points.
+            finds key points, `scene` sees the whole image, and `taught` tells the taught labels.
         outputs: What the networks tell apart, where labels are made of it; otherwise the labels.
         memory: `staggered`: one recurrent state per open window, begun anew at age 0; `ring`: the
             features of a window are kept and the head reads them; `running`: one state for the
             whole stream, begun anew after a gap and after `reset_frames`.
         hop_frames: Frames between two decisions.
+        taught: Labels that a household has taught it, by a head of their own.
         falls: When somebody has fallen; none: it does not watch for falls.
         pixels: The way of reading frames that it was learned from; see `core.frame.PIXELS`.
         confusion: `confusion[i][j]` = P(label j recognised | label i true), counted on test clips.
@@ -124,6 +125,7 @@ class Manifest(_Part):
     pixels: int = FIRST_PIXELS
     networks: dict[Role, dict[Format, str]]
     outputs: tuple[str, ...] = ()
+    taught: tuple[str, ...] = ()
     calibration: Calibration = Calibration()
     deciding: Thresholds = Thresholds()
     falls: FallRule | None = None
@@ -155,7 +157,7 @@ class Manifest(_Part):
             len(self.confusion) != n_labels or any(len(row) != n_labels for row in self.confusion)
         ):
             raise ValueError(f"confusion: {n_labels} labels need {n_labels} x {n_labels} values")
-        named = {"deciding.urgent": self.deciding.urgent}
+        named = {"deciding.urgent": self.deciding.urgent, "taught": self.taught}
         if self.falls is not None:
             if not self.falls.floor or not self.falls.upright:
                 raise ValueError("falls: floor and upright name at least one label each")
@@ -217,6 +219,9 @@ class Manifest(_Part):
     def _person_is_found(self) -> "Manifest":
         if self.networks and (self.clip.person == "none") != ("pose" not in self.networks):
             raise ValueError(f"clip.person: {self.clip.person}: a pose network finds a person")
+        own = {"scene", "taught"} if self.taught and self.clip.person == "keypoints" else set()
+        if bool(own) != bool(self.taught) or {"scene", "taught"} & self.networks.keys() != own:
+            raise ValueError("taught: by networks scene and taught, beside key points")
         return self
 
     @property

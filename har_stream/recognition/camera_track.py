@@ -212,14 +212,15 @@ class CameraTrack:
         """
         falls = self._falls
         if falls is not None:
-            was_down = falls.since is not None
-            stage = falls.observe(at, {**postures, **probabilities}, on_soft=self._place in SOFT)
+            fell_at = falls.since
+            stage = falls.observe(at, {**probabilities, **postures}, on_soft=self._place in SOFT)
             if falls.since is not None:
                 if stage or self._segmenter.state != FALLEN:
                     yield self._hold(falls, falls.since if stage == "fallen" else at, stage)
                 return
-            if was_down and self._segmenter.state == FALLEN:
-                yield self._release(falls, at, stage)
+            if fell_at is not None and self._segmenter.state == FALLEN:
+                # A long lie began the activity anew; what ends is the whole fall.
+                yield replace(self._release(falls, at, stage), started_at=fell_at)
         change = self._segmenter.observe(at, probabilities, moving=moving)
         if change is None:
             return

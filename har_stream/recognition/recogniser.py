@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 
 from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
-from har_stream.core.frame import PIXELS, Frame, Image
+from har_stream.core.frame import PIXELS, Frame
 from har_stream.recognition.engines import EngineName, open_engine
 from har_stream.recognition.person.geometry import N_FEATURES
 from har_stream.recognition.person.network import PoseFinder, open_pose_network
-from har_stream.recognition.person.stage import Person, PersonStage
+from har_stream.recognition.person.stage import Person, PersonStage, PlaceAt
+from har_stream.recognition.person.taught import open_scene_network, open_taught_head
 from har_stream.recognition.preprocessing import normalise, prepare
 from har_stream.recognition.window_rows import NONE, WindowRows
 
@@ -54,7 +56,8 @@ class Decision:
 class _Stream:
     """One camera: its slot in the engine, its ticks since the last reset, its newest frame.
 
-    Where the bundle follows a person, the person's features stand for the image.
+    Where the bundle follows a person, the person's features stand for the image; `window` keeps
+    those of the newest frames for what a household has taught.
     """
 
     slot: int
@@ -62,6 +65,7 @@ class _Stream:
     image: NDArray[Any]
     captured_at: datetime
     stage: PersonStage | None
+    window: deque[NDArray[Any]]
     ticks: int = 0
     has_decided: bool = False
 
@@ -98,6 +102,9 @@ class Recogniser:
         self._window_rows = WindowRows.from_manifest(bundle.manifest, hop_frames=hop_frames)
         self._engine = open_engine(bundle, self._window_rows, name=engine)
         self._pose = pose or open_pose_network(bundle)
+        self._scene = open_scene_network(bundle)
+        self._taught = open_taught_head(bundle)
+        self._place_at: dict[str, PlaceAt] = {}
         self._streams: dict[str, _Stream] = {}
         self._check_networks()
         if bundle.manifest.pixels != PIXELS:
@@ -130,6 +137,10 @@ class Recogniser:
             decisions += self._tick([camera for camera, _ in pending])
             pending = [(camera, n_left - 1) for camera, n_left in pending]
         return decisions
+
+    def set_places(self, camera: str, place_at: PlaceAt) -> None:
+        """Say where doors are in a camera's image: who is last seen in one has gone."""
+        self._place_at[camera] = place_at
 
     def prime(self, camera: str, frame: Frame) -> None:
         """Fill a camera's window with one image, but for its last frame; it begins anew."""
@@ -186,25 +197,32 @@ class Recogniser:
 
     def _set_newest(self, camera: str, frame: Frame) -> None:
         stream = self._streams.get(camera)
-        stage = stream.stage if stream is not None else self._open_stage()
-        image = self._taken_in(frame.image, stage)
+        stage = stream.stage if stream is not None else self._open_stage(camera)
+        image = self._taken_in(frame, stage)
         if stream is None:
-            stream = _Stream(self._free_slot(), image, image, frame.captured_at, stage)
+            window: deque[NDArray[Any]] = deque(maxlen=self._spec.n_frames)
+            slot = self._free_slot()
+            stream = _Stream(slot, image, image, frame.captured_at, stage, window)
             self._streams[camera] = stream
         stream.image, stream.captured_at = image, frame.captured_at
         if frame.resets:
             stream.ticks = 0
 
-    def _open_stage(self) -> PersonStage | None:
+    def _open_stage(self, camera: str) -> PersonStage | None:
         if self._pose is None:
             return None
-        return PersonStage(self._pose, sample_hz=self._spec.sample_hz)
+        return PersonStage(
+            self._pose,
+            sample_hz=self._spec.sample_hz,
+            scene=self._scene,
+            place_at=self._place_at.get(camera),
+        )
 
-    def _taken_in(self, image: Image, stage: PersonStage | None) -> NDArray[Any]:
+    def _taken_in(self, frame: Frame, stage: PersonStage | None) -> NDArray[Any]:
         if stage is None:
-            return prepare(image, self._spec)
-        features = stage.see(image)
-        return features if self._takes_features else prepare(stage.crop(image), self._spec)
+            return prepare(frame.image, self._spec)
+        features = stage.see(frame.image, begins=frame.resets)
+        return features if self._takes_features else prepare(stage.crop(frame.image), self._spec)
 
     def _free_slot(self) -> int:
         taken = {stream.slot for stream in self._streams.values()}
@@ -212,6 +230,8 @@ class Recogniser:
 
     def _tick(self, cameras: Sequence[str]) -> list[Decision]:
         streams = [self._streams[camera] for camera in cameras]
+        for stream in streams:
+            stream.window.append(stream.image)
         # 1. All cameras go through the networks in one call.
         ticks = np.array([stream.ticks for stream in streams])
         rows = self._window_rows.ending(ticks)
@@ -247,13 +267,15 @@ class Recogniser:
         manifest = self.bundle.manifest
         outputs = dict(zip(manifest.output_names, decision.probabilities.tolist(), strict=True))
         person, activities = stream.stage.judge(outputs)
+        if self._taught is not None:
+            activities = self._taught.add_to(activities, stream.window)
         said = np.array([activities[label] for label in manifest.labels])
         return replace(decision, probabilities=said, person=person)
 
     def _seen(self, streams: Sequence[_Stream]) -> NDArray[np.float32]:
         """What the network takes in of each camera now; flow needs the frame before, too."""
         if self._takes_features:
-            return np.stack([stream.image for stream in streams])
+            return np.stack([stream.image[:N_FEATURES] for stream in streams])
         n_frames = 2 if self._spec.motion == "flow" else 1
         shown = np.stack([(stream.before, stream.image)[-n_frames:] for stream in streams])
         return normalise(shown, self._spec)[:, -1]

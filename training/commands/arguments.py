@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from har_stream.core.command import count, names, positive, whole_number
-from training.commands import keypoints
+from training.commands import keypoints, teach
 from training.commands.add_command import add_command
 
 EXAMPLES = r"""
@@ -20,6 +20,7 @@ examples:
   train-har evaluate --bundle lrcn-ucf --data CLIPS                  one folder per label
   train-har evaluate --bundle runs/lrcn/bundle --data UCF50 --classes Swing,TaiChi \
       --others Punch,YoYo --groups 1-7 --json figures.json           a part of a data set
+  train-har teach --clips clips --ordinary DIR                       your own activities, in minutes
   train-har falls --bundle home --clips URFD URFD/states.csv         falls found, false alarms
   train-har summary lrcn                                             a network, layer by layer
   train-har download ucf50                                           a data set, ready to train on
@@ -48,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     for add in (
         _add_fit,
         _add_fit_postures,
+        teach.add_teach,
         _add_report,
         _add_compare,
         _add_export,
@@ -107,6 +109,7 @@ def _add_fit_postures(commands: Any) -> None:
     )
     fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/postures.yaml")
     fit.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the sets")
+    fit.add_argument("--learn-from", type=names, metavar="A,B", help="these sets alone")
     fit.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (runs/NAME)")
     fit.add_argument("--cache", type=Path, metavar="DIR", help="found key points (state directory)")
 

@@ -1,6 +1,7 @@
 """What `train-har fit-postures` prints."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ _COLUMNS = {
 }
 
 
-def fit(options: argparse.Namespace, command: str) -> None:
+def fit(options: argparse.Namespace, _: str) -> None:
     """Make a bundle of postures, and say how good it is in rooms that it never saw."""
     from har_stream.config.yaml_file import read_yaml
     from training.fitting.postures.settings import PostureConfig
 
     config = read_yaml(options.config, PostureConfig)
+    if options.learn_from:
+        config = config.model_copy(update={"learn_from": options.learn_from})
     from training.fitting.postures.fit import fit_postures
 
     folder = options.out or Path("runs") / config.name
@@ -34,7 +37,7 @@ def fit(options: argparse.Namespace, command: str) -> None:
         data=options.data,
         folder=folder,
         cache_folder=options.cache or clip_cache(),
-        command=command,
+        command=_recipe(options),
     )
     table = Table("judged", "seconds", *_COLUMNS.values(), "F1 of each")
     for name, row in figures.items():
@@ -43,6 +46,14 @@ def fit(options: argparse.Namespace, command: str) -> None:
         table.add_row(name.replace("_", " "), str(row["n_seconds"]), *shown, each)
     Console().print(table)
     print(f"bundle: {folder / 'bundle'}   (har-stream --bundle {folder / 'bundle'} --camera 0)")
+
+
+def _recipe(options: argparse.Namespace) -> str:
+    """The command that makes this bundle again, without anybody's folders."""
+    parts = ["train-har", "fit-postures", f"configs/{options.config.name}", "--data", "DIR"]
+    if options.learn_from:
+        parts += ["--learn-from", ",".join(options.learn_from)]
+    return shlex.join(parts)
 
 
 def _with_interval(row: dict[str, Any], column: str) -> str:

@@ -24,7 +24,7 @@ from har_stream.config.state_dir import bundles_dir, clip_cache, default_state_d
 from har_stream.core.atomic_file import check_folder, writing
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
-from training.commands import collect, keypoints, postures
+from training.commands import collect, keypoints, postures, teach
 from training.commands.arguments import make_parser
 
 if TYPE_CHECKING:
@@ -393,6 +393,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "evaluate": _evaluate,
     "falls": _falls,
     **keypoints.COMMANDS,
+    **teach.COMMANDS,
     "summary": _summary,
     "import": _import,
     **collect.COMMANDS,

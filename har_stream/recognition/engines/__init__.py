@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import Literal
 
-from har_stream.bundles.bundle import Bundle, Format
+from har_stream.bundles.bundle import Bundle, Format, Role
 from har_stream.core.errors import InputError
 from har_stream.recognition.engines.engine import Engine
 from har_stream.recognition.engines.keras import KerasEngine
@@ -15,6 +15,8 @@ from har_stream.recognition.window_rows import WindowRows
 logger = logging.getLogger(__name__)
 
 EngineName = Literal["auto", "litert", "keras"]
+BESIDE: frozenset[Role] = frozenset({"pose", "scene", "taught"})
+"""Networks of the person stage, which no engine runs."""
 GPU_DEVICES = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 """What an NVIDIA or an AMD driver leaves in the file system; no library is loaded to find out."""
 
@@ -45,8 +47,8 @@ def _keras_pays(bundle: Bundle) -> bool:
 
 
 def _has(bundle: Bundle, *formats: Format) -> bool:
-    networks = bundle.manifest.networks
-    return all(files.keys() & set(formats) for role, files in networks.items() if role != "pose")
+    networks = bundle.manifest.networks.items()
+    return all(files.keys() & set(formats) for role, files in networks if role not in BESIDE)
 
 
 def _require(bundle: Bundle, name: EngineName, *formats: Format) -> None:

@@ -21,7 +21,7 @@ class LiteRtEngine:
     """Runs a bundle's `.tflite` files, of any number format; see `engine.Engine`."""
 
     def __init__(self, bundle: Bundle, window_rows: WindowRows) -> None:
-        self._n_labels = len(bundle.manifest.labels)
+        self._n_labels = len(bundle.manifest.output_names)
         self._encoder = self._rows = self._head = None
         if path := file_of(bundle, "encoder"):
             network = Network(path, outside=bundle.outside("encoder"), clip=bundle.manifest.clip)

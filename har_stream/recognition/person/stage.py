@@ -4,13 +4,15 @@ It sees every frame before the head does, and hears what the head says of it.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from har_stream.config.regions import Place
 from har_stream.core.frame import Image
+from har_stream.recognition.engines.tflite_file import Network
 from har_stream.recognition.person import postures
 from har_stream.recognition.person.crops import whole
 from har_stream.recognition.person.geometry import Geometry
@@ -18,6 +20,7 @@ from har_stream.recognition.person.key_points import KeyPoints
 from har_stream.recognition.person.network import PoseFinder
 from har_stream.recognition.person.presence import Presence
 from har_stream.recognition.person.room import Room
+from har_stream.recognition.person.taught import SceneWatch
 from har_stream.recognition.person.tracker import KEPT, PersonTracker
 
 WALKING_S = 0.35
@@ -25,6 +28,9 @@ WALKING_S = 0.35
 STANDING_S = 0.15
 """... and stand still again below this."""
 LYING = frozenset({postures.ON_BED, postures.ON_FLOOR})
+
+PlaceAt = Callable[[float, float], Place | None]
+"""Says in which region a point lies; x and y as shares of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +55,40 @@ class PersonStage:
     Args:
         network: Finds key points; it may serve many cameras.
         sample_hz: Frames a second.
+        scene: Sees the whole image, where a household has taught activities.
+        place_at: Where doors are; none: nothing is drawn.
     """
 
-    def __init__(self, network: PoseFinder, *, sample_hz: float) -> None:
+    def __init__(
+        self,
+        network: PoseFinder,
+        *,
+        sample_hz: float,
+        scene: Network | None = None,
+        place_at: PlaceAt | None = None,
+    ) -> None:
         self.tracker = PersonTracker(network)
         self._room = Room()
         self._geometry = Geometry()
         self._presence = Presence()
+        self._scene = SceneWatch(scene) if scene is not None else None
+        self._place_at = place_at
         self.found: KeyPoints | None = None
         self._hips: deque[NDArray[np.float32]] = deque(maxlen=round(sample_hz) + 1)
         self._walks = False
         self._is_dark = False
         self._lay = 0.0
 
-    def see(self, image: Image) -> NDArray[np.float32]:
+    def see(self, image: Image, *, begins: bool = False) -> NDArray[np.float32]:
         """Follow the person into the next frame.
 
         Args:
             image: BGR, shape (height, width, 3), uint8.
+            begins: It follows a gap or a cut.
 
         Returns:
-            The frame's features, shape (`geometry.N_FEATURES`,).
+            The frame's features, shape (`geometry.N_FEATURES`,); where activities were taught, of
+            the whole image, too, shape (N_FEATURES + `taught.N_SCENE`,).
         """
         differing, self._is_dark = self._room.see(image)
         found = self.tracker.follow(image, moving=differing, is_dark=self._is_dark)
@@ -78,7 +97,9 @@ class PersonStage:
         features = self._geometry.features(found, self._room.learn(box))
         self.found = found
         self._hips.append(features[:2])
-        return features
+        if self._scene is None:
+            return features
+        return np.concatenate([features, self._scene.see(image, begins=begins)])
 
     def crop(self, image: Image) -> Image:
         """Cut the square around the person out of the image that was just seen; else all of it.
@@ -104,6 +125,7 @@ class PersonStage:
             1.0 - nobody,
             box=found.box if found.score >= KEPT else None,
             lies=lying > (1.0 - nobody) / 2,
+            in_door=self._place_at is not None and self._place_at(*found.hips) == "door",
         )
         if presence.box is not None:
             presence.leave(is_empty=self._room.is_empty(presence.box), is_dark=self._is_dark)

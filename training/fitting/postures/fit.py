@@ -24,17 +24,18 @@ from har_stream.bundles.bundle import (
     Provenance,
     save_bundle,
 )
+from har_stream.bundles.published_weights import WEIGHTS
 from har_stream.core.atomic_file import writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import PIXELS
 from har_stream.core.thresholds import Thresholds
+from har_stream.recognition.person.pooling import windows_of
 from har_stream.recognition.person.postures import POSTURES, labels_of
 from predictor.evaluation.metrics import expected_calibration_error
-from training.collect.download_sources import WEIGHTS
 from training.encoders.to_litert import check_backend, to_litert
 from training.evaluation.calibration import apply_temperature, fit_temperature
 from training.fitting.postures.footage import SeenClip, list_clips, read_footage
-from training.fitting.postures.head import Head, fit_head, windows_of
+from training.fitting.postures.head import Head, fit_head
 from training.fitting.postures.judge import Judged, score, stream
 from training.fitting.postures.remembered_pose import RememberedPose
 from training.fitting.postures.settings import PostureConfig

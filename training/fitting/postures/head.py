@@ -3,9 +3,8 @@
 It says the same in NumPy, where it learns, and in Keras, from which it becomes a LiteRT file.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,39 +13,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from har_stream.recognition.person.geometry import N_FEATURES, POSITIONS
+from har_stream.recognition.person.geometry import N_FEATURES
+from har_stream.recognition.person.pooling import N_FRAMES, parts, pool
 from har_stream.recognition.person.postures import POSTURES
-
-SECOND = 5
-"""Frames of the newest second; settings in frames are those of 5 frames a second."""
-LAGS = (5, 10)
-"""Frames back to which all features but positions are compared."""
-POSITION_LAGS = (1, 3, 5, 10, 19)
-"""Frames back to which positions are compared."""
-SPANS = (5, 15)
-"""Frames over which the speed of the hips is averaged."""
-HIPS = 2
-"""The first two positions are the hips'."""
-N_FRAMES = 20
-
-
-def pool(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what windows come to: the newest frame, its second, changes and speeds.
-
-    Args:
-        windows: Shape (n, N_FRAMES, N_FEATURES).
-    """
-    return np.concatenate(_parts(windows, np.abs, np.mean), axis=-1)
-
-
-def windows_of(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cut the window that ends at every frame; the first frame stands for what was before it.
-
-    Returns:
-        Shape (n, N_FRAMES, N_FEATURES).
-    """
-    padded = np.concatenate([np.repeat(features[:1], N_FRAMES - 1, axis=0), features])
-    return np.stack([padded[n : n + N_FRAMES] for n in range(len(features))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +37,7 @@ class Head:
     def to_keras(self) -> keras.Model:
         """Return the head as `training.networks.registry` wants one: `features` to `logits`."""
         features = keras.Input((N_FRAMES, N_FEATURES), name="features")
-        pooled = ops.concatenate(_parts(features, ops.abs, ops.mean), axis=-1)
+        pooled = ops.concatenate(parts(features, ops.abs, ops.mean), axis=-1)
         dense = keras.layers.Dense(len(POSTURES))
         model = keras.Model({"features": features}, {"logits": dense(pooled)}, name="head")
         dense.set_weights([self.kernel, self.bias])
@@ -105,16 +74,3 @@ def fit_head(
         scaler.mean_ / scaler.scale_
     )
     return Head(kernel.astype(np.float32), bias.astype(np.float32))
-
-
-def _parts(windows: Any, absolute: Callable[..., Any], mean: Callable[..., Any]) -> list[Any]:
-    """Pool arrays or tensors alike."""
-    values, positions = windows[:, :, POSITIONS:], windows[:, :, :POSITIONS]
-    steps = absolute(positions[:, 1:, :HIPS] - positions[:, :-1, :HIPS])
-    return [
-        values[:, -1],
-        mean(values[:, -SECOND:], axis=1),
-        *(values[:, -1] - values[:, -1 - lag] for lag in LAGS),
-        *(mean(steps[:, -span:], axis=1) for span in SPANS),
-        *(positions[:, -1] - positions[:, -1 - lag] for lag in POSITION_LAGS),
-    ]

@@ -8,9 +8,10 @@ import pytest
 
 from har_stream.recognition.engines.tflite_file import Network
 from har_stream.recognition.person.geometry import N_FEATURES
+from har_stream.recognition.person.pooling import N_FRAMES, windows_of
 from har_stream.recognition.person.postures import POSTURES
 from training.encoders.to_litert import to_litert
-from training.fitting.postures.head import N_FRAMES, NEVER, Head, fit_head, windows_of
+from training.fitting.postures.head import NEVER, Head, fit_head
 
 
 @pytest.fixture(scope="module")

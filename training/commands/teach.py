@@ -1,0 +1,94 @@
+"""`train-har teach`: its arguments, and what it prints."""
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from har_stream.bundles.bundle import DEFAULT
+from har_stream.config.state_dir import bundles_dir, clip_cache, default_state_dir
+from training.commands.add_command import add_command
+
+
+def add_teach(commands: Any) -> None:
+    """Describe `train-har teach`."""
+    teach = add_command(
+        commands,
+        "teach",
+        "teach a bundle your own activities, from a few clips",
+        about="Learn activities from clips, DIR/ACTIVITY/SESSION/CLIP.mp4 or as train-har record "
+        "names them: 3 clips of 2 sessions of each at least, best of different days. The "
+        "bundle goes on telling postures and falls. Every session is judged by a head "
+        "that learned from the others. Needs no TensorFlow.",
+        examples="--clips clips --ordinary a-day-at-home\n"
+        "--bundle home --clips clips --ordinary a-day-at-home --name flat",
+    )
+    teach.add_argument("--bundle", default=DEFAULT, metavar="NAME|PATH", help="(%(default)s)")
+    teach.add_argument("--clips", type=Path, required=True, metavar="DIR", help="folder a label")
+    teach.add_argument(
+        "--ordinary",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="footage of the same camera in which none of it is done",
+    )
+    teach.add_argument("--name", default="my-home", help="of the new bundle (%(default)s)")
+    teach.add_argument(
+        "--out", type=Path, metavar="DIR", help="the bundle (models/NAME in the state directory)"
+    )
+    teach.add_argument(
+        "--cache", type=Path, metavar="DIR", help="what was seen of clips (state directory)"
+    )
+
+
+def teach(options: argparse.Namespace, _: str) -> None:
+    """Teach a bundle, and say how good it is on sessions that it did not learn from."""
+    from har_stream.bundles.fetch_weights import load_with_weights
+    from training.fitting.teaching.lessons import list_lessons, list_ordinary
+    from training.fitting.teaching.teach import teach as teach_bundle
+
+    base = load_with_weights(options.bundle, state_dir=default_state_dir())
+    lessons = [*list_lessons(options.clips, base.manifest), *list_ordinary(options.ordinary)]
+    folder = options.out or bundles_dir(default_state_dir()) / options.name
+    outcome = teach_bundle(
+        base,
+        lessons,
+        folder=folder,
+        cache_folder=options.cache or clip_cache(),
+        command=_recipe(options),
+    )
+    table = Table("activity", "clips", "sessions", "right", "taken for anything else")
+    for row in zip(
+        outcome.activities,
+        outcome.n_clips,
+        outcome.n_sessions,
+        outcome.n_right,
+        outcome.n_else,
+        strict=True,
+    ):
+        table.add_row(*map(str, row))
+    Console().print(table)
+    print(f"right: {outcome.accuracy:.0%} of clips, each judged by what other sessions taught")
+    if outcome.ordinary_s:
+        share = outcome.false_s / outcome.ordinary_s
+        print(f"ordinary footage: {share:.1%} of {outcome.ordinary_s:.0f} s taken for an activity")
+    else:
+        print("ordinary footage: none was left to judge; give recordings of two days or more")
+    shown = options.name if options.out is None else folder
+    print(f"bundle: {folder}   (har-stream --bundle {shown} --camera 0)")
+
+
+def _recipe(options: argparse.Namespace) -> str:
+    """The command that makes this bundle again, without anybody's folders."""
+    bundle, clips, ordinary = (
+        Path(each).name for each in (options.bundle, options.clips, options.ordinary)
+    )
+    return shlex.join(
+        ["train-har", "teach", "--bundle", bundle, "--clips", clips, "--ordinary", ordinary]
+    )
+
+
+COMMANDS = {"teach": teach}
