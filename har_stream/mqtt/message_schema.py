@@ -19,6 +19,7 @@ from har_stream.mqtt.messages import (
     ActivityState,
     BridgeRequest,
     BridgeResponse,
+    CorrectionRequest,
     EventAck,
     FallState,
     Forecast,
@@ -31,6 +32,7 @@ from har_stream.mqtt.messages import (
     RuleState,
     Score,
     Skeleton,
+    UndoRequest,
 )
 
 _SIX = datetime(2026, 11, 22, 18, tzinfo=timezone(timedelta(hours=1)))
@@ -64,6 +66,8 @@ _FORECAST = Forecast(
     training_days=34,
     enough_data=True,
 )
+_CORRECTION = "5d2c8f1e-3c55-4a0e-9a3a-0f6f1b7c2e44"
+_REQUESTS = (BridgeRequest, CorrectionRequest, UndoRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,26 @@ PAYLOADS = {
         False,
         BridgeResponse(status="ok", transaction="7", data={"healthy": True}),
     ),
+    "correction_request": TopicDescription(
+        "home/<home>/bridge/request/correct",
+        1,
+        False,
+        CorrectionRequest(
+            transaction="8",
+            id=_CORRECTION,
+            node="n1",
+            camera="cam1",
+            activity="washing_up",
+            started_at=_SIX,
+            ended_at=_SIX + timedelta(minutes=4),
+        ),
+    ),
+    "undo_request": TopicDescription(
+        "home/<home>/bridge/request/undo",
+        1,
+        False,
+        UndoRequest(transaction="9", id=_CORRECTION, node="n1", camera="cam1"),
+    ),
     "replay": TopicDescription(
         "<node>/bridge/response/replay, in data",
         1,
@@ -194,9 +218,7 @@ def describe(payload: TopicDescription) -> dict[str, Any]:
     """Return the JSON schema of a payload, with its topic and its example."""
     model = type(payload.example)
     # A request is written by others, who may leave out what it does not need.
-    schema = model.model_json_schema(
-        mode="validation" if model is BridgeRequest else "serialization"
-    )
+    schema = model.model_json_schema(mode="validation" if model in _REQUESTS else "serialization")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -49,6 +49,7 @@ Seq = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Amount = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
+Identifier = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
 Share = Annotated[float, Field(ge=-10, le=10)]
 _REGION = "kind of the drawn region that the person is in, where that is known"
 Transaction = Name | Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
@@ -235,8 +236,33 @@ class BridgeRequest(Message):
     from_seq: Seq | None = None
 
 
+class CorrectionRequest(Message):
+    """On ``home/<home>/bridge/request/correct``: what really happened in front of a camera."""
+
+    transaction: Transaction | None = None
+    id: Identifier = Field(description="uuid4; the journal keeps each id once")
+    node: Name
+    camera: Name
+    activity: Identifier = Field(description="idle: nobody; unknown: nothing that has a name")
+    started_at: Instant
+    ended_at: Instant = Field(description="not included")
+    signer: Name | None = Field(default=None, description="whose key made the signature")
+    signature: Signature | None = None
+
+
+class UndoRequest(Message):
+    """On ``home/<home>/bridge/request/undo``: a correction is taken back."""
+
+    transaction: Transaction | None = None
+    id: Identifier = Field(description="the correction's")
+    node: Name
+    camera: Name
+    signer: Name | None = Field(default=None, description="whose key made the signature")
+    signature: Signature | None = None
+
+
 class BridgeResponse(Message):
-    """On ``<node>/bridge/response/<x>``, in zigbee2mqtt's manner."""
+    """On ``<node>/bridge/response/<x>`` or a home's, in zigbee2mqtt's manner."""
 
     status: Literal["ok", "error"]
     error: Annotated[str, Field(max_length=MAX_ERROR_LENGTH)] | None = None

@@ -13,9 +13,16 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from har_stream.core.log_once import LogOnce
-from har_stream.mqtt.messages import ActivityEvent, ActivityState, FallState
+from har_stream.mqtt.messages import (
+    ActivityEvent,
+    ActivityState,
+    CorrectionRequest,
+    FallState,
+    UndoRequest,
+)
 
-Signed = TypeVar("Signed", ActivityEvent, ActivityState, FallState)
+_Signable = ActivityEvent | ActivityState | CorrectionRequest | FallState | UndoRequest
+Signed = TypeVar("Signed", ActivityEvent, ActivityState, CorrectionRequest, FallState, UndoRequest)
 
 
 def sign(message: Signed, key: bytes | None, *, node: str, camera: str) -> Signed:
@@ -26,9 +33,7 @@ def sign(message: Signed, key: bytes | None, *, node: str, camera: str) -> Signe
     return message.model_copy(update={"signature": signature})
 
 
-def _signature_of(
-    message: ActivityEvent | ActivityState | FallState, key: bytes, *, node: str, camera: str
-) -> str:
+def _signature_of(message: _Signable, key: bytes, *, node: str, camera: str) -> str:
     fields = message.model_dump(mode="json", exclude={"signature"}, exclude_none=True)
     fields |= {"node": node, "camera": camera}
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -50,14 +55,22 @@ class SignatureCheck:
         self._keys = keys
         self._once = LogOnce()
 
-    def passes(self, message: ActivityEvent | ActivityState, *, node: str, camera: str) -> bool:
+    def passes(
+        self, message: _Signable, *, node: str, camera: str, signer: str | None = None
+    ) -> bool:
         """Tell whether a message is to be believed; what is not is counted, and said once a node.
 
         Nobody is believed who has no key: anybody could call himself so.
+
+        Args:
+            message: What somebody has published.
+            node: The node that it is of.
+            camera: The camera that it is of.
+            signer: Whose key made the signature; none: the node's.
         """
         if not self._keys:
             return True
-        key = self._keys.get(node)
+        key = self._keys.get(signer or node)
         if key is not None and hmac.compare_digest(
             _signature_of(message, key, node=node, camera=camera).encode(),
             (message.signature or "").encode(),
@@ -66,7 +79,8 @@ class SignatureCheck:
         self.n_refused += 1
         if key is None:
             self._once.warn(
-                "stranger", f"{node!r:.80} and other nodes without a signing key are not believed"
+                "stranger",
+                f"{signer or node!r:.80} and others without a signing key are not believed",
             )
         else:
             wrong = "no signature" if message.signature is None else "a wrong signature"

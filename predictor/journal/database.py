@@ -47,7 +47,7 @@ def require_journal(url: str) -> None:
     Raises:
         InputError: There is no such file, or the URL is no URL.
     """
-    parsed = _parsed(url)
+    parsed = parse_journal_url(url)
     path = parsed.database if parsed.get_backend_name() == "sqlite" else None
     if path and not Path(path).is_file():
         raise InputError(f"{redact(url)}: there is no such journal")
@@ -61,7 +61,7 @@ def connect(url: str) -> Database:
             no journal. A password in the URL is not shown.
     """
     try:
-        parsed = _parsed(url)
+        parsed = parse_journal_url(url)
         backend = parsed.get_backend_name()
         if backend not in ("sqlite", "postgresql"):
             raise NoSuchModuleError(backend)
@@ -134,8 +134,12 @@ def _note_error(context: ExceptionContext, file: JournalFile) -> None:
     file.note_error(context.original_exception)
 
 
-def _parsed(url: str) -> sqlalchemy.URL:
-    """Read a database's URL; its password may hold what SQLAlchemy would take for host or query."""
+def parse_journal_url(url: str) -> sqlalchemy.URL:
+    """Read a database's URL; its password may hold what SQLAlchemy would take for host or query.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: It is no URL.
+    """
     parts = parse_url(url)
     if not parts.login:
         return make_url(url)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from har_stream.core.sqlite.running_time import most_at_once
 from predictor.journal.records import CameraKey, Forgotten
-from predictor.journal.tables import CAMERAS, CONTEXTS, DELETED, EVENTS, to_ms
+from predictor.journal.tables import CAMERAS, CONTEXTS, CORRECTIONS, DELETED, EVENTS, to_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,16 @@ class Selection:
         """Return the condition on ``contexts``; they are of no camera."""
         return false() if self.camera else self._in_span(CONTEXTS.c.happened_ms)
 
+    def corrections(self) -> ColumnElement[bool]:
+        """Return the condition on ``corrections``: they leave with any part of what they cover."""
+        columns = CORRECTIONS.c
+        begins = true() if self.until is None else columns.started_ms < to_ms(self.until)
+        ends = true() if self.since is None else columns.ended_ms > to_ms(self.since)
+        if self.camera is None:
+            return and_(begins, ends)
+        of_camera = and_(columns.node == self.camera[0], columns.camera == self.camera[1])
+        return and_(begins, ends, of_camera)
+
     def _in_span(self, at_ms: ColumnElement[int]) -> ColumnElement[bool]:
         since = true() if self.since is None else at_ms >= to_ms(self.since)
         until = true() if self.until is None else at_ms < to_ms(self.until)
@@ -64,7 +74,7 @@ def count_events(connection: Connection, which: Selection) -> int:
 
 
 def delete_events(connection: Connection, which: Selection) -> int:
-    """Delete events and context values; returns how many events that were.
+    """Delete events, context values and corrections; returns how many events that were.
 
     The ids of the events stay, for a node may hold them still, and give them out again. A camera
     that is deleted altogether is asked for nothing that it has said so far.
@@ -76,6 +86,7 @@ def delete_events(connection: Connection, which: Selection) -> int:
     connection.execute(insert(DELETED).from_select(names, leaving))
     n_events = connection.execute(delete(EVENTS).where(which.events())).rowcount
     connection.execute(delete(CONTEXTS).where(which.contexts()))
+    connection.execute(delete(CORRECTIONS).where(which.corrections()))
     if which.camera and which.since is None and which.until is None:
         is_camera = and_(CAMERAS.c.node == which.camera[0], CAMERAS.c.camera == which.camera[1])
         held = {"contiguous_seq": CAMERAS.c.highest_seq}
@@ -115,4 +126,6 @@ def age_out(connection: Connection, *, happened_ms: int, running_s: float) -> Fo
             CONTEXTS.c.received_running_s < running_s,
         )
     )
+    if not n_doubtful:
+        connection.execute(delete(CORRECTIONS).where(CORRECTIONS.c.ended_ms < happened_ms))
     return Forgotten(n_deleted, n_doubtful)

@@ -21,7 +21,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from har_stream.core.log_once import LogOnce
 from har_stream.core.sqlite.file_in_use import FileInUse
 from har_stream.core.sqlite.running_time import RunningTime
-from har_stream.mqtt.messages import MAX_NUMBER, ActivityEvent, MessageError, RuleState
+from har_stream.mqtt.messages import ActivityEvent, MessageError, RuleState
+from predictor.journal.corrections import Corrections, correct_bouts, read_corrections
 from predictor.journal.database import connect, driver_connection
 from predictor.journal.deletion import (
     Selection,
@@ -30,6 +31,7 @@ from predictor.journal.deletion import (
     delete_events,
     last_deletion,
 )
+from predictor.journal.reader import read_bouts
 from predictor.journal.records import (
     Bout,
     ContextValue,
@@ -64,6 +66,9 @@ class Journal:
             ``postgresql+psycopg://user@host/har``.
         monotonic: Seconds that nobody can set, for the age of what it holds.
 
+    Attributes:
+        corrections: What people said that really happened.
+
     Raises:
         InputError: The URL is no URL, its driver is absent, or the database does not answer.
     """
@@ -72,6 +77,7 @@ class Journal:
         self._engine, self.id, running_s, self._file = connect(url)
         self._writing = Lock()
         self._reading = self._engine.execution_options(reading=True)
+        self.corrections = Corrections(self._write, self._reading)
         self._once = LogOnce()
         self._n_left_out = 0
         self._running = RunningTime(running_s, monotonic=monotonic)
@@ -264,33 +270,15 @@ class Journal:
         row = {"name": name, "state": state.encode().decode()}
         self._write(lambda connection: upsert(connection, RULES, row))
 
-    def bouts(self, *, until: datetime | None = None) -> Iterator[Bout]:
-        """Every stretch of an activity as it was seen, ordered by its start.
+    def bouts(self, *, until: datetime | None = None) -> list[Bout]:
+        """Every stretch of an activity as it was seen, or as somebody corrected it.
 
-        It ends where its camera's next change happens; what is dated after `until` is left out.
+        They are ordered by their starts; one ends where its camera's next change happens. What is
+        dated after `until` is left out.
         """
-        columns = EVENTS.c
-        next_change = func.lead(columns.happened_ms).over(
-            partition_by=(columns.node, columns.camera),
-            order_by=(columns.happened_ms, columns.epoch, columns.seq),
-        )
-        latest_ms = to_ms(until) if until else MAX_NUMBER
-        believed = select(EVENTS, next_change.label("next_ms"))
-        change = believed.where(columns.happened_ms <= latest_ms).subquery().c
-        query = (
-            select(
-                change.activity, change.room, change.utc_offset_s, change.started_ms, change.next_ms
-            )
-            .where(change.event_type != "activity_ended")
-            .order_by(change.started_ms, change.node, change.camera, change.seq)
-        )
-        for row in self._rows(query):
-            yield Bout(
-                activity=row.activity,
-                room=row.room,
-                started_at=from_ms(row.started_ms, row.utc_offset_s),
-                ended_at=None if row.next_ms is None else from_ms(row.next_ms, row.utc_offset_s),
-            )
+        with self._reading.connect() as connection:
+            said = read_bouts(connection, until=until)
+            return correct_bouts(said, read_corrections(connection))
 
     def count(self) -> int:
         """How many events it holds."""

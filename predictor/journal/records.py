@@ -81,16 +81,43 @@ class ContextValue:
 
 @dataclass(frozen=True, slots=True)
 class Bout:
-    """One stretch of an activity as it was seen.
+    """One stretch of an activity as it was seen, or as somebody corrected it.
 
     Attributes:
         activity: Its label.
         room: Where it began; ``None`` where nobody said.
         started_at: Its start.
         ended_at: Its end; ``None`` while it runs.
+        camera: Which camera saw it.
+        confidence: How sure the recogniser was; ``None`` where a person said it.
     """
 
     activity: str
     room: str | None
     started_at: datetime
     ended_at: datetime | None
+    camera: CameraKey
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a person says that really happened in front of a camera for a while.
+
+    Attributes:
+        id: Keeps it once.
+        camera: In front of which camera.
+        activity: What it was; ``idle`` for nobody, ``unknown`` for nothing that has a name.
+        started_at: From when.
+        ended_at: Until when, not included.
+        corrected_at: When it was said; of two that overlap, the later holds.
+        undone_at: When it was taken back; ``None`` while it holds.
+    """
+
+    id: str
+    camera: CameraKey
+    activity: str
+    started_at: datetime
+    ended_at: datetime
+    corrected_at: datetime
+    undone_at: datetime | None = None

@@ -15,11 +15,13 @@ from typing import Any
 import sqlalchemy
 
 from har_stream.config.ids import is_id
+from har_stream.core.activity import MAX_NAME_LENGTH
 from har_stream.core.sqlite.database_file import read_text
 from har_stream.core.sqlite.pages import StoredRow, Value
 from har_stream.core.sqlite.running_time import MAX_RUNNING_S
 from har_stream.mqtt.messages import MAX_NUMBER, MessageError, RuleState
 from predictor.journal.tables import (
+    CORRECTIONS,
     EVENTS,
     JOURNAL,
     METADATA,
@@ -38,6 +40,7 @@ _STAMP = "received_running_s"
 _NEW: Mapping[str, float | None] = {_STAMP: 0.0, "checksum": None}
 """Columns that earlier journals do not have, and what stands for them."""
 _COLUMNS = EVENTS.columns.keys()
+_PLACES = ", ".join("?" * len(CORRECTIONS.columns))
 _EVENT = f"events VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 
 
@@ -121,6 +124,10 @@ def keep(db: sqlite3.Connection, row: StoredRow, *, is_newer: bool) -> bool:
             epoch, contiguous, highest
         ):
             db.execute(f"INSERT OR {verb} INTO cameras VALUES (?, ?, ?, ?, ?)", row.values)  # noqa: S608 -- the words are ours
+        case (str(), str(), str(), str(), int(), int(), int(), int(), _) if _is_correction(
+            row.values
+        ):
+            db.execute(f"INSERT OR {verb} INTO corrections VALUES ({_PLACES})", row.values)  # noqa: S608 -- the words are ours
         case (str(name), int(version)) if _is_journal(name, version):
             db.execute(
                 "INSERT INTO journal SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM journal)",
@@ -204,6 +211,16 @@ def _is_context(name: str, value: str, at_ms: int, offset_s: int, stamp: list[Va
         and len(stamp) <= 1
         and all(isinstance(s, int | float) and 0 <= s <= MAX_RUNNING_S for s in stamp)
     )
+
+
+def _is_correction(values: tuple[Value, ...]) -> bool:
+    *names, started_ms, ended_ms, zone_s, corrected_ms, undone_ms = values
+    try:
+        for at_ms in (started_ms, ended_ms, corrected_ms, undone_ms or 0):
+            from_ms(at_ms, zone_s)  # type: ignore[arg-type]  # a TypeError says so
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return all(isinstance(name, str) and 0 < len(name) <= MAX_NAME_LENGTH for name in names)
 
 
 def _is_rule_state(text: str) -> bool:

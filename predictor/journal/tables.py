@@ -33,7 +33,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
 
-VERSION = 6
+VERSION = 7
 """Of the tables below."""
 _STEPS: Mapping[int, tuple[str, ...]] = {
     3: ("DROP VIEW IF EXISTS sessions", "DROP VIEW IF EXISTS bouts"),  # views of version 2
@@ -115,6 +115,19 @@ CONTEXTS = Table(
     Column("utc_offset_s", Integer, nullable=False),
     Column("received_running_s", Double, nullable=False, server_default="0"),
     Index("contexts_by_time", "happened_ms"),
+)
+CORRECTIONS = Table(
+    "corrections",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("camera", Text, nullable=False),
+    Column("activity", Text, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=False),
+    Column("utc_offset_s", Integer, nullable=False),
+    Column("corrected_ms", BigInteger, nullable=False),
+    Column("undone_ms", BigInteger),
 )
 RULES = Table(
     "rules",

@@ -19,6 +19,7 @@ from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
 from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
 from har_stream.mqtt.topics import Topics
+from predictor.journal.corrections import correct_memories
 from predictor.journal.journal import Journal
 from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
@@ -105,6 +106,10 @@ class ForecastWorker:
         forecast = self._topics.home(home, "forecast")
         parts = ("attributes", "availability")
         return [forecast, *(f"{forecast}/{part}" for part in parts), *self._rules.topics]
+
+    def now(self) -> datetime:
+        """Return the home's time."""
+        return self._live.now(self._wall())
 
     def take_event(self, entry: JournalEntry) -> None:
         """Take in an event that the journal has kept."""
@@ -283,7 +288,8 @@ class ForecastWorker:
                         continue
                 yield memory
 
-        n_events = live.replay(noted(), until=until)
+        corrections = self._journal.corrections.since(since)
+        n_events = live.replay(correct_memories(noted(), corrections), until=until)
         live.clock.is_live = judged.is_live
         self._replayed = frozenset(remembered)
         self._day = None

@@ -25,7 +25,9 @@ from har_stream.mqtt.messages import (
     ActivityState,
     BridgeRequest,
     BridgeResponse,
+    CorrectionRequest,
     MessageError,
+    UndoRequest,
     read_context_value,
 )
 from har_stream.mqtt.probe import check_home_is_free
@@ -34,6 +36,7 @@ from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry
 from predictor.models.online import Forecaster
+from predictor.service.correction_requests import CorrectionRequests
 from predictor.service.forecast_worker import ForecastWorker
 from predictor.service.ingest import EventIngest
 
@@ -118,6 +121,14 @@ class ForecastService:
             wall=_wall,
             monotonic=time.monotonic,
         )
+        self._corrections = CorrectionRequests(
+            journal,
+            self._connection,
+            topic=partial(self._topics.home, settings.home, "bridge", "response"),
+            signatures=self._signatures,
+            now=self._worker.now,
+            when_changed=self._worker.catch_up,
+        )
 
     def start(self, *, fail_fast: bool = False) -> None:
         """Connect and begin to forecast.
@@ -138,6 +149,9 @@ class ForecastService:
         if self._settings.discovery.enabled:
             subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._take_birth)
         subscribe(base.home(self._settings.home, *HEALTH_CHECK), self._answer)
+        requests = partial(base.home, self._settings.home, "bridge", "request")
+        subscribe(requests("correct"), self._take_correction, retained=False)
+        subscribe(requests("undo"), self._take_undo, retained=False)
         self._connection.on_connected(self._ingest.ask_again)
         self._connection.on_connected(self._worker.greet)
         self._connection.start(fail_fast=fail_fast)
@@ -225,6 +239,13 @@ class ForecastService:
         if not is_id(name):
             raise MessageError(f"context {name!r:.40}: a name of a-z, 0-9, _ and - expected")
         self._due.put(partial(self._worker.take_context, name, read_context_value(payload)))
+
+    def _take_correction(self, _topic: str, payload: bytes) -> None:
+        request = CorrectionRequest.decode(payload)
+        self._due.put(partial(self._corrections.correct, request))
+
+    def _take_undo(self, _topic: str, payload: bytes) -> None:
+        self._due.put(partial(self._corrections.undo, UndoRequest.decode(payload)))
 
     def _answer(self, _topic: str, payload: bytes) -> None:
         """Answer whoever asks whether this home has a forecaster."""

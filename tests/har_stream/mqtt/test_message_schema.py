@@ -43,7 +43,11 @@ def test_the_example_obeys_its_schema_and_can_be_read_back(name: str) -> None:
     assert type(payload.example).decode(unfamiliar) == payload.example
 
 
-@pytest.mark.parametrize("name", sorted(message_schema.PAYLOADS.keys() - {"bridge_request"}))
+REQUESTS = {"bridge_request", "correction_request", "undo_request"}
+"""Written by others, who may leave out what they do not need."""
+
+
+@pytest.mark.parametrize("name", sorted(message_schema.PAYLOADS.keys() - REQUESTS))
 def test_the_schema_misses_nothing_that_is_required(name: str) -> None:
     content = json.loads((FOLDER / f"{name}.json").read_text())
     (example,) = content["examples"]

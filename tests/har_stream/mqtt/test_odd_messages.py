@@ -20,7 +20,7 @@ from support.processes.stream_process import shipped_bundle, start_har_stream
 LONG = [pytest.mark.slow, pytest.mark.timeout(3600)]
 N_ODD_STREAM = [500, pytest.param(100_000, marks=LONG)]
 N_ODD_FORECAST = [500, pytest.param(75_000, marks=LONG)]
-"""On each of 5 and of 7 topic filters, so that the long runs have 1,025,000 messages together."""
+"""On each of 5 and of 10 topic filters, so that the long runs have 1,250,000 messages together."""
 ROUND = 500
 """A broker drops what is more than it queues for one client (Mosquitto: 1,000)."""
 EXTREMES = (b"", b"[" * 3000, b'{"seq":1e400}', b'{"seq":%d}' % 2**70, b"\x00" * 500, b"null")
@@ -33,6 +33,8 @@ PAYLOAD_OF = {
     "event/ack": "event_ack",
     "activity": "activity",
     "bridge/request/+": "bridge_request",
+    "bridge/request/correct": "correction_request",
+    "bridge/request/undo": "undo_request",
     "bridge/response/info": "bridge_response",
     "bridge/response/replay": "bridge_response",
 }
@@ -201,7 +203,7 @@ def test_har_forecast_bears_odd_messages(n_each: int, mosquitto: Mosquitto, tmp_
     ):
         forecaster.wait_for_log("connected")
         filters = _filters_of("har-forecast-h1", mosquitto)
-        assert len(filters) == 8
+        assert len(filters) == 10
 
         def ask() -> None:
             listener.publish("har/friend/cam1/event", known.encode())

@@ -77,7 +77,9 @@ class MessageMaker:
                 return dice.choice((schema["minimum"], schema["maximum"], dice.random()))
             case "string":
                 is_instant = schema.get("format") == "date-time"
-                return dice.choice(INSTANTS) if is_instant else self._text(schema["maxLength"])
+                if is_instant:
+                    return dice.choice(INSTANTS)
+                return self._text(schema["maxLength"], schema.get("minLength", 0))
             case "boolean":
                 return dice.random() < 0.5
             case _:
@@ -95,6 +97,6 @@ class MessageMaker:
         names = [self._text(20) for _ in range(n_values)]
         return {name: 1 if values is True else self._value(values) for name in names}
 
-    def _text(self, longest: int) -> str:
+    def _text(self, longest: int, shortest: int = 0) -> str:
         words = ("cooking", "eating", "sleeping", "idle", "unknown", "", "\U0001f600", "'=1+1")
-        return self._dice.choice((*words, "x" * longest))
+        return self._dice.choice((*words, "x" * longest)) or "x" * shortest

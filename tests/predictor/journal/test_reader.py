@@ -1,0 +1,54 @@
+"""A journal that is only read: never made, never changed, and its version is looked at."""
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.event_builder import EIGHT, started
+
+from har_stream.core.errors import InputError
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
+from predictor.journal.reader import JournalReader
+
+
+def test_what_runs_at_the_edges_of_a_span_belongs_to_it(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "journal.db")
+    with Journal(url) as journal:
+        for seq, minute in enumerate((0, 60, 120, 180), 1):
+            event = started(f"a{seq}", minute=minute, seq=seq)
+            journal.record(event, received_at=EIGHT)
+        reader = JournalReader(url)
+        since, until = (EIGHT + timedelta(minutes=minute) for minute in (90, 150))
+        assert [bout.activity for bout in reader.span(since, until).bouts] == ["a2", "a3"]
+        assert [bout.activity for bout in reader.span(None, None).bouts] == ["a1", "a2", "a3", "a4"]
+        assert reader.cameras() == [("n1", "cam1")]
+        assert reader.first_at() == EIGHT
+
+
+def test_a_journal_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    reader = JournalReader(sqlite_url(tmp_path / "journal.db"))
+    with pytest.raises(InputError, match="unable to open"):
+        reader.cameras()
+    assert not list(tmp_path.iterdir())
+
+
+def test_reading_changes_nothing_and_writing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with Journal(sqlite_url(path)) as journal:
+        journal.record(started("cooking", minute=0, seq=1), received_at=EIGHT)
+    before = path.read_bytes()
+    reader = JournalReader(sqlite_url(path))
+    assert reader.span(None, None).bouts
+    assert path.read_bytes() == before
+
+
+def test_another_version_is_not_guessed_at(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    Journal(sqlite_url(path)).close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE journal SET version = version - 1")
+    database.close()
+    with pytest.raises(InputError, match="run har-forecast"):
+        JournalReader(sqlite_url(path)).cameras()
