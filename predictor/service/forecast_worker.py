@@ -94,8 +94,9 @@ class ForecastWorker:
         self._day: date | None = None
         self._refitting = threading.Thread(name="refit")
         self._replayed: frozenset[str] = frozenset()
-        self._listens_until = monotonic() + LISTEN_S
-        self._live = self._rebuilt(until=None)
+        self._listens_until = math.inf
+        self._has_begun = False
+        self._live = self._unlearned()
         self._last = self._live.messages(wall())
         self._labels = self._live.forecaster.labels
 
@@ -160,6 +161,9 @@ class ForecastWorker:
 
     def greet(self) -> None:
         """Tell a broker that may know nothing; also called from the MQTT client's thread."""
+        if not self._has_begun:
+            self._greet_due = self._monotonic()
+            return
         self._announce(self._live.forecaster.name, self._labels)
         self._publish(*self._last)
         self._rules.greet()
@@ -170,6 +174,8 @@ class ForecastWorker:
 
     def work(self) -> float:
         """Do all that is due; returns how many seconds later there may be more to do."""
+        if not self._has_begun:
+            self.begin()
         now = self._monotonic()
         if now >= self._look_due:
             self._look_due = now + LOOK_S
@@ -192,6 +198,18 @@ class ForecastWorker:
         if self._journal.last_deletion() != self._last_deletion:
             logger.info("events were deleted; the model is learnt anew without them")
             self._rebuild_due = -math.inf
+
+    def begin(self) -> None:
+        """Learn from the journal, which may take a minute; nothing is said before.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The journal cannot be read; call it again.
+        """
+        self._live = self._learned(self._live, until=None)
+        self._last = self._live.messages(self._wall())
+        self._labels = self._live.forecaster.labels
+        self._listens_until = self._monotonic() + LISTEN_S
+        self._has_begun = True
 
     def _speak(self) -> None:
         forecast, attributes = self._last = self._live.messages(self._wall())
@@ -261,17 +279,19 @@ class ForecastWorker:
 
     def _rebuild(self, *, until: datetime | None) -> None:
         heard_at = self._live.heard_at
-        self._live = self._rebuilt(until=until)
+        self._live = self._learned(self._unlearned(), until=until)
         self._live.heard_at = heard_at or self._live.heard_at
 
-    def _rebuilt(self, *, until: datetime | None) -> HomeForecast:
-        """Learn anew from the journal, in the order in which things happened."""
-        live = HomeForecast(
+    def _unlearned(self) -> HomeForecast:
+        return HomeForecast(
             self._make_forecaster(),
             self._once,
             stale_after_s=self._settings.forecast.stale_after_s,
             zone=zone_of(self._settings),
         )
+
+    def _learned(self, live: HomeForecast, *, until: datetime | None) -> HomeForecast:
+        """Have it learn from the journal, in the order in which things happened."""
         began = self._monotonic()
         remembered: deque[str] = deque(maxlen=N_REMEMBERED)
 

@@ -110,7 +110,8 @@ def test_kill_9_and_restart(
         node.wait_until_online(n_th + 1)
     node.wait_until_acknowledged(len(events))
     assert process.kept() == events
-    assert not Forecast.decode(node.on(FORECAST)[-1]).fresh, "no camera has spoken since"
+    # Before the node has sent the rest, no camera has spoken.
+    node.wait_for(lambda _: any(not Forecast.decode(said).fresh for said in node.on(FORECAST)))
 
 
 def test_a_journal_damaged_while_in_use_ends_it_and_is_begun_anew(

@@ -80,6 +80,21 @@ def test_after_a_restart_it_forecasts_as_before(make_bench: Callable[..., Bench]
     assert sorted(kept) == [("presence", "home"), ("temperature", 21.5)]
 
 
+def test_nothing_is_said_before_it_has_learnt_from_the_journal(
+    make_bench: Callable[..., Bench],
+) -> None:
+    """Many events take a minute to learn from, and the broker is there meanwhile."""
+    make_bench().tell(*living(days=2))
+    again = make_bench(begins=False)
+    again.worker.greet()
+    assert not again.announced
+    assert not again.forecasts()
+    again.worker.work()
+    assert again.announced[0][0] == "hmm"
+    assert "cooking" in again.announced[0]
+    assert again.forecasts()[-1]["activity"]["label"] != "unknown"
+
+
 def test_late_events_are_taken_in_together_a_little_later(make_bench: Callable[..., Bench]) -> None:
     events = list(living(days=4))
     whole = make_bench()

@@ -25,7 +25,11 @@ class Bench:
         self.announced: list[tuple[str, ...]] = []
         self.wall = EIGHT + timedelta(days=400)
         self.seconds = 0.0
-        options: dict[str, Any] = {"dry_run": False, "make": lambda: store.create("hmm")}
+        options: dict[str, Any] = {
+            "dry_run": False,
+            "make": lambda: store.create("hmm"),
+            "begins": True,
+        }
         options |= {key: forecast.pop(key) for key in list(forecast) if key in options}
         self.worker = ForecastWorker(
             Settings.model_validate({"home": "h1", "forecast": forecast}),
@@ -37,6 +41,8 @@ class Bench:
             wall=lambda: self.wall,
             monotonic=lambda: self.seconds,
         )
+        if options["begins"]:
+            self.worker.begin()
 
     def tell(self, *events: ActivityEvent) -> None:
         """Events are kept and taken in, each with a forecast of its own."""
