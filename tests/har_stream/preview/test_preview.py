@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from har_stream.core.frame import Frame
 from har_stream.preview.clip_recorder import BEFORE_S, LENGTH_S, ClipRecorder
 from har_stream.preview.overlay import WIDTH_PX, Overlay
 from har_stream.preview.preview import Preview, check_window
+from har_stream.preview.video_writer import ClipFile
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 FPS = 5.0
@@ -91,6 +93,11 @@ def test_only_chosen_activities_are_recorded_from_before_they_began(tmp_path: Pa
     (clip,) = folder.iterdir()
     assert re.fullmatch(r"20261122T1800\d\d_cam0_cooking\.mp4", clip.name)
     capture = cv2.VideoCapture(str(clip))
+    with av.open(str(clip)) as container:  # browsers play this
+        codec = container.streams.video[0].codec_context
+        assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
+    content = clip.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat"), "it plays before all of it has come"
     assert capture.get(cv2.CAP_PROP_FRAME_WIDTH) == WIDTH_PX
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == pytest.approx(LENGTH_S * FPS, abs=2)
     _, first = capture.read()
@@ -182,6 +189,18 @@ def test_a_clock_set_back_ends_the_clip_and_the_next_one_begins_after_it(tmp_pat
     preview.close()
     (second,) = set(tmp_path.iterdir()) - {first}
     assert cv2.VideoCapture(str(second)).get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+def test_frames_of_an_odd_size_are_written_whole(tmp_path: Path) -> None:
+    image = np.zeros((31, 45, 3), np.uint8)
+    image[:, -1] = 200
+    clip = ClipFile(tmp_path / "odd.mp4", fps=2.9, size_px=(45, 31))
+    for _ in range(3):
+        clip.write(image)
+    clip.close()
+    _, read = cv2.VideoCapture(str(tmp_path / "odd.mp4")).read()
+    assert read.shape == (32, 46, 3)
+    assert read[:, -2:].mean() > 150
 
 
 def test_an_image_of_another_size_ends_the_clip(tmp_path: Path) -> None:
