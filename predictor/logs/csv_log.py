@@ -106,12 +106,20 @@ class LeftOut:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self._n_rows = 0
         self._activities: Counter[str | None] = Counter()
         self._first: dict[str | None, str] = {}
 
-    def add(self, line: str, activity: str | None = None) -> None:
-        """Leave out a row that should have been a session, of this activity as far as is known."""
+    def add(self, line: str, activity: str | None = None, *, is_session: bool = True) -> None:
+        """Leave out a row.
+
+        Args:
+            line: File, line and why.
+            activity: Its activity, as far as is known.
+            is_session: Whether it should have been a session, and not a part of one.
+        """
         self.lines.append(line)
+        self._n_rows += is_session
         self._activities[activity] += 1
         self._first.setdefault(activity, line)
 
@@ -128,7 +136,7 @@ class LeftOut:
                     f"{source}: all {n_rows} rows of {activity!r} would be left out; mend them or "
                     f"take them out, the first is {self._first[activity]}"
                 )
-        n_lost = self._activities.total()
+        n_lost = self._n_rows
         if n_lost >= MANY and n_lost > len(sessions):
             raise InputError(
                 f"{source}: {n_lost} of {n_lost + len(sessions)} rows would be left out; mend them "

@@ -63,7 +63,9 @@ def parse_events(text: str, path: Path) -> Iterator[ActivityEvent]:
             raise InputError(f"{path}:1: a JSON list; give one event a line, without brackets")
         for number, line in enumerate(text.split("\n"), 1):  # U+2028 may stand in a room's name
             if line.strip():
-                yield _decode(line, f"{path}:{number}")
+                event = _decode(line, f"{path}:{number}")
+                _refuse_twins(line, f"{path}:{number}")
+                yield event
         return
     hint = "export a journal with har-forecast --export"
     for where, cells in read_table(
@@ -112,6 +114,18 @@ def _harmless(value: object) -> object:
 def _plain(cell: str) -> str:
     """Take `_harmless`'s apostrophe away."""
     return cell[1:] if cell.startswith("'") and _RISKY.match(cell) else cell
+
+
+def _refuse_twins(line: str, where: str) -> None:
+    """Refuse an event in which a name stands twice, of which a reader takes the last."""
+
+    def check(pairs: list[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"{where}: {twice!r} is given twice; keep one")
+
+    json.loads(line, object_pairs_hook=check)
 
 
 def _decode(line: str, where: str) -> ActivityEvent:

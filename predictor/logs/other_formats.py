@@ -67,44 +67,57 @@ def _lines(text: str, source: str) -> Iterator[tuple[str, str]]:
 def _casas(text: str, source: str, left_out: LeftOut) -> Iterator[tuple[str, Session]]:
     """CASAS: ``date time sensor [value] [activity begin|end]``, also ``activity="begin"``."""
     running: dict[str, tuple[str, datetime]] = {}
-    n_marks = 0
-    unmarked: list[tuple[str, str]] = []
-    for where, line in _lines(text, source):
-        words = line.replace('="', " ").replace('"', " ").replace(",", " ").split()
-        mark = words[-1].lower()
-        if len(words) < 4:
-            left_out.add(f"{where}: date, time, sensor and value expected")
-            continue
-        told = words[4:] if _VALUES.fullmatch(words[3]) or len(words) > 5 else words[3:]
-        if mark not in {"begin", "end"}:
-            if len(words) > 4:
-                unmarked.append((where, "_".join(told)))
-            continue
-        n_marks += 1
-        activity = "_".join(told[:-1])
-        if not activity:
-            left_out.add(f"{where}: no activity before its {mark}")
-            continue
-        at = instant(f"{words[0]} {words[1]}", where)
-        if mark == "begin":
-            if activity in running:
-                left_out.lines.append(f"{where}: {activity} begins again before its end")
-            running[activity] = where, at
-        elif activity in running:
-            yield where, Session(activity, running.pop(activity)[1], at)
-        else:
-            left_out.lines.append(f"{where}: {activity} ends but never began")
-    if unmarked and not n_marks:
+    marks, unmarked = _casas_labels(text, source, left_out)
+    if unmarked and not marks:
         where, label = unmarked[0]
         raise InputError(
             f"{where}: label {label} without begin or end, as on {len(unmarked)} lines: this "
             "release labels every event; take one whose activities have begin and end marks"
         )
-    left_out.lines += [f"{where}: {label} without begin or end" for where, label in unmarked]
-    left_out.lines += [
-        f"{where}: {activity} begins at {at} but never ends"
-        for activity, (where, at) in running.items()
+    for where, at, activity, mark in marks:
+        lost = ""
+        if mark == "end" and activity in running:
+            yield where, Session(activity, running.pop(activity)[1], at)
+        elif mark == "end":
+            lost = "ends but never began"
+        else:
+            lost = "begins again before its end" if activity in running else ""
+            running[activity] = where, at
+        if lost:
+            left_out.add(f"{where}: {activity} {lost}", activity, is_session=False)
+    for where, label in unmarked:
+        left_out.add(f"{where}: {label} without begin or end", label, is_session=False)
+    for activity, (where, at) in running.items():
+        left_out.add(
+            f"{where}: {activity} begins at {at} but never ends", activity, is_session=False
+        )
+
+
+def _casas_labels(
+    text: str, source: str, left_out: LeftOut
+) -> tuple[list[tuple[str, datetime, str, str]], list[tuple[str, str]]]:
+    """Find activities with their marks (line, time, activity, begin or end), and those without."""
+    lines = [
+        (where, line.replace('="', " ").replace('"', " ").replace(",", " ").split())
+        for where, line in _lines(text, source)
     ]
+    values = {words[3] for _, words in lines if len(words) == 4}
+    marks, unmarked = [], []
+    for where, words in lines:
+        if len(words) < 4:
+            left_out.add(f"{where}: date, time, sensor and value expected")
+            continue
+        mark = words[-1].lower()
+        has_value = words[3] in values or _VALUES.fullmatch(words[3])
+        told = words[4:] if has_value else words[3:]
+        if mark not in {"begin", "end"}:
+            if len(words) > 4:
+                unmarked.append((where, "_".join(told)))
+        elif activity := "_".join(told[:-1]):
+            marks.append((where, instant(f"{words[0]} {words[1]}", where), activity, mark))
+        else:
+            left_out.add(f"{where}: no activity before its {mark}")
+    return marks, unmarked
 
 
 _INSTANT = r"\s*(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s+"
@@ -151,7 +164,7 @@ def _kasteren(text: str, source: str, left_out: LeftOut) -> Iterator[tuple[str, 
     for where, line in lines:
         found = _KASTEREN.fullmatch(line.rstrip())
         if found is None:
-            if not _KASTEREN_LEGEND.fullmatch(line) and re.search(r"\d{4} \d", line):
+            if not _KASTEREN_LEGEND.fullmatch(line) and re.search(r"\d{4} \d|\d:\d\d", line):
                 left_out.add(f"{where}: start, end and activity expected")
             continue
         name = legend.get(found[3].strip(), found[3])

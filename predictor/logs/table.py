@@ -66,10 +66,16 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     if len(raw) > max_bytes:
         raise InputError(f"{path}: more than {max_bytes // 1_000_000} MB; split it")
     try:
-        return raw.decode("utf-16" if raw.startswith(_UTF_16) else "utf-8-sig")
+        text = raw.decode("utf-16" if raw.startswith(_UTF_16) else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}:{line}: is not UTF-8 text; save it as UTF-8") from error
+    begins = text[:1000]
+    if begins.count("\0") > len(begins) / 4:
+        raise InputError(
+            f"{path}: is full of zero bytes: no text, or UTF-16 without its mark; save it as UTF-8"
+        )
+    return text
 
 
 def column_names(text: str) -> list[str]:

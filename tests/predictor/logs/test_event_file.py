@@ -45,6 +45,9 @@ def test_an_interrupted_export_leaves_the_older_file(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+TWICE = EVENTS[0].encode().decode().replace('"activity":', '"activity":"x","activity":')
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -58,6 +61,7 @@ def test_an_interrupted_export_leaves_the_older_file(tmp_path: Path) -> None:
         ("a.jsonl", "{}\n", "a.jsonl:1: ActivityEvent"),
         ("a.jsonl", '\n{"id"', "a.jsonl:2: ActivityEvent"),
         ("a.csv", "", "a.csv:1: no column"),
+        ("a.jsonl", TWICE, "a.jsonl:1: 'activity' is given twice; keep one"),
     ],
 )
 def test_what_makes_no_sense_is_named(tmp_path: Path, name: str, content: str, words: str) -> None:

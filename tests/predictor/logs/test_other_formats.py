@@ -121,3 +121,33 @@ def test_what_is_left_out_is_said_on_the_command_line(
     assert told.err.splitlines()[0].startswith(f"left out: {theirs}:6: sensor.cam1_activity is ")
     assert told.err.splitlines()[1] == "left out: 1 in all, as named above"
     assert "2 sessions" in told.out
+
+
+def test_casas_words_after_the_sensor_are_a_value_only_where_they_are_one(tmp_path: Path) -> None:
+    log = _read(
+        tmp_path,
+        "casas",
+        "2010-11-04 00:00:00 M003 Bed to Toilet begin\n"
+        "2010-11-04 00:10:00 M003 Bed to Toilet end\n"
+        "2010-11-04 01:00:00 D001 AJAR\n"
+        "2010-11-04 01:00:00 D001 AJAR Leave begin\n"
+        "2010-11-04 02:00:00 D001 AJAR Leave end\n"
+        '",",\n',
+    )
+    assert [session.activity for session in log.sessions] == ["Bed_to_Toilet", "Leave"]
+    assert _told(log, tmp_path) == [":6: date, time, sensor and value expected"]
+
+
+@pytest.mark.parametrize("told", ["Cook begin", "Cook end", "Cook"])
+def test_casas_marks_that_lose_an_activity_are_refused(tmp_path: Path, told: str) -> None:
+    sleep = "2010-11-04 0{}:00:00 M003 ON Sleep {}\n"
+    text = "".join(sleep.format(n, mark) for n in range(4) for mark in ("begin", "end"))
+    text += "".join(f"2010-11-04 1{n}:00:00 M003 ON {told}\n" for n in range(4))
+    with pytest.raises(InputError, match=r"all \d rows of 'Cook' would be left out"):
+        _read(tmp_path, "casas", text)
+
+
+def test_kasteren_lines_of_another_date_are_named(tmp_path: Path) -> None:
+    good = "25-Feb-2008 00:22:46\t25-Feb-2008 09:34:12\t10\n"
+    log = _read(tmp_path, "kasteren", f"{good}2008-02-26 00:22:46\t2008-02-26 09:34:12\t10\n")
+    assert _told(log, tmp_path) == [":2: start, end and activity expected"]

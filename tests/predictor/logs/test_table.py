@@ -101,6 +101,10 @@ def test_a_room_may_hold_what_ends_a_line_elsewhere(tmp_path: Path, odd: str) ->
         (bz2.compress(b"x"), "compressed; unpack it first"),
         (b"SQLite format 3\x00", "a database; give its address, sqlite://"),
         (b"PAR1", "Parquet; give it a name that ends in .parquet"),
+        (
+            ROWS.encode("utf-16-le"),
+            "is full of zero bytes: no text, or UTF-16 without its mark; save",
+        ),
         (ROWS.replace("bath", "B\xe4d").encode("latin-1"), ":2: is not UTF-8 text"),
         (gzip.compress(ROWS.encode(), mtime=0)[:-9], "cannot be read"),
         (gzip.compress(b"x", mtime=0)[:4] + b"\xff" * 20, "cannot be read"),
