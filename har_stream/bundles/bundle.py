@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from har_stream.bundles import weights
 from har_stream.config.problems import problems
 from har_stream.config.state_dir import bundles_dir
-from har_stream.core.activity import FALLEN, LYING, MAX_LABELS, MAX_NAME_LENGTH, SLEEPING
+from har_stream.core.activity import FALLEN, LYING, MAX_LABELS, MAX_NAME_LENGTH, SLEEPING, UNKNOWN
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.core.thresholds import FallRule, Thresholds
@@ -153,6 +153,8 @@ class Manifest(_Part):
             raise ValueError(f"labels: {MAX_LABELS} of {MAX_NAME_LENGTH} characters at most")
         if not all(label.isprintable() and label.strip() for label in self.labels):
             raise ValueError("labels: text that can be shown")
+        if UNKNOWN in self.labels:
+            raise ValueError(f"labels: {UNKNOWN!r} is said where none of them fits; rename it")
         if self.confusion is not None and (
             len(self.confusion) != n_labels or any(len(row) != n_labels for row in self.confusion)
         ):

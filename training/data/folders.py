@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from har_stream.cameras.camera import VIDEO_SUFFIXES
+from har_stream.core.activity import UNKNOWN
 from har_stream.core.errors import InputError
 from training.config import DataConfig
 from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset, VideoClip, canonical_group
@@ -23,6 +24,8 @@ HMDB_PATTERN = r"^(.+)_[a-z]_[a-z]{2}_np\d_[a-z]{2}_[a-z]{3}_\d+\."
 NEGATIVES = "negatives"
 """What stands for the label of footage that shows none."""
 _PATTERNS = {"hmdb51": HMDB_PATTERN}
+_TEXTS = frozenset({".csv", ".html", ".json", ".log", ".md", ".pdf", ".txt", ".xml", ".yaml"})
+"""What may lie beside clips: lists, licences."""
 
 
 def read_class_folders(config: DataConfig) -> Dataset:
@@ -35,6 +38,8 @@ def read_class_folders(config: DataConfig) -> Dataset:
     if root is None or not root.is_dir():
         raise InputError(f"{root or 'data'}: no folder of clips there; give one with --data")
     found = class_folders(root)
+    if not config.classes:
+        _check_rest(root, found)
     if not found:
         raise InputError(f"{root}: no folders of clips in it; give the folder that holds them")
     labels = config.classes or tuple(name for name in found if name not in config.others)
@@ -45,6 +50,11 @@ def read_class_folders(config: DataConfig) -> Dataset:
     both = [name for name in labels if name in others]
     if both:
         raise InputError(f"{', '.join(both)}: named among the classes and the others; choose one")
+    if UNKNOWN in labels:
+        raise InputError(
+            f"{root / UNKNOWN}: {UNKNOWN!r} is said where no class fits; rename it, or name it "
+            "among the others"
+        )
     if not labels:
         raise InputError(f"{root}: every folder is named among the others, so there is no class")
     _check_keys(config, found)
@@ -144,6 +154,30 @@ def _check_keys(config: DataConfig, found: Sequence[str]) -> None:
             )
 
 
+def _check_rest(root: Path, found: Sequence[str]) -> None:
+    """Refuse a folder that should be a class and holds no clips; one of texts alone is named.
+
+    Raises:
+        InputError: There is one.
+    """
+    for folder in sorted(root.iterdir()):
+        if folder.name in found or folder.name.startswith(".") or not folder.is_dir():
+            continue
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        suffixes = Counter(path.suffix.lower() or "without a suffix" for path in files)
+        told = ", ".join(f"{n} x {suffix}" for suffix, n in suffixes.most_common(5)) or "nothing"
+        if suffixes.keys() <= _TEXTS:
+            logger.warning("%s: is no class: it holds no clip, but %s", folder, told)
+            continue
+        below = next((path for path in files if path.suffix.lower() in VIDEO_SUFFIXES), None)
+        remedy = (
+            f"its clips lie in folders below it ({below.relative_to(folder)}); put them into it"
+            if below
+            else f"none of its files is a video by its name ({told}); convert them"
+        )
+        raise InputError(f"{folder}: would be no class: {remedy}, or move that folder elsewhere")
+
+
 def _rest(found: Iterable[str], labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in found if name not in labels)
 
@@ -163,6 +197,21 @@ def _name_others(root: Path, classes: Sequence[str]) -> None:
         and not path.name.startswith(".")
         and path.suffix.lower() not in VIDEO_SUFFIXES
     )
+    deeper = [
+        path
+        for label in classes
+        for folder in (root / label).iterdir()
+        if folder.is_dir() and not folder.name.startswith(".")
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES
+    ]
+    if deeper:
+        logger.warning(
+            "%s: %d videos in folders below the classes' are left out, the first is %s",
+            root,
+            len(deeper),
+            deeper[0].relative_to(root),
+        )
     if others:
         logger.warning(
             "%s: %d files are no videos by their names, and are left out: %s",

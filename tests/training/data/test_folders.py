@@ -236,3 +236,31 @@ def test_the_duplicates_of_the_real_footage_are_found(shared: Path) -> None:
     ).clips
     groups = {clip.source for clip in clips if LINK in clip.group}
     assert groups == {"WalkingWithDog/16+18", "WalkingWithDog/19+23", "TennisSwing/19+9"}
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Sit/anna/a.mp4", r"Sit: would be no class: its clips lie in folders below it .anna/a"),
+        ("Sit/a.gif", r"Sit: would be no class: none of its files is a video .* .1 x \.gif"),
+        ("unknown/a.mp4", "'unknown' is said where no class fits"),
+    ],
+)
+def test_a_folder_that_would_be_lost_as_a_class_is_refused(
+    tmp_path: Path, name: str, says: str
+) -> None:
+    _touch(tmp_path, "Walk/a.mp4", "Run/b.mp4", name)
+    with pytest.raises(InputError, match=says):
+        read_dataset(DataConfig(path=tmp_path))
+    assert read_dataset(DataConfig(path=tmp_path, classes=("Walk", "Run"))).labels
+
+
+def test_what_is_passed_over_beside_clips_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _touch(tmp_path, "Walk/a.mp4", "Walk/more/b.mp4", "Run/c.mp4", "lists/train.txt")
+    assert len(read_dataset(DataConfig(path=tmp_path)).clips) == 2
+    assert "lists: is no class: it holds no clip, but 1 x .txt" in caplog.text
+    assert "1 videos in folders below the classes' are left out, the first is Walk/more/b.mp4" in (
+        caplog.text
+    )
