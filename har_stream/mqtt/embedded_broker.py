@@ -29,6 +29,21 @@ _LISTENS = "har-broker listens on"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the broker until SIGINT or SIGTERM; returns the exit status."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
+    # A client that vanishes or speaks MQTT 5 first is everyday life, not worth amqtt's errors.
+    logging.getLogger("amqtt").setLevel(logging.CRITICAL)
+    logging.getLogger("transitions").setLevel(logging.CRITICAL)
+    # A parent reads our standard output, and has a line of its own to say an error in.
+    with contextlib.redirect_stderr(sys.stdout if options.with_parent else sys.stderr):
+        return run_command(
+            "har-broker",
+            lambda: asyncio.run(_serve(options)),
+            is_service=True,
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="har-broker",
         description="A broker that keeps nothing, for this machine: Mosquitto where it is "
@@ -48,18 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--amqtt", action="store_true", help="take amqtt (MQTT 3.1.1) even where Mosquitto is"
     )
-    options = parser.parse_args(argv)
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
-    # A client that vanishes or speaks MQTT 5 first is everyday life, not worth amqtt's errors.
-    logging.getLogger("amqtt").setLevel(logging.CRITICAL)
-    logging.getLogger("transitions").setLevel(logging.CRITICAL)
-    # A parent reads our standard output, and has a line of its own to say an error in.
-    with contextlib.redirect_stderr(sys.stdout if options.with_parent else sys.stderr):
-        return run_command(
-            "har-broker",
-            lambda: asyncio.run(_serve(options)),
-            is_service=True,
-        )
+    return parser
 
 
 @contextlib.contextmanager

@@ -86,6 +86,11 @@ Figures = dict[str, Any]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-bench`; returns the exit status."""
+    options = _parser().parse_args(argv)
+    return run_command("har-bench", lambda: _run(options), extras=EXTRAS)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="har-bench",
         description="Measure recognition on this machine: a decision's cost by the tutorials' loop "
@@ -94,8 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write all figures here")
     parser.add_argument("--quick", action="store_true", help="a rough answer within five minutes")
-    options = parser.parse_args(argv)
-    return run_command("har-bench", lambda: _run(options), extras=EXTRAS)
+    return parser
 
 
 def _run(options: argparse.Namespace) -> None:

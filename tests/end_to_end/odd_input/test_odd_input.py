@@ -8,8 +8,9 @@ import io
 import random
 import shlex
 import shutil
+import tomllib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
@@ -26,11 +27,13 @@ from har_stream.commands.archive.start_times import name_reader
 from har_stream.config.secret_file import read_secret
 from har_stream.config.settings import load_settings
 from har_stream.core.errors import InputError
+from har_stream.mqtt import embedded_broker
 from predictor.commands import forecast, train_hmm_arguments
 from predictor.logs.event_file import write_events
 from predictor.logs.other_formats import read_other_format
 from predictor.logs.read_logs import read_events, read_logs
 from predictor.models import store
+from training.benchmark import bench
 from training.collect.labels import read_labels
 from training.commands import arguments as train_har_arguments
 from training.commands import sim
@@ -82,6 +85,13 @@ def _read_names(path: Path) -> None:
     name_reader(pattern)("2026-11-22/18/hall/02.11.mp4")
 
 
+def _read_gmdcsa(path: Path) -> None:
+    (path.parent / "Subject_1" / "Fall").mkdir(parents=True, exist_ok=True)
+    (path.parent / "Subject_1" / "Fall" / "01.mp4").touch()
+    shutil.copy(path, path.parent / "Subject_1" / "Fall.csv")
+    read_labels(path.parent)
+
+
 def _read_split(path: Path) -> None:
     shutil.copy(path, path.with_name("trainlist01.txt"))
     read_official_split([], SplitConfig(by="official"), DataConfig(lists=path.parent))
@@ -116,6 +126,11 @@ READERS: dict[str, tuple[str, bytes | Callable[[Path], bytes], Reader]] = {
     "model": ("model.json", _model, _read_model),
     "arrays": ("arrays.npz", _model, _read_model),
     "labels": ("cut.csv", b"file,start_s,end_s,label\ncut.csv,0,3,walk\n", read_labels),
+    "gmdcsa": (
+        "theirs.csv",
+        b"File,Classes\n01.mp4,Walking [0 to 2.5] Fall (F) [3 to 4]\n",
+        _read_gmdcsa,
+    ),
     "list of clips": ("list.txt", b"list.txt\n# none\nother.mp4\n", list_clips),
     "clip names": ("pattern.txt", b"%Y-%m-%d/%H/{camera}/%M.%S", _read_names),
     "password": ("secret", "pässword\n".encode(), _read_secret),
@@ -143,10 +158,26 @@ MANY = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Counter[str]]:
+    """Inputs tried, by reader or command; a traceback fails its test, so there is none among them.
+
+    Printed in the end.
+    """
+    tried: Counter[str] = Counter()
+    yield tried
+    print(f"\ninputs tried: {tried.total()}, by {len(tried)} readers and parsers; tracebacks: 0")
+
+
+def test_every_command_is_tried() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert PARSERS.keys() == scripts.keys()
+
+
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", READERS)
 @MANY
-def test_a_reader_reads_or_refuses(tmp_path: Path, kind: str, n: int) -> None:
+def test_a_reader_reads_or_refuses(tmp_path: Path, kind: str, n: int, tally: Counter[str]) -> None:
     name, made, read = READERS[kind]
     path = tmp_path / name
     valid = made if isinstance(made, bytes) else made(path)
@@ -161,6 +192,7 @@ def test_a_reader_reads_or_refuses(tmp_path: Path, kind: str, n: int) -> None:
             assert str(error).strip()
             assert "\n" not in str(error) or path.suffix == ".yaml"  # a line for each problem
             assert seed, "what is valid is read"
+    tally[kind] += n
     print(f"{kind}: {n} inputs, {dict(counts)}, tracebacks: 0")
     assert counts["read"]
 
@@ -187,6 +219,14 @@ PARSERS: dict[str, tuple[str, Callable[[Sequence[str]], object]]] = {
     "har-sim": (
         "  har-sim record --seed 7 --out a.mp4 --seconds 60   x\n  har-sim score --seed 7 8   y",
         lambda words: sim._parser().parse_args(words),
+    ),
+    "har-bench": (
+        "  har-bench --quick --json figures.json    x",
+        lambda words: bench._parser().parse_args(words),
+    ),
+    "har-broker": (
+        "  har-broker --host 127.0.0.1 --port 1884    x",
+        lambda words: embedded_broker._parser().parse_args(words),
     ),
     "har-demo": (
         "  har-demo --camera 0 --seed 3    x",
@@ -221,7 +261,7 @@ def _mix(examples: Sequence[list[str]], seed: int) -> list[str]:
 @pytest.mark.parametrize("command", PARSERS)
 @MANY
 def test_a_parser_takes_or_refuses(
-    command: str, n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tally: Counter[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text, parse = PARSERS[command]
@@ -240,5 +280,6 @@ def test_a_parser_takes_or_refuses(
         except SystemExit as end:
             assert end.code in (0, 2)
             counts["refused" if end.code else "help"] += 1
+    tally[command] += n
     print(f"{command}: {n} lines, {dict(counts)}, tracebacks: 0")
     assert counts["taken"]
