@@ -18,10 +18,11 @@ from har_stream.cameras.converter import AS_CAPTURED, ImageOptions
 from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.masks import mask_frame
 from har_stream.cameras.read_options import ReadOptions
+from har_stream.cameras.sampling import PaceWatch
 from har_stream.cameras.video_file import read_file, read_folder
-from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.camera_settings import CameraSettings, is_device
 from har_stream.core.activity import CameraState, CameraStatus
-from har_stream.core.frame import Frame
+from har_stream.core.frame import Frame, Image
 from har_stream.core.url import parse_url, to_openable
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def is_live(source: str) -> bool:
 
     An address of http may be either: that is asked once, of its server.
     """
-    if source.isdigit():
+    if is_device(source):
         return True
     url = parse_url(source)
     is_web = url.scheme in ("http", "https")
@@ -106,35 +107,49 @@ def read_camera(
         if options.realtime:
             frames = _at_own_speed(frames, stop)
     online = CameraStatus(camera.id, CameraState.ONLINE, start_at, "opened")
-    return chain([online], _until(stop, _watched(frames, camera)))
+    paced = _watch_pace(_watched(frames, camera), camera)
+    return chain([online], _until(stop, paced))
 
 
 @dataclass(frozen=True, slots=True)
 class FoundCamera:
-    """A local camera: the index to give, what it calls itself, and its image size if it opens."""
+    """A local camera.
+
+    Attributes:
+        index: Its number, which may change when the machine starts.
+        name: What it calls itself.
+        size_px: Width and height of its image, if it opens.
+        path: A path that is always its own, if it has one.
+    """
 
     index: int
     name: str
     size_px: tuple[int, int] | None
+    path: str | None = None
 
 
-def list_cameras(sysfs: Path = Path("/sys/class/video4linux")) -> list[FoundCamera]:
+def list_cameras(
+    sysfs: Path = Path("/sys/class/video4linux"), links: Path = Path("/dev/v4l/by-id")
+) -> list[FoundCamera]:
     """Find the local cameras (Linux).
 
     Args:
         sysfs: Where the kernel lists its video devices.
+        links: Where paths to them lie that stay the same.
     """
     found = []
+    paths = {link.resolve().name: str(link) for link in sorted(links.glob("*"))}
     for device in sorted(sysfs.glob("video*"), key=lambda path: int(path.name[5:])):
         index = int(device.name[5:])
         try:
-            opened = DeviceCapture(index, AS_CAPTURED)
+            opened = DeviceCapture(str(index), AS_CAPTURED)
         except CaptureError:
             size_px = None
         else:
             size_px = opened.size_px
             opened.close()
-        found.append(FoundCamera(index, (device / "name").read_text().strip(), size_px))
+        name = (device / "name").read_text().strip()
+        found.append(FoundCamera(index, name, size_px, paths.get(device.name)))
     return found
 
 
@@ -189,6 +204,27 @@ def _at_own_speed(frames: Iterable[Frame], stop: threading.Event) -> Iterator[Fr
         yield frame
 
 
+def is_blank(image: Image) -> bool:
+    """Tell a picture that is black, or of one colour."""
+    darkest, brightest = image.min(axis=(0, 1)), image.max(axis=(0, 1))  # of each channel
+    return bool((brightest - darkest <= BLANK_LEVELS).all())
+
+
+def _watch_pace(frames: Iterable[Frame], camera: CameraSettings) -> Iterator[Frame | CameraStatus]:
+    """Say once where a recording has too few frames for anything to be recognised."""
+    pace = PaceWatch()
+    is_slow = False
+    for frame in frames:
+        pace.add(frame)
+        if pace.is_slow and not is_slow:
+            is_slow = True
+            logger.warning("%s: %s", camera.id, pace.reason)
+            yield CameraStatus(camera.id, CameraState.SLOW, frame.captured_at, pace.reason)
+        yield frame
+    if pace.has_gaps_alone and not is_slow:
+        logger.warning("%s: %s", camera.id, pace.reason)
+
+
 def _watched(items: Iterable[Item], camera: CameraSettings) -> Iterator[Item]:
     """Say once where every picture of a source's first seconds is black, or of one colour."""
     first_at: datetime | None = None
@@ -196,9 +232,9 @@ def _watched(items: Iterable[Item], camera: CameraSettings) -> Iterator[Item]:
     for item in items:
         if may_be_blank and isinstance(item, Frame):
             first_at = first_at or item.captured_at
-            is_blank = int(item.image.max()) - int(item.image.min()) <= BLANK_LEVELS
-            may_be_blank = is_blank and item.captured_at - first_at < BLANK_AFTER
-            if is_blank and not may_be_blank:
+            shows_nothing = is_blank(item.image)
+            may_be_blank = shows_nothing and item.captured_at - first_at < BLANK_AFTER
+            if shows_nothing and not may_be_blank:
                 _warn_blank(camera)
         yield item
     if may_be_blank and first_at is not None and not is_live(camera.source):
@@ -213,8 +249,8 @@ def _warn_blank(camera: CameraSettings) -> None:
     )
 
 
-def _until(stop: threading.Event, frames: Iterable[Frame]) -> Iterator[Frame]:
-    for frame in frames:
+def _until(stop: threading.Event, items: Iterable[Item]) -> Iterator[Item]:
+    for item in items:
         if stop.is_set():
             return
-        yield frame
+        yield item

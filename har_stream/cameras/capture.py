@@ -40,6 +40,7 @@ COVER = Disposition.attached_pic
 """The picture of an album goes with sound; it is no video."""
 HARDWARE = ("cuda", "vaapi", "videotoolbox")
 """What `decode_on: auto` tries, in this order."""
+STILL = "it is one still picture; give the address of the camera's stream"
 FINGERPRINT_BYTES = 1 << 18
 """So many bytes of an image, rows evenly spread, tell whether it is the one before."""
 
@@ -63,6 +64,10 @@ class SourceCounts:
 
 class CaptureError(Exception):
     """A live source cannot be opened, or read on; the message holds no address."""
+
+
+class SoundAloneError(ValueError):
+    """There is sound, perhaps with a cover, and no video."""
 
 
 class Taken(NamedTuple):
@@ -140,6 +145,9 @@ class StreamCapture:
         except (av.FFmpegError, ValueError) as error:
             refused = isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError)
             raise CaptureError("it refuses this login" if refused else "cannot be opened") from None
+        if is_of_pictures(self._container) and self._container.size > 0:
+            self._container.close()
+            raise CaptureError(STILL)
         if camera.decode == "keyframes":
             stream.codec_context.skip_frame = "NONKEY"
         self.fps = fps_of(stream)
@@ -148,13 +156,16 @@ class StreamCapture:
         self._frames = self._decode(stream)
         self._converter = Converter(images)
         self._frame: VideoFrame | None = None
+        self._n_frames = 0
 
     def grab(self) -> bool:
         """Wait for the next frame; false where one was broken."""
         try:
             self._frame = next(self._frames)
         except StopIteration:
-            raise CaptureError("the stream ended") from None
+            is_still = self._n_frames == 1 and is_of_pictures(self._container)
+            raise CaptureError(STILL if is_still else "the stream ended") from None
+        self._n_frames += self._frame is not None
         return self._frame is not None
 
     @property
@@ -197,15 +208,19 @@ class DeviceCapture:
     """A local camera, by OpenCV.
 
     Args:
-        index: Its number.
+        source: Its index or path; where a path leads to is looked up anew at each opening.
         images: What is wanted of its images; their size stays the device's.
 
     Raises:
         CaptureError: It cannot be opened.
     """
 
-    def __init__(self, index: int, images: ImageOptions) -> None:
-        self._device = cv2.VideoCapture(index, cv2.CAP_ANY)
+    def __init__(self, source: str, images: ImageOptions) -> None:
+        path = source if source.isdigit() else str(Path(source).resolve())
+        index = re.fullmatch(r"(?:/dev/video)?(\d+)", path)
+        if index is None:
+            raise CaptureError("no camera is there")
+        self._device = cv2.VideoCapture(int(index[1]), cv2.CAP_ANY)
         self._device.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the driver's queue holds old frames
         if not self._device.isOpened():
             raise CaptureError("cannot be opened")
@@ -270,8 +285,9 @@ def open_video(
     )
     found = [each for each in container.streams.video if not each.disposition & COVER]
     if not found:
+        kind = SoundAloneError if container.streams.audio else ValueError
         container.close()
-        raise ValueError("no video")
+        raise kind("no video")
     codec = found[0].codec_context
     codec.thread_count, codec.thread_type = 1, "NONE"
     if hardware and not codec.is_hwaccel:
@@ -303,6 +319,12 @@ def fps_of(stream: VideoStream) -> float:
     """Return the stated frames per second; 25, FFmpeg's own guess, where that is nonsense."""
     rate = stream.average_rate or stream.guessed_rate or 0
     return float(rate) if 0 < rate <= 1000 else ASSUMED_FPS
+
+
+def is_of_pictures(container: InputContainer) -> bool:
+    """Tell pictures, of which there may be one alone, from a video."""
+    kind = container.format.name
+    return kind == "image2" or kind.endswith("_pipe")
 
 
 def has_times(container: InputContainer) -> bool:

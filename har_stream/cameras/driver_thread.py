@@ -17,13 +17,17 @@ from har_stream.cameras.converter import ImageOptions
 from har_stream.cameras.newest_frame import NewestFrame
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.sampling import KEYFRAME_GAP_S, Sampler, StreamClock
-from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.camera_settings import CameraSettings, is_device
 from har_stream.core.activity import CameraState
 from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
 
 MISS_PAUSE_S, N_MISSES_ALLOWED = 0.02, 25
 """A broken packet costs one frame; half a second without any is the end of the stream."""
+N_TELLING = 3
+"""A source that brought fewer frames since it was opened may be slow, and not late."""
+READ_LATER_S = 1.0
+"""A read ends by itself so long after its source counts as late."""
 LIVE_WAIT_FRAMES = 0.25
 """Right after opening, a frame that took less than this part of its interval to arrive is old: it
 was queued while the driver looked at the stream, for seconds."""
@@ -65,6 +69,7 @@ class DriverThread(threading.Thread):
         self._left = threading.Event()
         self._opened_s: float | None = None
         self._grabbed_s = time.monotonic()
+        self._n_live = 0
         self.start()
 
     def abandon(self) -> None:
@@ -91,7 +96,10 @@ class DriverThread(threading.Thread):
                 return None
         if self._opened_s is None:
             raise LostError(CameraState.OFFLINE, f"no answer for {self._open_s:g} s")
-        raise LostError(CameraState.STALLED, f"no frame for {self._stall_s:g} s")
+        reason = f"no frame for {self._stall_s:g} s"
+        if self._n_live < N_TELLING:
+            reason += "; see that it streams a frame a second or more"
+        raise LostError(CameraState.STALLED, reason)
 
     def run(self) -> None:
         """Open, read until abandoned or broken, release."""
@@ -115,9 +123,10 @@ class DriverThread(threading.Thread):
         """Open the source, every wait in the driver bounded."""
         options, source = self._options, self._camera.source
         images = ImageOptions(options.picture, self._camera, options.shows)
-        if source.isdigit():
-            return DeviceCapture(int(source), images)
-        return StreamCapture(self._camera, images, open_s=self._open_s, read_s=self._stall_s)
+        if is_device(source):
+            return DeviceCapture(source, images)
+        read_s = self._stall_s + READ_LATER_S
+        return StreamCapture(self._camera, images, open_s=self._open_s, read_s=read_s)
 
     def _fail(self, reason: str) -> None:
         self._hand_over(LostError(CameraState.OFFLINE, reason))
@@ -148,6 +157,7 @@ class DriverThread(threading.Thread):
             n_backlog = n_backlog - 1 if waited_s < LIVE_WAIT_FRAMES * interval_s else 0
             if n_backlog > 0:
                 continue
+            self._n_live += 1
             # 4. Only what the sampler needs is converted, which costs more than grabbing.
             captured_at = clock.captured_at(self._options.clock(), opened.position_s)
             sample = sampler.sample(captured_at)

@@ -13,7 +13,8 @@ from datetime import datetime
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.driver_thread import DriverThread, LostError
 from har_stream.cameras.read_options import ReadOptions
-from har_stream.config.camera_settings import CameraSettings
+from har_stream.cameras.sampling import PaceWatch
+from har_stream.config.camera_settings import CameraSettings, is_device
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
@@ -23,9 +24,12 @@ logger = logging.getLogger(__name__)
 
 N_HUNG_ALLOWED = 3
 """Abandoned driver threads that may hang at once; no new one is started before one ends."""
-LEAVE_S = 2.5
+LEAVE_S = 3.5
 """Once stopped, driver threads get this long to end, which covers a read that times out; a hung one
 is left behind."""
+
+
+_LOST = (CameraState.STALLED, CameraState.OFFLINE)
 
 
 class _FrozenError(LostError):
@@ -74,28 +78,34 @@ class LiveSource:
     def _read(self) -> Iterator[Frame | CameraStatus]:
         state: CameraState | None = None
         freeze = FreezeWatch(self._options.timing.frozen_s)
+        pace = PaceWatch()
         n_failed = 0
         while not self._stop.is_set():
             began_s = time.monotonic()
+            worked = False
             try:  # one opening, from its first frame until it is lost
                 for frame in self._frames():
                     if freeze.is_frozen(frame.fingerprint, frame.captured_at):
                         reason = f"image frozen for {freeze.frozen_s:g} s"
                         raise _FrozenError(CameraState.STALLED, reason)
-                    if state is not CameraState.ONLINE:
-                        self._counts.n_reconnects += state is not None
-                        state = CameraState.ONLINE
-                        yield self._change(state, "frames arrive")
+                    worked = True
+                    pace.add(frame)
+                    arrives = CameraState.SLOW if pace.is_slow else CameraState.ONLINE
+                    if state is not arrives:
+                        self._counts.n_reconnects += state in _LOST
+                        state = arrives
+                        yield self._change(state, pace.reason if pace.is_slow else "frames arrive")
                     yield frame
             except LostError as lost:
                 if state is None and self._options.fail_fast:
-                    raise InputError(f"{self._name}: {lost}; {self._remedy()}") from lost
-                if state is CameraState.ONLINE:  # it worked, so the waits begin anew
+                    raise InputError(f"{self._name}: {lost}{self._remedy(lost)}") from lost
+                if worked:  # so the waits begin anew
                     n_failed = 0
                 if not isinstance(lost, _FrozenError):  # time that nobody saw is no freeze
                     freeze = FreezeWatch(self._options.timing.frozen_s)
-                if lost.state is not state:
-                    remedy = f"; {self._remedy()}" if state is None else ""
+                stays_slow = state is CameraState.SLOW and worked  # it comes and goes with frames
+                if lost.state is not state and not stays_slow:
+                    remedy = self._remedy(lost) if state is None else ""
                     state = lost.state
                     self._counts.n_stalls += state is CameraState.STALLED
                     yield self._change(state, f"{lost}{remedy}; trying again")
@@ -106,12 +116,14 @@ class LiveSource:
     @property
     def _name(self) -> str:
         source = self._camera.source
-        return f"camera {source}" if source.isdigit() else redact(source)
+        return f"camera {source}" if is_device(source) else redact(source)
 
-    def _remedy(self) -> str:
-        if self._camera.source.isdigit():
-            return "har-stream --list-cameras shows what is there"
-        return "see that it streams, and that address and login are right"
+    def _remedy(self, lost: LostError) -> str:
+        if "; " in str(lost):  # it says itself what to do
+            return ""
+        if is_device(self._camera.source):
+            return "; har-stream --list-cameras shows what is there"
+        return "; see that it streams, and that address and login are right"
 
     def _change(self, state: CameraState, reason: str) -> CameraStatus:
         level = logging.INFO if state is CameraState.ONLINE else logging.WARNING

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Protocol, TypeVar
 
+from har_stream.core.frame import Frame
+
 TICK_TOLERANCE = timedelta(microseconds=500)
 """A frame this much before a tick answers it: capture times are rounded, 1/30 s is not."""
 LATEST = timedelta(seconds=3)
@@ -16,6 +18,11 @@ lies: what a network holds back for longer counts as a stall."""
 DRIFT, MOST_DRIFT = 0.01, timedelta(milliseconds=1)
 """Share of its lateness by which each frame corrects a clock that runs too slowly, and no more than
 this: a burst of late frames says nothing of the clock."""
+LONGEST_STEP_S = 1.5
+"""A source of one frame a second, a little unsteady, fills windows by repeats; what is slower than
+that fills none, for a longer step between two frames is a gap."""
+N_SLOW = 3
+"""So many gaps in a row, and nothing between them, are no accident."""
 KEYFRAME_GAP_S = 15.0
 """Key frames are up to ten seconds apart; only a longer step between two of them is a gap."""
 N_AHEAD = 20
@@ -64,11 +71,13 @@ class Sampler:
 
         Args:
             sample_hz: Sampling instants per second.
-            gap_s: A longer step between two frames is a gap; two instants and half a second unless
-                given.
+            gap_s: A longer step between two frames is a gap; two instants and half a second, and
+                no less than `LONGEST_STEP_S`, unless given.
         """
         self._sample_hz = sample_hz
-        self._gap = timedelta(seconds=2 / sample_hz + 0.5 if gap_s is None else gap_s)
+        self._gap = timedelta(
+            seconds=max(2 / sample_hz + 0.5, LONGEST_STEP_S) if gap_s is None else gap_s
+        )
         self._t0: datetime | None = None
         self._last: datetime | None = None
         self._tick = 0
@@ -88,6 +97,47 @@ class Sampler:
         # Most frames of a file lie between two ticks, and reading must cost little beside decoding.
         self._idle_until = self._t0 + timedelta(seconds=due / self._sample_hz) - 2 * TICK_TOLERANCE
         return Sample(n_ticks, not flows)
+
+
+class PaceWatch:
+    """Notices a source of which frame after frame comes after a gap, so that no window ever fills.
+
+    Attributes:
+        is_slow: Whether it is one: after `N_SLOW` gaps in a row, and until as many steps in a row
+            are none.
+    """
+
+    def __init__(self) -> None:
+        self.is_slow = False
+        self._last: datetime | None = None
+        self._step_s = 0.0
+        self._n_steps = self._n_gaps = self._n_in_a_row = 0
+
+    def add(self, frame: Frame) -> None:
+        """Take in the next sampled frame."""
+        last, self._last = self._last, frame.captured_at
+        if last is None:
+            return
+        self._step_s = (frame.captured_at - last).total_seconds()
+        is_gap = frame.resets and self._step_s > LONGEST_STEP_S
+        self._n_steps += 1
+        self._n_gaps += is_gap
+        self._n_in_a_row = self._n_in_a_row + 1 if is_gap is not self.is_slow else 0
+        if self._n_in_a_row == N_SLOW:
+            self.is_slow, self._n_in_a_row = is_gap, 0
+
+    @property
+    def has_gaps_alone(self) -> bool:
+        """Whether all its steps so far were gaps; of a recording that has ended this is enough."""
+        return 0 < self._n_gaps == self._n_steps
+
+    @property
+    def reason(self) -> str:
+        """What is slow about it, and the remedy."""
+        return (
+            f"a frame only every {self._step_s:.1f} s, too few to recognise anything by; raise its "
+            "frame rate to one a second or more"
+        )
 
 
 class StreamClock:

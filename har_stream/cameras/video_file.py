@@ -13,7 +13,14 @@ from av import Packet, VideoFrame
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from har_stream.cameras.capture import SourceCounts, fps_of, has_times, open_video
+from har_stream.cameras.capture import (
+    SoundAloneError,
+    SourceCounts,
+    fps_of,
+    has_times,
+    is_of_pictures,
+    open_video,
+)
 from har_stream.cameras.converter import AS_CAPTURED, Converter, ImageOptions
 from har_stream.cameras.packets import FilePackets, FileTimes
 from har_stream.cameras.sampling import KEYFRAME_GAP_S, NOT_NEEDED, Sample, Sampler, look_ahead
@@ -27,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 OPEN_S = 10.0
 """An address that does not answer for so long, or while it is read, holds no file."""
+N_NAMED = 5
+"""Folders that are named, at most."""
 TEXT_ART = "tty"
 """FFmpeg opens text too, and draws it as characters."""
 
@@ -83,11 +92,24 @@ def read_folder(
     those of `read_file`.
 
     Raises:
-        InputError: There is no file in the folder (at once), or no video among them (at the end).
+        InputError: It cannot be read, or there is no file in it (at once), or no video among them
+            (at the end).
     """
-    paths = sorted(found for found in path.iterdir() if found.is_file())
+    try:
+        found = sorted(path.iterdir())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    paths = [each for each in found if each.is_file()]
+    folders = [each.name for each in found if each.is_dir() and not each.name.startswith(".")]
+    if not paths and folders:
+        raise InputError(
+            f"{path}: holds folders alone ({', '.join(folders[:N_NAMED])}); give one of them, or "
+            "recognise all recordings below it with --archive"
+        )
     if not paths:
         raise InputError(f"{path}: this folder is empty; give a folder of video files")
+    if folders:
+        logger.warning("%s: its folders are not read: %s", path, ", ".join(folders[:N_NAMED]))
     return _back_to_back(
         path,
         paths,
@@ -263,17 +285,14 @@ def _open(path: Path | str, name: str, decode_on: DecodeOn) -> tuple[InputContai
     try:
         timeout = (OPEN_S, OPEN_S) if is_url else None
         container, stream = open_video(address, timeout=timeout, decode_on=decode_on)
+    except SoundAloneError as error:
+        raise InputError(f"{name}: not a video: there is sound alone, or with a cover") from error
     except (av.FFmpegError, ValueError) as error:
         raise InputError(f"{name}: {refusal}") from error
-    kind = container.format.name
-    if kind == TEXT_ART or (_is_of_pictures(kind) and not _has_two(address)):
+    if container.format.name == TEXT_ART or (is_of_pictures(container) and not _has_two(address)):
         container.close()
         raise InputError(f"{name}: {refusal}")
     return container, stream
-
-
-def _is_of_pictures(kind: str) -> bool:
-    return kind == "image2" or kind.endswith("_pipe")
 
 
 def _has_two(address: str) -> bool:

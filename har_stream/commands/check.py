@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -18,9 +19,10 @@ import numpy as np
 from har_stream.bundles.awaited_labels import awaited_labels, bundles_by_label, suggest_label
 from har_stream.bundles.bundle import DEFAULT, Bundle
 from har_stream.bundles.fetch_weights import load_with_weights
-from har_stream.cameras.camera import read_camera
+from har_stream.cameras.camera import is_blank, read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
+from har_stream.cameras.sampling import LONGEST_STEP_S
 from har_stream.commands.check_clock import (
     check_clock,
     hear_clocks,
@@ -49,6 +51,9 @@ LOOK_S = 2.0
 UNTOLD_HZ = 10.0
 """Sampling where no bundle says how often."""
 SILENT_REMEDY = "see that it is connected, streams, and no other program holds it"
+TOO_SLOW_REMEDY = "nothing can be recognised at less than a frame a second: raise its frame rate"
+BLANK_REMEDY = "see that the lens is not covered, and that the stream is whole"
+STILL_REMEDY = "if something moves in front of it, it hangs: switch it off and on"
 SLOW = 0.9
 """Of the sampling rate; a camera is slow below."""
 
@@ -237,44 +242,83 @@ def check_camera(camera: CameraSettings, loaded: Bundle | None) -> CheckResult:
         return CheckResult.from_error(name, error, remedy=SILENT_REMEDY)
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What came of a camera in `LOOK_S`.
+
+    Attributes:
+        first: Its first frame, if any came.
+        n_frames: Frames since then, sampled or not.
+        elapsed_s: Stream time since then.
+        is_blank: Whether every picture is black or of one colour.
+        is_still: Whether every picture is the same.
+        lost: Why no more came, where that ended it.
+        remedy: What to do about it, if there is more to say.
+    """
+
+    first: Frame | None = None
+    n_frames: int = 0
+    elapsed_s: float = 0.0
+    is_blank: bool = True
+    is_still: bool = True
+    lost: str = ""
+    remedy: str = ""
+
+
 def _look(name: str, camera: CameraSettings, loaded: Bundle | None) -> CheckResult:
     sample_hz = loaded.manifest.clip.sample_hz if loaded else UNTOLD_HZ
-    # 1. The whole image, without region and masks: what the camera itself delivers is measured.
-    whole = camera.model_copy(update={"region": None, "masks": ()})
     source = redact(camera.source)
-    counts = SourceCounts()
-    first: Frame | None = None
-    n_before, n_watched, elapsed_s = 0, 0, 0.0
-    stop = threading.Event()
-    items = read_camera(
-        whole, ReadOptions(sample_hz=sample_hz, fail_fast=True), stop=stop, counts=counts
-    )
-    # 2. Frames are counted from the first on, which may have brought a queue along.
-    for item in items:
+    seen = _watch(camera, sample_hz)
+    if seen.lost or seen.first is None:
+        text = f"{source}: {seen.lost or 'no frame came'}"
+        return CheckResult(name, False, text, seen.remedy or SILENT_REMEDY)
+    return _judge(name, source, seen, first=seen.first, sample_hz=sample_hz)
+
+
+def _watch(camera: CameraSettings, sample_hz: float) -> _Seen:
+    """Watch the whole image, without region and masks: what the camera itself delivers."""
+    whole = camera.model_copy(update={"region": None, "masks": ()})
+    seen, counts, stop = _Seen(), SourceCounts(), threading.Event()
+    n_before = 0
+    options = ReadOptions(sample_hz=sample_hz, fail_fast=True)
+    for item in read_camera(whole, options, stop=stop, counts=counts):
         if isinstance(item, CameraStatus):
             if item.state is not CameraState.ONLINE:
-                reason = item.reason.partition("; ")[0]  # nothing is tried again here
-                return CheckResult(name, False, f"{source}: {reason}", SILENT_REMEDY)
+                reason = item.reason.removesuffix("; trying again")  # which it is not here
+                seen.lost, _, seen.remedy = reason.partition("; ")
+                break
             continue
-        if first is None:
-            first, n_before = item, counts.n_in
-        if elapsed_s < LOOK_S:
-            n_watched = counts.n_in - n_before
-            elapsed_s = (item.captured_at - first.captured_at).total_seconds()
-        if elapsed_s >= LOOK_S:
+        # Frames are counted from the first on, which may have brought a queue along.
+        if seen.first is None:
+            seen.first, n_before = item, counts.n_in
+        seen.is_blank = seen.is_blank and is_blank(item.image)
+        seen.is_still = seen.is_still and np.array_equal(item.image, seen.first.image)
+        if seen.elapsed_s < LOOK_S:
+            seen.n_frames = counts.n_in - n_before
+            seen.elapsed_s = (item.captured_at - seen.first.captured_at).total_seconds()
+        if seen.elapsed_s >= LOOK_S:
             stop.set()  # then it lets go of the camera, and the loop ends
-    # 3. What was seen, and whether it is fast enough for the bundle.
-    if first is None:
-        return CheckResult(name, False, f"{source}: no frame came", SILENT_REMEDY)
+    return seen
+
+
+def _judge(name: str, source: str, seen: _Seen, *, first: Frame, sample_hz: float) -> CheckResult:
+    """Say whether there is anything to see, and whether it comes fast enough for the bundle."""
     height_px, width_px = first.image.shape[:2]
-    seen = f"{source} opens, {width_px}x{height_px}"
-    if not elapsed_s:
-        return CheckResult(name, True, f"{seen}, too short to tell its fps")
-    fps = n_watched / elapsed_s
-    seen = f"{seen} at {fps:.3g} fps"
+    text = f"{source} opens, {width_px}x{height_px}"
+    fps = seen.n_frames / seen.elapsed_s if seen.elapsed_s else None
+    text = f"{text} at {fps:.3g} fps" if fps else f"{text}, too short to tell its fps"
+    if seen.is_blank:
+        return CheckResult(name, False, f"{text}, but it is black or of one colour", BLANK_REMEDY)
+    if fps is None:
+        return CheckResult(name, True, text)
+    if fps < 1 / LONGEST_STEP_S:
+        return CheckResult(name, False, text, TOO_SLOW_REMEDY)
+    if seen.is_still:
+        return CheckResult(name, True, f"{text}, and its picture stands still", STILL_REMEDY)
     if fps < SLOW * sample_hz:
         slow = (
-            f"it is slower than the {sample_hz:g} fps that the bundle wants: raise its frame rate"
+            f"it is slower than the {sample_hz:g} fps that the bundle wants, so pictures are "
+            "repeated: raise its frame rate"
         )
-        return CheckResult(name, True, seen, slow)
-    return CheckResult(name, True, seen)
+        return CheckResult(name, True, text, slow)
+    return CheckResult(name, True, text)

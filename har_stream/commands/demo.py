@@ -24,11 +24,13 @@ from rich.live import Live
 
 from har_stream.bundles.bundle import DEFAULT
 from har_stream.bundles.fetch_weights import load_with_weights
+from har_stream.cameras.camera import is_live
 from har_stream.commands.demo_view import LiveView
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.activity import IDLE
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
+from har_stream.core.redact import redact
 from har_stream.mqtt.broker_address import default_address
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.embedded_broker import is_listening, run_broker
@@ -133,10 +135,11 @@ def _show(options: argparse.Namespace, state_dir: Path) -> None:
         processes.enter_context(start(*remember, "--broker", url))
         listen = f"mosquitto_sub -p {url.rsplit(':')[-1]} -t 'har/#' -v"
         view = LiveView(
-            title=f"har-stream watches {watched.source} with {watched.bundle}",
+            title=f"har-stream watches {redact(watched.source)} with {watched.bundle}",
             footer=f"broker {url}; listen in: {listen}\nCtrl-C ends it",
             labels=known.labels,
             urgent=known.deciding.urgent,
+            ends=not is_live(watched.source),
         )
         _watch(view, url, process, duration_s=options.duration)
 

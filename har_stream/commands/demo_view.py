@@ -41,12 +41,14 @@ class LiveView:
         footer: Last lines: how to listen in, and how to end it.
         labels: What the recogniser knows, which gives each activity a colour.
         urgent: Those that are red.
+        ends: Whether what is watched comes to an end, as a recording does.
     """
 
     title: str
     footer: str
     labels: Sequence[str] = ()
     urgent: Collection[str] = ()
+    ends: bool = False
     state: ActivityState | None = None
     attributes: ActivityAttributes | None = None
     stats: NodeStats | None = None
@@ -165,6 +167,8 @@ class LiveView:
 
     def _health(self) -> RenderableType:
         if self.is_away and self.state is not None:
+            if self.ends:
+                return Text("the recording has ended", style="cyan")
             return Text("the camera is away; it is tried again", style="bold red")
         parts = []
         if self.stats:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from har_stream.commands.stream_arguments import make_parser, read_settings
+from har_stream.commands.stream_arguments import common_room, make_parser, read_settings
 from har_stream.config.state_dir import outbox_file
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
@@ -176,7 +176,7 @@ def _recognise_archive(options: argparse.Namespace, settings: "Settings") -> int
             bundle=_load_bundle(settings),
             engine=settings.engine,
             cameras={camera.id: camera for camera in settings.cameras},
-            room=options.room,
+            room=common_room(options.room),
             home=settings.home if "home" in settings.model_fields_set else None,
             clip_names=options.clip_names,
             start_at=options.start_at,
@@ -279,7 +279,7 @@ def _list_cameras() -> None:
     found = list_cameras()
     for camera in found:
         size = f"{camera.size_px[0]}x{camera.size_px[1]}" if camera.size_px else "in use or silent"
-        print(f"--camera {camera.index}   {camera.name}, {size}")
+        print(f"--camera {camera.path or camera.index}   {camera.name}, {size}")
     if not found:
         print("no camera found; is one plugged in, and are you in the group 'video'?")
 

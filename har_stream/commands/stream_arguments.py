@@ -1,23 +1,27 @@
 """The arguments of `har-stream`, and the settings that they and the file make together."""
 
 import argparse
+import re
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from har_stream.core.command import count, names, positive
+from har_stream.core.errors import InputError
 from har_stream.core.url import LOOPBACK, MQTT_PORT
 
 if TYPE_CHECKING:
     from har_stream.config.settings import Settings
 
+_NAME = re.compile(r"[\w -]+")
 EXAMPLES = """
 examples:
   har-stream --camera 0 --room kitchen                 a webcam; events go to the local MQTT broker
   har-stream --camera rtsp://10.0.0.7/live --show      a network camera, with a preview window
   har-stream --camera clip.mp4 --record-events e.jsonl a file, as fast as it can be decoded
-  har-stream --camera 0 --camera 1 --bundle ./my-home  two cameras, your own activities
+  har-stream --camera kitchen=0 --camera hall=1        two cameras, by names that are rooms too
   har-stream --config har-stream.yaml                  everything set in a file
   har-stream --check-config har-stream.yaml            is that file right?
   har-stream --check --config har-stream.yaml          do camera, model and broker work?
@@ -42,11 +46,17 @@ def make_parser() -> argparse.ArgumentParser:
     what = parser.add_argument_group("what to watch")
     what.add_argument(
         "--camera",
-        metavar="SRC",
+        metavar="[NAME=]SRC",
         action="append",
-        help="device index, video file, folder of clips, rtsp://, http:// or sim:SEED; repeatable",
+        help="device (0, /dev/v4l/by-id/...), video file, folder of clips, rtsp://, http:// or "
+        "sim:SEED; its name is its room too, unless --room says another; repeatable",
     )
-    what.add_argument("--room", metavar="NAME", help="where the cameras look; travels with events")
+    what.add_argument(
+        "--room",
+        metavar="[NAME=]ROOM",
+        action="append",
+        help="where the cameras look, or the one of this name; travels with events; repeatable",
+    )
     what.add_argument(
         "--bundle", metavar="NAME|PATH", help="the model: a shipped one, your own, or a folder"
     )
@@ -162,17 +172,63 @@ def read_settings(options: argparse.Namespace) -> "Settings":
     loaded = load_settings(path) if path else Settings()
     plain = ("bundle", "engine", "node", "home", "state_dir", "metrics_port", "log_level")
     flags: dict[str, Any] = {name: getattr(options, name) for name in plain}
-    cameras = [{"source": source} for source in options.camera or ()]
-    if options.room:
-        cameras = cameras or [each.model_dump(exclude_unset=True) for each in loaded.cameras]
-        cameras = [{**camera, "room": options.room} for camera in cameras]
-    flags |= {"cameras": cameras or None}
+    flags |= {"cameras": [_camera(given) for given in options.camera or ()] or None}
     flags |= {"broker": {"url": options.broker} if options.broker else None}
     given = {key: flag for key, flag in flags.items() if flag is not None}
     settings = override_settings(loaded, given)
+    if options.room:
+        settings = override_settings(settings, {"cameras": _with_rooms(settings, options.room)})
     if "node" in settings.model_fields_set:
         return settings
     return settings.model_copy(update={"node": default_node(settings.state_dir)})
+
+
+def _camera(given: str) -> dict[str, str]:
+    """Part a name from its source; a file whose name holds ``=`` is a file."""
+    from har_stream.config.ids import as_id
+
+    name, equals, source = given.partition("=")
+    if not equals or not _NAME.fullmatch(name) or _is_there(given):
+        return {"source": given}
+    return {"source": source, "name": as_id(name), "room": name}
+
+
+def _is_there(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except (OSError, ValueError):  # no name that a file may have
+        return False
+
+
+def common_room(given: Sequence[str] | None) -> str | None:
+    """The room of the cameras for which none is named: the last of those without a camera."""
+    return next((room for room in reversed(given or ()) if "=" not in room), None)
+
+
+def _with_rooms(settings: "Settings", given: Sequence[str]) -> list[dict[str, Any]]:
+    """Put cameras into rooms: each into its own, all others into the one without a name.
+
+    Raises:
+        InputError: There is no camera of such a name.
+    """
+    from har_stream.config.ids import as_id
+
+    own = {
+        as_id(name): room
+        for name, equals, room in (text.partition("=") for text in given)
+        if equals
+    }
+    ids = [camera.id for camera in settings.cameras]
+    foreign = [name for name in own if name not in ids]
+    if foreign:
+        raise InputError(
+            f"--room {foreign[0]}=...: no camera is called so; there are {', '.join(ids) or 'none'}"
+        )
+    return [
+        camera.model_dump(exclude_unset=True)
+        | {"room": own.get(camera.id) or common_room(given) or camera.room}
+        for camera in settings.cameras
+    ]
 
 
 def _instant(text: str) -> datetime:

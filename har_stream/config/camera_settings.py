@@ -1,5 +1,6 @@
 """What a person may say of one camera."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,13 @@ from har_stream.core.url import parse_url
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp")
 """What FFmpeg reads live video from."""
+_DEVICE = re.compile(r"\d{1,4}|/dev/(video\d+|v4l/.+)", re.ASCII)
+"""A device's index, which may change when the machine starts, or its path, which need not."""
+
+
+def is_device(source: str) -> bool:
+    """Tell a camera of this machine: an index, or a path below `/dev`."""
+    return bool(_DEVICE.fullmatch(source))
 
 
 def _checked_region(
@@ -25,13 +33,16 @@ def _checked_region(
 
 
 def _as_text(source: object) -> object:
-    """YAML reads `source: 0` as a number; it means the device index."""
-    return str(source) if type(source) is int else source
+    """YAML reads `source: 0` as a number; it means the device index. Spaces around are no part."""
+    source = str(source) if type(source) is int else source
+    return source.strip() if isinstance(source, str) else source
 
 
 def _checked_source(source: str) -> str:
     """Refuse a mistyped address, which would be tried again for ever like a camera that is away."""
     scheme = parse_url(source).scheme
+    if scheme == "file":
+        raise ValueError("give the path of a file as it is, without file://")
     if scheme and scheme not in STREAM_SCHEMES:
         raise ValueError(f"no camera speaks {scheme}://; known are {', '.join(STREAM_SCHEMES)}")
     return source
@@ -75,7 +86,9 @@ class FallSettings(Section):
 class CameraSettings(Section):
     """One camera."""
 
-    source: Source = Field(description="index, file, folder, rtsp://, http:// or sim:SEED")
+    source: Source = Field(
+        description="device (0, /dev/v4l/by-id/...), file, folder, rtsp://, http:// or sim:SEED"
+    )
     name: Id | None = Field(None, description="none: made from the source")
     room: str | None = Field(None, max_length=MAX_NAME_LENGTH)
     enabled: bool = True
@@ -104,7 +117,7 @@ class CameraSettings(Section):
         """The camera's id on the wire."""
         if self.name:
             return self.name
-        if self.source.isdigit():
+        if is_device(self.source) and self.source.isdigit():
             return f"cam{self.source}"
         url = parse_url(self.source)  # a password is in none of these parts
         place = url.host if url.scheme and url.port and not url.port.isdigit() else url.place

@@ -18,12 +18,19 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
-def refuse_twins(what: str, names: Sequence[str]) -> None:
+def refuse_twins(what: str, names: Sequence[str], *, by: str = "") -> None:
     """Refuse two of one name, in a validator.
+
+    Args:
+        what: What they are.
+        names: Of all.
+        by: How one is named.
 
     Raises:
         ValueError: With the names that stand twice.
     """
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"two {what} are called {', '.join(twice)}; give each a name of its own")
+        raise ValueError(
+            f"two {what} are called {', '.join(twice)}; give each a name of its own{by}"
+        )

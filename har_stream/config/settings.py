@@ -93,7 +93,8 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _ids_differ(self) -> "Settings":
-        refuse_twins("cameras", [camera.id for camera in self.cameras])
+        by = ": --camera NAME=SRC, or name: in the configuration"
+        refuse_twins("cameras", [camera.id for camera in self.cameras], by=by)
         return self
 
 

@@ -84,9 +84,13 @@ class Change:
 
 
 class CameraState(StrEnum):
-    """The states of a camera; one log line and one message per change."""
+    """The states of a camera; one log line and one message per change.
+
+    One that is slow delivers too few frames for anything to be recognised.
+    """
 
     ONLINE = "online"
+    SLOW = "slow"
     STALLED = "stalled"
     OFFLINE = "offline"
 

@@ -24,6 +24,7 @@ _SURE = 0.2
 """Score from which a joint is drawn."""
 _COLOURS = {
     CameraState.ONLINE: (80, 220, 80),
+    CameraState.SLOW: (0, 200, 255),
     CameraState.STALLED: (0, 200, 255),
     CameraState.OFFLINE: (80, 80, 255),
 }

@@ -57,6 +57,7 @@ class CameraTopics:
         room: Where it looks.
         enabled: Whether its recognition is switched on.
         state: The state of its source.
+        reason: Why it is in it, if there is more to say.
         fall: The newest fall, also of an earlier run; none: nobody watches for falls.
     """
 
@@ -76,6 +77,7 @@ class CameraTopics:
         self.room = camera.room
         self.enabled = camera.enabled
         self.state = CameraState.OFFLINE
+        self.reason = ""
         self.fall = _read_fall(fall_file) if fall_file else None
         self._fall_file = fall_file
         self._broker = broker
@@ -93,9 +95,9 @@ class CameraTopics:
         self._published_state: tuple[Recognition | None, float] = (None, 0.0)
         self._published_attributes: tuple[Recognition | None, float] = (None, 0.0)
 
-    def set_state(self, state: CameraState) -> None:
+    def set_state(self, state: CameraState, reason: str = "") -> None:
         """Note that the camera came, stalled or went, and publish it at once."""
-        self.state = state
+        self.state, self.reason = state, reason
         is_there = state is CameraState.ONLINE
         self._broker.publish(
             self._topic("availability"), ONLINE if is_there else OFFLINE, retain=True
@@ -137,7 +139,7 @@ class CameraTopics:
     def publish_again(self) -> None:
         """Tell a broker that may know nothing; the activity follows with the next `publish_due`."""
         self.set_enabled(self.enabled)
-        self.set_state(self.state)
+        self.set_state(self.state, self.reason)
         self._publish_fall()
         self._published_activity = None
         self._published_state = self._published_attributes = (None, 0.0)

@@ -54,6 +54,7 @@ def describe(
                 "room": camera.room,
                 "enabled": camera.enabled,
                 "state": camera.state.value,
+                "reason": camera.reason,
             }
             for camera in cameras
         },

@@ -179,7 +179,7 @@ class Publisher:
                     self._connection.publish(topic, points, qos=0)
             case CameraStatus():
                 with self._lock:
-                    self._cameras[news.camera].set_state(news.state)
+                    self._cameras[news.camera].set_state(news.state, news.reason)
             case Change():
                 self._add_event(news)
                 self._wake.set()

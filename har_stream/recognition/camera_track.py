@@ -107,7 +107,7 @@ class CameraTrack:
 
     def set_status(self, status: CameraStatus, arrived_s: float) -> None:
         """Note whether it delivers, and since when it does not."""
-        if status.state is CameraState.ONLINE:
+        if status.state in (CameraState.ONLINE, CameraState.SLOW):
             self._away_s = None
         elif self._away_s is None:
             self._away_s = arrived_s

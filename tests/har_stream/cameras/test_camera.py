@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.processes.stream_process import write_video
 from support.video.file_server import FileServer
 from support.video.video_source import MjpegServer, ffmpeg, grey, write_clock_clip
 
@@ -31,6 +32,10 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("source", "live"),
     [
         ("0", True),
+        ("/dev/video97", True),
+        ("/dev/v4l/by-id/usb-C270-video-index0", True),
+        ("/dev/film.mp4", False),
+        ("²", False),
         ("rtsp://cam/live.mp4", True),
         ("rtsp://cam:554/live", True),
         ("http://cam/video.mjpg?size=2", True),
@@ -53,15 +58,26 @@ def test_of_a_web_address_that_ends_like_a_file_the_server_says_what_it_is(clip:
         assert is_live(f"{camera.url}/stream.mp4?src=cam1")
 
 
-@pytest.mark.parametrize("level", [0, 200])
+@pytest.mark.parametrize("colour", ["000000", "c8c8c8", "4080c0"])
 def test_a_source_that_shows_nothing_from_the_start_is_said_once(
-    tmp_path: Path, level: int, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, colour: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "blank.mp4"
-    colour = f"color=c=0x{level:02x}{level:02x}{level:02x}:size=64x48:rate=25:duration=4"
-    ffmpeg("-f", "lavfi", "-i", colour, "-pix_fmt", "yuv420p", path)
+    drawn = f"color=c=0x{colour}:size=64x48:rate=25:duration=4"
+    ffmpeg("-f", "lavfi", "-i", drawn, "-pix_fmt", "yuv420p", path)
     list(read_camera(CameraSettings(source=str(path)), ReadOptions(sample_hz=5, start_at=START)))
     assert caplog.text.count("every picture so far is black or of one colour") == 1
+
+
+@pytest.mark.parametrize(("n_frames", "n_told"), [(5, 1), (3, 0), (2, 0)])
+def test_a_recording_with_too_few_frames_is_said_once(
+    tmp_path: Path, n_frames: int, n_told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_video(tmp_path / "slow.mp4", n_frames, fps=0.5)
+    items = read_camera(CameraSettings(source=str(path)), ReadOptions(sample_hz=5, start_at=START))
+    states = [item.state for item in items if isinstance(item, CameraStatus)]
+    assert states == [CameraState.ONLINE, *[CameraState.SLOW] * n_told]
+    assert caplog.text.count("slow: a frame only every 2.0 s, too few to recognise") == 1
 
 
 def test_a_source_that_shows_something_is_not_called_blank(
@@ -134,6 +150,16 @@ def test_local_cameras_are_listed_by_number(tmp_path: Path) -> None:
         FoundCamera(90, "Back door", None),
     ]
     assert list_cameras(tmp_path / "none") == []
+
+
+def test_a_local_camera_is_listed_by_the_path_that_stays_its_own(tmp_path: Path) -> None:
+    sysfs, links = tmp_path / "sysfs", tmp_path / "by-id"
+    (sysfs / "video90").mkdir(parents=True)
+    (sysfs / "video90" / "name").write_text("C270")
+    links.mkdir()
+    (links / "usb-C270-index0").symlink_to("../../video90")
+    (found,) = list_cameras(sysfs, links)
+    assert found.path == str(links / "usb-C270-index0")
 
 
 def test_frames_of_a_folder_and_of_its_clips_are_the_same(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from support.broker.real_broker import free_port
 from support.video.video_source import MjpegServer, grey
 
+from har_stream.cameras import sampling
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts, fingerprint
 from har_stream.cameras.live_source import N_HUNG_ALLOWED, FreezeWatch
@@ -36,7 +37,7 @@ def frame(at_s: float, n_ticks: int = 1, *, resets: bool = False) -> Frame:
 
 @contextmanager
 def reading(
-    source: str, timing: LiveTiming = HASTY, *, seconds: float = 20.0
+    source: str, timing: LiveTiming = HASTY, *, sample_hz: float = 5, seconds: float = 20.0
 ) -> Iterator[Iterator[Frame | CameraStatus]]:
     """Read a camera; stopped in the end, and after so many seconds at the latest."""
     stop = threading.Event()
@@ -44,7 +45,7 @@ def reading(
     alarm.start()
     try:
         camera = CameraSettings.model_construct(source=source)  # any address, file:// as well
-        yield read_camera(camera, ReadOptions(sample_hz=5, timing=timing), stop=stop)
+        yield read_camera(camera, ReadOptions(sample_hz=sample_hz, timing=timing), stop=stop)
     finally:
         stop.set()
         alarm.cancel()
@@ -95,6 +96,31 @@ def test_a_frozen_image_is_a_stall_until_it_changes() -> None:
         after = next(items)
         assert isinstance(after, Frame)
         assert after.resets
+
+
+@pytest.mark.slow
+def test_a_camera_that_is_too_slow_is_said_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "LONGEST_STEP_S", 0.5)
+    with MjpegServer(grey, every_s=0.55) as server:
+        with reading(server.url, LiveTiming(), sample_hz=2000) as items:
+            found = states(items, 2)
+            assert [isinstance(next(items), Frame) for _ in range(4)] == [True] * 4
+        assert [state for state, _ in found] == [CameraState.ONLINE, CameraState.SLOW]
+    assert found[1][1].startswith("a frame only every 0.")
+    assert caplog.text.count("slow: a frame only every") == 1
+
+
+@pytest.mark.slow
+def test_a_camera_that_is_even_slower_is_told_what_it_takes() -> None:
+    timing = LiveTiming(stall_s=0.5)
+    with MjpegServer(grey, every_s=0.8) as server, reading(server.url, timing) as items:
+        (found,) = states(items, 1)
+    assert found == (
+        CameraState.STALLED,
+        "no frame for 0.5 s; see that it streams a frame a second or more; trying again",
+    )
 
 
 def test_time_that_nobody_saw_is_no_freeze(caplog: pytest.LogCaptureFixture) -> None:

@@ -104,6 +104,22 @@ def test_a_server_without_a_stream_is_said_in_one_line_and_left_in_time(
     assert not [t for t in threading.enumerate() if t.name.startswith("camera http")]
 
 
+def test_the_address_of_a_still_picture_is_called_one() -> None:
+    def picture(handler: http.server.BaseHTTPRequestHandler, _: threading.Event) -> None:
+        jpeg = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "image/jpeg")
+        handler.send_header("Content-Length", str(len(jpeg)))
+        handler.end_headers()
+        handler.wfile.write(jpeg)
+
+    with serving(picture) as url:
+        status, _ = first_status(url)
+    assert status.reason == (
+        "it is one still picture; give the address of the camera's stream; trying again"
+    )
+
+
 def test_rtsp_with_a_wrong_login_is_said_to_be_refused(tmp_path: Path) -> None:
     skip_without_rtsp()
     server = RtspServer(write_clock_clip(tmp_path / "clock.mp4", seconds=2), login="me:right")

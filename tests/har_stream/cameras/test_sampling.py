@@ -1,12 +1,15 @@
-"""When live frames were captured: by the stream's own clock, unless that lies."""
+"""Which frames are needed, and when they were captured: by the stream's clock, unless it lies."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.video.video_source import grey
 
-from har_stream.cameras.sampling import StreamClock
+from har_stream.cameras.sampling import PaceWatch, Sampler, StreamClock
+from har_stream.core.frame import Frame
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 INTERVAL_S = 0.04
@@ -61,3 +64,52 @@ def test_no_frame_is_captured_after_it_arrived_or_before_the_one_before(
         arrivals.append((arrived_s, None if moved_s is None else position_s))
     found = captured_s(arrivals)
     assert all(at_s <= arrived + 1e-6 for at_s, (arrived, _) in zip(found, arrivals, strict=True))
+
+
+def sampled(*at_s: float) -> list[Frame]:
+    """The frames that a sampler of 5 Hz takes of those captured at these seconds."""
+    sampler, frames = Sampler(5.0), []
+    for captured_at in (START + timedelta(seconds=each) for each in at_s):
+        sample = sampler.sample(captured_at)
+        if sample.n_ticks:
+            frames.append(Frame(grey(0), captured_at, sample.n_ticks, sample.resets))
+    return frames
+
+
+def test_a_frame_a_second_fills_windows_by_repeats_and_longer_steps_are_gaps() -> None:
+    unsteady = sampled(0.0, 1.0, 2.1, 2.9, 4.3)
+    assert [frame.n_ticks for frame in unsteady] == [1, 5, 5, 4, 7]
+    assert [frame.resets for frame in unsteady] == [True, False, False, False, False]
+    assert all(frame.resets for frame in sampled(0.0, 1.6, 3.2))
+
+
+@pytest.mark.parametrize(
+    ("at_s", "slow_from_s"),
+    [
+        ((0, 2, 4, 6, 8), 6),
+        ((0, 2, 4, 5, 7, 9, 11), 11),  # one that is well begins the count anew
+        ((0, 1, 2, 3, 4), None),
+        ((0, 0.2, 30, 30.2, 60, 60.2, 90, 90.2), None),  # it looks now and then
+    ],
+)
+def test_a_source_that_is_too_slow_is_noticed(
+    at_s: tuple[float, ...], slow_from_s: float | None
+) -> None:
+    watch, slow_s = PaceWatch(), []
+    for frame in sampled(*at_s):
+        watch.add(frame)
+        slow_s += [(frame.captured_at - START).total_seconds()] if watch.is_slow else []
+    assert (slow_s[0] if slow_s else None) == slow_from_s
+
+
+def test_a_source_that_becomes_faster_is_no_longer_slow() -> None:
+    watch = PaceWatch()
+    for frame in sampled(0, 2, 4, 6):
+        watch.add(frame)
+    assert watch.is_slow
+    assert watch.has_gaps_alone
+    assert watch.reason.startswith("a frame only every 2.0 s, too few to recognise anything by; ")
+    for frame in sampled(7, 8, 9, 10):
+        watch.add(frame)
+    assert not watch.is_slow
+    assert not watch.has_gaps_alone

@@ -221,6 +221,18 @@ def test_a_file_whose_index_is_lost_is_refused(tmp_path: Path, clip: Path) -> No
         read(cut_off(clip, tmp_path / "cut.mp4", share=0.5))
 
 
+def test_a_folder_of_folders_is_called_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for day in ("2026-11-21", "2026-11-22"):
+        (tmp_path / day).mkdir()
+    with pytest.raises(InputError, match=r"folders alone \(2026-11-21, 2026-11-22\); give one"):
+        read_folder(tmp_path, sample_hz=5, start_at=START)
+    write_clock_clip(tmp_path / "a.mp4", seconds=1)
+    assert list(read_folder(tmp_path, sample_hz=5, start_at=START))
+    assert "its folders are not read: 2026-11-21, 2026-11-22" in caplog.text
+
+
 def test_a_folder_is_read_by_name_back_to_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

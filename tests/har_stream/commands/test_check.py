@@ -10,7 +10,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from support.broker.real_broker import Mosquitto, free_port, listening
 from support.processes.stream_process import eager_copy, shipped_bundle, write_video
-from support.video.video_source import MjpegServer, grey
+from support.video.video_source import MjpegServer, ffmpeg, grey
 
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import MANIFEST
@@ -129,12 +129,19 @@ def _spoil_weights(path: Path) -> None:
 
 
 def test_a_live_camera_is_watched(mosquitto: Mosquitto) -> None:
-    with MjpegServer(lambda n: grey(n % 200)) as server:
+    with MjpegServer(_striped) as server:
         found = check_camera(CameraSettings(source=server.url), None)
     assert found.ok
     fps = re.fullmatch(rf"{server.url} opens, 64x48 at ([\d.]+) fps", found.text)
     assert fps is not None
     assert 5 < float(fps[1]) < 25, "the server sends 20 a second, on a busy machine fewer"
+
+
+def _striped(n: int) -> Image:
+    """A picture in which something moves."""
+    image = grey(90)
+    image[:, n % 60 : n % 60 + 4] = 200
+    return image
 
 
 def test_a_camera_that_is_lost_meanwhile_is_wrong() -> None:
@@ -167,6 +174,42 @@ def test_a_slow_camera_is_a_hint(tmp_path: Path) -> None:
     assert found.ok
     assert found.text.endswith("at 2 fps")
     assert "slower than the 10 fps" in found.remedy
+
+
+def test_a_camera_with_less_than_a_frame_a_second_is_wrong(tmp_path: Path) -> None:
+    slow = write_video(tmp_path / "slow.mp4", 5, fps=0.5)
+    found = check_camera(CameraSettings(source=str(slow)), None)
+    assert not found.ok
+    assert found.text.endswith("at 0.5 fps")
+    assert found.remedy.startswith("nothing can be recognised at less than a frame a second")
+
+
+@pytest.mark.slow
+def test_a_live_camera_with_less_than_a_frame_a_second_is_told_so() -> None:
+    with MjpegServer(grey, every_s=2.5) as server:
+        found = check_camera(CameraSettings(source=server.url), None)
+    assert not found.ok
+    assert found.remedy.startswith("see that it streams a frame a second or more")
+
+
+@pytest.mark.parametrize(
+    ("drawn", "ok", "says"),
+    [
+        ("color=c=black:size=64x48:rate=10", False, "but it is black or of one colour"),
+        ("color=c=0x4080c0:size=64x48:rate=10", False, "but it is black or of one colour"),
+        ("testsrc=size=64x48:rate=10,loop=loop=-1:size=1", True, "its picture stands still"),
+        ("testsrc2=size=64x48:rate=10", True, "at 10 fps"),
+    ],
+)
+def test_a_picture_that_shows_nothing_is_wrong_and_a_still_one_a_hint(
+    tmp_path: Path, drawn: str, ok: bool, says: str
+) -> None:
+    path = tmp_path / "drawn.avi"
+    ffmpeg("-f", "lavfi", "-i", drawn, "-t", "3", "-c:v", "mjpeg", "-q:v", "2", path)
+    found = check_camera(CameraSettings(source=str(path)), None)
+    assert found.ok is ok
+    assert found.text.endswith(says)
+    assert bool(found.remedy) is (says != "at 10 fps")
 
 
 def test_a_single_frame_has_no_rate(tmp_path: Path) -> None:

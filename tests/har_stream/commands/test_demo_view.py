@@ -149,6 +149,15 @@ def test_a_camera_that_is_lost_is_said_until_it_is_back(view: LiveView) -> None:
     assert "away" not in screen(view)
 
 
+def test_a_recording_that_has_ended_is_not_called_away() -> None:
+    view = LiveView(title="", footer="", ends=True)
+    state = ActivityState(activity="cooking", confidence=0.9, since=EIGHT, at=EIGHT)
+    hear(view, "n1/cam1/activity", state)
+    hear(view, "n1/cam1/availability", b"offline")
+    assert "the recording has ended" in screen(view)
+    assert "away" not in screen(view)
+
+
 def test_without_a_screen_only_what_is_new_is_a_line(view: LiveView) -> None:
     said = hear(view, "n1/cam1/event", event(minute=5))
     assert said == "event     Mon 08:05:00  + cooking  90%"

@@ -82,7 +82,12 @@ def test_a_malformed_config_is_named_by_file_and_line(
 
 def test_a_wrong_flag_is_named(refused: Callable[..., str], video: Path, tmp_path: Path) -> None:
     assert "node: 'Kitchen Pi' is no valid id" in refused("--camera", video, "--node", "Kitchen Pi")
-    assert "two cameras are called bar" in refused("--camera", video, "--camera", video)
+    twins = refused("--camera", video, "--camera", video)
+    assert "two cameras are called bar; give each a name of its own: --camera NAME=SRC" in twins
+    rooms = ["--room", "hall=Corridor"]
+    assert "--room hall=...: no camera is called so; there are bar" in refused(
+        "--camera", video, *rooms
+    )
     assert "--record DIR" in refused("--camera", video, "--record-labels", "Swing")
     assert "--skeleton: " in refused("--camera", video, "--skeleton")
     labels = ["--record", tmp_path / "clips", "--record-labels", "Swing,Singing"]

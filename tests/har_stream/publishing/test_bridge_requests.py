@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from support.processes.node import Node, change
 
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
+from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError
 from har_stream.publishing.bridge_requests import Responder, read_switch
 from har_stream.publishing.outbox import Outbox
@@ -73,7 +75,24 @@ def test_info(ask, node) -> None:
     assert answer.status == "ok"
     assert answer.data["node"] == "n1"
     assert answer.data["bundle"]["labels"] == ["cooking", "eating", "sleeping"]
-    assert answer.data["cameras"]["cam2"] == {"room": None, "enabled": True, "state": "offline"}
+    assert answer.data["cameras"]["cam2"] == {
+        "room": None,
+        "enabled": True,
+        "state": "offline",
+        "reason": "",
+    }
+
+
+def test_a_camera_that_is_too_slow_is_offline_and_info_says_why(ask, node, mosquitto) -> None:
+    reason = "a frame only every 2.5 s"
+    topic = "har/n1/cam1/availability"
+    with listening(mosquitto.port, topic) as listener:
+        for state in (CameraState.ONLINE, CameraState.SLOW):
+            node.publisher.publish(CameraStatus("cam1", state, datetime.now(UTC), reason))
+        listener.wait_for(lambda _: listener.on(topic)[-2:] == [b"online", b"offline"])
+    told = ask("info").data["cameras"]["cam1"]
+    assert (told["state"], told["reason"]) == ("slow", reason)
+    assert not node.publisher.health().cameras["cam1"]
 
 
 def test_info_names_every_camera_that_has_events(ask, node) -> None:

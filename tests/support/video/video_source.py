@@ -94,12 +94,16 @@ def skip_without_rtsp() -> None:
 
 
 class MjpegServer:
-    """A real HTTP camera: multipart JPEGs at 20 fps, from a function of the frame's number.
+    """A real HTTP camera: multipart JPEGs, from a function of the frame's number.
 
     It hangs up where the function raises ConnectionError.
+
+    Args:
+        draw: Makes the next frame.
+        every_s: Time between two frames.
     """
 
-    def __init__(self, draw: Callable[[int], Image]) -> None:
+    def __init__(self, draw: Callable[[int], Image], *, every_s: float = 0.05) -> None:
         stopped = self._stopped = threading.Event()
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -108,7 +112,7 @@ class MjpegServer:
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
                 self.end_headers()
                 n = 0
-                while not stopped.wait(0.05):
+                while not stopped.wait(every_s):
                     try:
                         jpeg = cv2.imencode(".jpg", draw(n))[1].tobytes()
                         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}"
