@@ -1,18 +1,22 @@
 """`har-demo`: the whole loop in one command, in processes of its own, watched over MQTT.
 
-An embedded broker, har-stream on a source and har-forecast are started as a person would start
-them; what the terminal shows is what any subscriber sees. Nothing is kept afterwards.
+An embedded broker, har-stream on a source, har-forecast and har-page are started as a person would
+start them; what the terminal shows is what any subscriber sees. Nothing is kept afterwards.
 """
 
 import argparse
 import contextlib
 import functools
+import importlib.util
 import logging
+import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -31,6 +35,7 @@ from har_stream.core.activity import IDLE
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
+from har_stream.core.url import LOOPBACK
 from har_stream.mqtt.broker_address import default_address
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.embedded_broker import is_listening, run_broker
@@ -133,15 +138,35 @@ def _show(options: argparse.Namespace, state_dir: Path) -> None:
             if reader:
                 reader.wait()
         processes.enter_context(start(*remember, "--broker", url))
+        page = _start_page(processes, state_dir, url)
         listen = f"mosquitto_sub -p {url.rsplit(':')[-1]} -t 'har/#' -v"
         view = LiveView(
             title=f"har-stream watches {redact(watched.source)} with {watched.bundle}",
-            footer=f"broker {url}; listen in: {listen}\nCtrl-C ends it",
+            footer=f"broker {url}; listen in: {listen}\n{page}Ctrl-C ends it",
             labels=known.labels,
             urgent=known.deciding.urgent,
             ends=not is_live(watched.source),
         )
         _watch(view, url, process, duration_s=options.duration)
+
+
+def _start_page(processes: contextlib.ExitStack, state_dir: Path, url: str) -> str:
+    """Start the page where it is installed, and open it where there is a screen.
+
+    Returns:
+        What to say of it.
+    """
+    if importlib.util.find_spec("starlette") is None:
+        return ""
+    with socket.socket() as probe:  # any free port: another page may have the usual one
+        probe.bind((LOOPBACK, 0))
+        port = probe.getsockname()[1]
+    where = ("--state-dir", str(state_dir), "--home", "demo", "--broker", url, "--port", str(port))
+    processes.enter_context(_child(state_dir, "page.commands.page", *where))
+    address = f"http://{LOOPBACK}:{port}/"
+    if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        webbrowser.open(address)
+    return f"page {address}; "
 
 
 def start_broker(processes: contextlib.ExitStack, port: int | None) -> str:

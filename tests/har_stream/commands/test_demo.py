@@ -36,6 +36,7 @@ def test_it_ends_by_itself_after_showing_events_and_forecasts() -> None:
     run = demo("--duration", "25", "--pace", "900")
     assert run.returncode == 0, run.stderr
     assert "mosquitto_sub" in run.stdout
+    assert "page http://127.0.0.1:" in run.stdout
     said = run.stdout.splitlines()
     assert any(line.startswith("event ") for line in said)
     assert any(line.startswith("forecast ") and "next about" in line for line in said)
@@ -103,7 +104,7 @@ def test_a_signal_ends_it_cleanly_and_leaves_no_process_behind(
     assert process.stdout is not None
     next(line for line in process.stdout if "listen in" in line)
     children = children_of(process.pid)
-    assert len(children) == 3, "broker, har-stream and har-forecast"
+    assert len(children) == 4, "broker, har-stream, har-forecast and har-page"
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "")

@@ -1,0 +1,1 @@
+"""`har-page`, and `har`, which runs recogniser, forecaster and page together."""

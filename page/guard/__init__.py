@@ -1,0 +1,1 @@
+"""Who may see the page and change anything: hosts, passwords, sign-ins."""

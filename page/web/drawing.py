@@ -1,0 +1,213 @@
+"""What each page shows: it reads the home and the journal, and fills the templates."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from har_stream.core.errors import InputError
+from page.days.colours import PATTERNED, look_of
+from page.days.timeline import Row, TimeSpan, day_span, draw_rows
+from page.now.home_link import HomeLink
+from page.web.updates import version_of
+from page.words.translations import Words
+from predictor.journal.reader import JournalReader
+from predictor.journal.records import Bout
+
+N_DAYS = 7
+"""Rows of the timeline on the first page."""
+N_TODAY = 40
+"""Newest stretches that the first page lists."""
+N_LISTED = 300
+"""Stretches that a day's page lists; who zooms in sees the others."""
+HOME_PARTS = ("link", "falls", "now", "next", "cameras")
+"""Parts of the first page that messages change."""
+JOURNAL_PARTS = ("today", "days")
+"""Parts that the journal changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Who looks: in which words, and under which address.
+
+    Attributes:
+        words: The language.
+        prefix: Path under which a proxy shows the page; empty where none does.
+        theme: ``light``, ``dark`` or ``system``.
+        can_sign_out: Whether a password is asked for.
+    """
+
+    words: Words
+    prefix: str = ""
+    theme: str = "system"
+    can_sign_out: bool = False
+
+
+class Drawing:
+    """Draws pages and parts of pages.
+
+    Args:
+        link: What is known of the home.
+        journal: What is remembered.
+        zone: The home's; ``None`` stands for this machine's.
+        wall: This machine's clock.
+    """
+
+    def __init__(
+        self,
+        link: HomeLink,
+        journal: JournalReader,
+        *,
+        zone: tzinfo | None,
+        wall: Callable[[], datetime],
+    ) -> None:
+        self._link = link
+        self._journal = journal
+        self._zone = zone
+        self._wall = wall
+
+    def now(self) -> datetime:
+        """Return the home's time, by its own clocks."""
+        return self._link.home.now(self._wall()).astimezone(self._zone)
+
+    def page(self, template: str, reader: Reader, **values: Any) -> str:
+        """Fill a template; everything in it is escaped."""
+        now = self.now()
+        return (
+            _environment(reader.words)
+            .get_template(template)
+            .render(
+                reader=reader,
+                words=reader.words,
+                now=now,
+                today=now.date(),
+                home=self._link.home,
+                link=self._link,
+                timedelta=timedelta,
+                look_of=look_of,
+                patterned=PATTERNED,
+                local=lambda at: at.astimezone(self._zone),
+                **values,
+            )
+        )
+
+    def part(self, name: str, reader: Reader) -> str:
+        """Draw a part of the first page."""
+        values: dict[str, Any] = {}
+        if name in JOURNAL_PARTS:
+            values = self._today(reader) if name == "today" else self._days()
+        return self.page(f"parts/{name}.html", reader, **values)
+
+    def home(self, reader: Reader) -> str:
+        """Draw the first page."""
+        parts = {name: Markup(self.part(name, reader)) for name in (*HOME_PARTS, *JOURNAL_PARTS)}  # noqa: S704 -- escaped by their own templates
+        return self.page("home.html", reader, parts=parts, version_of=version_of)
+
+    def day(self, reader: Reader, day: date, *, hour: int, n_hours: int) -> str:
+        """Draw a day, or some hours of it."""
+        whole = day_span(day, self._zone)
+        start = whole.start + timedelta(hours=hour)
+        span = whole if n_hours >= 24 else TimeSpan(start, start + timedelta(hours=n_hours))
+        found = self._journal.span(span.start, span.end)
+        now = self.now()
+        bouts = [each for each in found.bouts if (each.ended_at or now) > span.start]
+        return self.page(
+            "day.html",
+            reader,
+            day=day,
+            hour=hour,
+            n_hours=n_hours,
+            span=span,
+            rows=draw_rows(bouts, span, now=now),
+            bouts=bouts[:N_LISTED],
+            n_bouts=len(bouts),
+            labels=_labels(bouts),
+            corrections=[
+                (each, _said_within(found.said, each.camera, each.started_at, each.ended_at, now))
+                for each in found.corrections
+            ],
+            ticks=_ticks(span),
+        )
+
+    def known_activities(self) -> list[str]:
+        """Return what a stretch may be called: what was seen in the last four weeks, and forecast.
+
+        Raises:
+            InputError: The journal cannot be read.
+        """
+        now = self.now()
+        seen = {each.activity for each in self._journal.span(now - timedelta(days=28), now).bouts}
+        attributes = self._link.home.attributes
+        forecast = set(attributes.next) if attributes else set()
+        return sorted((seen | forecast) - {"idle", "unknown"})
+
+    def said(self, camera: tuple[str, str], start: datetime, end: datetime) -> list[Bout]:
+        """Return what the recogniser said of a stretch.
+
+        Raises:
+            InputError: The journal cannot be read.
+        """
+        found = self._journal.span(start, end)
+        return _said_within(found.said, camera, start, end, self.now())
+
+    def _today(self, reader: Reader) -> dict[str, Any]:
+        now = self.now()
+        span = day_span(now.date(), self._zone)
+        try:
+            bouts = self._journal.span(span.start, span.end).bouts
+        except InputError as error:
+            return {"bouts": [], "n_bouts": 0, "problem": str(error)}
+        return {"bouts": bouts[::-1][:N_TODAY], "n_bouts": len(bouts), "problem": None}
+
+    def _days(self) -> dict[str, Any]:
+        now = self.now()
+        days = [now.date() - timedelta(days=back) for back in range(N_DAYS)]
+        spans = [day_span(day, self._zone) for day in days]
+        try:
+            bouts = self._journal.span(spans[-1].start, spans[0].end).bouts
+        except InputError:
+            bouts = []  # the part above says so
+        drawn: list[tuple[date, Sequence[Row]]] = [
+            (day, draw_rows(bouts, span, now=now)) for day, span in zip(days, spans, strict=True)
+        ]
+        return {"days": drawn, "labels": _labels(bouts), "ticks": _ticks(spans[0])}
+
+
+def _labels(bouts: Sequence[Bout]) -> list[str]:
+    return sorted({each.activity for each in bouts})
+
+
+def _said_within(
+    said: Sequence[Bout], camera: tuple[str, str], start: datetime, end: datetime, now: datetime
+) -> list[Bout]:
+    return [
+        each
+        for each in said
+        if each.camera == camera and each.started_at < end and (each.ended_at or now) > start
+    ]
+
+
+def _ticks(span: TimeSpan) -> list[tuple[float, datetime]]:
+    """Return where the hours of a span are, eight at most."""
+    n_hours = round(span.duration / timedelta(hours=1))
+    step = max(1, n_hours // 8)
+    at = [span.start + timedelta(hours=hour) for hour in range(0, n_hours, step)]
+    return [(span.share(each), each) for each in at]
+
+
+@cache
+def _environment(words: Words) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("page.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(words.translations, newstyle=True)  # type: ignore[attr-defined]  # the extension's
+    return environment

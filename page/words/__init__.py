@@ -1,0 +1,1 @@
+"""Every string that a person reads, in each language, and how times are written."""

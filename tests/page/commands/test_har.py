@@ -1,0 +1,86 @@
+"""`har` keeps its programs running, and ends them all with it."""
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from support.processes.home_page import options_of
+
+from page.commands.har import Program, programs_of, supervise
+
+
+def program(name: str, code: str) -> Program:
+    return Program(name, (sys.executable, "-S", "-c", code))
+
+
+FOREVER = "import signal; signal.pause()"
+
+
+class Clock:
+    """Seconds that jump ahead by an hour whenever somebody looks."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        """Look at it."""
+        self.seconds += 3600.0
+        return self.seconds
+
+
+def test_what_fails_is_started_again_and_what_is_done_is_not(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    code = f"import pathlib, sys; m = pathlib.Path({str(mark)!r}); n = m.exists(); m.touch(); "
+    said: list[str] = []
+    status = supervise(
+        [program("flaky", f"{code}sys.exit(0 if n else 3)"), program("film", "pass")],
+        stopped=threading.Event(),
+        monotonic=Clock(),
+        tell=said.append,
+    )
+    assert status == 0
+    assert sorted(line.split(";")[0] for line in said) == [
+        "har: film has ended",
+        "har: flaky ended with 3",
+        "har: flaky has ended",
+    ]
+
+
+def test_a_person_s_mistake_ends_all(tmp_path: Path) -> None:
+    said: list[str] = []
+    status = supervise(
+        [program("good", FOREVER), program("mistaken", "raise SystemExit(2)")],
+        stopped=threading.Event(),
+        tell=said.append,
+    )
+    assert status == 2
+    assert said == ["har: mistaken cannot run like that; ending"]
+
+
+def test_ending_it_ends_every_program() -> None:
+    stopped = threading.Event()
+    stopped.set()
+    assert supervise([program("good", FOREVER)], stopped=stopped) == 0
+
+
+@pytest.mark.parametrize("broker", [None, "mqtt://127.0.0.1:1885"])
+def test_each_program_is_told_what_concerns_it(broker: str | None, tmp_path: Path) -> None:
+    options = options_of(
+        camera=["0", "1"],
+        bundle="my-home",
+        config=None,
+        home="attic",
+        state_dir=tmp_path,
+        host=None,
+        port="8080",
+    )
+    commands = {
+        each.name: " ".join(each.command[2:]) for each in programs_of(options, broker=broker)
+    }
+    common = f"--home attic --state-dir {tmp_path}" + (f" --broker {broker}" if broker else "")
+    assert commands == {
+        "har-stream": "har_stream.commands.stream --camera 0 --camera 1 --bundle my-home " + common,
+        "har-forecast": f"predictor.commands.forecast {common}",
+        "har-page": f"page.commands.page --port 8080 {common}",
+    }
