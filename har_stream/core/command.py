@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 
 from har_stream.core.errors import InputError
 
+MAX_PORT = 65_535
+
 
 def run_command(
     name: str,
@@ -68,6 +70,14 @@ def count(text: str) -> int:
     number = _number(text, int)
     if not number >= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(number)
+
+
+def port(text: str) -> int:
+    """Read a flag's port of TCP; 0 is any that is free."""
+    number = _number(text, int)
+    if not 0 <= number <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to {MAX_PORT}")
     return int(number)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from har_stream.config.settings import load_settings
 from har_stream.core.backoff import backoff_s
-from har_stream.core.command import run_command
+from har_stream.core.command import port, run_command
 from har_stream.mqtt.broker_address import default_address
 from har_stream.mqtt.embedded_broker import is_listening, run_broker
 from page.commands.page import PORT
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state-dir", metavar="DIR", type=Path, help="what they keep")
     parser.add_argument("--broker", metavar="URL", help="of MQTT; none: one of this machine")
     parser.add_argument("--host", metavar="ADDRESS", help="where the page listens (127.0.0.1)")
-    parser.add_argument("--port", metavar="N", help=f"of the page ({PORT})")
+    parser.add_argument("--port", metavar="N", type=port, help=f"of the page ({PORT})")
     parser.add_argument("--password-file", metavar="FILE", type=Path, help="of the page")
     return parser
 

@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import logging
+import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from har_stream.config.state_dir import journal_file
-from har_stream.core.command import run_command
+from har_stream.core.command import port, run_command
 from har_stream.core.errors import InputError
 from har_stream.core.url import LOOPBACK
+from page.guard.prefix import is_prefix
 
 if TYPE_CHECKING:
     from har_stream.config.settings import Settings
@@ -50,7 +52,8 @@ machine it needs a password, and TLS by a proxy before it: Caddy, nginx, Home As
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-page`; returns the exit status."""
     options = _parser().parse_args(argv)
-    return run_command("har-page", lambda: _run(options), is_service=True, extras=EXTRAS)
+    is_service = options.make_password is None
+    return run_command("har-page", lambda: _run(options), is_service=is_service, extras=EXTRAS)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,9 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--state-dir", metavar="DIR", type=Path, help="that of har-forecast")
     who = parser.add_argument_group("who may see it")
     who.add_argument("--host", default=LOOPBACK, metavar="ADDRESS", help="where it listens")
-    who.add_argument("--port", type=int, default=PORT, metavar="N", help="(%(default)s)")
+    who.add_argument("--port", type=port, default=PORT, metavar="N", help="(%(default)s)")
     who.add_argument("--password-file", metavar="FILE", type=Path, help="see --make-password")
-    who.add_argument("--root-path", metavar="PATH", default="", help="under which a proxy shows it")
+    who.add_argument(
+        "--root-path", metavar="PATH", type=_path, default="", help="under which a proxy shows it"
+    )
     only = parser.add_argument_group("only do this and end")
     only.add_argument(
         "--make-password", metavar="FILE", type=Path, help="ask for one, keep its hash"
@@ -98,16 +103,26 @@ def _run(options: argparse.Namespace) -> None:
     site, rules = wire(options, settings)
     config = uvicorn.Config(
         make_app(site, rules),
-        host=options.host,
-        port=options.port,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
         lifespan="on",
     )
-    print(f"http://{_shown(options.host)}:{options.port}{rules.prefix}/", flush=True)
-    uvicorn.Server(config).run()
+    with _listen(options.host, options.port) as listening:
+        at = listening.getsockname()[1]
+        print(f"http://{_shown(options.host)}:{at}{rules.prefix}/", flush=True)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, number: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, number), family=family, backlog=100)
+    except OSError as error:
+        raise InputError(
+            f"--host {host} --port {number}: cannot listen there: {error.strerror or error}"
+        ) from error
 
 
 def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "GateRules"]:
@@ -158,7 +173,7 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
     rules = GateRules(
         hosts=None if password else LOCAL_HOSTS,
         sign_ins=sign_ins if password else None,
-        prefix=options.root_path.rstrip("/"),
+        prefix=options.root_path,
     )
     return site, rules
 
@@ -182,6 +197,14 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _path(text: str) -> str:
+    """Read a flag's path, without a slash at its end."""
+    path = text.rstrip("/")
+    if not is_prefix(path):
+        raise argparse.ArgumentTypeError(f"{text!r} is no path like /har")
+    return path
 
 
 def _shown(host: str) -> str:

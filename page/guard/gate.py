@@ -7,7 +7,6 @@
 - Every answer forbids scripts, styles and frames from elsewhere.
 """
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from har_stream.core.url import LOOPBACK
+from page.guard.prefix import is_prefix
 from page.guard.sign_ins import SignIns
 
 COOKIE = "har_page"
@@ -26,7 +26,6 @@ COOKIE = "har_page"
 PUBLIC = ("/sign-in", "/static/")
 """What everybody may see: the form to sign in, and its looks."""
 LOCAL_HOSTS = frozenset({"localhost", LOOPBACK, "[::1]"})
-_PREFIX = re.compile(r"(/[\w.~-]+)*")
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -96,7 +95,7 @@ class Gate:
     def _prefix(self, headers: Headers) -> str:
         """Home Assistant's ingress takes its prefix off the path, and names it beside."""
         told = headers.get("x-ingress-path", "").rstrip("/")
-        return told if told and _PREFIX.fullmatch(told) else self._rules.prefix
+        return told if told and is_prefix(told) else self._rules.prefix
 
     def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")

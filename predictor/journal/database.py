@@ -1,6 +1,7 @@
 """Opens the journal's database: SQLite that loses nothing at a power cut, or PostgreSQL."""
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,26 +48,28 @@ def require_journal(url: str) -> None:
     Raises:
         InputError: There is no such file, or the URL is no URL.
     """
-    parsed = parse_journal_url(url)
+    parsed = _parsed(url)
     path = parsed.database if parsed.get_backend_name() == "sqlite" else None
     if path and not Path(path).is_file():
         raise InputError(f"{redact(url)}: there is no such journal")
 
 
-def connect(url: str) -> Database:
-    """Open a journal's database, bring it to the newest version; a damaged file is begun anew.
+def make_engine(url: str, *, sqlite: Mapping[str, Any]) -> Engine:
+    """Make an engine for a journal's database; nothing is connected yet.
+
+    Args:
+        url: As a person gave it.
+        sqlite: Options of SQLAlchemy for SQLite.
 
     Raises:
-        InputError: The URL is no URL, its driver is absent, the database does not answer or is
-            no journal. A password in the URL is not shown.
+        InputError: The URL is no URL, or its driver is absent. A password in it is not shown.
     """
     try:
-        parsed = parse_journal_url(url)
+        parsed = _parsed(url)
         backend = parsed.get_backend_name()
         if backend not in ("sqlite", "postgresql"):
             raise NoSuchModuleError(backend)
-        is_sqlite = backend == "sqlite"
-        options = {"connect_args": {"timeout": BUSY_S}} if is_sqlite else {"pool_pre_ping": True}
+        options = sqlite if backend == "sqlite" else {"pool_pre_ping": True}
         engine = sqlalchemy.create_engine(parsed, **options)
         if parsed.drivername == "postgresql+psycopg":
             from predictor.journal.postgresql import bound_waiting
@@ -81,12 +84,23 @@ def connect(url: str) -> Database:
         raise InputError(
             f"journal: the driver {error.name!r} is missing; pip install 'har-stream[postgresql]'"
         ) from error
+    return engine
+
+
+def connect(url: str) -> Database:
+    """Open a journal's database, bring it to the newest version; a damaged file is begun anew.
+
+    Raises:
+        InputError: The URL is no URL, its driver is absent, the database does not answer or is
+            no journal. A password in the URL is not shown.
+    """
+    engine = make_engine(url, sqlite={"connect_args": {"timeout": BUSY_S}})
     try:
-        if not is_sqlite:
+        if engine.dialect.name != "sqlite":
             return _open(engine, None)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-        named = parsed.database or ":memory:"
+        named = engine.url.database or ":memory:"
         file = None if named.startswith((":", "file:")) else JournalFile(Path(named))
         return _open_repaired(engine, file)
     except (OSError, sqlite3.Error, DBAPIError) as error:
@@ -134,12 +148,8 @@ def _note_error(context: ExceptionContext, file: JournalFile) -> None:
     file.note_error(context.original_exception)
 
 
-def parse_journal_url(url: str) -> sqlalchemy.URL:
-    """Read a database's URL; its password may hold what SQLAlchemy would take for host or query.
-
-    Raises:
-        sqlalchemy.exc.ArgumentError: It is no URL.
-    """
+def _parsed(url: str) -> sqlalchemy.URL:
+    """Read a database's URL; its password may hold what SQLAlchemy would take for host or query."""
     parts = parse_url(url)
     if not parts.login:
         return make_url(url)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import sqlalchemy
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -17,7 +16,7 @@ from har_stream.core.redact import redact
 from har_stream.core.sqlite.database_file import read_text
 from har_stream.mqtt.messages import MAX_NUMBER
 from predictor.journal.corrections import correct_bouts, read_corrections
-from predictor.journal.database import parse_journal_url
+from predictor.journal.database import make_engine
 from predictor.journal.records import Bout, CameraKey, Correction
 from predictor.journal.tables import CAMERAS, EVENTS, JOURNAL, VERSION, from_ms, to_ms
 
@@ -25,6 +24,8 @@ BUSY_S = 2.0
 """How long a reader waits for a writer, in seconds."""
 LONGEST = timedelta(days=1)
 """What goes on for longer without a change is not looked for before a span of time."""
+READ_ONLY = {"postgresql": {"postgresql_readonly": True}}
+"""By database, the options by which it lets nothing be written."""
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -160,18 +161,14 @@ def read_bouts(
 
 
 def _engine_of(url: str) -> Engine:
-    parsed = parse_journal_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        engine = sqlalchemy.create_engine(parsed, pool_pre_ping=True)
-        return engine.execution_options(postgresql_readonly=True)
-    path = Path(parsed.database or "").absolute()
-
     def connect() -> sqlite3.Connection:
         """A file that is not there is not made; one open for a moment never looks as if in use."""
+        path = Path(engine.url.database or "").absolute()
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False
         )
         connection.text_factory = read_text
         return connection
 
-    return sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    engine = make_engine(url, sqlite={"creator": connect, "poolclass": NullPool})
+    return engine.execution_options(**READ_ONLY.get(engine.dialect.name, {}))

@@ -28,6 +28,7 @@ from har_stream.config.secret_file import read_secret
 from har_stream.config.settings import load_settings
 from har_stream.core.errors import InputError
 from har_stream.mqtt import embedded_broker
+from page.commands import har, page
 from predictor.commands import forecast, train_hmm_arguments
 from predictor.logs.event_file import write_events
 from predictor.logs.other_formats import read_other_format
@@ -228,6 +229,11 @@ PARSERS: dict[str, tuple[str, Callable[[Sequence[str]], object]]] = {
         "  har-broker --host 127.0.0.1 --port 1884    x",
         lambda words: embedded_broker._parser().parse_args(words),
     ),
+    "har-page": (
+        page.EXAMPLES,
+        lambda words: page._settings(page._parser().parse_args(words)),
+    ),
+    "har": (har.EXAMPLES, lambda words: har._parser().parse_args(words)),
     "har-demo": (
         "  har-demo --camera 0 --seed 3    x",
         lambda words: demo._parser().parse_args(words),
