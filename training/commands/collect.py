@@ -122,7 +122,8 @@ def _print_next(folder: Path) -> None:
     if lacking:
         print(f"next: gather {', '.join(lacking)} (sessions or recordings: each tests the others)")
     else:
-        print(f"next: train-har download weights {HOME_WEIGHTS}   (once)")
+        print(f"next: train-har teach --clips {folder} --ordinary DIR   (of an ordinary day)")
+        print(f"  or: train-har download weights {HOME_WEIGHTS}   (once)")
         print(f"      train-har fit configs/home.yaml --data {folder}")
 
 

@@ -114,3 +114,17 @@ def test_one_line_says_what_to_do_where_nothing_can_be_reached(
     )
     assert f"bring it with a browser, put it at {file}" in failed
     assert failed.endswith("or take --bundle lrcn-ucf, which needs none and knows four sports")
+
+
+def test_without_a_bundle_it_is_home_and_says_what_that_knows(
+    shared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv(weights.ENVIRONMENT, str(shared / "weights"))
+    config = tmp_path / "har.yaml"
+    config.write_text("cameras: absent.mp4\n")
+    with caplog.at_level("INFO"):
+        assert stream.main(["--check-config", str(config), "--state-dir", str(tmp_path)]) == 0
+    assert "no bundle given, so home: it knows idle, walking, standing" in caplog.text

@@ -145,7 +145,8 @@ def test_what_is_said_to_come_next_can_work(
         if (label, n) != sessions[-1]:
             assert "train-har fit" not in said
     assert said == (
-        "next: train-har download weights movinet_a0_stream_int8   (once)\n"
+        f"next: train-har teach --clips {folder} --ordinary DIR   (of an ordinary day)\n"
+        "  or: train-har download weights movinet_a0_stream_int8   (once)\n"
         f"      train-har fit configs/home.yaml --data {folder}\n"
     )
     made = splits.make_splits(read_dataset(data), split=config.split, data=data, seed=config.seed)

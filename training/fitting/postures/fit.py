@@ -22,6 +22,7 @@ from har_stream.bundles.bundle import (
     ExternalNetwork,
     Manifest,
     Provenance,
+    load_bundle,
     save_bundle,
 )
 from har_stream.bundles.published_weights import WEIGHTS
@@ -36,7 +37,7 @@ from training.encoders.to_litert import check_backend, to_litert
 from training.evaluation.calibration import apply_temperature, fit_temperature
 from training.fitting.postures.footage import SeenClip, list_clips, read_footage
 from training.fitting.postures.head import Head, fit_head
-from training.fitting.postures.judge import Judged, score, stream
+from training.fitting.postures.judge import Judged, label_confusion, score, stream
 from training.fitting.postures.remembered_pose import RememberedPose
 from training.fitting.postures.settings import PostureConfig
 
@@ -100,6 +101,9 @@ def fit_postures(
     made = _write(
         run, _fit(run, learned), folder / "bundle", learned, calibration, figures["rooms_left_out"]
     )
+    made = _update(made, confusion=label_confusion(judged))
+    for room in {each.room for each in footage}:  # falls are tried with what is shipped
+        _update(load_bundle(_apart(run, room)), calibration=calibration)
     logger.info("bundle: %s", made.path)
     with writing(folder / FIGURES):
         (folder / FIGURES).write_text(json.dumps(figures, indent=2) + "\n")
@@ -127,12 +131,22 @@ def _judge_others(
     run: _Run, learned: Sequence[SeenClip], tested: Sequence[SeenClip], name: str
 ) -> list[Judged]:
     """Stream clips by a bundle that learned from others."""
-    path = run.folder / "apart" / name
-    bundle = _write(run, _fit(run, learned), path, learned, Calibration(), {})
+    bundle = _write(run, _fit(run, learned), _apart(run, name), learned, Calibration(), {})
     judged = stream(bundle, tested, run.config, pose=run.pose)
     figures = score(judged)
     logger.info("%s: %d seconds, macro F1 %.3f", name, figures["n_seconds"], figures["macro_f1"])
     return judged
+
+
+def _apart(run: _Run, name: str) -> Path:
+    return run.folder / "apart" / name
+
+
+def _update(bundle: Bundle, **fields: Any) -> Bundle:
+    """Write a bundle anew with other fields of its manifest."""
+    names = bundle.manifest.sha256
+    files = {name: (bundle.path / name).read_bytes() for name in names}
+    return save_bundle(bundle.path, bundle.manifest.model_copy(update=fields), files)
 
 
 def _calibrate(judged: Sequence[Judged]) -> Calibration:

@@ -29,6 +29,8 @@ _OF_ACTIVITY = {
 }
 _OF_POSTURE = {postures.ON_BED: LYING, postures.ON_FLOOR: LYING}
 N_RESAMPLES = 1000
+PRIOR = 0.5
+"""Added to every count of confusions: none is impossible."""
 SURE = 0.6
 """Probability from which a second is announced."""
 
@@ -124,6 +126,20 @@ def score(judged: Sequence[Judged]) -> dict[str, Any]:
         "n_seconds": len(truth),
         "n_clips": len(judged),
     }
+
+
+def label_confusion(judged: Sequence[Judged]) -> tuple[tuple[float, ...], ...]:
+    """Return P(label recognised | label true), for the manifest.
+
+    The tables of states do not tell walking from standing, so that either is as likely.
+    """
+    truth, said, _ = _together(judged)
+    counts = confusion_matrix(truth, said.argmax(-1), labels=range(len(JUDGED))) + PRIOR
+    shares = counts / counts.sum(-1, keepdims=True)
+    labels = postures.labels_of(postures.POSTURES)
+    of = [JUDGED.index(_OF_ACTIVITY.get(label, label)) for label in labels]
+    n_of = np.bincount(of)
+    return tuple(tuple(float(shares[i, j] / n_of[j]) for j in of) for i in of)
 
 
 def _figures(judged: Sequence[Judged]) -> dict[str, float]:
