@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from har_stream.bundles.bundle import load_named_bundle
+from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.config.state_dir import default_state_dir
 from har_stream.core.atomic_file import check_folder, writing
 from har_stream.core.command import count, positive, run_command, whole_number
@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace) -> None:
 def _score(options: argparse.Namespace) -> None:
     if options.json:
         check_folder(options.json)
-    recogniser = Recogniser(load_named_bundle(options.bundle, state_dir=default_state_dir()))
+    recogniser = Recogniser(load_with_weights(options.bundle, state_dir=default_state_dir()))
     spec = recogniser.bundle.manifest.clip
     scores = []
     for seed in options.seed:

@@ -212,12 +212,12 @@ def _with_options(config: "RunConfig", options: argparse.Namespace) -> "RunConfi
 
 
 def _evaluate(options: argparse.Namespace, command: str) -> None:
-    from har_stream.bundles.bundle import load_named_bundle
+    from har_stream.bundles.fetch_weights import load_with_weights
     from training.evaluation.evaluate_clips import chosen_clips, evaluate_bundle, split_names
 
     if options.json:
         check_folder(options.json)
-    loaded = load_named_bundle(options.bundle, state_dir=default_state_dir())
+    loaded = load_with_weights(options.bundle, state_dir=default_state_dir())
     data = _data_of(options)
     groups = split_names(options.groups)
     scores = evaluate_bundle(loaded, data, groups=groups)
@@ -238,7 +238,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
 
 
 def _falls(options: argparse.Namespace, command: str) -> None:
-    from har_stream.bundles.bundle import load_named_bundle
+    from har_stream.bundles.fetch_weights import load_with_weights
     from har_stream.config.yaml_file import read_yaml
     from training.evaluation import falls
 
@@ -261,7 +261,7 @@ def _falls(options: argparse.Namespace, command: str) -> None:
         each
         for name, own in watched_by.items()
         for each in falls.replay_clips(
-            load_named_bundle(name, state_dir=default_state_dir()),
+            load_with_weights(name, state_dir=default_state_dir()),
             own,
             hold_s=options.hold,
             regions=drawn,
