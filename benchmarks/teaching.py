@@ -37,8 +37,6 @@ N_TAUGHT, N_JUDGING = 3, 2
 """Clips of a group, at most."""
 LEARNED, JUDGED = "home/*/ADL/*.mp4", "urfd/adl-*.mp4"
 """Ordinary footage."""
-SAID = 0.6
-"""Probability from which an activity begins."""
 N_RESAMPLES = 1000
 
 
@@ -76,14 +74,17 @@ def judge(
     ordinary: Sequence[SeenLesson],
     activities: tuple[str, ...],
 ) -> tuple[NDArray[np.bool_], float]:
-    """Return which of the tested clips are right, and what share of ordinary windows is not."""
+    """Return which of the tested clips are right, and the share of ordinary windows that is not.
+
+    An activity counts as soon as it is likelier than everything else.
+    """
     head = fit_lessons(learned, activities)
     names = (None, *activities)
     right = [
         names[head.probabilities(each.pooled).mean(0).argmax()] == each.lesson.activity
         for each in tested
     ]
-    wrong = [head.probabilities(each.pooled)[:, 1:].max(1) > SAID for each in ordinary]
+    wrong = [head.probabilities(each.pooled).argmax(1) != 0 for each in ordinary]
     return np.array(right), float(np.concatenate(wrong).mean())
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from har_stream.recognition.person.taught import TaughtHead
 
-STRENGTH = 0.003
+STRENGTH = 0.0003
 """C of scikit-learn's LogisticRegression at a total weight of `TOTAL`."""
 TOTAL = 1000.0
 """What the weights of all examples come to, however many there are."""

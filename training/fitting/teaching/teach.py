@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from rich.progress import track
 
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import Bundle, ExternalNetwork, Manifest, Provenance, save_bundle
@@ -105,8 +106,9 @@ def see_lessons(lessons: Sequence[Lesson], eyes: Eyes) -> list[SeenLesson]:
     n_ordinary = sum(each.activity is None for each in lessons)
     share = ORDINARY_FRAMES // max(1, n_ordinary)
     most = [MOST_FRAMES if each.activity else max(1, share) for each in lessons]
-    pooled = eyes.see_all([each.path for each in lessons], most_frames=most)
-    return [SeenLesson(each, of_it) for each, of_it in zip(lessons, pooled, strict=True)]
+    found = eyes.see_all([each.path for each in lessons], most_frames=most)
+    shown = track(found, "seeing clips", total=len(lessons))
+    return [SeenLesson(each, pooled) for each, pooled in zip(lessons, shown, strict=True)]
 
 
 def _describe(
