@@ -2,8 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -13,12 +12,21 @@ from predictor.logs.csv_log import LeftOut, Log, instant, tell_future
 from predictor.logs.table import column_names, read_table, read_text
 from predictor.sessions import Session
 
-_NOBODY = frozenset({"", "unknown", "unavailable", "idle", "none", "off"})
+_NOBODY = frozenset({"", "unknown", "unavailable", "idle", "none"})
 """States of an entity that are no activity."""
-_TELLING = frozenset({"sensor", "binary_sensor", "input_select", "select"})
+_ON = frozenset({"on", "true", "open"})
+"""States of a binary sensor in which it is the activity of its own name."""
+_SWITCHED = _ON | {"off", "false", "closed", "home", "not_home", "online", "offline"}
+"""What a sensor says of a device: no activity."""
+_TELLING = frozenset({"sensor", "binary_sensor", "input_select"})
 """Kinds of entities whose states may be activities; lights, switches and persons tell none."""
 _OWN = re.compile(r".*(_camera|(^|_)next_activity|(^|_)next_start|(^|_)likely_.*)(_\d+)?")
 """Entities of ours that tell something else, see `har_stream.homeassistant.entities`."""
+_OF_DEVICES = re.compile(
+    r"(.*_)?(battery|charging|connectivity|door|light|lock|moisture|motion|opening|plug|power"
+    r"|problem|smoke|tamper|update|vibration|window)(_\d+)?"
+)
+"""Binary sensors, by the names that Home Assistant gives them, which tell of things."""
 _VALUES = re.compile(r"on|off|open|closed?|present|absent|true|false|[-+]?[\d.,]+", re.IGNORECASE)
 """What CASAS sensors say."""
 
@@ -129,9 +137,13 @@ def _ordonez(text: str, source: str, left_out: LeftOut) -> Iterator[tuple[str, S
     for where, line in _lines(text, source):
         found = _ORDONEZ.fullmatch(line.rstrip())
         if found:
-            start, end, activity = found.groups()
-            yield where, Session(activity.strip(), instant(start, where), instant(end, where))
-        elif not line.startswith(("Start time", "-")):
+            start, end, told = found.groups()
+            activity = told.strip().split("\t")[0].strip()  # before its place
+            yield where, Session(activity, instant(start, where), instant(end, where))
+        elif line.startswith("Start time"):
+            if "activity" not in line.lower():
+                raise InputError(f"{where}: no column Activity; give the file of activities, _ADLs")
+        elif not line.startswith("-"):
             left_out.add(f"{where}: start, end and activity expected")
 
 
@@ -157,21 +169,28 @@ def _kasteren(text: str, source: str, left_out: LeftOut) -> Iterator[tuple[str, 
             yield where, session
         return
     lines = list(_lines(text, source))
-    legend: dict[str, str] = {}
-    for _, line in lines:
-        if (named := _KASTEREN_LEGEND.fullmatch(line)) is not None:
-            legend[named[1]] = named[2]
+    legend = _kasteren_legend(lines)
     for where, line in lines:
         found = _KASTEREN.fullmatch(line.rstrip())
-        if found is None:
-            if not _KASTEREN_LEGEND.fullmatch(line) and re.search(r"\d{4} \d|\d:\d\d", line):
-                left_out.add(f"{where}: start, end and activity expected")
-            continue
-        name = legend.get(found[3].strip(), found[3])
-        if name.strip().isdigit():
-            name = f"activity_{name.strip()}"
-        started_at, ended_at = _day_first(found[1], where), _day_first(found[2], where)
-        yield where, Session(_as_label(name), started_at, ended_at)
+        if line.count('"') % 2:
+            left_out.add(f"{where}: a quote is not closed")
+        elif found is not None:
+            name = legend.get(found[3].strip(), found[3]).strip()
+            name = f"activity_{name}" if name.isdigit() else name
+            started_at, ended_at = _day_first(found[1], where), _day_first(found[2], where)
+            yield where, Session(_as_label(name), started_at, ended_at)
+        elif not _KASTEREN_LEGEND.fullmatch(line) and re.search(r"\d{4} \d|\d:\d\d", line):
+            left_out.add(f"{where}: start, end and activity expected")
+
+
+def _kasteren_legend(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    legend: dict[str, str] = {}
+    for where, line in lines:
+        named = _KASTEREN_LEGEND.fullmatch(line)
+        if named and legend.setdefault(named[1], named[2]) != named[2]:
+            told = f"number {named[1]} is {legend[named[1]]!r} and {named[2]!r}"
+            raise InputError(f"{where}: {told}; keep one")
+    return legend
 
 
 def _home_assistant(text: str, source: str, left_out: LeftOut) -> Iterator[tuple[str, Session]]:
@@ -190,40 +209,46 @@ def _home_assistant(text: str, source: str, left_out: LeftOut) -> Iterator[tuple
         changes.setdefault(cells["entity_id"], []).append((at, cells["state"].strip(), where))
     for entity, told in changes.items():
         kind, _, name = entity.partition(".")
-        if kind not in _TELLING or _OWN.fullmatch(name):
+        tells_of_things = kind == "binary_sensor" and _OF_DEVICES.fullmatch(name)
+        if kind not in _TELLING or _OWN.fullmatch(name) or tells_of_things:
             left_out.lines.append(f"{told[0][2]}: {entity} tells no activity: {len(told)} rows")
             continue
         told.sort(key=lambda change: change[0])
-        n_values = sum(_is_value(state) for _, state, _ in told)
+        is_binary = kind == "binary_sensor"
+        n_values = 0 if is_binary else sum(_is_value(state) for _, state, _ in told)
         if n_values:
             left_out.lines.append(
-                f"{told[0][2]}: {entity}: {n_values} of {len(told)} states are numbers or times"
+                f"{told[0][2]}: {entity}: {n_values} of {len(told)} states are numbers or times, "
+                "or of a switch"
             )
         for (at, state, where), (next_at, *_) in pairwise(told):
-            if _is_activity(state) and next_at > at:
-                yield where, Session(name if state == "on" else state, at, next_at)
+            activity = _activity_of(state, name if is_binary else None)
+            if activity and next_at > at:
+                yield where, Session(activity, at, next_at)
         at, state, where = told[-1]
-        if _is_activity(state):
+        if _activity_of(state, name if is_binary else None):
             left_out.lines.append(f"{where}: {entity} is {state} since {at}, without an end")
 
 
-def _is_activity(state: str) -> bool:
-    return state.lower() not in _NOBODY and not _is_value(state)
+def _activity_of(state: str, binary: str | None) -> str | None:
+    """The activity that a state is, if it is one; of a binary sensor its name."""
+    if binary is not None:
+        return binary if state.lower() in _ON else None
+    return None if state.lower() in _NOBODY or _is_value(state) else state
 
 
 def _is_value(state: str) -> bool:
-    """Tell a number or a time, which is a measurement."""
-    with suppress(ValueError):
-        float(state.replace(",", "."))
+    """Tell a measurement, a time, an address, a version, or how a thing is switched.
+
+    An activity's name begins with a letter.
+    """
+    if state.lower() in _SWITCHED or state.lower() in ("nan", "inf"):
         return True
-    with suppress(ValueError):
-        datetime.fromisoformat(state)
-        return True
-    return False
+    return bool(state) and not state[0].isalpha()
 
 
 def _as_label(activity: str) -> str:
-    return activity.strip().replace(" ", "_")
+    return activity.strip().strip("\"'").strip().replace(" ", "_")
 
 
 def _day_first(text: str, where: str) -> datetime:

@@ -70,6 +70,7 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise InputError(f"{path}:{line}: is not UTF-8 text; save it as UTF-8") from error
+    text = text.lstrip("\ufeff")
     begins = text[:1000]
     if begins.count("\0") > len(begins) / 4:
         raise InputError(
@@ -201,5 +202,9 @@ class _Layout(NamedTuple):
 
 
 def _names(line: str, separator: str) -> list[str]:
-    names = line.strip("\r\n").split(separator)
+    line = line.strip("\r\n")
+    try:
+        names = next(csv.reader([line], delimiter=separator, skipinitialspace=True)) or [""]
+    except csv.Error:
+        names = line.split(separator)
     return [name.strip().strip("\"'").strip().lower() for name in names]

@@ -151,3 +151,50 @@ def test_kasteren_lines_of_another_date_are_named(tmp_path: Path) -> None:
     good = "25-Feb-2008 00:22:46\t25-Feb-2008 09:34:12\t10\n"
     log = _read(tmp_path, "kasteren", f"{good}2008-02-26 00:22:46\t2008-02-26 09:34:12\t10\n")
     assert _told(log, tmp_path) == [":2: start, end and activity expected"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ("sensor.kitchen,21.6 °C", "sensor.kitchen,21.7 °C"),
+        ("sensor.power,1 234 W", "sensor.power,55 %"),
+        ("sensor.up,0:05:12", "sensor.up,1:00"),
+        ("sensor.bin,20.11.2026", "sensor.bin,21.11.2026"),
+        ("sensor.hub,192.168.0.7", "sensor.hub,2026.11.2"),
+        ("sensor.plug,ON", "sensor.plug,off"),
+        ("sensor.phone,not_home", "sensor.phone,home"),
+        ("select.fan,auto", "select.fan,eco"),
+        ("binary_sensor.hall_motion,on", "binary_sensor.hall_motion,off"),
+        ("binary_sensor.cam1_connectivity_2,on", "binary_sensor.cam1_connectivity_2,off"),
+    ],
+)
+def test_what_things_say_is_no_activity(tmp_path: Path, rows: tuple[str, str]) -> None:
+    others = "".join(f"{row},2026-11-20T0{n}:10:00Z\n" for n, row in enumerate(rows, 7))
+    log = _read(tmp_path, "home-assistant", HISTORY + others)
+    assert [session.activity for session in log.sessions] == ["cooking", "eating"]
+    assert any(rows[0].partition(",")[0] in line for line in log.skipped)
+
+
+def test_a_binary_sensor_is_the_activity_of_its_name_while_it_is_on(tmp_path: Path) -> None:
+    told = ("on", "off", "True", "false", "open", "closed")
+    rows = [f"binary_sensor.bed,{state},2026-11-20T0{n}:00:00Z\n" for n, state in enumerate(told)]
+    log = _read(tmp_path, "home-assistant", HISTORY.partition("sensor")[0] + "".join(rows))
+    assert [(each.activity, each.started_at.minute) for each in log.sessions] == [("bed", 0)] * 3
+
+
+def test_kasteren_quotes_and_numbers_with_two_names(tmp_path: Path) -> None:
+    row = "25-Feb-2008 00:22:46\t25-Feb-2008 09:34:12\t"
+    log = _read(tmp_path, "kasteren", f'{row}"go to bed"\n{row}"toilet\n')
+    assert [session.activity for session in log.sessions] == ["go_to_bed"]
+    assert _told(log, tmp_path) == [":2: a quote is not closed"]
+    with pytest.raises(InputError, match="number 1 is 'leave' and 'brush teeth'; keep one"):
+        _read(tmp_path, "kasteren", f"1: leave\n{row}1\n1: brush teeth\n")
+
+
+def test_the_sensors_of_ordonez_are_no_activities(tmp_path: Path) -> None:
+    row = "2011-11-28 02:27:59\t2011-11-28 10:18:11\t"
+    header = "Start time\tEnd time\t"
+    log = _read(tmp_path, "ordonez", f"{header}Activity\tPlace\n{row}Sleeping\tBedroom\n")
+    assert [session.activity for session in log.sessions] == ["Sleeping"]
+    with pytest.raises(InputError, match=":1: no column Activity; give the file of activities"):
+        _read(tmp_path, "ordonez", f"{header}Location\tType\tPlace\n{row}Bed\tPressure\tBedroom\n")

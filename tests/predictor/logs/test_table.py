@@ -57,6 +57,8 @@ def _refusal(path: Path) -> str:
         ROWS.replace("start,end,activity,room", ' "Start" , "END","activity" ,"Room"'),
         ROWS.replace(",", ", "),
         ROWS.replace("showering", '"showering"').replace(",", ", "),
+        "\ufeff\ufeff" + ROWS,
+        ROWS.replace("start,", '"note, if any",start,').replace("\n20", "\n,20"),
         ROWS.encode("utf-16"),
         ROWS.replace(",", "\t").encode("utf-16"),
         gzip.compress(ROWS.encode(), mtime=0),
