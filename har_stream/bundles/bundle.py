@@ -20,6 +20,7 @@ from har_stream.core.activity import FALLEN, LYING, MAX_LABELS, MAX_NAME_LENGTH,
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.core.thresholds import FallRule, Thresholds
+from har_stream.core.user_path import is_there, user_path
 
 MANIFEST = "manifest.json"
 SHIPPED = Path(__file__).parent
@@ -310,17 +311,15 @@ def find_bundle(name_or_path: str, *, own: Path | None = None) -> Path:
     Raises:
         InputError: There is none; the message lists the names that exist.
     """
-    candidates = [Path(name_or_path).expanduser()]
-    if own is not None:
-        candidates.append(own / name_or_path)
-    candidates.append(SHIPPED / name_or_path)
+    places = (own, SHIPPED) if own is not None else (SHIPPED,)
+    candidates = [user_path(name_or_path), *(place / name_or_path for place in places)]
     for path in candidates:
-        if (path / MANIFEST).is_file():
+        if is_there(path / MANIFEST):
             return path
-    if candidates[0].is_dir():
+    if is_there(candidates[0]):
         raise InputError(f"{candidates[0]}: no {MANIFEST} in it, so it is not a bundle")
     names = ", ".join(shipped_names())
-    raise InputError(f"no bundle {name_or_path!r}: give a bundle folder or one of {names}")
+    raise InputError(f"no bundle {name_or_path[:200]!r}: give a bundle folder or one of {names}")
 
 
 def load_bundle(path: Path) -> Bundle:

@@ -14,6 +14,7 @@ from pathlib import Path
 from har_stream.config.state_dir import weights_cache
 from har_stream.core.atomic_file import replacing_file, writing
 from har_stream.core.errors import InputError
+from har_stream.core.user_path import is_there, user_path
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +37,10 @@ def find_by_name(name_or_path: str, *, suffixes: tuple[str, ...], known: Collect
     Raises:
         InputError: There is none; the message says how to bring it.
     """
-    places = [Path(name_or_path).expanduser(), *(place / name_or_path for place in _places())]
+    places = [user_path(name_or_path), *(place / name_or_path for place in _places())]
     for place in places:
+        if not is_there(place):
+            continue
         if place.is_file():
             return place
         files = [path for path in _files(place) if path.name.endswith(suffixes)]
@@ -92,7 +95,7 @@ def hash_of(path: Path) -> str:
 
 def _places() -> list[Path]:
     given = os.environ.get(ENVIRONMENT)
-    return [Path(given).expanduser(), folder()] if given else [folder()]
+    return [user_path(given), folder()] if given else [folder()]
 
 
 def _files(place: Path) -> Iterator[Path]:

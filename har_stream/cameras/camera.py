@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -24,6 +24,7 @@ from har_stream.config.camera_settings import CameraSettings, is_device
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.frame import Frame, Image
 from har_stream.core.url import parse_url, to_openable
+from har_stream.core.user_path import is_there, user_path
 
 logger = logging.getLogger(__name__)
 
@@ -157,10 +158,11 @@ def _open_recorded(
     camera: CameraSettings, options: ReadOptions, start_at: datetime, *, counts: SourceCounts
 ) -> Iterator[Frame]:
     source = camera.source
-    path = source if parse_url(source).scheme else Path(source).expanduser()
-    read = read_folder if isinstance(path, Path) and path.is_dir() else read_file
+    path = source if parse_url(source).scheme else user_path(source)
+    is_folder = isinstance(path, Path) and is_there(path) and path.is_dir()
+    read: Callable[..., Iterator[Frame]] = read_folder if is_folder else read_file
     return read(
-        path,  # type: ignore[arg-type] # a folder is no address
+        path,
         sample_hz=options.sample_hz,
         start_at=start_at,
         images=ImageOptions(options.picture, camera, options.shows),

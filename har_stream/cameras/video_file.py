@@ -286,7 +286,9 @@ def _open(path: Path | str, name: str, decode_on: DecodeOn) -> tuple[InputContai
         timeout = (OPEN_S, OPEN_S) if is_url else None
         container, stream = open_video(address, timeout=timeout, decode_on=decode_on)
     except SoundAloneError as error:
-        raise InputError(f"{name}: not a video: there is sound alone, or with a cover") from error
+        raise InputError(
+            f"{name}: not a video: there is sound alone, or with a cover; give one"
+        ) from error
     except (av.FFmpegError, ValueError) as error:
         raise InputError(f"{name}: {refusal}") from error
     if container.format.name == TEXT_ART or (is_of_pictures(container) and not _has_two(address)):
@@ -303,6 +305,8 @@ def _has_two(address: str) -> bool:
 
 def _check_file(path: Path, name: str) -> None:
     try:
+        if path.is_fifo():
+            raise InputError(f"{name}: is a pipe, which cannot be read twice; give a video file")
         with path.open("rb") as file:
             if not file.read(1):
                 raise InputError(f"{name}: the file is empty; give a video file")
@@ -373,4 +377,6 @@ def _back_to_back(
             n_read += 1
             start_at += clip.ends_after
     if not n_read:
-        raise InputError(f"{folder}: none of its {len(paths)} files is a video that can be read")
+        raise InputError(
+            f"{folder}: none of its {len(paths)} files is a video that can be read; give others"
+        )

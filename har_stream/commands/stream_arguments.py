@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from har_stream.core.command import count, names, positive
 from har_stream.core.errors import InputError
 from har_stream.core.url import LOOPBACK, MQTT_PORT
+from har_stream.core.user_path import is_there
 
 if TYPE_CHECKING:
     from har_stream.config.settings import Settings
@@ -188,16 +189,9 @@ def _camera(given: str) -> dict[str, str]:
     from har_stream.config.ids import as_id
 
     name, equals, source = given.partition("=")
-    if not equals or not _NAME.fullmatch(name) or _is_there(given):
+    if not equals or not _NAME.fullmatch(name) or is_there(Path(given)):
         return {"source": given}
     return {"source": source, "name": as_id(name), "room": name}
-
-
-def _is_there(source: str) -> bool:
-    try:
-        return Path(source).exists()
-    except (OSError, ValueError):  # no name that a file may have
-        return False
 
 
 def common_room(given: Sequence[str] | None) -> str | None:

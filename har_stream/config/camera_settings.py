@@ -33,13 +33,22 @@ def _checked_region(
 
 
 def _as_text(source: object) -> object:
-    """YAML reads `source: 0` as a number; it means the device index. Spaces around are no part."""
-    source = str(source) if type(source) is int else source
-    return source.strip() if isinstance(source, str) else source
+    """YAML reads `source: 0` as a number; it means the device index.
+
+    Spaces that were copied along with an address are no part of it; those of a file's name are.
+    """
+    if type(source) is int:
+        return str(source)
+    if not isinstance(source, str):
+        return source
+    bare = source.strip()
+    return bare if is_device(bare) or parse_url(bare).scheme else source
 
 
 def _checked_source(source: str) -> str:
     """Refuse a mistyped address, which would be tried again for ever like a camera that is away."""
+    if not source:
+        raise ValueError("a device, a file, a folder or an address expected")
     scheme = parse_url(source).scheme
     if scheme == "file":
         raise ValueError("give the path of a file as it is, without file://")
@@ -53,9 +62,7 @@ Region = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator
 
 Decode = Literal["all", "needed", "keyframes"]
 DecodeOn = Literal["auto", "cpu", "cuda", "vaapi"]
-Source = Annotated[
-    str, BeforeValidator(_as_text), AfterValidator(_checked_source), Field(min_length=1)
-]
+Source = Annotated[str, BeforeValidator(_as_text), AfterValidator(_checked_source)]
 
 
 class ThresholdSettings(Section):

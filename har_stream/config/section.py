@@ -6,10 +6,19 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from har_stream.core.user_path import user_path
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+def _in_a_home(path: Path) -> Path:
+    found = user_path(path)
+    if str(found).startswith("~"):
+        raise ValueError(f"{path}: no user of that name has a home here; give the whole path")
+    return found
+
+
+UserPath = Annotated[Path, AfterValidator(_in_a_home)]
 
 
 class Section(BaseModel):

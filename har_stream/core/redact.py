@@ -19,6 +19,8 @@ _WORDS = re.compile(r"[^:@]*\s(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 def redact(text: str) -> str:
     """Blank the login of an address, and the values of its secret-looking parameters.
 
+    What cannot be shown, as a line's end in a file's name, is escaped.
+
     A password may itself hold ``@``, ``/`` or anything else, so everything up to the last ``@`` is
     blanked, and what stands where a port belongs and is none.
 
@@ -34,4 +36,9 @@ def redact(text: str) -> str:
     if url.scheme and url.port and not re.match(r"\d+\b", url.port):
         place = place.replace(f":{url.port}", ":***", 1)
     query = _SECRET.sub(r"\1***", url.query)
-    return f"{before}{start}{login}{place}{query}"
+    shown = f"{before}{start}{login}{place}{query}"
+    return shown if shown.isprintable() else "".join(map(_escape, shown))
+
+
+def _escape(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]

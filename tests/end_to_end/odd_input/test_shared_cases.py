@@ -33,6 +33,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train-hmm": train_hmm.main,
     "train-har": train_har.main,
 }
+SPORTS = ("--bundle", "lrcn-ucf")
+"""It needs no weights from elsewhere."""
 EXTRAS = ("hmmlearn", "sqlalchemy", "threadpoolctl", "sklearn", "jinja2", "scipy")
 
 
@@ -164,7 +166,7 @@ def test_topics_not_checked(case: Path, run: Run) -> None:
         assert "base_topic" in said
         assert "discovery.prefix" in said
     assert run("har-stream", "--check-config", case / "wild.yaml")[0] == 2
-    assert run("har-stream", "--check-config", case / "slash.yaml")[0] == 0
+    assert run("har-stream", "--check-config", case / "slash.yaml", *SPORTS)[0] == 0
 
 
 def test_poor_messages(case: Path, run: Run, tmp_path: Path, clip: Path) -> None:
@@ -172,10 +174,10 @@ def test_poor_messages(case: Path, run: Run, tmp_path: Path, clip: Path) -> None
     for name in ("semi.csv", "tab.csv", "plain.csv.gz"):
         assert run("har-forecast", "--import", case / name, *state)[0] == 0
     for name in ("map.yaml", "brokerstr.yaml"):
-        assert run("har-stream", "--check-config", case / name)[0] == 0
+        assert run("har-stream", "--check-config", case / name, *SPORTS)[0] == 0
     hints = ("--labels", "a,b", "--colour", "bgr", "--sample-hz", "5")
     twins = [f"rtsp://10.0.0.{n}/stream1" for n in (1, 2)]
-    away = ("--broker", f"mqtt://127.0.0.1:{free_port()}", "--fail-fast", *state)
+    away = ("--broker", f"mqtt://127.0.0.1:{free_port()}", "--fail-fast", *SPORTS, *state)
     picture = tmp_path / "still.jpg"
     ffmpeg("-i", clip, "-frames:v", "1", picture)
     for words, says in (
@@ -188,7 +190,7 @@ def test_poor_messages(case: Path, run: Run, tmp_path: Path, clip: Path) -> None
             "two cameras are called stream1; give each a name of its own: --camera NAME=SRC",
         ),
         (("har-stream", "--camera", "/dev/video97", *away, "--check"), "--list-cameras shows"),
-        (("har-forecast", "--journal", "mysql://h/x", *away), "mysql"),
+        (("har-forecast", "--journal", "mysql://h/x", *state), "mysql"),
         (
             ("train-har", "import", tmp_path / "missing.h5", *hints),
             "there is no such file",
@@ -220,7 +222,7 @@ def test_interlaced(case: Path, run: Run, tmp_path: Path, mosquitto: Mosquitto) 
         items = read_camera(CameraSettings(source=str(path)), ReadOptions(sample_hz=5))
         greys[name] = [float(item.image.mean()) for item in items if isinstance(item, Frame)]
         words = ("--camera", path, "--state-dir", tmp_path / "state", "--broker", mosquitto.url)
-        status, said = run("har-stream", *words, "--check")
+        status, said = run("har-stream", *words, *SPORTS, "--check")
         assert re.search(rf"^ok +camera {name}: ", said, re.MULTILINE), status
     assert greys["interlaced"] == pytest.approx(greys["progressive"], abs=3)
     assert greys["interlaced"][0] == pytest.approx(127, abs=10)
@@ -257,7 +259,7 @@ def test_camera_password(
     case: Path, run: Run, tmp_path: Path, mosquitto: Mosquitto, table: Table
 ) -> None:
     logins = ("cam:p[x", "anna:geheim?1", "anna:ge heim1", "anna:ge#he]im%1")
-    state = ("--state-dir", tmp_path / "state", "--broker", mosquitto.url)
+    state = (*SPORTS, "--state-dir", tmp_path / "state", "--broker", mosquitto.url)
     for n, login in enumerate(logins):
         source = f"rtsp://{login}@127.0.0.1:9/live{n}"
         status, said = run("har-stream", "--camera", source, *state, "--fail-fast")
@@ -293,7 +295,7 @@ def test_container_hostname(
 
     def container(host: str, broker: str) -> str:
         words = [sys.executable, "-m", "har_stream.commands.stream", "--camera", str(clip)]
-        words += ["--state-dir", str(state), "--broker", broker]
+        words += [*SPORTS, "--state-dir", str(state), "--broker", broker]
         inside = ["unshare", "--uts", "sh", "-c", f'hostname {host}; exec "$@"', "sh", *words]
         ended = subprocess.run(inside, capture_output=True, text=True, timeout=60, check=False)
         if "unshare failed" in ended.stderr:
@@ -322,7 +324,7 @@ def _one_fps(clip: Path, out: Path, rate: str) -> Path:
 def test_one_fps(
     case: Path, clip: Path, tmp_path: Path, mosquitto: Mosquitto, table: Table
 ) -> None:
-    state = ("--state-dir", tmp_path / "state", "--broker", mosquitto.url, "--node", "n1")
+    state = (*SPORTS, "--state-dir", tmp_path / "state", "--broker", mosquitto.url, "--node", "n1")
     for rate in ("1", "0.4"):
         low = _one_fps(clip, tmp_path / f"low{rate}.mp4", rate)
         recorded = tmp_path / f"e{rate}.jsonl"
@@ -343,7 +345,7 @@ def test_one_fps_live(
     port = str(free_port())
     server = case / "mjpeg.py"
     camera = subprocess.Popen([sys.executable, str(server), port, str(clip), rate])
-    state = ("--state-dir", tmp_path / "state", "--broker", mosquitto.url, "--node", "n1")
+    state = (*SPORTS, "--state-dir", tmp_path / "state", "--broker", mosquitto.url, "--node", "n1")
     process = start_har_stream("--camera", f"slow=http://127.0.0.1:{port}/video", *state)
     try:
         with listening(mosquitto.port, "har/n1/slow/#") as listener:
@@ -371,7 +373,7 @@ def test_live_mp4_url(
     shutil.copy(clip, tmp_path / "long_p.mp4")
     words = [sys.executable, str(case / "server.py")]
     source = "http://127.0.0.1:28672/api/stream.mp4?src=cam1"
-    state = ("--state-dir", tmp_path / "state", "--broker", mosquitto.url, "--node", "n1")
+    state = (*SPORTS, "--state-dir", tmp_path / "state", "--broker", mosquitto.url, "--node", "n1")
     process = start_har_stream("--camera", f"cam={source}", *state)
     topic = "har/n1/cam/availability"
     try:

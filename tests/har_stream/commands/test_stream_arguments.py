@@ -23,6 +23,8 @@ def cameras(*words: str) -> list[tuple[str, str, str | None]]:
         ("sim:7?past=3", ("sim:7?past=3", "sim_7", None)),
         ("/dev/v4l/by-id/usb-C270", ("/dev/v4l/by-id/usb-C270", "usb-c270", None)),
         (" 0 ", ("0", "cam0", None)),
+        (" rtsp://h/live\n", ("rtsp://h/live", "live", None)),
+        (" a.mp4", (" a.mp4", "a", None)),
     ],
 )
 def test_a_camera_may_have_a_name_which_is_its_room(

@@ -29,6 +29,7 @@ from har_stream.core.redact import redact
         ("http://cam/video?size=2&speed=3", "http://cam/video?size=2&speed=3"),
         ("rtsp://cam:554/live", "rtsp://cam:554/live"),
         ("/videos/me@home.mp4", "/videos/me@home.mp4"),
+        ("bad\udcff\nname.mp4", "bad\\udcff\\nname.mp4"),
     ],
 )
 def test_what_is_shown(url: str, shown: str) -> None:

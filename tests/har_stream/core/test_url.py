@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -155,7 +156,8 @@ def test_a_port_that_is_none(port: str) -> None:
 
 def test_a_file_with_an_odd_name_is_no_traceback(tmp_path: Path) -> None:
     assert BrokerSettings().url is None
-    for name in ("a\0b", f"{tmp_path}/none"):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("a\0b", f"{tmp_path}/none", "~nobody1/a.mp4", "a" * 300, f"{tmp_path}/pipe"):
         with pytest.raises(InputError):
             read_camera(CameraSettings(source=name), ReadOptions(sample_hz=5.0))
 
