@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from har_stream.config.ids import Id, as_id
 from har_stream.config.regions import Place, Regions
-from har_stream.config.section import Fraction, Section
+from har_stream.config.section import Duration, Fraction, Section
 from har_stream.core.activity import MAX_NAME_LENGTH
 from har_stream.core.url import parse_url
 
@@ -72,9 +72,9 @@ class ThresholdSettings(Section):
     margin_below: Fraction | None = None
     enter_above: Fraction | None = None
     leave_below: Fraction | None = None
-    min_dwell_s: float | None = Field(None, ge=0)
-    average_s: float | None = Field(None, ge=0)
-    idle_after_s: float | None = Field(None, ge=0)
+    min_dwell_s: Duration | None = None
+    average_s: Duration | None = None
+    idle_after_s: Duration | None = None
     urgent: tuple[str, ...] | None = None
 
 
@@ -83,11 +83,11 @@ class FallSettings(Section):
 
     floor_above: Fraction | None = None
     n_samples: int | None = Field(None, ge=1)
-    within_s: float | None = Field(None, ge=0)
+    within_s: Duration | None = None
     up_above: Fraction | None = None
-    average_s: float | None = Field(None, ge=0)
-    up_for_s: float | None = Field(None, ge=0)
-    long_lie_s: float | None = Field(None, ge=0)
+    average_s: Duration | None = None
+    up_for_s: Duration | None = None
+    long_lie_s: Duration | None = None
 
 
 class CameraSettings(Section):

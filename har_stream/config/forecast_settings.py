@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from har_stream.config.ids import Id, Topic
-from har_stream.config.section import Fraction, Section, UserPath, refuse_twins
+from har_stream.config.section import Duration, Fraction, Section, UserPath, refuse_twins
 
 
 def _as_switch_text(payload: object) -> object:
@@ -30,7 +30,7 @@ class RuleSettings(Section):
     within: Literal["15min", "60min", "180min"]
     probability: Fraction = Field(description="on at or above this")
     release: Fraction | None = Field(None, description="off below this; none: 0.1 under it")
-    cool_down_s: float = Field(600.0, ge=0, description="at least this long between two actions")
+    cool_down_s: Duration = Field(600.0, description="at least this long between two actions")
     topic: Topic
     payload_on: SwitchText = "ON"
     payload_off: SwitchText | None = Field("OFF", description="none: say nothing")
@@ -56,8 +56,8 @@ class ForecastSettings(Section):
     signing_keys: dict[Id, UserPath] = Field(
         default_factory=dict, description="key file of every node; some: nobody else is believed"
     )
-    refresh_s: float = Field(60.0, gt=0, description="a new forecast at least this often")
-    stale_after_s: float = Field(
+    refresh_s: Duration = Field(60.0, gt=0, description="a new forecast at least this often")
+    stale_after_s: Duration = Field(
         900.0, gt=0, description="once no camera has spoken for so long, rules do not act"
     )
     binary_sensors: tuple[str, ...] = Field((), description="activities with a 'likely' sensor")

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -75,7 +76,13 @@ def _reason(problem: dict[str, Any]) -> str:
     if problem["type"] not in _EXPECTED:
         return str(problem["msg"]).removeprefix("Value error, ")
     expected = _EXPECTED[problem["type"]].format(**problem.get("ctx", {}))
-    return f"{expected} expected, not {_shown(problem['input'])}"
+    hint = "; put it in quotes" if expected == "text" and _is_plain(problem["input"]) else ""
+    return f"{expected} expected, not {_shown(problem['input'])}{hint}"
+
+
+def _is_plain(given: object) -> bool:
+    """Tell what YAML makes of words that stand bare: `on`, a date."""
+    return isinstance(given, bool | date)
 
 
 def _shown(given: object) -> str:

@@ -61,6 +61,11 @@ def _load(path: Path) -> tuple[yaml.Node | None, list[tuple[int, str]], Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InputError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    except yaml.reader.ReaderError as error:
+        if error.encoding == "utf-8":
+            line = text.count(b"\n", 0, error.position) + 1
+            raise InputError(f"{path}:{line}: is not UTF-8 text; save it as UTF-8") from error
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
 

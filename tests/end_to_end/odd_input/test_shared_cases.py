@@ -175,7 +175,6 @@ def test_poor_messages(case: Path, run: Run, tmp_path: Path, clip: Path) -> None
         assert run("har-forecast", "--import", case / name, *state)[0] == 0
     for name in ("map.yaml", "brokerstr.yaml"):
         assert run("har-stream", "--check-config", case / name, *SPORTS)[0] == 0
-    hints = ("--labels", "a,b", "--colour", "bgr", "--sample-hz", "5")
     twins = [f"rtsp://10.0.0.{n}/stream1" for n in (1, 2)]
     away = ("--broker", f"mqtt://127.0.0.1:{free_port()}", "--fail-fast", *SPORTS, *state)
     picture = tmp_path / "still.jpg"
@@ -191,10 +190,6 @@ def test_poor_messages(case: Path, run: Run, tmp_path: Path, clip: Path) -> None
         ),
         (("har-stream", "--camera", "/dev/video97", *away, "--check"), "--list-cameras shows"),
         (("har-forecast", "--journal", "mysql://h/x", *state), "mysql"),
-        (
-            ("train-har", "import", tmp_path / "missing.h5", *hints),
-            "there is no such file",
-        ),
         (
             ("har-stream", "--camera", case / "music.mp3", *away),
             "not a video: there is sound alone, or with a",
@@ -213,6 +208,10 @@ def test_poor_messages(case: Path, run: Run, tmp_path: Path, clip: Path) -> None
 def test_poor_messages_learnt(case: Path, run: Run, tmp_path: Path) -> None:
     for name in ("semi.csv", "tab.csv", "plain.csv.gz"):
         assert run("train-hmm", case / name, "--out", tmp_path / "m")[0] == 0
+    hints = ("--labels", "a,b", "--colour", "bgr", "--sample-hz", "5")
+    status, said = run("train-har", "import", tmp_path / "missing.h5", *hints)
+    assert status == 2
+    assert "missing.h5: there is no such file" in said
 
 
 def test_interlaced(case: Path, run: Run, tmp_path: Path, mosquitto: Mosquitto) -> None:
@@ -226,6 +225,20 @@ def test_interlaced(case: Path, run: Run, tmp_path: Path, mosquitto: Mosquitto) 
         assert re.search(rf"^ok +camera {name}: ", said, re.MULTILINE), status
     assert greys["interlaced"] == pytest.approx(greys["progressive"], abs=3)
     assert greys["interlaced"][0] == pytest.approx(127, abs=10)
+
+
+@pytest.mark.slow
+def test_interlaced_learnt(
+    case: Path, run: Run, tmp_path: Path, mosquitto: Mosquitto, clip: Path
+) -> None:
+    state = (*SPORTS, "--state-dir", tmp_path / "state", "--broker", mosquitto.url)
+    fields = ("-flags", "+ildct+ilme", "-x264opts", "tff=1")
+    for name, how in (("p", ()), ("i", ("-vf", "setfield=tff", *fields))):
+        ffmpeg("-i", clip, *how, "-c:v", "libx264", "-pix_fmt", "yuv420p", tmp_path / f"{name}.mp4")
+        events = tmp_path / f"{name}.jsonl"
+        words = ("--camera", tmp_path / f"{name}.mp4", *state, "--record-events", events)
+        assert run("har-stream", *words)[0] == 0
+        assert '"TaiChi"' in events.read_text()
 
 
 def test_no_extras(case: Path, table: Table, tmp_path: Path) -> None:
@@ -315,18 +328,14 @@ def test_container_hostname(
     table.append((case.name, "two host names", f"{waiting} events waited and came, of {nodes}"))
 
 
-def _one_fps(clip: Path, out: Path, rate: str) -> Path:
-    ffmpeg("-stream_loop", "3", "-i", clip, "-r", rate, "-t", "24", out)
-    return out
-
-
 @pytest.mark.slow
 def test_one_fps(
     case: Path, clip: Path, tmp_path: Path, mosquitto: Mosquitto, table: Table
 ) -> None:
     state = (*SPORTS, "--state-dir", tmp_path / "state", "--broker", mosquitto.url, "--node", "n1")
     for rate in ("1", "0.4"):
-        low = _one_fps(clip, tmp_path / f"low{rate}.mp4", rate)
+        low = tmp_path / f"low{rate}.mp4"
+        ffmpeg("-stream_loop", "3", "-i", clip, "-r", rate, "-t", "24", low)
         recorded = tmp_path / f"e{rate}.jsonl"
         ended = har_stream("--camera", low, *state, "--record-events", recorded)
         assert ended.returncode == 0, ended.stderr

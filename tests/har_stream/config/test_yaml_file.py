@@ -109,3 +109,10 @@ def test_mutations_of_valid_yaml(tmp_path: Path, name: str, n: int) -> None:
     print(f"{name}: {n} mutations, {counts}, longest {longest_s:.2f} s, 0 tracebacks")
     assert longest_s < 2.0
     assert counts["refused"] > n / 4
+
+
+def test_text_of_another_encoding_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "har.yaml"
+    path.write_bytes("node: a\nhome: Küche\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"har\.yaml:2: is not UTF-8 text; save it as UTF-8"):
+        settings.load_settings(path)
