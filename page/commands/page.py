@@ -137,7 +137,7 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
     from page.guard.passwords import Password
     from page.guard.sign_ins import SignIns
     from page.now.home_link import HomeLink
-    from page.report_card.forecasts import ask_for_judgement
+    from page.report_card.card import ask_for_card
     from page.web.app import Site
     from page.web.drawing import Drawing
     from page.web.report import Reports
@@ -165,7 +165,7 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
         journal=journal,
         drawing=drawing,
         updates=updates,
-        reports=Reports(lambda now: ask_for_judgement(settings, url, now=now)),
+        reports=Reports(lambda now: ask_for_card(settings, url, now=now)),
         sign_in=SignInForm(drawing, password, sign_ins),
         key=read_own_key(settings.signing_key_file),
         zone=zone,

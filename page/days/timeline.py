@@ -15,6 +15,9 @@ WIDTH = 1000.0
 N_SLOTS = 720
 """Of a row; what is shorter than a slot shares it, and the longest in it is drawn."""
 
+_Stretch = tuple[str, float, float]
+"""An activity, and the shares of a row at which it begins and ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
@@ -92,7 +95,7 @@ def draw_rows(bouts: Iterable[Bout], span: TimeSpan, *, now: datetime) -> list[R
         span: What a row spans.
         now: Until when a running stretch goes on.
     """
-    by_camera: defaultdict[CameraKey, list[tuple[str, float, float]]] = defaultdict(list)
+    by_camera: defaultdict[CameraKey, list[_Stretch]] = defaultdict(list)
     for bout in bouts:
         start, end = span.share(bout.started_at), span.share(bout.ended_at or now)
         if start < end:
@@ -103,7 +106,7 @@ def draw_rows(bouts: Iterable[Bout], span: TimeSpan, *, now: datetime) -> list[R
     ]
 
 
-def _shapes(stretches: Sequence[tuple[str, float, float]], span: TimeSpan) -> list[Shape]:
+def _shapes(stretches: Sequence[_Stretch], span: TimeSpan) -> list[Shape]:
     paths: defaultdict[str, list[str]] = defaultdict(list)
     shares: defaultdict[str, float] = defaultdict(float)
     for activity, start, end in stretches:
@@ -118,9 +121,7 @@ def _shapes(stretches: Sequence[tuple[str, float, float]], span: TimeSpan) -> li
     ]
 
 
-def _thin_out(
-    stretches: Sequence[tuple[str, float, float]],
-) -> list[tuple[str, float, float]]:
+def _thin_out(stretches: Sequence[_Stretch]) -> list[_Stretch]:
     """Where there are more stretches than slots, let the longest of each slot stand for it."""
     if len(stretches) <= N_SLOTS:
         return list(stretches)
@@ -129,7 +130,7 @@ def _thin_out(
         for slot in range(int(start * N_SLOTS), min(int(end * N_SLOTS), N_SLOTS - 1) + 1):
             lasts = min(end, (slot + 1) / N_SLOTS) - max(start, slot / N_SLOTS)
             longest[slot] = max(longest.get(slot, (0.0, "")), (lasts, activity))
-    thinned: list[tuple[str, float, float]] = []
+    thinned: list[_Stretch] = []
     for slot, (_, activity) in sorted(longest.items()):
         start, end = slot / N_SLOTS, (slot + 1) / N_SLOTS
         if thinned and thinned[-1][0] == activity and thinned[-1][2] == start:

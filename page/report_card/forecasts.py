@@ -1,27 +1,18 @@
-"""How good the forecasts were in this home, by week: `python -m page.report_card.forecasts`.
+"""How good the forecasts were in this home, by week, beside three simple ones.
 
-A process of its own lives through the journal's newest weeks, so that the page stays small: it
-reads what to do as JSON from its standard input and writes what it found to its standard output.
 Every forecast is made before its outcome is shown, by `predictor.evaluation`'s own code.
 """
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from har_stream.config.settings import Settings
 from har_stream.core.errors import InputError
+from predictor.journal.records import Bout
 
 PERIOD = timedelta(days=84)
 """Of the journal's newest days, so many are lived through; the last 30 % of them are judged."""
-MOST_S = 900.0
-"""So long it may take."""
-NICENESS = 10
 BASELINES = ("most_frequent", "time_of_day", "markov1")
 
 
@@ -55,49 +46,19 @@ class JudgedForecasts(NamedTuple):
     coverage: float
 
 
-def ask_for_judgement(settings: Settings, url: str, *, now: datetime) -> JudgedForecasts:
-    """Have a process of its own judge the forecasts.
-
-    Args:
-        settings: Model and time zone.
-        url: The journal's; it may hold a password, so it is no argument.
-        now: The home's time.
-
-    Raises:
-        InputError: There is too little in the journal, or it cannot be read.
-    """
-    asked = {
-        "url": url,
-        "model": settings.forecast.model,
-        "zone": settings.timezone,
-        "now": now.isoformat(),
-    }
-    try:
-        process = subprocess.run(
-            [sys.executable, "-m", "page.report_card.forecasts"],
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            timeout=MOST_S,
-            check=False,
-        )
-        found: dict[str, Any] = json.loads(process.stdout)
-    except (subprocess.TimeoutExpired, ValueError) as error:
-        raise InputError("the forecasts could not be judged") from error
-    if "problem" in found:
-        raise InputError(str(found["problem"]))
-    weeks = [
-        Week(date.fromisoformat(monday), n, losses) for monday, n, losses in found.pop("weeks")
-    ]
-    reliability = [(said, came, n) for said, came, n in found.pop("reliability")]
-    return JudgedForecasts(weeks=weeks, reliability=reliability, **found)
-
-
-def judge(url: str, model: str, *, zone: ZoneInfo | None, now: datetime) -> dict[str, Any]:
+def judge(
+    bouts: Sequence[Bout], model: str, *, zone: ZoneInfo | None, now: datetime
+) -> JudgedForecasts:
     """Let the model and the baselines live through a journal, and compare them.
 
+    Args:
+        bouts: What happened, by the starts.
+        model: The home's kind of model.
+        zone: The home's; its hours count.
+        now: Until when a running stretch goes on.
+
     Raises:
-        InputError: There is too little in the journal, or it cannot be read.
+        InputError: There is too little in the journal.
     """
     import numpy as np
 
@@ -112,11 +73,9 @@ def judge(url: str, model: str, *, zone: ZoneInfo | None, now: datetime) -> dict
         test_cases,
         true_answers,
     )
-    from predictor.journal.reader import JournalReader
     from predictor.models.store import create
     from predictor.sessions import Session, merge
 
-    bouts = JournalReader(url).span(now - PERIOD, now).bouts
     lived = merge(
         [
             Session(
@@ -145,34 +104,17 @@ def judge(url: str, model: str, *, zone: ZoneInfo | None, now: datetime) -> dict
     mondays = truth.days - (truth.days - 1) % 7  # day number 1 was a Monday
     waits_s = np.array(answers[model].waits_s)
     is_covered = (waits_s[:, 0] <= truth.waits_s) & (truth.waits_s <= waits_s[:, 2])
-    return {
-        "model": model,
-        "weeks": [
-            (
-                date.fromordinal(int(monday)).isoformat(),
+    bins = metrics.reliability(np.array(answers[model].probabilities), truth.outcomes)
+    return JudgedForecasts(
+        model=model,
+        weeks=[
+            Week(
+                date.fromordinal(int(monday)),
                 int((mondays == monday).sum()),
                 {name: float(loss[mondays == monday].mean()) for name, loss in losses.items()},
             )
             for monday in np.unique(mondays)
         ],
-        "reliability": metrics.reliability(np.array(answers[model].probabilities), truth.outcomes),
-        "coverage": float(is_covered.mean()),
-    }
-
-
-def main() -> int:
-    """Judge what standard input names."""
-    os.nice(NICENESS)
-    asked = json.load(sys.stdin)
-    zone = ZoneInfo(asked["zone"]) if asked["zone"] else None
-    try:
-        now = datetime.fromisoformat(asked["now"])
-        found = judge(asked["url"], asked["model"], zone=zone, now=now)
-    except InputError as error:
-        found = {"problem": str(error)}
-    json.dump(found, sys.stdout)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        reliability=[(each.confidence, each.accuracy, each.n) for each in bins],
+        coverage=float(is_covered.mean()),
+    )

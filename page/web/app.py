@@ -24,7 +24,6 @@ from har_stream.mqtt.messages import CorrectionRequest, MessageError, UndoReques
 from har_stream.mqtt.signing import sign
 from page.guard.gate import Gate, GateRules
 from page.now.home_link import HomeLink, News
-from page.report_card.hours import count_hours
 from page.web.drawing import HOME_PARTS, JOURNAL_PARTS, Drawing, Reader
 from page.web.forms import THEMES, go_to, read_form, read_instant, reader_of
 from page.web.report import Reports
@@ -200,22 +199,12 @@ class Site:
 
     async def show_report(self, request: Request) -> Response:
         """Show how good the forecasts were, and how the days were spent."""
-
-        def draw() -> str:
-            now = self.drawing.now()
-            bouts = self.journal.span(now - timedelta(days=35), now).bouts
-            hours = count_hours(bouts, now=now, first_at=self.journal.first_at())
-            judged = self.reports.newest(now)
-            problem = str(judged) if isinstance(judged, InputError) else None
-            return self.drawing.page(
-                "report.html",
-                self._reader(request),
-                hours=hours,
-                judged=None if problem else judged,
-                problem=problem,
-            )
-
-        return HTMLResponse(await run_in_threadpool(draw))
+        card = self.reports.newest(self.drawing.now())
+        problem = str(card) if isinstance(card, InputError) else None
+        html = self.drawing.page(
+            "report.html", self._reader(request), card=None if problem else card, problem=problem
+        )
+        return HTMLResponse(html)
 
     async def choose_theme(self, request: Request) -> Response:
         """Remember the colours that a reader has chosen, in the browser."""

@@ -1,5 +1,6 @@
 """What each page shows: it reads the home and the journal, and fills the templates."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
@@ -24,6 +25,8 @@ N_TODAY = 40
 """Newest stretches that the first page lists."""
 N_LISTED = 300
 """Stretches that a day's page lists; who zooms in sees the others."""
+MAX_KEPT = 31
+"""Days whose rows are kept, drawn."""
 HOME_PARTS = ("link", "falls", "now", "next", "cameras")
 """Parts of the first page that messages change."""
 JOURNAL_PARTS = ("today", "days")
@@ -69,6 +72,8 @@ class Drawing:
         self._journal = journal
         self._zone = zone
         self._wall = wall
+        self._kept: dict[TimeSpan, tuple[object, Sequence[Row]]] = {}
+        self._keeping = threading.Lock()
 
     def now(self) -> datetime:
         """Return the home's time, by its own clocks."""
@@ -139,8 +144,7 @@ class Drawing:
         Raises:
             InputError: The journal cannot be read.
         """
-        now = self.now()
-        seen = {each.activity for each in self._journal.span(now - timedelta(days=28), now).bouts}
+        seen = set(self._journal.activities(self.now() - timedelta(days=28)))
         attributes = self._link.home.attributes
         forecast = set(attributes.next) if attributes else set()
         return sorted((seen | forecast) - {"idle", "unknown"})
@@ -168,13 +172,28 @@ class Drawing:
         days = [now.date() - timedelta(days=back) for back in range(N_DAYS)]
         spans = [day_span(day, self._zone) for day in days]
         try:
-            bouts = self._journal.span(spans[-1].start, spans[0].end).bouts
+            drawn = [self._rows_of(span, now=now) for span in spans]
         except InputError:
-            bouts = []  # the part above says so
-        drawn: list[tuple[date, Sequence[Row]]] = [
-            (day, draw_rows(bouts, span, now=now)) for day, span in zip(days, spans, strict=True)
-        ]
-        return {"days": drawn, "labels": _labels(bouts), "ticks": _ticks(spans[0])}
+            drawn = [() for _ in spans]  # the part above says so
+        labels = {shape.activity for rows in drawn for row in rows for shape in row.shapes}
+        return {
+            "days": list(zip(days, drawn, strict=True)),
+            "labels": sorted(labels),
+            "ticks": _ticks(spans[0]),
+        }
+
+    def _rows_of(self, span: TimeSpan, *, now: datetime) -> Sequence[Row]:
+        """Draw a day; one that is over is drawn again only where the journal has changed."""
+        state = self._journal.state_of(span.start, span.end)
+        kept = self._kept.get(span)
+        if kept is None or kept[0] != state or span.end > now:
+            rows = draw_rows(self._journal.span(span.start, span.end).bouts, span, now=now)
+            kept = state, rows
+            with self._keeping:
+                self._kept[span] = kept
+                if len(self._kept) > MAX_KEPT:
+                    del self._kept[next(iter(self._kept))]
+        return kept[1]
 
 
 def _labels(bouts: Sequence[Bout]) -> list[str]:

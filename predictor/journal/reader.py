@@ -28,6 +28,12 @@ READ_ONLY = {"postgresql": {"postgresql_readonly": True}}
 """By database, the options by which it lets nothing be written."""
 MILLISECOND = timedelta(milliseconds=1)
 
+_OF_BOUTS = (
+    *("node", "camera", "seq", "event_type", "activity", "room", "confidence"),
+    *("utc_offset_s", "started_ms"),
+)
+"""Columns of events that say when what went on; the others need not be read."""
+
 
 class Span(NamedTuple):
     """What a journal holds of a span of time.
@@ -83,6 +89,35 @@ class JournalReader:
         with self._reading() as connection:
             return [(row.node, row.camera) for row in connection.execute(query)]
 
+    def activities(self, since: datetime) -> list[str]:
+        """Every activity that was seen, or said, from an instant on.
+
+        Raises:
+            InputError: As of `span`.
+        """
+        columns = EVENTS.c
+        query = select(columns.activity).where(columns.happened_ms >= to_ms(since)).distinct()
+        with self._reading() as connection:
+            seen = set(connection.execute(query).scalars())
+            said = {each.activity for each in read_corrections(connection, since=since)}
+        return sorted(seen | said)
+
+    def state_of(self, since: datetime, until: datetime) -> tuple[object, ...]:
+        """Return what changes whenever `span` would read something else of a span of time.
+
+        It takes a thousandth of the time.
+
+        Raises:
+            InputError: As of `span`.
+        """
+        at_ms = EVENTS.c.happened_ms
+        earliest_ms = to_ms(since) - LONGEST // MILLISECOND
+        counted = select(func.count()).where(at_ms >= earliest_ms, at_ms <= to_ms(until))
+        with self._reading() as connection:
+            n_events = connection.execute(counted).scalar_one()
+            corrections = read_corrections(connection, since=since, until=until)
+        return n_events, *(each.id for each in corrections)
+
     def first_at(self) -> datetime | None:
         """When the oldest event happened; ``None`` where there is none.
 
@@ -127,7 +162,7 @@ def read_bouts(
         order_by=(columns.happened_ms, columns.epoch, columns.seq),
     )
     change = (
-        select(EVENTS, next_change.label("next_ms"))
+        select(*(columns[name] for name in _OF_BOUTS), next_change.label("next_ms"))
         .where(columns.happened_ms >= earliest_ms - LONGEST // MILLISECOND)
         .where(columns.happened_ms <= (MAX_NUMBER if until is None else to_ms(until)))
         .subquery()

@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -249,5 +250,9 @@ def to_ms(instant: datetime) -> int:
 
 def from_ms(milliseconds: int, utc_offset_s: int) -> datetime:
     """Return the instant again, with the offset from UTC that it was said in."""
-    zone = timezone(timedelta(seconds=utc_offset_s))
-    return (_1970 + milliseconds * _MS).astimezone(zone)
+    return _1970_at(utc_offset_s) + timedelta(milliseconds=milliseconds)
+
+
+@lru_cache
+def _1970_at(utc_offset_s: int) -> datetime:
+    return _1970.astimezone(timezone(timedelta(seconds=utc_offset_s)))

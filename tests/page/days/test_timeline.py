@@ -38,7 +38,8 @@ def test_what_runs_over_midnight_or_still_runs_is_cut_there() -> None:
 
 
 def test_each_camera_has_its_row() -> None:
-    rows = draw_rows([bout("a", 1, 2, camera="b"), bout("a", 1, 2, camera="a")], DAY, now=MIDNIGHT)
+    both = [bout("a", 1, 2, camera="b"), bout("a", 1, 2, camera="a")]
+    rows = draw_rows(both, DAY, now=MIDNIGHT)
     assert [row.camera for row in rows] == [("n1", "a"), ("n1", "b")]
 
 

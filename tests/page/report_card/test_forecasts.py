@@ -8,7 +8,8 @@ from support.event_builder import living
 
 from har_stream.config.settings import Settings
 from har_stream.core.errors import InputError
-from page.report_card.forecasts import BASELINES, ask_for_judgement, judge
+from page.report_card.card import ask_for_card, make_card
+from page.report_card.forecasts import BASELINES
 from predictor.evaluation.figures import evaluate
 from predictor.evaluation.prequential import Question
 from predictor.journal.database import sqlite_url
@@ -25,16 +26,18 @@ def test_it_says_what_train_hmm_evaluate_says(tmp_path: Path) -> None:
     with Journal(url) as journal:
         journal.record_all(events, received_at=events[-1].started_at)
     zone = ZoneInfo("Europe/Berlin")
-    judged = judge(url, "hmm", zone=zone, now=events[-1].started_at)
+    card = make_card(url, "hmm", zone=zone, now=events[-1].started_at)
+    judged = card.forecasts
+    assert judged is not None
     figures = evaluate("hmm", read_logs([url]).sessions, Question())
-    assert set(judged["weeks"][0][2]) == {"hmm", *BASELINES}
-    n_cases = sum(n for _, n, _ in judged["weeks"])
+    assert set(judged.weeks[0].losses) == {"hmm", *BASELINES}
+    n_cases = sum(n for _, n, _ in judged.weeks)
     assert n_cases == figures["n_test"]
     for name, expected in {"hmm": figures, **figures["baselines"]}.items():
-        mean = sum(losses[name] * n for _, n, losses in judged["weeks"]) / n_cases
+        mean = sum(losses[name] * n for _, n, losses in judged.weeks) / n_cases
         assert mean == pytest.approx(expected["log_loss"])
-    assert judged["coverage"] == pytest.approx(figures["coverage80"])
-    assert judged["reliability"] == figures["calibration"]
+    assert judged.coverage == pytest.approx(figures["coverage80"])
+    assert judged.reliability == figures["calibration"]
 
 
 @pytest.mark.slow
@@ -43,7 +46,11 @@ def test_a_process_of_its_own_judges_week_by_week(tmp_path: Path) -> None:
     events = list(living(days=20))
     with Journal(url) as journal:
         journal.record_all(events, received_at=events[-1].started_at)
-    judged = ask_for_judgement(SETTINGS, url, now=events[-1].started_at)
+    now = events[-1].started_at
+    card = ask_for_card(SETTINGS, url, now=now)
+    assert card == make_card(url, "hmm", zone=ZoneInfo("Europe/Berlin"), now=now)
+    judged = card.forecasts
+    assert judged is not None
     assert [week.monday.isoformat() for week in judged.weeks] == ["2026-01-19"]
     assert set(judged.weeks[0].losses) == {"hmm", *BASELINES}
     assert 0.0 < judged.coverage < 1.0
@@ -54,5 +61,9 @@ def test_too_little_is_said_to_be_too_little(tmp_path: Path) -> None:
     events = list(living(days=1))[:2]
     with Journal(url) as journal:
         journal.record_all(events, received_at=events[-1].started_at)
-    with pytest.raises(InputError, match="too few"):
-        judge(url, "hmm", zone=None, now=events[-1].started_at)
+    card = make_card(url, "hmm", zone=None, now=events[-1].started_at)
+    assert card.forecasts is None
+    assert card.problem is not None and "too few" in card.problem
+    assert [each.activity for each in card.hours] == ["sleeping", "cooking"]
+    with pytest.raises(InputError, match="unable to open"):
+        make_card(f"{url}.absent", "hmm", zone=None, now=events[-1].started_at)

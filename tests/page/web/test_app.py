@@ -185,7 +185,8 @@ def test_an_empty_home_says_what_to_do(make_mosquitto: object, tmp_path: Path) -
         assert "har-stream --camera 0 --home h1" in html
         assert "har-forecast --home h1" in html
         assert "The journal cannot be read" in html
-        assert browser.get("/report").status_code == 503
+        assert browser.get("/day").status_code == 503
+        assert "lived through anew" in browser.get("/report").text
         assert not (tmp_path / "journal.db").exists()
 
 

@@ -11,6 +11,7 @@ from har_stream.core.errors import InputError
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 from predictor.journal.reader import JournalReader
+from predictor.journal.records import Correction
 
 
 def test_what_runs_at_the_edges_of_a_span_belongs_to_it(tmp_path: Path) -> None:
@@ -25,6 +26,25 @@ def test_what_runs_at_the_edges_of_a_span_belongs_to_it(tmp_path: Path) -> None:
         assert [bout.activity for bout in reader.span(None, None).bouts] == ["a1", "a2", "a3", "a4"]
         assert reader.cameras() == [("n1", "cam1")]
         assert reader.first_at() == EIGHT
+
+
+def test_whatever_changes_a_span_changes_its_state(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "journal.db")
+    reader = JournalReader(url)
+    until = EIGHT + timedelta(hours=1)
+    with Journal(url) as journal:
+        states = [reader.state_of(EIGHT, until)]
+        journal.record(started("cooking", minute=0, seq=1), received_at=EIGHT)
+        states.append(reader.state_of(EIGHT, until))
+        correction = Correction("c1", ("n1", "cam1"), "washing", EIGHT, until, corrected_at=until)
+        journal.corrections.record(correction)
+        states.append(reader.state_of(EIGHT, until))
+        assert reader.activities(EIGHT) == ["cooking", "washing"]
+        assert len(set(states)) == 3
+        journal.corrections.undo("c1", at=until)
+        assert reader.state_of(EIGHT, until) == states[1]
+        journal.record(started("later", minute=61, seq=2), received_at=EIGHT)
+        assert reader.state_of(EIGHT, until) == states[1]
 
 
 def test_a_journal_that_is_not_there_is_not_made(tmp_path: Path) -> None:

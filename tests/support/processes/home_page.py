@@ -107,7 +107,7 @@ class HarPage:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             self.log.append(line)
-            if "running on" in line:
+            if "startup complete" in line:
                 listening.set()
 
     @property

@@ -1,0 +1,138 @@
+"""The report card, made by a process of its own: `python -m page.report_card.card`.
+
+It lives through the journal's newest weeks, which takes a while and much memory; so the page stays
+small. It reads what to do as JSON from its standard input, and writes the card to its output.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from har_stream.config.settings import Settings
+from har_stream.core.errors import InputError
+from page.report_card.forecasts import PERIOD, JudgedForecasts, Week
+from page.report_card.hours import ActivityHours
+from predictor.journal.reader import JournalReader
+
+MOST_S = 900.0
+"""So long it may take."""
+NICENESS = 10
+
+
+class ReportCard(NamedTuple):
+    """How good the forecasts were, and how the days were spent.
+
+    Attributes:
+        hours: Hours a day of each activity.
+        forecasts: How good they were; ``None`` where nothing can be said.
+        problem: Why not.
+    """
+
+    hours: Sequence[ActivityHours]
+    forecasts: JudgedForecasts | None
+    problem: str | None
+
+
+def ask_for_card(settings: Settings, url: str, *, now: datetime) -> ReportCard:
+    """Have a process of its own make the card.
+
+    Args:
+        settings: Model and time zone.
+        url: The journal's; it may hold a password, so it is no argument.
+        now: The home's time.
+
+    Raises:
+        InputError: It could not be made; the line says why.
+    """
+    asked = {
+        "url": url,
+        "model": settings.forecast.model,
+        "zone": settings.timezone,
+        "now": now.isoformat(),
+    }
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "page.report_card.card"],
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=MOST_S,
+            check=False,
+        )
+        found: dict[str, Any] = json.loads(process.stdout)
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        raise InputError("the report card could not be made") from error
+    if "error" in found:
+        raise InputError(str(found["error"]))
+    return _read(found)
+
+
+def make_card(url: str, model: str, *, zone: ZoneInfo | None, now: datetime) -> ReportCard:
+    """Count hours, and let the model and the baselines live through the journal.
+
+    Raises:
+        InputError: The journal cannot be read.
+    """
+    from page.report_card.forecasts import judge
+    from page.report_card.hours import count_hours
+
+    journal = JournalReader(url)
+    bouts = journal.span(now - PERIOD, now).bouts
+    hours = count_hours(bouts, now=now, first_at=journal.first_at())
+    try:
+        return ReportCard(hours, judge(bouts, model, zone=zone, now=now), None)
+    except InputError as error:
+        return ReportCard(hours, None, str(error))
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'har-stream[forecast]'"
+        return ReportCard(hours, None, f"{error.name} is not installed: {remedy}")
+
+
+def _write(card: ReportCard) -> dict[str, Any]:
+    forecasts = card.forecasts
+    return {
+        "hours": [asdict(each) for each in card.hours],
+        "problem": card.problem,
+        "forecasts": forecasts
+        and forecasts._asdict()
+        | {
+            "weeks": [
+                week._asdict() | {"monday": week.monday.isoformat()} for week in forecasts.weeks
+            ]
+        },
+    }
+
+
+def _read(found: dict[str, Any]) -> ReportCard:
+    told = found["forecasts"]
+    if told is not None:
+        weeks = [
+            Week(**week | {"monday": date.fromisoformat(week["monday"])}) for week in told["weeks"]
+        ]
+        bins = [(said, came, n) for said, came, n in told["reliability"]]
+        told = JudgedForecasts(**told | {"weeks": weeks, "reliability": bins})
+    return ReportCard([ActivityHours(**each) for each in found["hours"]], told, found["problem"])
+
+
+def main() -> int:
+    """Make the card that standard input asks for."""
+    os.nice(NICENESS)
+    asked = json.load(sys.stdin)
+    zone = ZoneInfo(asked["zone"]) if asked["zone"] else None
+    now = datetime.fromisoformat(asked["now"])
+    try:
+        found = _write(make_card(asked["url"], asked["model"], zone=zone, now=now))
+    except InputError as error:
+        found = {"error": str(error)}
+    json.dump(found, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
