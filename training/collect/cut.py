@@ -30,8 +30,8 @@ def cut_clips(segments: Sequence[LabelledStretch], folder: Path) -> dict[str, in
         Clips per label.
 
     Raises:
-        InputError: No recording can be read, a clip cannot be written, or file names cannot tell
-            its group from another.
+        InputError: No recording can be read, none of a label, a clip cannot be written, or file
+            names cannot tell its group from another.
     """
     _check_groups({segment.group for segment in segments})
     numbers: Counter[tuple[str, str]] = Counter()
@@ -52,6 +52,12 @@ def cut_clips(segments: Sequence[LabelledStretch], folder: Path) -> dict[str, in
             n_clips.update(_cut_one(recording, of_recording[recording], fps=fps))
     if not n_clips:
         raise InputError(f"{folder}: no clip could be cut out of {len(of_recording)} recordings")
+    lost = sorted({segment.label for segment in segments} - n_clips.keys())
+    if lost:
+        raise InputError(
+            f"{folder}: no clip of {', '.join(lost)} could be cut, for the reasons above; those "
+            "of all others are there"
+        )
     return dict(n_clips)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from har_stream.cameras.camera import VIDEO_SUFFIXES
-from har_stream.core.activity import UNKNOWN
+from har_stream.core.activity import MAX_NAME_LENGTH, UNKNOWN
 from har_stream.core.errors import InputError
 from training.config import DataConfig
 from training.data.clip import EVERY_CLASS, LINK, Clip, Dataset, VideoClip, canonical_group
@@ -50,11 +50,7 @@ def read_class_folders(config: DataConfig) -> Dataset:
     both = [name for name in labels if name in others]
     if both:
         raise InputError(f"{', '.join(both)}: named among the classes and the others; choose one")
-    if UNKNOWN in labels:
-        raise InputError(
-            f"{root / UNKNOWN}: {UNKNOWN!r} is said where no class fits; rename it, or name it "
-            "among the others"
-        )
+    _check_names(root, labels)
     if not labels:
         raise InputError(f"{root}: every folder is named among the others, so there is no class")
     _check_keys(config, found)
@@ -69,7 +65,11 @@ def class_folders(root: Path) -> list[str]:
     """Name the folders that hold clips, in order; none where nothing has been gathered yet."""
     if not root.is_dir():
         return []
-    return sorted(path.name for path in root.iterdir() if path.is_dir() and any(_videos(path)))
+    return sorted(
+        path.name
+        for path in root.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and any(_videos(path))
+    )
 
 
 def find_negatives(paths: Iterable[Path]) -> tuple[Clip, ...]:
@@ -154,12 +154,40 @@ def _check_keys(config: DataConfig, found: Sequence[str]) -> None:
             )
 
 
+def _check_names(root: Path, labels: Sequence[str]) -> None:
+    """Refuse what no bundle may call a label, before anything is learned.
+
+    Raises:
+        InputError: A class has such a name, or differs from another by capitals alone.
+    """
+    if UNKNOWN in labels:
+        raise InputError(
+            f"{root / UNKNOWN}: {UNKNOWN!r} is said where no class fits; rename it, or name it "
+            "among the others"
+        )
+    seen: dict[str, str] = {}
+    for label in labels:
+        if not label.isprintable() or len(label) > MAX_NAME_LENGTH:
+            raise InputError(f"{root}: {label[:99]!r} is no name for a class; rename the folder")
+        other = seen.setdefault(label.casefold().strip(), label)
+        if other != label:
+            raise InputError(f"{root}: {other!r} and {label!r} are one name; put them into one")
+
+
 def _check_rest(root: Path, found: Sequence[str]) -> None:
     """Refuse a folder that should be a class and holds no clips; one of texts alone is named.
 
     Raises:
         InputError: There is one.
     """
+    beside = [path.name for path in _videos(root) if path.is_file()]
+    if beside:
+        logger.warning(
+            "%s: %d videos lie in no class folder, and are left out, as %s",
+            root,
+            len(beside),
+            min(beside),
+        )
     for folder in sorted(root.iterdir()):
         if folder.name in found or folder.name.startswith(".") or not folder.is_dir():
             continue

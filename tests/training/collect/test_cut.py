@@ -181,3 +181,14 @@ def test_a_recording_opened_for_its_rate_is_closed(
 def test_an_endless_table_is_refused() -> None:
     with pytest.raises(InputError, match="/dev/zero: more than 10 MB"):
         labels.read_labels(Path("/dev/zero"))
+
+
+def test_a_label_of_which_no_clip_comes_is_an_error_and_the_others_are_kept(tmp_path: Path) -> None:
+    recording = write_clock_clip(tmp_path / "evening.mp4", seconds=3)
+    wanted = [
+        LabelledStretch(recording, 0.0, 1.0, "cooking", "1"),
+        LabelledStretch(recording, 9.0, 10.0, "eating", "1"),
+    ]
+    with pytest.raises(InputError, match="no clip of eating could be cut"):
+        cut_clips(wanted, tmp_path / "clips")
+    assert [path.name for path in (tmp_path / "clips").iterdir()] == ["cooking"]

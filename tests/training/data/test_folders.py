@@ -259,8 +259,25 @@ def test_what_is_passed_over_beside_clips_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _touch(tmp_path, "Walk/a.mp4", "Walk/more/b.mp4", "Run/c.mp4", "lists/train.txt")
+    _touch(tmp_path, ".trash/d.mp4", "e.mp4")
     assert len(read_dataset(DataConfig(path=tmp_path)).clips) == 2
+    assert "1 videos lie in no class folder, and are left out, as e.mp4" in caplog.text
     assert "lists: is no class: it holds no clip, but 1 x .txt" in caplog.text
     assert "1 videos in folders below the classes' are left out, the first is Walk/more/b.mp4" in (
         caplog.text
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("walk ", "'walk ' and 'Walk' are one name|'Walk' and 'walk ' are one name"),
+        ("a\u2028b", r"'a\\u2028b' is no name for a class; rename the folder"),
+    ],
+)
+def test_a_folder_that_can_be_no_label_is_refused_before_anything_is_learned(
+    tmp_path: Path, name: str, says: str
+) -> None:
+    _touch(tmp_path, "Walk/a.mp4", f"{name}/b.mp4")
+    with pytest.raises(InputError, match=says):
+        read_dataset(DataConfig(path=tmp_path))
