@@ -114,11 +114,24 @@ def _without_gz(name: str) -> str:
 
 def _log_of_events(events: Iterable[ActivityEvent], source: str, now: datetime) -> Log:
     """Let a journal of its own make sense of the events: it knows duplicates and order."""
+    backwards: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/journal.db"
         with Journal(url) as journal:
-            journal.record_all(events, received_at=now)
-        return _log_of_journal(url, source, now)
+            journal.record_all(_noting(events, source, backwards), received_at=now)
+        log = _log_of_journal(url, source, now)
+    return Log(source, log.sessions, [*backwards, *log.skipped])
+
+
+def _noting(
+    events: Iterable[ActivityEvent], source: str, backwards: list[str]
+) -> Iterator[ActivityEvent]:
+    """Note the events of which no session comes, for they end before they start."""
+    for event in events:
+        if event.ended_at is not None and event.ended_at < event.started_at:
+            told = f"{event.activity} ends before it starts"
+            backwards.append(f"{source}: event {event.id}: {told}")
+        yield event
 
 
 def _log_of_journal(url: str, source: str, now: datetime) -> Log:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.event_builder import event, living
 from support.files.mutations import mutate
 
 from har_stream.core.errors import InputError
@@ -17,6 +18,7 @@ from predictor.evaluation.prequential import cases, first_test_day
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 from predictor.logs.csv_log import write_log
+from predictor.logs.event_file import write_events
 from predictor.logs.other_formats import KINDS, read_other_format
 from predictor.logs.read_logs import read_events, read_logs
 from predictor.sessions import Session, merge
@@ -313,3 +315,11 @@ def test_bouts_of_the_journal_are_the_rows_of_the_log(tmp_path: Path, shared: Pa
         rows = sorted((row["start"], row["activity"]) for row in csv.DictReader(file))
     assert len(bouts) == len(rows)
     assert sorted(bouts) == rows
+
+
+def test_an_event_that_ends_before_it_starts_is_named(tmp_path: Path) -> None:
+    odd = event(seq=99, event_type="activity_ended", activity="nap", minute=9, ended_minute=5)
+    write_events([*living(days=1), odd], tmp_path / "events.jsonl")
+    log = read_logs([str(tmp_path / "events.jsonl")])
+    assert log.skipped == [f"{tmp_path}/events.jsonl: event {odd.id}: nap ends before it starts"]
+    assert "nap" not in {session.activity for session in log.sessions}
