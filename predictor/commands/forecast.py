@@ -49,7 +49,8 @@ examples:
   har-forecast --config har-forecast.yaml --dry-run    say what the rules would do
   har-forecast --import log.csv                        learn from a log: start,end,activity[,room]
   har-forecast --import events.parquet                 ... or from har-stream --archive
-  har-forecast --export journal.csv                    every event, also as .jsonl
+  har-forecast --export journal.csv                    every event, also as .jsonl; what was
+                                                       corrected: journal.corrections.csv
   har-forecast --backup /media/usb/journal.db          a checked copy of the journal
   har-forecast --forget-before 2025-01-01 --dry-run    how many events that would delete
   har-forecast --forget-camera desk/clip --dry-run     what of a test clip would be deleted
@@ -269,17 +270,29 @@ def _compare_clocks(path: Path, there: str, here: str) -> None:
 
 
 def _export(journal: "Journal", path: Path) -> None:
+    from predictor.logs.correction_file import beside, write_corrections
     from predictor.logs.event_file import write_events
 
     n_events = write_events((entry.event for entry in journal.entries()), path)
     print(f"{path}: {n_events} events")
+    corrections = journal.corrections.since()
+    if corrections:
+        write_corrections(corrections, beside(path))
+        print(f"{beside(path)}: {len(corrections)} corrections of them")
 
 
 def _import(journal: "Journal", path: Path) -> None:
     from rich.progress import track
 
+    from predictor.logs.correction_file import holds_corrections, read_corrections_file
     from predictor.logs.read_logs import read_events
 
+    if holds_corrections(path):
+        corrections = list(read_corrections_file(path))
+        for correction in corrections:
+            journal.corrections.record(correction)
+        print(f"{path}: {len(corrections)} corrections read")
+        return
     events = track(read_events(path), description=f"reading {path.name}")
     n_new = journal.record_all(events, received_at=datetime.now(UTC))
     print(f"{path}: {n_new} new events; the journal holds {journal.count()}")

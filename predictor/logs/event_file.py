@@ -72,7 +72,7 @@ def parse_events(text: str, path: Path) -> Iterator[ActivityEvent]:
         text, str(path), needed=sorted(_NEEDED), hint=hint, many_lines=True
     ):
         values: dict[str, object] = {
-            name: _plain(value) for name, value in cells.items() if value and name in COLUMNS
+            name: plain(value) for name, value in cells.items() if value and name in COLUMNS
         }
         try:
             values["probabilities"] = json.loads(cells.get("probabilities") or "{}")
@@ -97,7 +97,7 @@ def _write_csv(events: Iterable[ActivityEvent], file: TextIO) -> int:
     for n_events, event in enumerate(events, 1):  # noqa: B007 -- the last number is the count
         row = event.model_dump(mode="json", include=set(COLUMNS))
         row |= {"probabilities": json.dumps(row["probabilities"])}
-        cells = {name: _harmless(value) for name, value in row.items()}
+        cells = {name: harmless(value) for name, value in row.items()}
         (quoting if "\r" in "".join(map(str, cells.values())) else writer).writerow(cells)
     return n_events
 
@@ -106,13 +106,13 @@ def _write_jsonl(events: Iterable[ActivityEvent], file: TextIO) -> int:
     return sum(file.write(event.encode().decode() + "\n") > 0 for event in events)
 
 
-def _harmless(value: object) -> object:
+def harmless(value: object) -> object:
     """Put an apostrophe before what a spreadsheet would run: it shows the text as it is."""
     return f"'{value}" if isinstance(value, str) and _RISKY.match(value) else value
 
 
-def _plain(cell: str) -> str:
-    """Take `_harmless`'s apostrophe away."""
+def plain(cell: str) -> str:
+    """Take `harmless`'s apostrophe away."""
     return cell[1:] if cell.startswith("'") and _RISKY.match(cell) else cell
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.event_builder import EIGHT, event, started
+from support.files.damage import PAGE
 
 from predictor.journal.corrections import correct_bouts, correct_memories
 from predictor.journal.database import sqlite_url
@@ -194,3 +195,17 @@ def test_a_correction_leaves_with_any_part_of_what_it_covers(
         journal.corrections.record(correction("washing", 0, 20))
         journal.delete(which)
         assert bool(journal.corrections.since()) == is_left
+
+
+def test_corrections_outlast_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with Journal(sqlite_url(path)) as journal:
+        for seq in range(1, 60):
+            journal.record(started("cooking", minute=seq, seq=seq), received_at=at(seq))
+        journal.corrections.record(correction("washing", 0, 20))
+        journal.corrections.record(correction("ironing", 0, 20, name="c2"))
+        journal.corrections.undo("c2", at=at(99))
+    path.write_bytes(bytes(PAGE) + path.read_bytes()[PAGE:])
+    with Journal(sqlite_url(path)) as journal:
+        assert journal.corrections.since() == [correction("washing", 0, 20)]
+        assert journal.corrections.undo("c2", at=at(99))
