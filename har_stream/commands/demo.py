@@ -32,7 +32,7 @@ from har_stream.cameras.camera import is_live
 from har_stream.commands.demo_view import LiveView
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.activity import IDLE
-from har_stream.core.command import run_command
+from har_stream.core.command import port, positive, run_command, whole_number
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from har_stream.core.url import LOOPBACK
@@ -40,6 +40,7 @@ from har_stream.mqtt.broker_address import default_address
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.embedded_broker import is_listening, run_broker
 from har_stream.mqtt.topics import Topics
+from har_stream.simulation.simulated_camera import parse_source
 from har_stream.simulation.truth import Stay, truth, write_log
 
 REFRESH_S = 0.25
@@ -70,12 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--camera", metavar="SRC", help="webcam index, file, folder or URL")
     parser.add_argument("--bundle", metavar="NAME", help="recogniser; default: fits the source")
     parser.add_argument(
-        "--port", type=int, metavar="N", help="of the broker (default: the usual one, or any free)"
+        "--port", type=port, metavar="N", help="of the broker (default: the usual one, or any free)"
     )
-    parser.add_argument("--duration", type=float, metavar="S", help="end by itself after S seconds")
-    parser.add_argument("--seed", type=int, default=7, help="which simulated home (%(default)s)")
     parser.add_argument(
-        "--pace", type=float, default=120, help="simulated seconds in one second (%(default)s)"
+        "--duration", type=positive, metavar="S", help="end by itself after S seconds"
+    )
+    parser.add_argument(
+        "--seed", type=whole_number, default=7, help="which simulated home (%(default)s)"
+    )
+    parser.add_argument(
+        "--pace", type=positive, default=120, help="simulated seconds in one second (%(default)s)"
     )
     return parser
 
@@ -100,13 +105,15 @@ class WatchedSource:
 def _choose_source(options: argparse.Namespace, folder: Path) -> WatchedSource:
     if options.camera:
         return WatchedSource(options.camera, options.bundle or DEFAULT)
+    source = f"sim:{options.seed}?past={PAST_DAYS}&pace={options.pace:g}"
+    parse_source(source)  # before two weeks are lived through
     begins_at = datetime.combine(datetime.now(), BEGINS_AT).astimezone()
     midnight = begins_at.replace(hour=0, minute=0)
     lived = timedelta(days=PAST_DAYS) + (begins_at - midnight)
     past = truth(options.seed, start_at=begins_at - lived, days=lived / timedelta(days=1))
     write_log(folder / "past.csv", filter(_is_reported, past))
     return WatchedSource(
-        f"sim:{options.seed}?past={PAST_DAYS}&pace={options.pace:g}",
+        source,
         options.bundle or "sim-home",
         ("--start-at", begins_at.isoformat()),
         folder / "past.csv",

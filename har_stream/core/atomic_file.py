@@ -1,5 +1,6 @@
 """Writes a file whole or not at all: a crash, a full disk or a power cut leaves the old one."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ def replacing_file(path: Path) -> Iterator[Path]:
     Raises:
         OSError: It cannot be written.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial

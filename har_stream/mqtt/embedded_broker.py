@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
-from har_stream.core.command import run_command
+from har_stream.core.command import port, run_command
 from har_stream.core.errors import InputError
 from har_stream.mqtt.broker_address import Address, default_address
 from har_stream.mqtt.broker_mosquitto import find_mosquitto, serve_mosquitto
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "--host", default=default_address().host, help="address to listen on (%(default)s)"
     )
     parser.add_argument(
-        "--port", type=int, default=default_address().port, help="its port (%(default)s)"
+        "--port", type=port, default=default_address().port, help="its port (%(default)s)"
     )
     parser.add_argument(
         "--with-parent",

@@ -56,7 +56,7 @@ def parse_source(source: str, *, realtime: bool = False) -> SimulatedSource:
     """
     seed, _, query = source.removeprefix(SCHEME).partition("?")
     keys = [field.name for field in fields(SimulatedSource) if field.name != "seed"]
-    if not (seed.isascii() and seed.isdigit() and int(seed) < N_SEEDS):
+    if not (seed.isascii() and seed.isdigit() and len(seed) < 9 and int(seed) < N_SEEDS):
         raise InputError(f"{source}: a seed from 0 to {N_SEEDS - 1} expected, for example sim:7")
     given: dict[str, float] = {"pace": 1.0} if realtime and "pace=" not in query else {}
     for part in filter(None, query.split("&")):

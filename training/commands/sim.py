@@ -27,6 +27,7 @@ from training.evaluation.simulated_home import compare, watch
 START_AT = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday's midnight."""
 RECORD_HZ = 5.0
+MOST_PX = 7680
 _STDERR = Console(stderr=True)
 
 
@@ -124,11 +125,14 @@ def _size(text: str) -> tuple[int, int]:
     """Read a flag's size in pixels."""
     width, _, height = text.partition("x")
     try:
-        return count(width), count(height)
+        size_px = count(width), count(height)
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no size; width x height expected, for example 384x216"
         ) from error
+    if max(size_px) > MOST_PX:
+        raise argparse.ArgumentTypeError(f"{text!r}: {MOST_PX} pixels at most a side")
+    return size_px
 
 
 def _parser() -> argparse.ArgumentParser:

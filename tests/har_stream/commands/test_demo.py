@@ -109,3 +109,12 @@ def test_a_signal_ends_it_cleanly_and_leaves_no_process_behind(
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (0, "")
     assert not any(child.exists() for child in children)
+
+
+@pytest.mark.parametrize(
+    "flag", ["--seed=-1", "--port=70000", "--duration=nan", "--pace=0", "--pace=inf"]
+)
+def test_a_flag_that_cannot_be_is_refused(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        demo_command.main([flag])
+    assert f"argument {flag.partition('=')[0]}: " in capsys.readouterr().err

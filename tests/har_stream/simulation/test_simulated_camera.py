@@ -123,6 +123,7 @@ def test_pace_holds_frames_back_and_a_set_event_ends_the_watch() -> None:
         ("sim:7?past=1.5", "whole days"),
         ("sim:", "a seed"),
         ("sim:x", "a seed"),
+        ("sim:" + "9" * 5000, "a seed"),
         ("sim:1000000", "0 to 999999"),
         ("sim:7?speed=2", "valid keys are days, every, pace"),
         ("sim:7?days=1&days=2", "twice"),

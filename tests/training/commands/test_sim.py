@@ -63,6 +63,7 @@ BURST = ("--days", "0.0001", "--every", "0")
         (["record", "7", *BURST, "--video", "file/x.mp4"], "cannot be written: File exists"),
         (["record", "7", *BURST, "--video", "folder.mp4"], "cannot be written: Is a directory"),
         (["record", "7", *BURST, "--log", "file/x.csv"], "cannot be written: File exists"),
+        (["record", "7", *BURST, "--log", "."], "cannot be written: Is a directory"),
         (["record", "7", *SHORT, "--video", "x.mp4"], "x.mp4: no frame to record; give more"),
         (["score", *SHORT], "--days 1e-05: over before the first decision; give more"),
         (["score", *BURST, "--json", "."], "cannot be written: Is a directory"),
@@ -95,6 +96,7 @@ def test_what_cannot_be_recorded_or_scored_is_told_and_leaves_nothing(
         (["record", "x"], "'x' is no whole number from 0 on"),
         (["record", "7", "--days", "0"], "'0' is no positive number"),
         (["record", "7", "--size", "0x9"], "'0x9' is no size; width x height expected"),
+        (["record", "7", "--size", "9x99999"], "'9x99999': 7680 pixels at most a side"),
         (["record", "7", "--size", "9"], "'9' is no size; width x height expected"),
     ],
 )
