@@ -32,6 +32,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("har_stream.bundles.bundle.SHIPPED", folder)
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.usefixtures("shipped")
 def test_one_run_measures_all_and_writes_it(

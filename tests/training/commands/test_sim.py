@@ -170,6 +170,7 @@ def test_the_shipped_bundle_understands_whole_days_in_unseen_homes(tmp_path: Pat
         assert score["events"]["recall"] >= 0.9, score["seed"]
 
 
+@pytest.mark.slow
 def test_watching_without_a_pause_recognises_as_well() -> None:
     recogniser = Recogniser(load_bundle(find_bundle("sim-home")))
     source = SimulatedSource(102, days=0.01, every=0.0)

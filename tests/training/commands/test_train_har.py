@@ -135,6 +135,7 @@ def test_fit_is_calibrated_by_negatives_and_scores_as_a_stream(
     assert "of what it was never taught is" in " ".join(page.split())
 
 
+@pytest.mark.slow
 def test_the_pages_example_of_official_lists_fits(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

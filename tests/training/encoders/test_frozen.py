@@ -78,7 +78,12 @@ def test_a_full_disk_leaves_the_old_encoder(random_weights: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "network", ["cnn_lstm", "cnn_pool", pytest.param("cnn_transformer", marks=pytest.mark.slow)]
+    "network",
+    [
+        pytest.param("cnn_lstm", marks=pytest.mark.slow),
+        "cnn_pool",
+        pytest.param("cnn_transformer", marks=pytest.mark.slow),
+    ],
 )
 def test_features_are_extracted_once_and_the_bundle_holds_the_encoder(
     clips: Path, random_weights: Path, tmp_path: Path, network: str

@@ -89,7 +89,7 @@ def test_an_export_that_is_refused_leaves_the_old_bundle(
     assert Recogniser(old, engine="litert").bundle.hash == old.hash
 
 
-@pytest.mark.parametrize("network", ["lrcn", "convlstm"])
+@pytest.mark.parametrize("network", ["lrcn", pytest.param("convlstm", marks=pytest.mark.slow)])
 def test_int8_is_a_quarter_of_the_size_and_agrees_on_real_clips(
     shared: Path, tmp_path: Path, network: str
 ) -> None:

@@ -68,7 +68,7 @@ def _expected(model: keras.Model, made: Bundle, clip: Path) -> np.ndarray:
     "name",
     [
         "lrcn_0.8688",
-        "convlstm_0.8278",
+        pytest.param("convlstm_0.8278", marks=pytest.mark.slow),
         pytest.param("lrcn_0.8606", marks=pytest.mark.slow),
         pytest.param("convlstm_0.8196", marks=pytest.mark.slow),
     ],

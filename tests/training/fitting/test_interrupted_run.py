@@ -12,6 +12,7 @@ from training.fitting.checkpoint import Checkpoint
 from training.fitting.training_run import Run, fit_run
 
 
+@pytest.mark.slow
 def test_a_run_that_refits_after_a_warm_up_resumes_bit_true(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

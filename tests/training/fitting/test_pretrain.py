@@ -62,6 +62,7 @@ def test_every_network_can_be_pretrained_but_for_its_head(
         np.testing.assert_array_equal(found, fresh if is_head else ready)
 
 
+@pytest.mark.slow
 def test_every_network_of_a_run_starts_from_the_one_pretraining(tmp_path: Path) -> None:
     root = write_dataset(tmp_path / "data")
     for n in range(1, 6):

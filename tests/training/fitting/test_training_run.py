@@ -238,7 +238,7 @@ def test_a_full_disk_keeps_the_epoch_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("traced")
-@pytest.mark.parametrize("network", ["lrcn", "convlstm"])
+@pytest.mark.parametrize("network", ["lrcn", pytest.param("convlstm", marks=pytest.mark.slow)])
 def test_folding_time_changes_no_result(network: str) -> None:
     model = registry.get_network(network).build(
         3, ClipSpec(n_frames=5, height_px=64, width_px=64, sample_hz=5)
