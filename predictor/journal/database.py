@@ -43,15 +43,29 @@ def sqlite_url(path: Path) -> str:
 
 
 def require_journal(url: str) -> None:
-    """Refuse a journal in a file that is not there: a mistyped path makes no empty one.
+    """Refuse a journal that is to be read and is none: a mistyped path makes no empty one.
 
     Raises:
-        InputError: There is no such file, or the URL is no URL.
+        InputError: There is no such file, it is a text, or the URL is no URL.
     """
     parsed = _parsed(url)
     path = parsed.database if parsed.get_backend_name() == "sqlite" else None
     if path and not Path(path).is_file():
         raise InputError(f"{redact(url)}: there is no such journal")
+    if path and _is_text(Path(path)):
+        raise InputError(f"{redact(url)}: that is a text and no journal; give another --journal")
+
+
+def _is_text(path: Path) -> bool:
+    """Tell a file that was named by mistake from a damaged journal, which is moved aside."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(256)
+        text = begins.decode(errors="ignore")
+    except OSError:
+        return False
+    told = sum(character.isprintable() or character in "\t\r\n" for character in text)
+    return 0 < len(text) == told and len(text.encode()) > len(begins) - 4
 
 
 def make_engine(url: str, *, sqlite: Mapping[str, Any]) -> Engine:

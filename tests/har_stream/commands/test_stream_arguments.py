@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from har_stream.commands.stream_arguments import make_parser, read_settings
 
@@ -31,6 +33,17 @@ def test_a_camera_may_have_a_name_which_is_its_room(
     given: str, expected: tuple[str, str, str | None]
 ) -> None:
     assert cameras("--camera", given) == [expected]
+
+
+@settings(max_examples=50)
+@example("a=b")
+@example("=")
+@given(st.text("=?/#@[]% ab1:", min_size=1))
+def test_no_part_of_a_password_is_taken_for_a_name_or_a_room(password: str) -> None:
+    for address in (f"rtsp://anna:{password}@h/live", f"hall=rtsp://anna:{password}@h/live"):
+        ((source, name, room),) = cameras("--camera", address)
+        assert source == f"rtsp://anna:{password}@h/live"
+        assert (name, room) in (("live", None), ("hall", "hall"))
 
 
 def test_a_file_whose_name_holds_an_equals_sign_is_a_file(

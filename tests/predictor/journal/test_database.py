@@ -10,7 +10,7 @@ from support.files.old_journal import ID, write_old_journal
 from support.processes.postgresql import running_postgresql
 
 from har_stream.core.errors import InputError
-from predictor.journal.database import sqlite_url
+from predictor.journal.database import require_journal, sqlite_url
 from predictor.journal.deletion import Selection
 from predictor.journal.journal import Journal
 from predictor.journal.tables import JOURNAL, VERSION
@@ -124,3 +124,14 @@ def test_postgresql_holds_the_same(tmp_path: Path) -> None:
         assert there.count_selected(camera) == there.delete(camera) == here.delete(camera) == 5
         assert there.last_deletion() == here.last_deletion() == 2
         assert there.progress() == here.progress()
+
+
+def test_a_text_that_is_given_as_a_journal_to_read_is_refused_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("start,end,activity\n2026-03-01 07:00,2026-03-01 08:00,Tee für Zwei\n" * 9)
+    with pytest.raises(InputError, match="that is a text and no journal; give another --journal"):
+        require_journal(sqlite_url(path))
+    url = sqlite_url(tmp_path / "journal.db")
+    Journal(url).close()
+    require_journal(url)
+    assert {each.name for each in tmp_path.iterdir()} == {"log.csv", "journal.db"}
