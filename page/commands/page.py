@@ -139,7 +139,7 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
     from page.now.home_link import HomeLink
     from page.report_card.card import ask_for_card
     from page.web.app import Site
-    from page.web.drawing import Drawing
+    from page.web.drawing import Drawing, SharedParts
     from page.web.report import Reports
     from page.web.sign_in import SignInForm
     from page.web.updates import Updates
@@ -164,6 +164,7 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
         link=link,
         journal=journal,
         drawing=drawing,
+        parts=SharedParts(drawing, updates),
         updates=updates,
         reports=Reports(lambda now: ask_for_card(settings, url, now=now)),
         sign_in=SignInForm(drawing, password, sign_ins),

@@ -23,8 +23,8 @@ from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import CorrectionRequest, MessageError, UndoRequest
 from har_stream.mqtt.signing import sign
 from page.guard.gate import Gate, GateRules
-from page.now.home_link import HomeLink, News
-from page.web.drawing import HOME_PARTS, JOURNAL_PARTS, Drawing, Reader
+from page.now.home_link import HomeLink
+from page.web.drawing import Drawing, Reader, SharedParts
 from page.web.forms import THEMES, go_to, read_form, read_instant, reader_of
 from page.web.report import Reports
 from page.web.sign_in import SignInForm
@@ -47,6 +47,7 @@ class Site:
         link: The broker.
         journal: What is remembered.
         drawing: Draws pages.
+        parts: The parts of the first page, as they are now.
         updates: Wakes open pages.
         reports: The newest report card.
         sign_in: Who may see it.
@@ -58,6 +59,7 @@ class Site:
     link: HomeLink
     journal: JournalReader
     drawing: Drawing
+    parts: SharedParts
     updates: Updates
     reports: Reports
     sign_in: SignInForm
@@ -89,22 +91,9 @@ class Site:
     async def send_events(self, request: Request) -> Response:
         """Keep an open page up to date."""
         reader = self._reader(request)
-        drawn: dict[str, tuple[int, str]] = {}
-
-        def render() -> dict[str, str]:
-            """Draw what may have changed since the last time."""
-            changed_by: dict[News, tuple[str, ...]] = {
-                "home": HOME_PARTS,
-                "journal": JOURNAL_PARTS,
-            }
-            for news, names in changed_by.items():
-                number = self.updates.numbers[news]
-                for name in names:
-                    if name not in drawn or drawn[name][0] != number:
-                        drawn[name] = number, self.drawing.part(name, reader)
-            return {name: html for name, (_, html) in drawn.items()}
-
-        events = self.updates.stream(render, may_go_on=lambda: self.sign_in.is_open(request))
+        events = self.updates.stream(
+            lambda: self.parts.draw(reader), may_go_on=lambda: self.sign_in.is_open(request)
+        )
         return StreamingResponse(
             events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
         )

@@ -14,7 +14,7 @@ from har_stream.core.errors import InputError
 from page.days.colours import PATTERNED, look_of
 from page.days.timeline import Row, TimeSpan, day_span, draw_rows
 from page.now.home_link import HomeLink
-from page.web.updates import version_of
+from page.web.updates import Updates, version_of
 from page.words.translations import Words
 from predictor.journal.reader import JournalReader
 from predictor.journal.records import Bout
@@ -27,6 +27,8 @@ N_LISTED = 300
 """Stretches that a day's page lists; who zooms in sees the others."""
 MAX_KEPT = 31
 """Days whose rows are kept, drawn."""
+MAX_SHARED = 500
+"""Parts that are kept for all languages and prefixes together."""
 HOME_PARTS = ("link", "falls", "now", "next", "cameras")
 """Parts of the first page that messages change."""
 JOURNAL_PARTS = ("today", "days")
@@ -194,6 +196,37 @@ class Drawing:
                 if len(self._kept) > MAX_KEPT:
                     del self._kept[next(iter(self._kept))]
         return kept[1]
+
+
+class SharedParts:
+    """The parts of the first page, drawn once for all who read the same words.
+
+    Args:
+        drawing: Draws them.
+        updates: Says how often what has changed.
+    """
+
+    def __init__(self, drawing: Drawing, updates: Updates) -> None:
+        self._drawing = drawing
+        self._updates = updates
+        self._drawn: dict[tuple[str, Reader], tuple[object, str]] = {}
+        self._drawing_them = threading.Lock()
+
+    def draw(self, reader: Reader) -> dict[str, str]:
+        """Return every part by its name; what has not changed is not drawn again.
+
+        What runs grows, so the journal's parts are drawn every minute in which something comes.
+        """
+        numbers, minute = self._updates.numbers, f"{self._drawing.now():%d %H:%M}"
+        states: dict[str, object] = dict.fromkeys(HOME_PARTS, numbers["home"])
+        states |= dict.fromkeys(JOURNAL_PARTS, (numbers["journal"], minute))
+        with self._drawing_them:  # who comes meanwhile finds them drawn
+            if len(self._drawn) > MAX_SHARED:
+                self._drawn.clear()
+            for name, state in states.items():
+                if self._drawn.get((name, reader), (None,))[0] != state:
+                    self._drawn[name, reader] = state, self._drawing.part(name, reader)
+            return {name: self._drawn[name, reader][1] for name in states}
 
 
 def _labels(bouts: Sequence[Bout]) -> list[str]:

@@ -1,0 +1,120 @@
+"""What the page costs: a year in the journal, fifty viewers, and nothing happening."""
+
+import re
+import sqlite3
+import statistics
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.broker.real_broker import Mosquitto, listening
+from support.processes.home_page import HarPage
+
+from har_stream.mqtt.messages import ActivityState
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
+
+pytestmark = pytest.mark.slow
+N_EVENTS = 1_000_000
+LABELS = ("cooking", "eating", "sleeping", "walking", "sitting", "exercising")
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal with a million events of one year, written past the journal: it takes long."""
+    folder = tmp_path_factory.mktemp("year")
+    Journal(sqlite_url(folder / "journal.db")).close()
+    start_ms = int((time.time() - 365 * 24 * 3600) * 1000)
+    step_ms = 365 * 24 * 3600 * 1000 / N_EVENTS
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for number in range(N_EVENTS):
+            at_ms = start_ms + int(number * step_ms)
+            yield (
+                *(f"e{number}", "n1", "cam1", 1, number + 1, "activity_changed"),
+                *(LABELS[number % 6], None, "kitchen", 0.9, "{}", at_ms, None, at_ms, 3600),
+                *(at_ms, 0.0, None),
+            )
+
+    with sqlite3.connect(folder / "journal.db") as database:
+        database.execute("PRAGMA synchronous = OFF")
+        database.executemany(f"INSERT INTO events VALUES ({', '.join('?' * 18)})", rows())  # noqa: S608 -- placeholders
+        database.execute("INSERT INTO cameras VALUES ('n1', 'cam1', 1, ?, ?)", (N_EVENTS,) * 2)
+    database.close()
+    return folder
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of a core that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def resident_mb(pid: int) -> float:
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
+
+
+def test_a_year_of_a_million_events_is_drawn_soon(year: Path, mosquitto: Mosquitto) -> None:
+    with HarPage(mosquitto.url, year) as page:
+        print(f"\nresident at the start: {resident_mb(page.pid):.0f} MB")
+        for path in ("/", "/day", "/day?hours=6", "/correct"):
+            used_ms, took_ms = [], []
+            for _ in range(6):
+                began_s, cpu_began_s = time.monotonic(), cpu_s(page.pid)
+                urllib.request.urlopen(page.url + path).read()  # noqa: S310 -- our own page
+                took_ms.append((time.monotonic() - began_s) * 1000)
+                used_ms.append((cpu_s(page.pid) - cpu_began_s) * 1000)
+            print(
+                f"{path}: first {took_ms[0]:.0f} ms, then {statistics.median(took_ms[1:]):.0f} ms "
+                f"(of a core: {used_ms[0]:.0f} ms, then {statistics.median(used_ms[1:]):.0f} ms)"
+            )
+            assert statistics.median(used_ms[1:]) <= 400
+        print(f"resident at the end: {resident_mb(page.pid):.0f} MB")
+        assert resident_mb(page.pid) < 150
+
+
+def test_fifty_viewers_hear_of_a_change_and_cost_little_when_nothing_happens(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    heard = threading.Semaphore(0)
+
+    def view(url: str) -> None:
+        with urllib.request.urlopen(url + "/events", timeout=60) as events:  # noqa: S310 -- our own page
+            for line in events:
+                if b"activity-of-all" in line:
+                    heard.release()
+                    return
+
+    with HarPage(mosquitto.url, tmp_path) as page, listening(mosquitto.port, "none") as listener:
+        viewers = [threading.Thread(target=view, args=(page.url,), daemon=True) for _ in range(50)]
+        for viewer in viewers:
+            viewer.start()
+        threading.Event().wait(5)
+        idle_began_s = cpu_s(page.pid)
+        threading.Event().wait(20)
+        idle = (cpu_s(page.pid) - idle_began_s) / 20
+        print(f"\nfifty viewers, nothing happens: {idle:.1%} of a core")
+        began_s = time.monotonic()
+        state = ActivityState(activity="activity-of-all", confidence=0.9, since=now, at=now)
+        listener.publish("har/n1/cam1/availability", "online", retain=True)
+        listener.publish("har/n1/cam1/activity", state.encode(), retain=True)
+        for _ in viewers:
+            assert heard.acquire(timeout=10)
+        print(f"all fifty have heard after {(time.monotonic() - began_s) * 1000:.0f} ms")
+        assert idle <= 0.01
+
+
+def test_what_is_old_enough_is_read_as_fast(year: Path, mosquitto: Mosquitto) -> None:
+    """A day of the past year, whichever: the index leads there."""
+    with HarPage(mosquitto.url, year) as page:
+        for back in (10, 100, 300):
+            day = (datetime.now(UTC) - timedelta(days=back)).date()
+            cpu_began_s = cpu_s(page.pid)
+            html = urllib.request.urlopen(f"{page.url}/day?date={day}").read()  # noqa: S310 -- our own page
+            assert b"zoom in to see the others" in html
+            assert cpu_s(page.pid) - cpu_began_s <= 0.6
