@@ -18,6 +18,7 @@ ORDER = {
     "predictor": (
         "estimators outlook sessions",
         "models",
+        "unusual",
         "evaluation journal",
         "logs service",
         "commands",
