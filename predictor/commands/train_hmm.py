@@ -68,11 +68,35 @@ def _evaluate(options: argparse.Namespace) -> None:
     from predictor.evaluation.figures import evaluate
 
     log = _read(options.logs)
+    if options.unusual is not None:
+        _judge_unusual(options, log)
+        return
     figures = evaluate(
         options.model, log.sessions, _question(options), boosting=options.boosting, watch=_watch
     )
     figures["skipped"] = list(log.skipped)
     _report(options, log, [figures], content=figures)
+
+
+def _judge_unusual(options: argparse.Namespace, log: "Log") -> None:
+    from predictor.evaluation.planted import judge, table
+    from predictor.sessions import merge
+
+    sessions = log.sessions if options.raw else merge(log.sessions)
+    verdict = judge(sessions, enough_days=options.unusual, seed=options.seed)
+    if not verdict.n_days:
+        raise InputError(
+            f"{log.source}: no day is left after {options.unusual} to learn from; "
+            "give fewer with --unusual DAYS"
+        )
+    words = _words(options)
+    for at, finding in verdict.false_alarms:
+        print(f"{at:%Y-%m-%d %H:%M} {finding.kind}: {finding.words}", file=words)
+    rows = table([verdict])
+    for name, value in rows:
+        print(f"{name}: {value}", file=words)
+    if options.json:
+        _write(options, options.json, json.dumps(dict(rows), indent=1) + "\n")
 
 
 def _compare(options: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ examples:
   train-hmm log.csv --model hmm --out attic  another model, another folder
   har-forecast --model-path forecaster       forecast live from there on
   train-hmm evaluate log.csv                 how well would it have forecast? (last 30 % of days)
+  train-hmm evaluate log.csv --unusual       what would have been told, rightly and falsely?
   train-hmm compare log.csv --raw            hmm, dbn and all baselines side by side
   train-hmm show forecaster --out home.html  what follows what, and the rhythm of a day
   train-hmm import casas data.txt --out log.csv
@@ -68,6 +69,16 @@ def make_parser() -> argparse.ArgumentParser:
     _add_question(evaluate)
     evaluate.add_argument(
         "--boosting", action="store_true", help="also against gradient boosting refitted nightly"
+    )
+
+    evaluate.add_argument(
+        "--unusual",
+        metavar="DAYS",
+        type=whole_number,
+        nargs="?",
+        const=21,
+        help="instead: what would be told as unusual after so many days (21), and of changes "
+        "planted into the others",
     )
 
     compare = commands.add_parser("compare", help="hmm, dbn and every baseline side by side")

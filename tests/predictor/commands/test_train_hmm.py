@@ -71,6 +71,18 @@ def test_evaluate_writes_figures_and_a_report_that_needs_nothing_else(
     assert "markov1" in capsys.readouterr().out
 
 
+def test_evaluate_says_what_would_be_told_as_unusual(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = log.parent / "unusual.json"
+    assert main(["evaluate", str(log), "--unusual"]) == 2
+    assert "no day is left after 21 to learn from; give fewer" in capsys.readouterr().err
+    assert main(["evaluate", str(log), "--unusual", "2", "--json", str(figures)]) == 0
+    said = capsys.readouterr().out
+    assert "false alarms: 0 on 2 days, 0.00 a month (0.00 to 55.33)\n" in said
+    assert json.loads(figures.read_text())["false alarms, quiet"].startswith("0 on 2 days")
+
+
 def test_compare_sets_both_models_beside_every_baseline(
     log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
