@@ -62,6 +62,9 @@ class ForecastSettings(Section):
     )
     binary_sensors: tuple[str, ...] = Field((), description="activities with a 'likely' sensor")
     likely_above: Fraction = 0.7
+    unusual_per_month: float = Field(
+        1.0, ge=0, le=100, description="how often 'unusual' may be wrong; 0: nothing is told"
+    )
     rules: tuple[RuleSettings, ...] = ()
 
     @model_validator(mode="after")

@@ -236,7 +236,34 @@ def home_device(settings: Settings, *, model: str, labels: Iterable[str]) -> Dev
         name=f"Home {settings.home}",
         model=model,
         area=None,
-        entities=(following, probability, start, *likely),
+        entities=(following, probability, start, *_unusual_entities(settings), *likely),
+    )
+
+
+def _unusual_entities(settings: Settings) -> tuple[Entity, ...]:
+    """Describe what is unusual, and the switch that pauses learning."""
+    topics = Topics(settings.base_topic)
+    state: Config = {
+        "state_topic": topics.home(settings.home, "unusual"),
+        **_available_with(topics.home(settings.home, "availability")),
+    }
+    unusual = {
+        "name": "Unusual",
+        "device_class": "problem",
+        "value_template": "{{ 'ON' if value_json.findings else 'OFF' }}",
+        "json_attributes_topic": state["state_topic"],
+        **state,
+    }
+    learning = {
+        "name": "Learning habits",
+        "command_topic": topics.home(settings.home, "context", "learning", "set"),
+        "value_template": "{{ 'ON' if value_json.learning else 'OFF' }}",
+        "icon": "mdi:school",
+        **state,
+    }
+    return (
+        Entity("binary_sensor", "unusual", unusual),
+        Entity("switch", "learning", learning),
     )
 
 

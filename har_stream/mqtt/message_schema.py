@@ -33,6 +33,8 @@ from har_stream.mqtt.messages import (
     Score,
     Skeleton,
     UndoRequest,
+    Unusual,
+    UnusualFinding,
 )
 
 _SIX = datetime(2026, 11, 22, 18, tzinfo=timezone(timedelta(hours=1)))
@@ -210,6 +212,28 @@ PAYLOADS = {
         1,
         True,
         RuleState(state="on", changed_at=_SIX.astimezone(UTC), dry_run=False, cause=_FORECAST),
+    ),
+    "unusual": TopicDescription(
+        "home/<home>/unusual",
+        1,
+        True,
+        Unusual(
+            at=_SIX,
+            findings=[
+                UnusualFinding(
+                    kind="not_yet",
+                    activity="eating",
+                    probability=0.002,
+                    since=_SIX - timedelta(hours=5, minutes=20),
+                    words="eating usually by 12:40, 95 % by 13:50, not yet",
+                )
+            ],
+            learning=True,
+            days=94,
+            per_month=1.0,
+            past_days=87,
+            past_days_told=2,
+        ),
     ),
 }
 

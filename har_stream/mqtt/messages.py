@@ -348,6 +348,28 @@ class RuleState(Message):
     cause: Forecast | None = None
 
 
+class UnusualFinding(Message):
+    """Something unusual that goes on now."""
+
+    kind: Literal["not_yet", "too_long", "at_odd_hour", "quiet"]
+    activity: Name = Field(description="of which; of quiet, what was seen last")
+    probability: Probability = Field(description="of something as far out, or further")
+    since: Instant = Field(description="when it began; of not_yet, when it usually does")
+    words: Name
+
+
+class Unusual(Message):
+    """Retained on ``home/<home>/unusual``: what is unusual now, and how easily that is said."""
+
+    at: LaterInstant
+    findings: Annotated[list[UnusualFinding], Field(max_length=MAX_RANKED)]
+    learning: bool = Field(description="false while paused: nothing is learnt or told")
+    days: Count = Field(description="days learnt from; nothing is told before 21")
+    per_month: Amount = Field(description="false alarms a month that are allowed")
+    past_days: Count = Field(description="newest days that set the bounds")
+    past_days_told: Count = Field(description="of these, on how many it would have told something")
+
+
 def read_context_value(payload: bytes) -> float | str:
     """Read a context value: a number, ``true`` or ``false``, or a word.
 

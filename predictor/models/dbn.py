@@ -144,11 +144,11 @@ class DbnForecaster(HmmForecaster):
 
     def _expected(self, at: datetime) -> tuple[Index, Array, Contexts, Array]:
         """Return the HMM's states and joint, the context, and the experts' opinions at `at`."""
-        if self.since is None:
+        if self.last < 0:
             raise ValueError("nothing was observed yet")
         n_activities = len(self.activities)
         states, joint = self.joint(np.ones(n_activities), hour_of(at))
-        elapsed_s = ((self.ended_at or at) - self.since).total_seconds()
+        elapsed_s = ((self.ended_at or at) - (self.since or at)).total_seconds()
         context = self.history.context(
             self.activity_probabilities(), joint.sum(axis=0), at=at, elapsed_s=elapsed_s
         )

@@ -196,6 +196,10 @@ class Forecaster(ABC):
             self._learn_length(at)
             self.ended_at = at
 
+    def lose_track(self) -> None:
+        """Take in that nobody told what happened since: nothing is learnt of how long it lasted."""
+        self.since = self.ended_at = None
+
     def set_context(self, name: str, value: float | str, at: datetime) -> None:
         """Take in a context topic's value."""
         self._advance_clock(at)

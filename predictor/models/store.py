@@ -4,6 +4,7 @@ A model folder holds `v000001`, `v000002`, ...; each has `model.json` (everythin
 the hash of all) and `arrays.npz`. Nothing in them is code.
 """
 
+import copy
 import hashlib
 import io
 import json
@@ -56,6 +57,15 @@ def create(
     except KeyError:
         raise InputError(f"no model {name!r}: choose {' or '.join(_MODELS)}") from None
     return model(repeats=repeats, confusion=confusion or {})
+
+
+def copy_of(forecaster: Forecaster) -> HmmForecaster:
+    """Return a forecaster that knows the same, and learns apart."""
+    arrays: dict[str, Any] = {}
+    state = copy.deepcopy(_unload(forecaster, "", arrays))
+    twin = create(forecaster.name)
+    _restore(twin, state, "", {name: array.copy() for name, array in arrays.items()})
+    return twin
 
 
 _DAMAGED = (

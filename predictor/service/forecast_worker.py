@@ -17,7 +17,7 @@ from har_stream.bundles.awaited_labels import awaited_labels, bundles_by_label, 
 from har_stream.config.settings import Settings, zone_of
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
-from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes
+from har_stream.mqtt.messages import ActivityState, Unusual
 from har_stream.mqtt.topics import Topics
 from predictor.journal.corrections import correct_memories
 from predictor.journal.journal import Journal
@@ -98,15 +98,16 @@ class ForecastWorker:
         self._has_begun = False
         self._live = self._unlearned()
         self._last = self._live.messages(wall())
+        self._unusual: Unusual | None = None
         self._labels = self._live.forecaster.labels
 
     @property
     def topics(self) -> list[str]:
         """Where messages of ours are retained."""
         home = self._settings.home
-        forecast = self._topics.home(home, "forecast")
+        forecast, unusual = (self._topics.home(home, kind) for kind in ("forecast", "unusual"))
         parts = ("attributes", "availability")
-        return [forecast, *(f"{forecast}/{part}" for part in parts), *self._rules.topics]
+        return [forecast, *(f"{forecast}/{part}" for part in parts), unusual, *self._rules.topics]
 
     def now(self) -> datetime:
         """Return the home's time."""
@@ -165,7 +166,8 @@ class ForecastWorker:
             self._greet_due = self._monotonic()
             return
         self._announce(self._live.forecaster.name, self._labels)
-        self._publish(*self._last)
+        self._publish()
+        self._publish_unusual()
         self._rules.greet()
 
     def greet_after(self, delay_s: float) -> None:
@@ -212,10 +214,12 @@ class ForecastWorker:
         self._has_begun = True
 
     def _speak(self) -> None:
-        forecast, attributes = self._last = self._live.messages(self._wall())
-        self._publish(forecast, attributes)
+        forecast, _ = self._last = self._live.messages(self._wall())
+        self._publish()
         if forecast.fresh or self._monotonic() >= self._listens_until:
             self._rules.follow(forecast)
+            self._unusual = self._live.unusual(forecast)
+            self._publish_unusual()
         if self._live.forecaster.labels != self._labels:
             self._labels = self._live.forecaster.labels
             self._announce(self._live.forecaster.name, self._labels)
@@ -223,7 +227,17 @@ class ForecastWorker:
             self._day = forecast.at.date()
             self._begin_day(forecast.at)
 
-    def _publish(self, forecast: Forecast, attributes: ForecastAttributes) -> None:
+    def _publish_unusual(self) -> None:
+        if self._unusual is None:  # nobody knows yet whether cameras speak
+            return
+        for each in self._unusual.findings:
+            if self._once.is_news((each.kind, each.activity, each.since)):
+                logger.info("unusual: %s", each.words)
+        topic = self._topics.home(self._settings.home, "unusual")
+        self._publisher.publish(topic, self._unusual, retain=True)
+
+    def _publish(self) -> None:
+        forecast, attributes = self._last
         topic = self._topics.home(self._settings.home, "forecast")
         expiry_s = N_EXPIRY * self._refresh_s
         self._publisher.publish(topic, forecast, retain=True, expiry_s=expiry_s)
@@ -288,6 +302,7 @@ class ForecastWorker:
             self._once,
             stale_after_s=self._settings.forecast.stale_after_s,
             zone=zone_of(self._settings),
+            unusual_per_month=self._settings.forecast.unusual_per_month,
         )
 
     def _learned(self, live: HomeForecast, *, until: datetime | None) -> HomeForecast:

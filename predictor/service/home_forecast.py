@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from har_stream.core.activity import UNKNOWN
+from har_stream.core.activity import MAX_NAME_LENGTH, UNKNOWN
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import (
     ActivityEvent,
@@ -17,9 +17,12 @@ from har_stream.mqtt.messages import (
     Forecast,
     ForecastAttributes,
     Likely,
+    Unusual,
+    UnusualFinding,
 )
 from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
+from predictor.models.store import copy_of
 from predictor.outlook import Observation, Outlook
 from predictor.service.camera_fusion import ActivityEnd, CameraFusion
 from predictor.service.forecast_message import (
@@ -31,6 +34,7 @@ from predictor.service.forecast_message import (
 )
 from predictor.service.home_clock import LIVE, WRONG, HomeClock, Timing
 from predictor.service.running_scores import RunningScores
+from predictor.unusual.watch import UnusualWatch
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +42,10 @@ MAX_ACTIVITIES = 100
 """More than any home has; what comes beyond them is `unknown`, so that a model stays small."""
 FIRST_REFIT = 50
 """Activity starts before a model is refitted for the first time."""
+LEARNING, HOLIDAY = "learning", "holiday"
+"""Context topics with a meaning of their own: off while there are guests, or nobody is at home; on
+where a day is like one of a weekend."""
+_OFF = ("off", "false", "no", "0.0", "")
 _SAYINGS = {
     Timing.FUTURE: "is from the future; it is kept in the journal, not believed",
     Timing.PAST: "is long before the last one; it is kept in the journal, not believed",
@@ -63,6 +71,7 @@ class HomeForecast:
         stale_after_s: Forecasts are fresh until no camera has spoken for so long.
         zone: The home's time zone, whose hours count, whatever zone an event was dated in; ``None``
             stands for this machine's.
+        unusual_per_month: How often it may be wrong that something is unusual.
 
     Attributes:
         heard_at: When a camera last spoke of its present, by the wall clock.
@@ -75,8 +84,11 @@ class HomeForecast:
         *,
         stale_after_s: float,
         zone: tzinfo | None = None,
+        unusual_per_month: float = 1.0,
     ) -> None:
         self.forecaster = forecaster
+        self._before_pause: Forecaster | None = None
+        self._watch = UnusualWatch(per_month=unusual_per_month)
         self.clock = HomeClock()
         self._fusion = CameraFusion()
         self._doubted: _Doubted | None = None
@@ -146,6 +158,12 @@ class HomeForecast:
 
     def set_context(self, name: str, value: float | str, *, at: datetime) -> None:
         """Take in a context value."""
+        is_on = str(value).lower() not in _OFF
+        if name == LEARNING:
+            self._set_learning(is_on)
+            return
+        if name == HOLIDAY:
+            self._watch.set_holiday(is_on, at.astimezone(self._zone))
         if self._is_news(at):
             self.forecaster.set_context(name, value, self._not_before(at.astimezone(self._zone)))
 
@@ -175,6 +193,38 @@ class HomeForecast:
             attributes_of(outlook, scores=self._scores.scores(), n_scored=self._scores.n_scored),
         )
 
+    def unusual(self, forecast: Forecast) -> Unusual:
+        """Say what is unusual at the time of a forecast; nobody knows where no camera speaks."""
+        at = forecast.at
+        past_days, past_days_told = self._watch.past()
+        return Unusual(
+            at=at,
+            findings=[
+                UnusualFinding(
+                    kind=each.kind,
+                    activity=each.activity,
+                    probability=each.probability,
+                    since=each.since,
+                    words=each.words[:MAX_NAME_LENGTH],
+                )
+                for each in (self._watch.findings(at) if forecast.fresh else ())
+            ],
+            learning=not self._watch.is_paused,
+            days=self._watch.n_days,
+            per_month=self._watch.per_month,
+            past_days=past_days,
+            past_days_told=past_days_told,
+        )
+
+    def _set_learning(self, is_on: bool) -> None:
+        """Pause learning, or go on as if nothing had happened meanwhile."""
+        self._watch.pause(not is_on)
+        if not is_on and self._before_pause is None:
+            self._before_pause = copy_of(self.forecaster)
+        elif is_on and self._before_pause is not None:
+            self.forecaster, self._before_pause = self._before_pause, None
+            self.forecaster.lose_track()
+
     def _hear(self, wall: datetime) -> None:
         self.heard_at = wall if self.heard_at is None else max(self.heard_at, wall)
 
@@ -192,8 +242,10 @@ class HomeForecast:
         change = self._fusion.take_event(event, at=at)
         if isinstance(change, Observation):
             self._observe(change)
-        elif isinstance(change, ActivityEnd) and self._is_news(at):
-            self.forecaster.end(self._not_before(at))
+        elif isinstance(change, ActivityEnd):
+            self._watch.end(at)
+            if self._is_news(at):
+                self.forecaster.end(self._not_before(at))
 
     def _doubt(self, event: ActivityEvent, wall: datetime) -> _Doubted | None:
         if event.event_type == "activity_ended":
@@ -209,6 +261,7 @@ class HomeForecast:
         return activity_of(outlook, self._fusion.activity if fresh else None)
 
     def _observe(self, seen: Observation) -> None:
+        self._watch.observe(seen.activity, seen.started_at)
         if not self._is_news(seen.started_at):
             return
         at = self._not_before(seen.started_at)

@@ -76,7 +76,7 @@ def _inputs_used(part: Any) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("name", ["next-activity", "fall-alarm"])
+@pytest.mark.parametrize("name", ["next-activity", "fall-alarm", "unusual"])
 def test_a_blueprint_uses_every_input_that_it_asks_for(name: str) -> None:
     path = ROOT / "docs" / "blueprints" / f"{name}.yaml"
     blueprint: dict[str, Any] = yaml.load(path.read_text(), Loader=_Blueprint)  # noqa: S506 -- safe

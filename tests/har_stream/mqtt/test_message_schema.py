@@ -133,7 +133,7 @@ def test_half_a_character_is_refused(request_: bytes) -> None:
 
 
 def test_every_message_of_the_wire_is_described() -> None:
-    parts = {messages.Likely, messages.NextStart, messages.Score}
+    parts = {messages.Likely, messages.NextStart, messages.Score, messages.UnusualFinding}
     described = {type(payload.example) for payload in message_schema.PAYLOADS.values()}
     assert described | parts == set(Message.__subclasses__())
 
