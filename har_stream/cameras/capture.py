@@ -143,8 +143,7 @@ class StreamCapture:
                 decode_on=camera.decode_on,
             )
         except (av.FFmpegError, ValueError) as error:
-            refused = isinstance(error, av.HTTPUnauthorizedError | av.HTTPForbiddenError)
-            raise CaptureError("it refuses this login" if refused else "cannot be opened") from None
+            raise CaptureError(_explain(error)) from None
         if is_of_pictures(self._container) and self._container.size > 0:
             self._container.close()
             raise CaptureError(STILL)
@@ -202,6 +201,18 @@ class StreamCapture:
                 yield None
             except av.FFmpegError as error:
                 raise CaptureError(f"the stream broke: {error.strerror}") from None
+
+
+def _explain(error: Exception) -> str:
+    """Say why an address cannot be opened; FFmpeg's own text names it whole."""
+    match error:
+        case av.HTTPUnauthorizedError() | av.HTTPForbiddenError():
+            return "it refuses this login"
+        case av.HTTPNotFoundError():
+            return "the server is there, and knows no such path"
+        case av.HTTPServerError():
+            return "the server is there, and fails"
+    return "cannot be opened"
 
 
 class DeviceCapture:

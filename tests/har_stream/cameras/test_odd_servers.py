@@ -89,6 +89,8 @@ def first_status(url: str) -> tuple[CameraStatus, float]:
         (dripping, "cannot be opened|no answer for 2 s"),
         (redirecting, "cannot be opened"),
         (refusing, "it refuses this login"),
+        (lambda handler, _: handler.send_error(404), "the server is there, and knows no such path"),
+        (lambda handler, _: handler.send_error(503), "the server is there, and fails"),
     ],
 )
 def test_a_server_without_a_stream_is_said_in_one_line_and_left_in_time(

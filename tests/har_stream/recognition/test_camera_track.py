@@ -14,14 +14,15 @@ from support.video.brightness import (
     changes,
     frames,
     run,
+    status,
 )
 
 from har_stream.cameras.readers import EndOfSource
-from har_stream.core.activity import Recognition
+from har_stream.core.activity import CameraState, Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.thresholds import Thresholds
-from har_stream.recognition.camera_track import thresholds_for
+from har_stream.recognition.camera_track import CameraTrack, thresholds_for
 
 
 def test_a_cameras_own_settings_replace_the_bundles() -> None:
@@ -115,3 +116,11 @@ def test_where_a_clock_is_set_an_activity_ends_and_begins_anew(jump_s: float) ->
     assert said[1][2] == 9.8, "where it was seen last"
     assert said[2][2] == 10 + jump_s
     assert said[3][2] == 10 + jump_s + 9.8
+
+
+def test_a_slow_camera_is_there_and_a_stalled_one_is_lost_after_a_while() -> None:
+    for state, is_lost in ((CameraState.SLOW, False), (CameraState.STALLED, True)):
+        track = CameraTrack(camera("a"), MANIFEST, clock=lambda: 100.0)
+        track.add_frame(frames(("dark", 0.2))[0], 0.0)
+        track.set_status(status("a", state, 0), 1.0)
+        assert track.is_lost is is_lost
