@@ -192,7 +192,7 @@ class Manifest(_Part):
             if not 0 <= getattr(self.deciding, name) <= most:
                 raise ValueError(f"deciding.{name}: 0 to {most:g}")
         if self.falls is not None:
-            for name in ("within_s", "average_s", "up_for_s", "long_lie_s"):
+            for name in ("within_s", "after_s", "average_s", "up_for_s", "long_lie_s"):
                 if not 0 <= getattr(self.falls, name) <= MAX_WAIT_S:
                     raise ValueError(f"falls.{name}: 0 to {MAX_WAIT_S:g}")
             for name in ("floor_above", "up_above"):

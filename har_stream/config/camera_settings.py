@@ -84,6 +84,7 @@ class FallSettings(Section):
     floor_above: Fraction | None = None
     n_samples: int | None = Field(None, ge=1)
     within_s: Duration | None = None
+    after_s: Duration | None = None
     up_above: Fraction | None = None
     average_s: Duration | None = None
     up_for_s: Duration | None = None

@@ -42,6 +42,8 @@ class FallRule:
         floor_above: The averaged probability of ``floor`` exceeds this ...
         n_samples: ... in so many decisions in a row ...
         within_s: ... of which the first comes at most so long after one with ...
+        after_s: ... and at least so long: nobody goes down faster, but what is seen of somebody
+            may change so ...
         up_above: ... a probability of ``upright`` and ``sitting`` above this.
         average_s: Span of that average, in seconds.
         up_for_s: Who is upright for so long has got up.
@@ -54,6 +56,7 @@ class FallRule:
     floor_above: float = 0.4
     n_samples: int = 2
     within_s: float = 2.4
+    after_s: float = 0.0
     up_above: float = 0.5
     average_s: float = 0.5
     up_for_s: float = 2.0

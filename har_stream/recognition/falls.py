@@ -62,6 +62,7 @@ class FallWatch:
         self._up_at: datetime | None = None
         self._down_from: datetime | None = None
         self._n_down = 0
+        self._is_too_fast = False
         self._down_at: datetime | None = None
         self._upright_from: datetime | None = None
         self._has_lain_long = False
@@ -130,7 +131,10 @@ class FallWatch:
         if not is_down:
             self._n_down, self._down_from = 0, None
             return None
-        if self._down_from is None and self._was_up(at):
+        if self._n_down == 0:
+            after = timedelta(seconds=self._rule.after_s)
+            self._is_too_fast = self._up_at is not None and at - self._up_at < after
+        if self._down_from is None and not self._is_too_fast and self._was_up(at):
             self._down_from = at
         self._n_down += 1
         return self._down_from if self._n_down >= self._rule.n_samples else None

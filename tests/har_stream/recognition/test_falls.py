@@ -70,6 +70,13 @@ def test_who_goes_down_slowly_or_not_at_all_has_not(parts: Sequence[Part]) -> No
     assert Watched().see(*parts) == []
 
 
+def test_what_changes_faster_than_anybody_falls_is_no_fall() -> None:
+    rule = FallRule(floor=("lying",), upright=("upright",), average_s=0, after_s=0.5)
+    assert Watched(rule).see(("upright", 5), ("lying", 20), ("idle", 1), ("lying", 20)) == []
+    (fallen,) = Watched(rule).see(("upright", 5), ("bending", 0.4), ("lying", 5))
+    assert fallen == (pytest.approx(5.6), "fallen")
+
+
 def test_one_decision_is_no_fall() -> None:
     watched = Watched(FallRule(floor=("lying",), upright=("upright",), average_s=0))
     assert watched.see(("upright", 5), ("lying", 0.2), ("upright", 5)) == []
