@@ -1,6 +1,8 @@
 """Frames are annotated for a person; clips of chosen activities stay within their bound."""
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -189,6 +191,30 @@ def test_a_clock_set_back_ends_the_clip_and_the_next_one_begins_after_it(tmp_pat
     preview.close()
     (second,) = set(tmp_path.iterdir()) - {first}
     assert cv2.VideoCapture(str(second)).get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+PLAYING = """<video src="clip.mp4" muted></video><p>-</p><script>
+const [video, told] = [document.querySelector("video"), document.querySelector("p")];
+video.onerror = () => { told.textContent = video.error.message; };
+video.onloadeddata = () => { told.textContent = `${video.videoWidth} wide`; };
+</script>"""
+
+
+@pytest.mark.slow
+def test_a_browser_plays_a_clip(tmp_path: Path) -> None:
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("no browser here: apt-get install chromium")
+    clip = ClipFile(tmp_path / "clip.mp4", fps=FPS, size_px=(160, 90))
+    for n in range(20):
+        clip.write(frame(n).image)
+    clip.close()
+    (tmp_path / "page.html").write_text(PLAYING)
+    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files")
+    page = (tmp_path / "page.html").as_uri()
+    command = [browser, *flags, "--virtual-time-budget=8000", "--dump-dom", page]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "<p>160 wide</p>" in shown.stdout
 
 
 def test_frames_of_an_odd_size_are_written_whole(tmp_path: Path) -> None:
