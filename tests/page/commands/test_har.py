@@ -1,12 +1,20 @@
 """`har` keeps its programs running, and ends them all with it."""
 
+import os
+import signal
+import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
+from support.broker.real_broker import free_port, listening
 from support.processes.home_page import options_of
+from support.processes.stream_process import shipped_bundle
+from support.repository import ENVIRONMENT
 
+from har_stream.mqtt.embedded_broker import run_broker
 from page.commands.har import Program, programs_of, supervise
 
 
@@ -84,3 +92,42 @@ def test_each_program_is_told_what_concerns_it(broker: str | None, tmp_path: Pat
         "har-forecast": f"predictor.commands.forecast {common}",
         "har-page": f"page.commands.page --port 8080 {common}",
     }
+
+
+@pytest.mark.slow
+def test_a_whole_home_runs_in_one_command(tmp_path: Path) -> None:
+    """A forecaster that is killed comes back, and Ctrl-C leaves no process behind."""
+    shipped_bundle()
+    page_port, broker_port = free_port(), free_port()
+    with run_broker(broker_port) as url, (tmp_path / "log").open("wb") as log:
+        command = (sys.executable, "-m", "page.commands.har", "--camera", "sim:7?past=1&pace=60")
+        flags = ("--bundle", "sim-home", "--broker", url, "--port", str(page_port))
+        har = subprocess.Popen(
+            [*command, *flags, "--state-dir", str(tmp_path / "state"), "--home", "h1"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=ENVIRONMENT,
+        )
+        with listening(broker_port, "har/#") as listener:
+            forecaster = "har/home/h1/availability"
+            listener.wait_for(lambda _: listener.on(forecaster)[-1:] == [b"online"], timeout_s=60)
+            listener.wait_for(
+                lambda came: any(each.topic.endswith("/activity") for each in came), timeout_s=90
+            )
+            with urllib.request.urlopen(f"http://127.0.0.1:{page_port}/") as answer:
+                assert b"h1" in answer.read()
+            children = Path(f"/proc/{har.pid}/task/{har.pid}/children").read_text().split()
+            assert len(children) == 3
+            (killed,) = [
+                child
+                for child in children
+                if b"predictor.commands.forecast" in Path(f"/proc/{child}/cmdline").read_bytes()
+            ]
+            os.kill(int(killed), signal.SIGKILL)
+            listener.wait_for(
+                lambda _: listener.on(forecaster)[-2:] == [b"offline", b"online"], timeout_s=60
+            )
+            har.send_signal(signal.SIGINT)
+            assert har.wait(40) == 0
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert "har-forecast ended with -9; again in" in (tmp_path / "log").read_text()

@@ -153,6 +153,42 @@ def test_it_says_that_the_broker_is_away_and_goes_on_when_it_is_back(
             expect(page.locator("#link")).not_to_contain_text("does not answer")
 
 
+@pytest.mark.slow
+def test_under_a_prefix_one_signs_in_and_the_page_is_live(
+    broker: Mosquitto, chromium: Browser, tmp_path: Path
+) -> None:
+    """As Home Assistant's ingress shows it; wrong passwords have to wait, and say so."""
+    write_journal(tmp_path, days=1)
+    write_hash(tmp_path / "page.password", PASSWORD)
+    headers = {"X-Ingress-Path": "/api/hassio_ingress/token"}
+    flags = ("--password-file", tmp_path / "page.password")
+    with (
+        HarPage(broker.url, tmp_path, *flags) as har_page,
+        listening(broker.port, "none") as listener,
+    ):
+        context = chromium.new_context(locale="de-DE", extra_http_headers=headers)
+        page = context.new_page()
+        page.goto(f"{har_page.url}/api/hassio_ingress/token/")
+        for _ in range(4):
+            page.get_by_label("Passwort").fill("wrong")
+            page.get_by_role("button", name="Anmelden").click()
+        expect(page.get_by_role("alert")).to_contain_text("Zu viele falsche Versuche")
+        page.wait_for_timeout(1500)
+        page.get_by_label("Passwort").fill(PASSWORD)
+        page.get_by_role("button", name="Anmelden").click()
+        expect(page).to_have_url(f"{har_page.url}/api/hassio_ingress/token/")
+        say_online(listener)
+        listener.publish("har/n1/cam1/activity", state("sleeping"), retain=True)
+        expect(page.locator("#now .big")).to_have_text("Schlafen")
+        listener.publish("har/n1/cam1/activity", state("cooking"), retain=True)
+        expect(page.locator("#now .big")).to_have_text("Kochen")
+        page.get_by_role("button", name="Dunkel").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        page.get_by_role("button", name="Abmelden").click()
+        expect(page.get_by_label("Passwort")).to_be_visible()
+        context.close()
+
+
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The script of axe-core, of the very version that is named above."""
