@@ -46,6 +46,7 @@ class HomeLink:
         for topic in (
             *(base.camera("+", "+", *kind) for kind in _CAMERA_TOPICS),
             base.node("+", "availability"),
+            base.node("+", "stats"),
             *(base.home(home, *kind) for kind in (("forecast",), ("forecast", "attributes"))),
         ):
             self._connection.subscribe(topic, self._take)
@@ -79,6 +80,11 @@ class HomeLink:
     def acknowledge_fall(self, camera: CameraKey) -> bool:
         """Tell a node that somebody knows of a fall; returns whether it is on its way."""
         return self._connection.publish(self._topics.camera(*camera, "fall", "ack"), "seen")
+
+    def switch(self, camera: CameraKey, *, is_on: bool) -> bool:
+        """Switch a camera's recognition; returns whether that is on its way."""
+        topic = self._topics.camera(*camera, "enabled", "set")
+        return self._connection.publish(topic, "ON" if is_on else "OFF")
 
     def ask(
         self, name: Literal["correct", "undo"], request: CorrectionRequest | UndoRequest

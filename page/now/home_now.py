@@ -15,11 +15,12 @@ from har_stream.mqtt.messages import (
     FallState,
     Forecast,
     ForecastAttributes,
+    NodeStats,
 )
 from predictor.journal.records import CameraKey
 
 MAX_CAMERAS = 200
-"""Whoever may publish can invent cameras; so many are shown."""
+"""Whoever may publish can invent cameras and nodes; so many are shown."""
 _NOBODYS = frozenset({IDLE, UNKNOWN})
 
 
@@ -48,6 +49,7 @@ class HomeNow:
         home: Its name; what names another is left out.
         cameras: By node and camera.
         nodes: Whether each node is there.
+        stats: How each node fares.
         forecast: What comes next; ``None`` where nobody has said.
         attributes: What lies behind it.
         has_forecaster: Whether `har-forecast` is there; ``None`` before anybody said.
@@ -56,6 +58,7 @@ class HomeNow:
     home: str
     cameras: Mapping[CameraKey, CameraNow] = field(default_factory=dict)
     nodes: Mapping[str, bool] = field(default_factory=dict)
+    stats: Mapping[str, NodeStats] = field(default_factory=dict)
     forecast: Forecast | None = None
     attributes: ForecastAttributes | None = None
     has_forecaster: bool | None = None
@@ -75,8 +78,12 @@ class HomeNow:
                 return self._take_forecaster(tuple(kind), payload)
             case ("home", *_):
                 return self
+            case (node, _) if node not in self.nodes and len(self.nodes) >= MAX_CAMERAS:
+                return self
             case (node, "availability"):
                 return replace(self, nodes={**self.nodes, node: _is_online(payload)})
+            case (node, "stats"):
+                return replace(self, stats={**self.stats, node: NodeStats.decode(payload)})
             case (node, camera, *kind):
                 return self._take_camera((node, camera), tuple(kind), payload)
         return self

@@ -76,6 +76,8 @@ class Site:
             Route("/correct", self.correct, methods=["POST"]),
             Route("/undo", self.undo, methods=["POST"]),
             Route("/fall/ack", self.acknowledge_fall, methods=["POST"]),
+            Route("/cameras", self.show_cameras),
+            Route("/cameras", self.switch_camera, methods=["POST"]),
             Route("/report", self.show_report),
             Route("/theme", self.choose_theme, methods=["POST"]),
             Route("/sign-in", self.sign_in.show),
@@ -185,6 +187,20 @@ class Site:
         if not self.link.acknowledge_fall(camera):
             raise HTTPException(502, mark("The broker is away; nobody was told. Try again."))
         return go_to(request, "/")
+
+    async def show_cameras(self, request: Request) -> Response:
+        """Show each camera's state, and how its node fares."""
+        return HTMLResponse(self.drawing.page("cameras.html", self._reader(request)))
+
+    async def switch_camera(self, request: Request) -> Response:
+        """Ask a node to look at a camera, or no longer."""
+        form = await read_form(request)
+        camera = form.get("node", ""), form.get("camera", "")
+        if camera not in self.link.home.cameras:
+            raise HTTPException(400, mark("There is no such camera."))
+        if not self.link.switch(camera, is_on=form.get("switch") == "on"):
+            raise HTTPException(502, mark("The broker is away; nobody was told. Try again."))
+        return go_to(request, "/cameras")
 
     async def show_report(self, request: Request) -> Response:
         """Show how good the forecasts were, and how the days were spent."""

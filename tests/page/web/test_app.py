@@ -18,6 +18,7 @@ from har_stream.mqtt.messages import (
     Forecast,
     Likely,
     NextStart,
+    NodeStats,
     UndoRequest,
 )
 from page.web.app import Site
@@ -129,6 +130,27 @@ def test_a_fall_stands_on_top_until_somebody_knows_of_it(lived_in: Lived) -> Non
     up = fall.model_copy(update={"alarm": False, "stage": "got_up"})
     listener.publish("har/n1/cam1/fall", up.encode())
     wait_for(site, lambda: not site.link.home.falls())
+
+
+def test_a_camera_is_switched_off_and_its_node_is_told(lived_in: Lived) -> None:
+    browser, site, listener = lived_in
+    stats = NodeStats(
+        fps_in=24.5, processed=1, dropped=0, latency_p50_ms=12.4, latency_p95_ms=20,
+        reconnects_per_h=0.5, stalls_per_h=0, outbox_depth=0,
+    )  # fmt: skip
+    listener.publish("har/n1/stats", stats.encode())
+    wait_for(site, lambda: site.link.home.stats)
+    html = browser.get("/cameras").text
+    assert "cam1" in html and "24.5" in html and "12 ms" in html and "there" in html
+    form = {"node": "n1", "camera": "cam1", "switch": "off"}
+    assert browser.post("/cameras", data=form, headers=ORIGIN).status_code == 303
+    listener.wait_for(lambda _: listener.on("har/n1/cam1/enabled/set") == [b"OFF"])
+    listener.publish("har/n1/cam1/enabled/state", "OFF", retain=True)
+    wait_for(site, lambda: not site.link.home.cameras["n1", "cam1"].is_enabled)
+    assert "Switch cam1 on" in browser.get("/cameras").text
+    listener.publish("har/n1/cam1/enabled/state", "ON", retain=True)
+    unknown = form | {"camera": "cam1/+"}
+    assert browser.post("/cameras", data=unknown, headers=ORIGIN).status_code == 400
 
 
 def test_a_correction_is_asked_of_the_forecaster_and_its_refusal_is_shown(

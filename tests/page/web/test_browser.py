@@ -23,6 +23,7 @@ from page.guard.passwords import write_hash
 
 AXE = "axe-core@4.10.3"
 AXE_SHA256 = "880970c081707360e64f34cea25ff91892f5bc95675b0776925b9709dd8a68bb"
+PAGES = ("/", "/day?date=2026-01-05", "/correct", "/cameras", "/report")
 WATCH = """() => {
   window.seen = {};
   new MutationObserver(() => {
@@ -234,7 +235,7 @@ def test_everybody_can_use_every_page(
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         expect(page.locator("#now .big")).to_have_text("cooking")
-        for path in ("/", "/day?date=2026-01-05", "/correct", "/report", "/day?date=2026-02-01"):
+        for path in (*PAGES, "/day?date=2026-02-01"):
             page.goto(har_page.url + path)
             _has_no_barrier(page, axe)
             fits = "document.documentElement.scrollWidth <= innerWidth"
