@@ -292,9 +292,10 @@ class ForecastWorker:
                 )
 
     def _rebuild(self, *, until: datetime | None) -> None:
-        heard_at = self._live.heard_at
+        before = self._live
         self._live = self._learned(self._unlearned(), until=until)
-        self._live.heard_at = heard_at or self._live.heard_at
+        if before.heard_at:
+            self._live.heard_at, self._live.watched_since = before.heard_at, before.watched_since
 
     def _unlearned(self) -> HomeForecast:
         return HomeForecast(

@@ -75,6 +75,7 @@ class HomeForecast:
 
     Attributes:
         heard_at: When a camera last spoke of its present, by the wall clock.
+        watched_since: Since when cameras have done so without a pause, in the home's time.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class HomeForecast:
         self._zone = zone
         self._stale_after = timedelta(seconds=stale_after_s)
         self.heard_at: datetime | None = None
+        self.watched_since: datetime | None = None
 
     def replay(
         self, memories: Iterable[JournalEntry | ContextValue], *, until: datetime | None = None
@@ -160,7 +162,7 @@ class HomeForecast:
         """Take in a context value."""
         is_on = str(value).lower() not in _OFF
         if name == LEARNING:
-            self._set_learning(is_on)
+            self._set_learning(is_on, at.astimezone(self._zone))
             return
         if name == HOLIDAY:
             self._watch.set_holiday(is_on, at.astimezone(self._zone))
@@ -195,7 +197,8 @@ class HomeForecast:
 
     def unusual(self, forecast: Forecast) -> Unusual:
         """Say what is unusual at the time of a forecast; nobody knows where no camera speaks."""
-        at = forecast.at
+        at, since = forecast.at, self.watched_since
+        findings = self._watch.findings(at, watched_since=since) if forecast.fresh else []
         past_days, past_days_told = self._watch.past()
         return Unusual(
             at=at,
@@ -207,7 +210,7 @@ class HomeForecast:
                     since=each.since,
                     words=each.words[:MAX_NAME_LENGTH],
                 )
-                for each in (self._watch.findings(at) if forecast.fresh else ())
+                for each in findings
             ],
             learning=not self._watch.is_paused,
             days=self._watch.n_days,
@@ -216,16 +219,19 @@ class HomeForecast:
             past_days_told=past_days_told,
         )
 
-    def _set_learning(self, is_on: bool) -> None:
+    def _set_learning(self, is_on: bool, at: datetime) -> None:
         """Pause learning, or go on as if nothing had happened meanwhile."""
-        self._watch.pause(not is_on)
+        self._watch.pause(not is_on, at)
         if not is_on and self._before_pause is None:
             self._before_pause = copy_of(self.forecaster)
         elif is_on and self._before_pause is not None:
             self.forecaster, self._before_pause = self._before_pause, None
             self.forecaster.lose_track()
+            self.watched_since = at
 
     def _hear(self, wall: datetime) -> None:
+        if self.heard_at is None or wall - self.heard_at > self._stale_after:
+            self.watched_since = self.now(wall)
         self.heard_at = wall if self.heard_at is None else max(self.heard_at, wall)
 
     def _evidence_age(self, wall: datetime) -> timedelta | None:

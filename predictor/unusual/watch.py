@@ -91,6 +91,7 @@ class UnusualWatch:
     _running: _Running | None = None
     _ended: _Running | None = None
     _day: int | None = None
+    _part_day: int | None = None
     _today: dict[str, float] = field(default_factory=dict)
     _lowest: dict[Kind, float] = field(default_factory=dict)
     _n_starts: int = 0
@@ -132,10 +133,11 @@ class UnusualWatch:
         self._close(at)
         self._ended = _Running(activity, at)
 
-    def pause(self, is_paused: bool) -> None:
+    def pause(self, is_paused: bool, at: datetime) -> None:
         """Stop to learn and to tell, or go on; the day of either is not learnt from."""
         if is_paused != self.is_paused:
             self.is_paused = is_paused
+            self._part_day = day_of(at)
             self._running = self._ended = self._day = None
             self._forget_today()
 
@@ -146,11 +148,17 @@ class UnusualWatch:
         if is_on and day_of(at) == self._day:
             self.holidays.add(self._day)
 
-    def findings(self, at: datetime) -> list[Finding]:
-        """Say what is unusual now, the least probable first."""
+    def findings(self, at: datetime, *, watched_since: datetime | None = None) -> list[Finding]:
+        """Say what is unusual now, the least probable first.
+
+        Args:
+            at: Now.
+            watched_since: Since when cameras have spoken; what is usually done before then may have
+                been done unseen. None: all the time.
+        """
         if self.is_paused or self.n_days < self.enough_days:
             return []
-        found = [*self._of_running(at), *self._of_quiet(at), *self._of_late(at)]
+        found = [*self._of_running(at), *self._of_quiet(at), *self._of_late(at, watched_since)]
         return sorted(found, key=lambda finding: finding.probability)
 
     def past(self) -> tuple[int, int]:
@@ -190,7 +198,7 @@ class UnusualWatch:
         words = f"nothing seen for {_length(pause_s)}, since {_plain(last.activity)} ended"
         return [Finding("quiet", last.activity, tail, last.at, words)]
 
-    def _of_late(self, at: datetime) -> list[Finding]:
+    def _of_late(self, at: datetime, watched_since: datetime | None) -> list[Finding]:
         day, found = day_of(at), []
         begin = begin_of(day, at)
         today = self._today if day == self._day else {}
@@ -201,6 +209,8 @@ class UnusualWatch:
             tail = habit.tail(self._minutes(at), alike)
             if tail < LATE:
                 half, most = (begin + timedelta(minutes=habit.usual(p, alike)) for p in (0.5, 0.95))
+                if watched_since is not None and half < watched_since:
+                    continue
                 words = f"{_plain(activity)} usually by {half:%H:%M}, 95 % by {most:%H:%M}, not yet"
                 found.append(Finding("not_yet", activity, tail, half, words))
         return found
@@ -236,7 +246,7 @@ class UnusualWatch:
     def _begin_day(self, at: datetime) -> None:
         day = day_of(at)
         if self._day is not None and day > self._day:
-            if self._n_starts >= LEAST_STARTS:
+            if self._n_starts >= LEAST_STARTS and self._day != self._part_day:
                 self._learn_day(self._day)
             self._forget_today()
         if self.is_holiday and day != self._day:

@@ -57,7 +57,7 @@ def test_a_late_breakfast_is_told_once_and_taken_back(
     caplog.set_level("INFO")
     _tell(bench, "bathroom", -10, 151)
     _tell(bench, "bathroom", -2, 152, is_end=True)
-    for minute in (20, 90, 100, 110):
+    for minute in range(10, 115, 10):
         bench.wall = EIGHT + timedelta(days=N_DAYS, minutes=minute)
         bench.beat(bench.wall)
     _tell(bench, "breakfast", 115, 153)
@@ -80,6 +80,15 @@ def test_where_no_camera_speaks_nobody_knows(bench: Bench) -> None:
     bench.worker.work()
     assert not bench.forecasts()[-1]["fresh"]
     assert _said(bench)[-1].findings == []
+
+
+def test_after_a_pause_of_all_cameras_nothing_of_the_pause_is_missed(bench: Bench) -> None:
+    _tell(bench, "lunch", 270, 151)
+    assert _said(bench)[-1].findings == []
+    for minutes in (350, 360, 370):
+        bench.wall = EIGHT + timedelta(days=N_DAYS, minutes=minutes)
+        bench.beat(bench.wall)
+    assert "breakfast" not in {finding.activity for finding in _said(bench)[-1].findings}
 
 
 def test_a_restart_repeats_nothing_before_cameras_are_heard(bench: Bench) -> None:

@@ -158,15 +158,35 @@ def test_nothing_is_told_before_three_weeks_or_without_a_budget() -> None:
 
 def test_while_it_is_paused_nothing_is_told_or_learnt(watch: UnusualWatch) -> None:
     n_days = watch.n_days
-    watch.pause(True)
+    watch.pause(True, _at(7.0))
     _live(watch, range(60, 70), seed=1)
     watch.observe("tv", _at(3.0, 70))
     assert watch.findings(_at(12.0, 70)) == []
     assert watch.n_days == n_days
-    watch.pause(False)
+    watch.pause(False, _at(7.4, 71))
     assert watch.findings(_at(7.5, 71)) == []
     watch.observe("tv", _at(3.0, 72))
     assert ("at_odd_hour", "tv") in _told(watch, _at(3.1, 72))
+
+
+def test_what_may_have_been_done_unseen_is_not_said_to_be_late(watch: UnusualWatch) -> None:
+    watch.observe("bathroom", _at(9.4))
+    watch.end(_at(9.5))
+    assert ("not_yet", "breakfast") in _told(watch, _at(9.6))
+    assert watch.findings(_at(9.6), watched_since=_at(9.3)) == []
+    late = watch.findings(_at(15.0), watched_since=_at(9.3))
+    assert [finding.activity for finding in late if finding.kind == "not_yet"] == ["lunch"]
+
+
+def test_a_day_that_was_paused_breaks_no_habit(watch: UnusualWatch) -> None:
+    n_days = watch.n_days
+    watch.pause(True, _at(7.0))
+    watch.pause(False, _at(12.0))
+    for hour, activity in enumerate(("lunch", "bathroom", "dinner", "tv", "bathroom", "tv")):
+        watch.observe(activity, _at(12.5 + hour))
+    watch.observe("bathroom", _at(7.0, 61))
+    assert watch.n_days == n_days
+    assert ("not_yet", "breakfast") in _told(watch, _at(9.7, 61))
 
 
 def test_it_says_how_often_its_past_would_have_been_told(watch: UnusualWatch) -> None:
