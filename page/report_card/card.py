@@ -8,9 +8,10 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,22 +20,39 @@ from har_stream.core.errors import InputError
 from page.report_card.forecasts import PERIOD, JudgedForecasts, Week
 from page.report_card.hours import ActivityHours
 from predictor.journal.reader import JournalReader
+from predictor.journal.records import Bout, Correction
 
 MOST_S = 900.0
 """So long it may take."""
 NICENESS = 10
 
 
+class Corrected(NamedTuple):
+    """What the recogniser said where a person said something else.
+
+    Attributes:
+        said: What it said for most of the time; ``None``: nothing.
+        really: What the person said.
+        n: How often.
+    """
+
+    said: str | None
+    really: str
+    n: int
+
+
 class ReportCard(NamedTuple):
-    """How good the forecasts were, and how the days were spent.
+    """How good forecasts and recogniser were, and how the days were spent.
 
     Attributes:
         hours: Hours a day of each activity.
+        corrected: What was corrected, the most frequent first.
         forecasts: How good they were; ``None`` where nothing can be said.
         problem: Why not.
     """
 
     hours: Sequence[ActivityHours]
+    corrected: Sequence[Corrected]
     forecasts: JudgedForecasts | None
     problem: str | None
 
@@ -83,21 +101,41 @@ def make_card(url: str, model: str, *, zone: ZoneInfo | None, now: datetime) -> 
     from page.report_card.hours import count_hours
 
     journal = JournalReader(url)
-    bouts = journal.span(now - PERIOD, now).bouts
+    found = journal.span(now - PERIOD, now)
+    bouts, corrected = found.bouts, count_corrected(found.said, found.corrections, now=now)
     hours = count_hours(bouts, now=now, first_at=journal.first_at())
     try:
-        return ReportCard(hours, judge(bouts, model, zone=zone, now=now), None)
+        return ReportCard(hours, corrected, judge(bouts, model, zone=zone, now=now), None)
     except InputError as error:
-        return ReportCard(hours, None, str(error))
+        return ReportCard(hours, corrected, None, str(error))
     except ModuleNotFoundError as error:
         remedy = "pip install 'har-stream[forecast]'"
-        return ReportCard(hours, None, f"{error.name} is not installed: {remedy}")
+        return ReportCard(hours, corrected, None, f"{error.name} is not installed: {remedy}")
+
+
+def count_corrected(
+    said: Sequence[Bout], corrections: Sequence[Correction], *, now: datetime
+) -> list[Corrected]:
+    """Count what was said where a person said something else, the most frequent first."""
+    pairs: Counter[tuple[str | None, str]] = Counter()
+    for each in corrections:
+        lasted: Counter[str] = Counter()
+        for bout in said:
+            if bout.camera == each.camera:
+                end = min(bout.ended_at or now, each.ended_at)
+                lasts = end - max(bout.started_at, each.started_at)
+                if lasts > timedelta(0):
+                    lasted[bout.activity] += lasts // timedelta(milliseconds=1)
+        most = lasted.most_common(1)
+        pairs[most[0][0] if most else None, each.activity] += 1
+    return [Corrected(was, really, n) for (was, really), n in pairs.most_common()]
 
 
 def _write(card: ReportCard) -> dict[str, Any]:
     forecasts = card.forecasts
     return {
         "hours": [asdict(each) for each in card.hours],
+        "corrected": card.corrected,
         "problem": card.problem,
         "forecasts": forecasts
         and forecasts._asdict()
@@ -117,7 +155,9 @@ def _read(found: dict[str, Any]) -> ReportCard:
         ]
         bins = [(said, came, n) for said, came, n in told["reliability"]]
         told = JudgedForecasts(**told | {"weeks": weeks, "reliability": bins})
-    return ReportCard([ActivityHours(**each) for each in found["hours"]], told, found["problem"])
+    hours = [ActivityHours(**each) for each in found["hours"]]
+    corrected = [Corrected(said, really, n) for said, really, n in found["corrected"]]
+    return ReportCard(hours, corrected, told, found["problem"])
 
 
 def main() -> int:

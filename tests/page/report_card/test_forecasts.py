@@ -1,19 +1,21 @@
 """The report card: this home's forecasts against simple ones, judged in a process of its own."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from support.event_builder import living
+from support.event_builder import EIGHT, living
 
 from har_stream.config.settings import Settings
 from har_stream.core.errors import InputError
-from page.report_card.card import ask_for_card, make_card
+from page.report_card.card import Corrected, ask_for_card, count_corrected, make_card
 from page.report_card.forecasts import BASELINES
 from predictor.evaluation.figures import evaluate
 from predictor.evaluation.prequential import Question
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
+from predictor.journal.records import Bout, Correction
 from predictor.logs.read_logs import read_logs
 
 SETTINGS = Settings.model_validate({"timezone": "Europe/Berlin", "forecast": {"model": "hmm"}})
@@ -46,9 +48,15 @@ def test_a_process_of_its_own_judges_week_by_week(tmp_path: Path) -> None:
     events = list(living(days=20))
     with Journal(url) as journal:
         journal.record_all(events, received_at=events[-1].started_at)
+        correction = Correction(
+            *("c1", ("n1", "cam1"), "washing", events[1].started_at, events[2].started_at),
+            corrected_at=events[-1].started_at,
+        )
+        journal.corrections.record(correction)
     now = events[-1].started_at
     card = ask_for_card(SETTINGS, url, now=now)
     assert card == make_card(url, "hmm", zone=ZoneInfo("Europe/Berlin"), now=now)
+    assert card.corrected == [Corrected(events[1].activity, "washing", 1)]
     judged = card.forecasts
     assert judged is not None
     assert [week.monday.isoformat() for week in judged.weeks] == ["2026-01-19"]
@@ -67,3 +75,25 @@ def test_too_little_is_said_to_be_too_little(tmp_path: Path) -> None:
     assert [each.activity for each in card.hours] == ["sleeping", "cooking"]
     with pytest.raises(InputError, match="unable to open"):
         make_card(f"{url}.absent", "hmm", zone=None, now=events[-1].started_at)
+
+
+def test_corrections_say_what_the_recogniser_took_for_what() -> None:
+    def at(minute: float) -> datetime:
+        return EIGHT + timedelta(minutes=minute)
+
+    camera = ("n1", "cam1")
+    said = [
+        Bout("cooking", None, at(0), at(20), camera, 0.9),
+        Bout("eating", None, at(20), None, camera, 0.9),
+    ]
+    corrections = [
+        Correction(str(number), camera, really, at(start), at(end), corrected_at=at(99))
+        for number, (really, start, end) in enumerate(
+            [("washing", 0, 20), ("washing", 5, 25), ("idle", 30, 40), ("reading", -10, -5)]
+        )
+    ]
+    assert count_corrected(said, corrections, now=at(60)) == [
+        Corrected("cooking", "washing", 2),
+        Corrected("eating", "idle", 1),
+        Corrected(None, "reading", 1),
+    ]
