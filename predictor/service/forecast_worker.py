@@ -23,7 +23,7 @@ from predictor.journal.corrections import correct_memories
 from predictor.journal.journal import Journal
 from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
-from predictor.service.home_clock import HomeClock, Timing
+from predictor.service.home_clock import WRONG, HomeClock, Timing
 from predictor.service.home_forecast import HomeForecast
 from predictor.service.rules import RuleRunner
 
@@ -59,6 +59,9 @@ class ForecastWorker:
         dry_run: No rule acts; what it would do is said.
         wall: This machine's clock.
         monotonic: Seconds that no correction of the clock touches.
+
+    Attributes:
+        n_disbelieved: Events of the future, or dated by a clock that is far behind.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class ForecastWorker:
         self._refitting = threading.Thread(name="refit")
         self._replayed: frozenset[str] = frozenset()
         self._listens_until = math.inf
+        self.n_disbelieved = 0
         self._has_begun = False
         self._live = self._unlearned()
         self._last = self._live.messages(wall())
@@ -118,6 +122,7 @@ class ForecastWorker:
         if entry.event.id in self._replayed:
             return
         timing = self._live.take_event(entry)
+        self.n_disbelieved += timing in WRONG
         if timing is Timing.REWOUND:
             self._rebuild(until=entry.happened_at)
         elif timing is Timing.LATE:

@@ -165,6 +165,11 @@ class ForecastService:
             if thread.is_alive():
                 thread.join(10.0)
         self._connection.close()
+        if self._worker.n_disbelieved:
+            logger.warning(
+                "%s events were dated by wrong clocks: kept in the journal, not believed",
+                self._worker.n_disbelieved,
+            )
         if self._signatures.n_refused:
             logger.warning(
                 "%s messages were refused for their signatures", self._signatures.n_refused

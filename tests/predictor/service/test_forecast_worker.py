@@ -318,6 +318,7 @@ def test_a_camera_whose_clock_is_wrong_leaves_a_live_model_as_it_is(
         forecast = bench.forecasts()[-1]
         assert days <= forecast["training_days"] <= days + 1
         assert abs(datetime.fromisoformat(forecast["at"]) - bench.wall) < timedelta(minutes=2)
+    assert hours < 1 or bench.worker.n_disbelieved == 4, "they are counted"
     bench.wall += timedelta(minutes=10)  # and right again
     bench.tell(event(seq=seq + 1, camera=camera, started_at=bench.wall, activity="cooking"))
     again = make_bench()
