@@ -3,14 +3,17 @@
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import av
 import cv2
-from av import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace
 
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+# PyAV is imported where it is used: OpenCV's first window has to come before, see `check_window`.
 
 _OPTIONS = {"preset": "veryfast", "crf": "18"}
 """18 is what x264 calls visually lossless: clips are learned from, too."""
@@ -29,6 +32,9 @@ class ClipFile:
     """
 
     def __init__(self, path: Path, *, fps: float, size_px: tuple[int, int]) -> None:
+        import av
+        from av.video.reformatter import ColorRange, Colorspace
+
         self.n_frames = 0
         self._path = path
         self._part = path.with_name(f".{path.stem}.part.mp4")
@@ -56,6 +62,8 @@ class ClipFile:
 
     def write(self, image: Image) -> None:
         """Append a frame, shape (height, width, 3), BGR; `close` tells where one could not be."""
+        from av import VideoFrame
+
         rows, columns = self._odd
         even = cv2.copyMakeBorder(image, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
         frame = VideoFrame.from_ndarray(even, format="bgr24")  # type: ignore[arg-type] # uint8 as well
@@ -85,21 +93,27 @@ class ClipFile:
         self._let_go()
         self._part.unlink(missing_ok=True)
 
-    def _encode(self, frame: VideoFrame | None) -> None:
+    def _encode(self, frame: "VideoFrame | None") -> None:
         """Write a frame, or in the end what the encoder still has; nothing more after an error."""
+        from av import FFmpegError
+
         try:
             if not self._is_broken:
                 self._container.mux(self._stream.encode(frame))
-        except (av.FFmpegError, OSError):
+        except (FFmpegError, OSError):
             self._is_broken = True
 
     def _let_go(self) -> None:
-        with suppress(av.FFmpegError, OSError):
+        from av import FFmpegError
+
+        with suppress(FFmpegError, OSError):
             self._container.close()
 
 
 def _count_frames(path: Path) -> int:
     """Count the frames that a clip holds, without decoding them; none where it is torn."""
+    import av
+
     try:
         with av.open(str(path)) as container:
             return sum(packet.size > 0 for packet in container.demux(video=0))

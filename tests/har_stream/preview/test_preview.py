@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from support.limits import files_of_at_most
 from support.processes.measured import run_python
 from support.processes.stream_process import virtual_display
+from support.repository import ENVIRONMENT
 
 from har_stream.core.activity import CameraState, CameraStatus, Change, EventType, Recognition
 from har_stream.core.errors import InputError
@@ -95,9 +97,9 @@ def test_only_chosen_activities_are_recorded_from_before_they_began(tmp_path: Pa
     (clip,) = folder.iterdir()
     assert re.fullmatch(r"20261122T1800\d\d_cam0_cooking\.mp4", clip.name)
     capture = cv2.VideoCapture(str(clip))
-    with av.open(str(clip)) as container:  # browsers play this
+    with av.open(str(clip)) as container:
         codec = container.streams.video[0].codec_context
-        assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
+        assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p"), "browsers play this"
     content = clip.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat"), "it plays before all of it has come"
     assert capture.get(cv2.CAP_PROP_FRAME_WIDTH) == WIDTH_PX
@@ -264,7 +266,18 @@ def test_show_with_the_headless_build_says_what_to_install(monkeypatch: pytest.M
         check_window()
 
 
-def test_a_window_opens_on_a_real_display(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_opens_on_a_real_display() -> None:
+    """In a process of its own, where PyAV has not come first: with it, windows hang."""
+    code = (
+        "import sys\n"
+        "from har_stream.preview.preview import check_window\n"
+        "assert 'av' not in sys.modules\n"
+        "check_window()\n"
+    )
     with virtual_display() as display:
-        monkeypatch.setenv("DISPLAY", display)
-        check_window()
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=ENVIRONMENT | {"DISPLAY": display},
+            timeout=60,
+            check=True,
+        )
