@@ -109,7 +109,8 @@ def main() -> None:
         side[each.lesson.activity or ""].append(each)
     judging = [each for of_activity in tested.values() for each in of_activity]
     print(f"{len(activities)} activities, {len(judging)} clips judge, {options.draws} draws each")
-    print("| clips of each | right | 95 % | ordinary footage taken for one |\n|---|---|---|---|")
+    print("| clips of each | right | 95 % | ordinary footage of unknown rooms taken for one |")
+    print("|---|---|---|---|")
     for n_clips in N_CLIPS:
         rows, false = [], []
         for seed in range(options.draws):
