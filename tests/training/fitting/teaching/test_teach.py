@@ -20,8 +20,11 @@ from har_stream.recognition.recogniser import Recogniser
 from training.fitting.teaching.teach import open_eyes
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ABSENT = ("h5py", "jinja2", "keras", "matplotlib", "rarfile", "scipy", "sklearn", "tensorflow")
-"""What a light installation lacks."""
+ABSENT = (
+    *("amqtt", "h5py", "hmmlearn", "jinja2", "keras", "matplotlib", "pyarrow", "rarfile", "scipy"),
+    *("sklearn", "sqlalchemy", "tensorflow"),
+)
+"""What an installation of `har-stream[litert]` lacks."""
 COMMAND = f"""
 import sys
 for name in {ABSENT}:
