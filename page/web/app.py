@@ -34,6 +34,8 @@ from predictor.journal.reader import JournalReader
 
 LOOK_S = 0.5
 """So often the page looks whether the broker is still there."""
+FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2199, 12, 30)
+"""Between which events lie."""
 ZOOMS = (24, 6, 1)
 """Hours that a day's page may show."""
 
@@ -106,7 +108,7 @@ class Site:
         try:
             day = date.fromisoformat(asked.get("date") or f"{self.drawing.now():%Y-%m-%d}")
             hour, n_hours = int(asked.get("hour", 0)), int(asked.get("hours", 24))
-            if not (date(1970, 1, 2) <= day <= date(2199, 12, 30) and 0 <= hour < 24):
+            if not (FIRST_DAY <= day <= LAST_DAY and 0 <= hour < 24):
                 raise ValueError("not a day of ours")
         except ValueError as error:
             raise HTTPException(400, mark("There is no such day.")) from error
@@ -250,8 +252,9 @@ class Site:
             ended_at = datetime.fromisoformat(end) if end else now
         except ValueError as error:
             raise HTTPException(400, mark("This is no date and time.")) from error
-        if started_at.tzinfo is None or ended_at.tzinfo is None:
-            raise HTTPException(400, mark("This is no date and time with its zone."))
+        for at in (started_at, ended_at):
+            if at.tzinfo is None or not FIRST_DAY <= at.date() <= LAST_DAY:
+                raise HTTPException(400, mark("This is no date and time with its zone."))
         return started_at, ended_at
 
 

@@ -95,6 +95,7 @@ class Drawing:
                 home=self._link.home,
                 link=self._link,
                 timedelta=timedelta,
+                later=_later,
                 look_of=look_of,
                 patterned=PATTERNED,
                 local=lambda at: at.astimezone(self._zone),
@@ -227,6 +228,11 @@ class SharedParts:
                 if self._drawn.get((name, reader), (None,))[0] != state:
                     self._drawn[name, reader] = state, self._drawing.part(name, reader)
             return {name: self._drawn[name, reader][1] for name in states}
+
+
+def _later(at: datetime, seconds: float) -> datetime:
+    """Return a later instant, a year at most: somebody may forecast ages."""
+    return at + min(timedelta(days=366), timedelta(seconds=min(seconds, 1e9)))
 
 
 def _labels(bouts: Sequence[Bout]) -> list[str]:

@@ -103,6 +103,23 @@ def test_what_is_no_day_is_refused_in_words(query: str, lived_in: Lived) -> None
     assert "There is no such day." in answer.text
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start=0001-01-01T00:00:00%2B14:00",
+        "start=9999-12-31T23:59:59-12:00&end=9999-12-31T23:59:59-12:00",
+        "start=2026-01-05T08:00",
+        "start=soon",
+    ],
+)
+def test_what_is_no_time_is_refused_in_words(query: str, lived_in: Lived) -> None:
+    answer = lived_in[0].get(f"/correct?node=n1&camera=cam1&{query}")
+    assert answer.status_code == 400
+    assert "This is no date and time" in answer.text
+    form = {"whose": "n1/cam1", "start": "0001-01-01T00:00", "end": "9999-12-31T23:59"}
+    assert lived_in[0].post("/correct", data=form, headers=ORIGIN).status_code == 400
+
+
 def test_labels_are_text_whatever_they_hold(lived_in: Lived) -> None:
     browser, site, listener = lived_in
     wicked = STATE.model_copy(update={"activity": '<script>alert("x")</script>', "room": "<b>"})
