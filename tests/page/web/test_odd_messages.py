@@ -43,7 +43,9 @@ def test_odd_messages_are_shown_or_refused(parts: tuple[str, ...], tmp_path: Pat
         except MessageError:
             continue
         n_shown += 1
-        for name in (*HOME_PARTS, *JOURNAL_PARTS):
+        for name in HOME_PARTS:
             drawing.part(name, reader)
-        drawing.page("cameras.html", reader)
+    for name in JOURNAL_PARTS:
+        drawing.part(name, reader)
+    drawing.page("cameras.html", reader)
     assert n_shown > 15
