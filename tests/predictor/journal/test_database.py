@@ -13,6 +13,8 @@ from har_stream.core.errors import InputError
 from predictor.journal.database import require_journal, sqlite_url
 from predictor.journal.deletion import Selection
 from predictor.journal.journal import Journal
+from predictor.journal.reader import JournalReader
+from predictor.journal.records import Correction
 from predictor.journal.tables import JOURNAL, VERSION
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -116,6 +118,22 @@ def test_postgresql_holds_the_same(tmp_path: Path) -> None:
         )
         assert kept_there == kept_here
         assert list(there.bouts()) == list(here.bouts())
+        first, last = events[0].started_at, events[3].started_at
+        correction = Correction("c1", ("n1", "cam1"), "washing", first, last, corrected_at=NOW)
+        for journal in (there, here):
+            for _ in range(2):
+                journal.corrections.record(correction)
+        assert there.bouts() == here.bouts()
+        readers = JournalReader(server.url), JournalReader(sqlite_url(tmp_path / "journal.db"))
+        spans = [reader.span(first, last) for reader in readers]
+        assert spans[0] == spans[1]
+        assert spans[0].corrections == [correction]
+        assert readers[0].state_of(first, last) == readers[1].state_of(first, last)
+        assert readers[0].cameras() == readers[1].cameras()
+        assert readers[0].first_at() == readers[1].first_at()
+        assert readers[0].activities(first) == readers[1].activities(first)
+        readers[0].close()
+        assert there.corrections.undo("c1", at=NOW)
         assert there.progress() == here.progress()
         old = Selection(until=events[0].started_at + timedelta(minutes=8))
         assert there.delete(old) == here.delete(old) == 2
