@@ -208,7 +208,10 @@ def test_a_decoder_that_crashes_costs_its_own_clip_only(footage: Path, eager_bun
         ([], "--archive: give --out"),
         (["--out", "e.jsonl", "--camera", "0"], "--archive and --camera: give one of them"),
         (["--out", "no/e.jsonl"], "there is no folder no; make it first"),
-        (["--out", "e.jsonl", "--clip-names", "%H"], "a date and a time are needed"),
+        (
+            ["--out", "e.jsonl", "--bundle", "lrcn-ucf", "--clip-names", "%H"],
+            "a date and a time are needed",
+        ),
         (["--out", "e.jsonl", "--bundle", "none"], "none"),
     ],
 )
