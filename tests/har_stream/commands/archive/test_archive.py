@@ -218,7 +218,7 @@ def test_a_decoder_that_crashes_costs_its_own_clip_only(footage: Path, eager_bun
 def test_what_cannot_work_is_said_at_once(
     footage: Path, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert stream.main(["--archive", str(footage), *arguments]) == 2
+    assert stream.main(["--archive", str(footage), "--bundle", "lrcn-ucf", *arguments]) == 2
     assert says in capsys.readouterr().err
 
 
