@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,6 +27,8 @@ from predictor.journal.records import Bout, Correction
 MOST_S = 900.0
 """So long it may take."""
 NICENESS = 10
+LOOK_S = 0.5
+"""So often it is looked whether the page is still there."""
 
 
 class Corrected(NamedTuple):
@@ -69,6 +73,7 @@ def ask_for_card(settings: Settings, url: str, *, now: datetime) -> ReportCard:
         InputError: It could not be made; the line says why.
     """
     asked = {
+        "parent": os.getpid(),
         "url": url,
         "model": settings.forecast.model,
         "zone": settings.timezone,
@@ -160,10 +165,18 @@ def _read(found: dict[str, Any]) -> ReportCard:
     return ReportCard(hours, corrected, told, found["problem"])
 
 
+def end_with(parent: int) -> None:
+    """End this process once another one is no longer its parent."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    os._exit(1)
+
+
 def main() -> int:
-    """Make the card that standard input asks for."""
+    """Make the card that standard input asks for; without who asked, for nobody."""
     os.nice(NICENESS)
     asked = json.load(sys.stdin)
+    threading.Thread(target=end_with, args=(asked["parent"],), daemon=True).start()
     zone = ZoneInfo(asked["zone"]) if asked["zone"] else None
     now = datetime.fromisoformat(asked["now"])
     try:

@@ -1,5 +1,8 @@
 """The report card: this home's forecasts against simple ones, judged in a process of its own."""
 
+import os
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -97,3 +100,12 @@ def test_corrections_say_what_the_recogniser_took_for_what() -> None:
         Corrected("eating", "idle", 1),
         Corrected(None, "reading", 1),
     ]
+
+
+def test_a_card_that_nobody_waits_for_is_not_made_on() -> None:
+    code = "import sys; from page.report_card.card import end_with; end_with(int(sys.argv[1]))"
+    another = str(os.getppid())
+    run = subprocess.run([sys.executable, "-c", code, another], timeout=20, check=False)
+    assert run.returncode == 1
+    with pytest.raises(subprocess.TimeoutExpired):  # it goes on while its parent does
+        subprocess.run([sys.executable, "-c", code, str(os.getpid())], timeout=2, check=False)
