@@ -31,6 +31,8 @@ NEAR_H, ANY_HOUR = 1.5, 0.002
 """Width of the kernel over the time of day, and the weight of a sample from quite another time."""
 HOUR_WIDTH = 1.5
 """Width of the kernel that spreads a beginning over the hours around it."""
+PUNCTUAL_MIN = 90.0
+"""What differs by more minutes from day to day is never late."""
 _HOURS = np.arange(96) / 4.0
 _RARELY = 1e-3
 """Beginnings, spread over the day, before the first was seen."""
@@ -147,6 +149,12 @@ class DailyHabit:
     def spread(self) -> float:
         """Return by how many minutes it differs from day to day."""
         return float(np.subtract(*np.quantile(self.minutes, (0.84, 0.16)))) / 2.0
+
+    def is_punctual(self) -> bool:
+        """Tell whether it is seldom much later than usual."""
+        middle, late = np.quantile(self.minutes, (0.5, 0.95))
+        spread = self.spread()
+        return bool(spread <= PUNCTUAL_MIN and late - middle <= 3.0 * max(spread, _LEAST_MINUTES))
 
     def tail(self, minutes: float, alike: Mask) -> float:
         """Return p(it is done later than that, of all days on which it is done).

@@ -28,8 +28,6 @@ SHARES: Mapping[Kind, float] = {"not_yet": 0.6, "too_long": 0.15, "at_odd_hour":
 """Of the false alarms that are allowed, by kind."""
 LATE = 0.0005
 """Later than on all but one in two thousand days on which it is done at all."""
-PUNCTUAL_MIN = 90.0
-"""What differs by more minutes from day to day is never late."""
 LEAST_STARTS = 4
 """A day with fewer activities was not watched, or nobody was at home."""
 
@@ -221,7 +219,7 @@ class UnusualWatch:
         rates = [
             (habit.breaking_rate(), habit.spread(), name)
             for name, habit in self._daily.items()
-            if habit.minutes and habit.spread() <= PUNCTUAL_MIN
+            if habit.minutes and habit.is_punctual()
         ]
         found = []
         for rate, _, name in sorted(rates):
