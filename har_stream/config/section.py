@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from har_stream.core.user_path import user_path
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Duration = Annotated[float, Field(ge=0, le=999_999)]
-"""In seconds; eleven days at most, for what never ends cannot be counted."""
+Duration = Annotated[float, Field(ge=0, le=1e9)]
+"""In seconds; 31 years at most, for what never ends cannot be counted."""
 
 
 def _in_a_home(path: Path) -> Path:
