@@ -60,5 +60,5 @@ def test_flags_are_read_or_refused(
     for text, value in good.items():
         assert kind(text) == value
     for text in bad:
-        with pytest.raises(argparse.ArgumentTypeError, match=text):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is no"):
             kind(text)

@@ -42,6 +42,7 @@ def taught(folder: Path, content: bytes, shared: Path) -> Bundle:
     manifest = base.manifest.model_copy(
         update={
             "labels": (*base.manifest.labels, "tea"),
+            "confusion": None,
             "taught": ("tea",),
             "networks": base.manifest.networks
             | {"scene": {"litert": "s.tflite"}, "taught": {"numpy": "t.npy"}},
