@@ -27,7 +27,8 @@ from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 
 ZONE = ZoneInfo("Europe/Berlin")
-NOW = datetime(2026, 11, 27, 18, 40, tzinfo=ZONE)
+NOW = datetime.now(ZONE).replace(second=0, microsecond=0)
+"""The page shows days and forecasts as of its own clock."""
 DAYS = 20
 SEED = 7
 PORT = 8769
