@@ -142,6 +142,8 @@ class LiveView:
         forecast = self.forecast
         if forecast is None:
             return Text("waiting for har-forecast ...", style="dim")
+        if not forecast.fresh:
+            return Text("waiting for a camera to say what goes on ...", style="dim")
         if not _expects(forecast):
             return Text("nothing learnt yet: it takes two different activities", style="dim")
         start = forecast.next_start

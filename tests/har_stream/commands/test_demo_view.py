@@ -182,3 +182,10 @@ def test_what_a_cleared_screen_showed_is_said_in_order(view: LiveView) -> None:
     lines = view.newest()
     assert [line.split("  ")[0] for line in lines] == ["event", "event", "forecast"]
     assert lines[1] == "event     Mon 08:09:00  - cooking"
+
+
+def test_a_forecast_of_no_live_camera_is_not_shown(view: LiveView) -> None:
+    assert hear(view, "home/h1/forecast", forecast(fresh=False)) is None
+    drawn = screen(view)
+    assert "waiting for a camera" in drawn
+    assert "80 % between" not in drawn
