@@ -226,7 +226,9 @@ def _forecast_line(forecast: Forecast) -> str:
 
 
 def _expects(forecast: Forecast | None) -> tuple[str, str] | None:
-    """What runs and what is expected next; none where the forecaster knows nothing yet."""
-    if forecast is None or all(label == UNKNOWN for label, _ in forecast.next):
+    """What runs and what is expected next; none where the forecaster knows nothing."""
+    if forecast is None or not forecast.fresh:
+        return None
+    if all(label == UNKNOWN for label, _ in forecast.next):
         return None
     return forecast.activity.label, forecast.next[0][0]
