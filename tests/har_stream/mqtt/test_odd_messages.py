@@ -44,6 +44,7 @@ MAY_SAY = (
     "are left out: too many",  # names of contexts
     "gives no events out again",
     "an event at",  # of a wrong clock
+    "dated by wrong clocks",
     "is new to the model",
     "is of home",
 )
