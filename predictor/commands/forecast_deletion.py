@@ -21,9 +21,9 @@ def read_selection(options: argparse.Namespace) -> "Selection | None":
     from predictor.journal.deletion import Selection
     from predictor.logs.csv_log import instant
 
-    if options.forget_before:
+    if options.forget_before is not None:
         return Selection(until=instant(options.forget_before, "--forget-before"))
-    if options.delete:
+    if options.delete is not None:
         since, dots, until = options.delete.partition("..")
         if not dots:
             raise InputError(
@@ -37,7 +37,7 @@ def read_selection(options: argparse.Namespace) -> "Selection | None":
                 "and a day stands for its first minute"
             )
         return span
-    if options.forget_camera:
+    if options.forget_camera is not None:
         node, slash, camera = options.forget_camera.partition("/")
         if not (node and slash and camera):
             raise InputError(f"--forget-camera: {options.forget_camera!r} is not NODE/CAMERA")

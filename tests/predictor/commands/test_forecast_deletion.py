@@ -47,6 +47,14 @@ def test_what_is_to_be_forgotten_is_counted_first_and_then_deleted(
     assert (tmp_path / "left.jsonl").read_bytes() == (tmp_path / "young.jsonl").read_bytes()
 
 
+@pytest.mark.parametrize("flag", ["--delete", "--forget-before", "--forget-camera"])
+def test_nothing_given_is_refused_and_starts_no_forecaster(
+    flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([flag, "", "--state-dir", str(tmp_path)]) == 2
+    assert flag in capsys.readouterr().err
+
+
 def test_a_span_of_time_leaves_and_an_import_brings_it_back(
     run: Callable[..., list[str]], tmp_path: Path
 ) -> None:
