@@ -18,7 +18,7 @@ class EventLog:
         path: The file; made, with its folders, where it does not exist.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: It cannot be written, or holds something else.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,6 +27,9 @@ class EventLog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab+", buffering=0)
+            if not self._holds_events():
+                self._file.close()
+                raise InputError(f"{path}: holds something else than events; give another file")
             self._end_torn_line()
         except OSError as error:
             raise InputError(f"{path}: events cannot be recorded: {error.strerror}") from error
@@ -51,6 +54,13 @@ class EventLog:
         if self._file.seekable():
             os.fsync(self._file.fileno())
         self._file.close()
+
+    def _holds_events(self) -> bool:
+        """Tell a log of events, or an empty file, from a recording that was named by mistake."""
+        if not self._path.is_file():  # a device or a pipe
+            return True
+        self._file.seek(0)
+        return self._file.read(1) in (b"", b"{")
 
     def _end_torn_line(self) -> None:
         """A power cut may have left half a line; the next event must not be joined to it."""

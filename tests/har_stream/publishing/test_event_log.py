@@ -55,6 +55,14 @@ def test_a_torn_last_line_spoils_no_other(tmp_path: Path) -> None:
     assert [ActivityEvent.decode(lines[n]).seq for n in (0, 2)] == [1, 3]
 
 
+def test_a_recording_is_never_taken_for_a_log_of_events(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"\0\0\0\x20ftypisom")
+    with pytest.raises(InputError, match="something else than events"):
+        EventLog(path)
+    assert path.read_bytes() == b"\0\0\0\x20ftypisom"
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="events cannot be recorded"):
         EventLog(tmp_path)
