@@ -145,6 +145,8 @@ def _import(options: argparse.Namespace) -> None:
 
     log = read_other_format(options.file, options.format)
     path = options.out or options.file.with_suffix(".log.csv")
+    if path.exists() and path.samefile(options.file):
+        raise InputError(f"{path}: is what is imported; give another file to write, with --out")
     n_rows = write_log(path, log.sessions)
     _say_skipped(log)
     print(f"{path}: {n_rows} sessions; next: train-hmm {path}", file=_words(options))

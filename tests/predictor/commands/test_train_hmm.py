@@ -142,6 +142,9 @@ def test_import_makes_a_log(tmp_path: Path) -> None:
         ["start", "end", "activity"],
         ["2011-11-28 02:27:59", "2011-11-28 10:18:11", "Sleeping"],
     ]
+    before = theirs.read_bytes()
+    assert main(["import", "ordonez", str(theirs), "--out", str(theirs)]) == 2
+    assert theirs.read_bytes() == before
 
 
 @pytest.mark.parametrize(
