@@ -37,8 +37,8 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.redact import redact
 from har_stream.homeassistant.discovery import BIRTH_TOPIC
-from har_stream.mqtt import embedded_broker
 from har_stream.mqtt.broker_address import default_address
+from har_stream.mqtt.brokers import embedded_broker
 from har_stream.mqtt.connection import ONLINE
 from har_stream.mqtt.connection_attempt import REFUSED
 from har_stream.mqtt.probe import open_probe

@@ -37,8 +37,8 @@ from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from har_stream.core.url import LOOPBACK
 from har_stream.mqtt.broker_address import default_address
+from har_stream.mqtt.brokers.embedded_broker import is_listening, run_broker
 from har_stream.mqtt.connection import Connection
-from har_stream.mqtt.embedded_broker import is_listening, run_broker
 from har_stream.mqtt.topics import Topics
 from har_stream.simulation.simulated_camera import parse_source
 from har_stream.simulation.truth import Stay, truth, write_log
@@ -54,7 +54,7 @@ BEGINS_AT = time(6, 45)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit status."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     # A closed terminal leaves no process behind; a script in the background has SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command("har-demo", lambda: _run(options), is_service=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every argument."""
     parser = argparse.ArgumentParser(
         prog="har-demo",
         description="Embedded broker, har-stream, har-forecast and a live view in one command.",

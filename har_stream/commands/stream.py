@@ -68,7 +68,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     from har_stream.cameras.readers import Readers
     from har_stream.config.kept_node import keep_node
     from har_stream.config.secret_file import read_own_key
-    from har_stream.mqtt.embedded_broker import ensure_broker
+    from har_stream.mqtt.brokers.embedded_broker import ensure_broker
     from har_stream.pipeline import Pipeline
     from har_stream.publishing.event_log import EventLog
     from har_stream.publishing.node_stats import Statistics

@@ -17,9 +17,6 @@ from har_stream.mqtt.messages import (
     ActivityAttributes,
     ActivityEvent,
     ActivityState,
-    BridgeRequest,
-    BridgeResponse,
-    CorrectionRequest,
     EventAck,
     FallState,
     Forecast,
@@ -28,13 +25,18 @@ from har_stream.mqtt.messages import (
     Message,
     NextStart,
     NodeStats,
-    Replay,
     RuleState,
     Score,
     Skeleton,
-    UndoRequest,
     Unusual,
     UnusualFinding,
+)
+from har_stream.mqtt.requests import (
+    BridgeRequest,
+    BridgeResponse,
+    CorrectionRequest,
+    Replay,
+    UndoRequest,
 )
 
 _SIX = datetime(2026, 11, 22, 18, tzinfo=timezone(timedelta(hours=1)))

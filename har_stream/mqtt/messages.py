@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -20,7 +21,14 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from har_stream.core.activity import MAX_LABELS, MAX_NAME_LENGTH, Change, EventType, FallStage
+from har_stream.core.activity import (
+    MAX_LABELS,
+    MAX_NAME_LENGTH,
+    Change,
+    EventType,
+    FallStage,
+    clean_name,
+)
 
 
 def _to_milliseconds(instant: datetime) -> str:
@@ -46,13 +54,14 @@ MAX_REPLAYED = 100
 MAX_CONTEXT_LENGTH = 64
 Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Seq = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
-Amount = Annotated[float, Field(ge=0, le=MAX_NUMBER)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
-Identifier = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
-Share = Annotated[float, Field(ge=-10, le=10)]
+Amount = Annotated[float, Field(ge=0, le=MAX_NUMBER), AfterValidator(lambda x: round(x, 3))]
+Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda p: round(p, 4))]
+"""A ten-thousandth is more than a recogniser or forecaster can vouch for."""
+Text = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
+Name = Annotated[Text, AfterValidator(clean_name)]
+Identifier = Annotated[Name, Field(min_length=1)]
+Share = Annotated[float, Field(ge=-10, le=10), AfterValidator(lambda x: round(x, 4))]
 _REGION = "kind of the drawn region that the person is in, where that is known"
-Transaction = Name | Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Distribution = Annotated[dict[Name, Probability], Field(max_length=MAX_LABELS)]
 Signature = Annotated[str, Field(max_length=64)]
 Ranked = Annotated[list[tuple[Name, Probability]], Field(max_length=MAX_RANKED)]
@@ -226,61 +235,6 @@ class NodeStats(Message):
     reconnects_per_h: Amount
     stalls_per_h: Amount
     outbox_depth: Count
-
-
-class BridgeRequest(Message):
-    """On ``<node>/bridge/request/<x>``; ``replay`` needs ``camera`` and ``from_seq``."""
-
-    transaction: Transaction | None = None
-    camera: Name | None = None
-    from_seq: Seq | None = None
-
-
-class CorrectionRequest(Message):
-    """On ``home/<home>/bridge/request/correct``: what really happened in front of a camera."""
-
-    transaction: Transaction | None = None
-    id: Identifier = Field(description="uuid4; the journal keeps each id once")
-    node: Name
-    camera: Name
-    activity: Identifier = Field(description="idle: nobody; unknown: nothing that has a name")
-    started_at: Instant
-    ended_at: Instant = Field(description="not included")
-    signer: Name | None = Field(default=None, description="whose key made the signature")
-    signature: Signature | None = None
-
-
-class UndoRequest(Message):
-    """On ``home/<home>/bridge/request/undo``: a correction is taken back."""
-
-    transaction: Transaction | None = None
-    id: Identifier = Field(description="the correction's")
-    node: Name
-    camera: Name
-    signer: Name | None = Field(default=None, description="whose key made the signature")
-    signature: Signature | None = None
-
-
-class BridgeResponse(Message):
-    """On ``<node>/bridge/response/<x>`` or a home's, in zigbee2mqtt's manner."""
-
-    status: Literal["ok", "error"]
-    error: Annotated[str, Field(max_length=MAX_ERROR_LENGTH)] | None = None
-    transaction: Transaction | None = None
-    data: dict[Name, Any] = Field(default_factory=dict, max_length=MAX_RANKED)
-
-
-class Replay(Message):
-    """``data`` of the answer to ``replay``: events that the outbox holds, at most 100 at a time.
-
-    They travel in the answer, never again on ``<cam>/event``: Home Assistant would take them for
-    new ones. Ask again from the last one's ``seq + 1`` until it is ``last_seq``.
-    """
-
-    camera: Name
-    first_seq: Seq = Field(description="the oldest that is left; earlier ones are gone")
-    last_seq: Count = Field(description="the newest that was ever given out")
-    events: list[ActivityEvent] = Field(max_length=MAX_REPLAYED)
 
 
 class Likely(Message):

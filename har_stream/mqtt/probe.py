@@ -12,7 +12,8 @@ from har_stream.core.errors import InputError
 from har_stream.mqtt.broker_address import Address
 from har_stream.mqtt.connection import ONLINE, Connection, Payload
 from har_stream.mqtt.connection_attempt import REFUSED
-from har_stream.mqtt.messages import BridgeRequest, BridgeResponse, MessageError
+from har_stream.mqtt.messages import MessageError
+from har_stream.mqtt.requests import BridgeRequest, BridgeResponse
 from har_stream.mqtt.topics import Topics
 
 ANSWER_S = 5.0

@@ -13,13 +13,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from har_stream.core.log_once import LogOnce
-from har_stream.mqtt.messages import (
-    ActivityEvent,
-    ActivityState,
-    CorrectionRequest,
-    FallState,
-    UndoRequest,
-)
+from har_stream.mqtt.messages import ActivityEvent, ActivityState, FallState
+from har_stream.mqtt.requests import CorrectionRequest, UndoRequest
 
 _Signable = ActivityEvent | ActivityState | CorrectionRequest | FallState | UndoRequest
 Signed = TypeVar("Signed", ActivityEvent, ActivityState, CorrectionRequest, FallState, UndoRequest)

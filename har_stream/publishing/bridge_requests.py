@@ -5,7 +5,8 @@ Answers have zigbee2mqtt's manner: `bridge/request/<x>` is answered on `bridge/r
 
 from collections.abc import Callable, Mapping
 
-from har_stream.mqtt.messages import BridgeRequest, BridgeResponse, MessageError
+from har_stream.mqtt.messages import MessageError
+from har_stream.mqtt.requests import BridgeRequest, BridgeResponse
 from har_stream.publishing.outbox import Outbox
 
 ON, OFF = "ON", "OFF"
@@ -29,21 +30,15 @@ class Responder:
         }
 
     def answer(self, name: str, payload: bytes) -> BridgeResponse:
-        """Answer the request ``name``; an empty payload asks for nothing in particular.
-
-        Raises:
-            MessageError: There is no such request.
-        """
-        if name not in self._answers:
-            raise MessageError(f"no request {name!r:.40}; there are {', '.join(self._answers)}")
-        transaction = None
+        """Answer the request ``name``; an empty payload asks for nothing in particular."""
         try:
+            if name not in self._answers:
+                raise MessageError(f"no request {name!r:.40}; there are {', '.join(self._answers)}")
             request = BridgeRequest.decode(payload or b"{}")
-            transaction = request.transaction
             answered = dict(self._answers[name](request))
         except MessageError as error:
-            return BridgeResponse(status="error", error=str(error), transaction=transaction)
-        return BridgeResponse(status="ok", transaction=transaction, data=answered)
+            return BridgeResponse.refuse(payload, str(error))
+        return BridgeResponse(status="ok", transaction=request.transaction, data=answered)
 
     def _replay(self, request: BridgeRequest) -> Mapping[str, object]:
         if request.camera is None or request.from_seq is None:

@@ -20,7 +20,8 @@ from har_stream.config.ids import is_id
 from har_stream.core.activity import Change
 from har_stream.core.errors import InputError
 from har_stream.core.sqlite.running_time import RunningTime, most_at_once
-from har_stream.mqtt.messages import ActivityEvent, MessageError, Replay
+from har_stream.mqtt.messages import ActivityEvent, MessageError
+from har_stream.mqtt.requests import Replay
 from har_stream.mqtt.signing import sign
 from har_stream.publishing.outbox_file import OutboxFile
 from har_stream.publishing.outbox_tables import MAX_SEQ, checksum_of, read_event, set_aside

@@ -7,7 +7,7 @@ from typing import Literal
 
 from har_stream.config.settings import Settings
 from har_stream.mqtt.connection import Connection
-from har_stream.mqtt.messages import BridgeResponse, CorrectionRequest, UndoRequest
+from har_stream.mqtt.requests import BridgeResponse, CorrectionRequest, UndoRequest
 from har_stream.mqtt.topics import Topics
 from page.now.home_now import HomeNow
 from predictor.journal.records import CameraKey

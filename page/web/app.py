@@ -20,7 +20,8 @@ from starlette.staticfiles import StaticFiles
 
 from har_stream.config.settings import Settings
 from har_stream.core.errors import InputError
-from har_stream.mqtt.messages import CorrectionRequest, MessageError, UndoRequest
+from har_stream.mqtt.messages import MessageError
+from har_stream.mqtt.requests import CorrectionRequest, UndoRequest
 from har_stream.mqtt.signing import sign
 from page.guard.gate import Gate, GateRules
 from page.now.home_link import HomeLink

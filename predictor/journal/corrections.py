@@ -45,8 +45,10 @@ class Corrections:
         self._write = write
         self._reading = reading
 
-    def record(self, correction: Correction) -> None:
-        """Keep a correction, once by its id.
+    def record(self, correction: Correction) -> bool:
+        """Keep a correction, once by its id; returns whether the one of this id is the same.
+
+        One that was kept before may have been undone since, and stays so.
 
         Raises:
             sqlalchemy.exc.DBAPIError: The database refused; nothing was kept.
@@ -64,7 +66,12 @@ class Corrections:
         try:
             self._write(lambda connection: connection.execute(insert(CORRECTIONS).values(row)))
         except IntegrityError:
-            return  # it is kept already, and may have been undone since
+            kept = select(CORRECTIONS).where(CORRECTIONS.c.id == correction.id)
+            with self._reading.connect() as connection:
+                before = connection.execute(kept).mappings().one()
+            said_again = row | {"corrected_ms": before["corrected_ms"]}
+            return all(before[name] == value for name, value in said_again.items())
+        return True
 
     def undo(self, name: str, *, at: datetime) -> bool:
         """Take a correction back, by its id; returns whether there is such a one."""

@@ -5,22 +5,20 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
 from har_stream.mqtt.connection import Publishes
-from har_stream.mqtt.messages import (
-    BridgeResponse,
-    CorrectionRequest,
-    Transaction,
-    UndoRequest,
-)
+from har_stream.mqtt.messages import MessageError
+from har_stream.mqtt.requests import BridgeResponse, CorrectionRequest, UndoRequest
 from har_stream.mqtt.signing import SignatureCheck
 from predictor.journal.journal import Journal
 from predictor.journal.records import Correction
 
 LONGEST = timedelta(days=7)
 """Of one correction."""
+_Request = TypeVar("_Request", CorrectionRequest, UndoRequest)
 
 
 class CorrectionRequests:
@@ -52,20 +50,46 @@ class CorrectionRequests:
         self._now = now
         self._when_changed = when_changed
 
-    def correct(self, request: CorrectionRequest) -> None:
+    def correct(self, payload: bytes) -> None:
         """Keep a correction, and say so or why not."""
-        self._answer("correct", request, self._keep(request))
+        self._answer("correct", payload, CorrectionRequest, self._keep)
 
-    def undo(self, request: UndoRequest) -> None:
+    def undo(self, payload: bytes) -> None:
         """Take a correction back, and say so or why not."""
-        self._answer("undo", request, self._take_back(request))
+        self._answer("undo", payload, UndoRequest, self._take_back)
+
+    def _answer(
+        self,
+        name: str,
+        payload: bytes,
+        kind: type[_Request],
+        fulfil: Callable[[_Request], str | None],
+    ) -> None:
+        """Answer a request; ``fulfil`` returns why it could not, or ``None``."""
+        try:
+            request = kind.decode(payload)
+            problem = self._doubt(request) or fulfil(request)
+        except MessageError as error:
+            problem = str(error)
+        except DBAPIError as error:
+            problem = f"the journal cannot be written: {error.orig}"
+        if problem is None:
+            self._when_changed()
+            data = {"correction": request.id}
+            answer = BridgeResponse(status="ok", transaction=request.transaction, data=data)
+        else:
+            answer = BridgeResponse.refuse(payload, problem)
+        self._publisher.publish(self._topic(name), answer)
+
+    def _doubt(self, request: CorrectionRequest | UndoRequest) -> str | None:
+        is_believed = self._signatures.passes(
+            request, node=request.node, camera=request.camera, signer=request.signer or "nobody"
+        )
+        return None if is_believed else "it is not signed by a key of signing_keys"
 
     def _keep(self, request: CorrectionRequest) -> str | None:
-        """Keep a correction; returns why not, or ``None``."""
         now = self._now()
         camera = request.node, request.camera
-        if not self._is_believed(request):
-            return "it is not signed by a key of signing_keys"
         if not request.started_at < request.ended_at:
             return "it ends before it starts"
         if request.ended_at - request.started_at > LONGEST:
@@ -80,39 +104,12 @@ class CorrectionRequests:
             ended_at=request.ended_at,
             corrected_at=now,
         )
-        try:
-            if camera not in self._journal.progress():
-                return f"the journal knows no camera {'/'.join(camera)}"
-            self._journal.corrections.record(correction)
-        except DBAPIError as error:
-            return f"the journal cannot be written: {error.orig}"
-        self._when_changed()
+        if camera not in self._journal.progress():
+            return f"the journal knows no camera {'/'.join(camera)}"
+        if not self._journal.corrections.record(correction):
+            return f"another correction has the id {request.id}; give each its own"
         return None
 
     def _take_back(self, request: UndoRequest) -> str | None:
-        if not self._is_believed(request):
-            return "it is not signed by a key of signing_keys"
-        try:
-            if not self._journal.corrections.undo(request.id, at=self._now()):
-                return "the journal knows no such correction"
-        except DBAPIError as error:
-            return f"the journal cannot be written: {error.orig}"
-        self._when_changed()
-        return None
-
-    def _is_believed(self, request: CorrectionRequest | UndoRequest) -> bool:
-        return self._signatures.passes(
-            request, node=request.node, camera=request.camera, signer=request.signer or "nobody"
-        )
-
-    def _answer(
-        self, name: str, request: CorrectionRequest | UndoRequest, problem: str | None
-    ) -> None:
-        transaction: Transaction | None = request.transaction
-        if problem is None:
-            answer = BridgeResponse(
-                status="ok", transaction=transaction, data={"correction": request.id}
-            )
-        else:
-            answer = BridgeResponse(status="error", error=problem[:2000], transaction=transaction)
-        self._publisher.publish(self._topic(name), answer)
+        is_known = self._journal.corrections.undo(request.id, at=self._now())
+        return None if is_known else "the journal knows no such correction"

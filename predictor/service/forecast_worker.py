@@ -277,7 +277,7 @@ class ForecastWorker:
                 "retention",
                 f"{forgotten.n_doubtful} events are older than {days} days by the home's clock, "
                 "and har-forecast has not run for so long since it received them; is a clock "
-                "wrong? They stay until it has; --forget-before deletes them all the same",
+                "wrong? They stay until it has; --delete ..DATE deletes them all the same",
             )
 
     def _look_for_unknown_labels(self) -> None:

@@ -19,16 +19,8 @@ from sqlalchemy.exc import DataError, DBAPIError
 from har_stream.config.ids import is_id
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import Publishes
-from har_stream.mqtt.messages import (
-    ActivityEvent,
-    ActivityState,
-    BridgeRequest,
-    BridgeResponse,
-    EventAck,
-    Message,
-    MessageError,
-    Replay,
-)
+from har_stream.mqtt.messages import ActivityEvent, ActivityState, EventAck, Message, MessageError
+from har_stream.mqtt.requests import BridgeRequest, BridgeResponse, Replay
 from har_stream.mqtt.signing import SignatureCheck
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal

@@ -21,16 +21,9 @@ from har_stream.config.settings import Settings
 from har_stream.config.state_dir import home_announcements, home_client
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
 from har_stream.mqtt.connection import ONLINE, Connection
-from har_stream.mqtt.messages import (
-    ActivityState,
-    BridgeRequest,
-    BridgeResponse,
-    CorrectionRequest,
-    MessageError,
-    UndoRequest,
-    read_context_value,
-)
+from har_stream.mqtt.messages import ActivityState, MessageError, read_context_value
 from har_stream.mqtt.probe import check_home_is_free
+from har_stream.mqtt.requests import BridgeRequest, BridgeResponse
 from har_stream.mqtt.signing import SignatureCheck
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
@@ -246,16 +239,18 @@ class ForecastService:
         self._due.put(partial(self._worker.take_context, name, read_context_value(payload)))
 
     def _take_correction(self, _topic: str, payload: bytes) -> None:
-        request = CorrectionRequest.decode(payload)
-        self._due.put(partial(self._corrections.correct, request))
+        self._due.put(partial(self._corrections.correct, payload))
 
     def _take_undo(self, _topic: str, payload: bytes) -> None:
-        self._due.put(partial(self._corrections.undo, UndoRequest.decode(payload)))
+        self._due.put(partial(self._corrections.undo, payload))
 
     def _answer(self, _topic: str, payload: bytes) -> None:
         """Answer whoever asks whether this home has a forecaster."""
-        request = BridgeRequest.decode(payload) if payload else BridgeRequest()
-        answer = BridgeResponse(status="ok", transaction=request.transaction)
+        try:
+            request = BridgeRequest.decode(payload or b"{}")
+            answer = BridgeResponse(status="ok", transaction=request.transaction)
+        except MessageError as error:
+            answer = BridgeResponse.refuse(payload, str(error))
         topic = self._topics.home(self._settings.home, "bridge", "response", "health_check")
         self._connection.publish(topic, answer)
 

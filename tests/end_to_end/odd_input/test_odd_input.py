@@ -27,7 +27,7 @@ from har_stream.commands.archive.start_times import name_reader
 from har_stream.config.secret_file import read_secret
 from har_stream.config.settings import load_settings
 from har_stream.core.errors import InputError
-from har_stream.mqtt import embedded_broker
+from har_stream.mqtt.brokers import embedded_broker
 from page.commands import har, page
 from predictor.commands import forecast, train_hmm_arguments
 from predictor.logs.event_file import write_events
@@ -203,7 +203,7 @@ def _stream(words: Sequence[str]) -> None:
 
 
 def _forecast(words: Sequence[str]) -> None:
-    forecast._settings(forecast._parser().parse_args(words))
+    forecast._settings(forecast.make_parser().parse_args(words))
 
 
 PARSERS: dict[str, tuple[str, Callable[[Sequence[str]], object]]] = {
@@ -219,24 +219,24 @@ PARSERS: dict[str, tuple[str, Callable[[Sequence[str]], object]]] = {
     ),
     "har-sim": (
         "  har-sim record --seed 7 --out a.mp4 --seconds 60   x\n  har-sim score --seed 7 8   y",
-        lambda words: sim._parser().parse_args(words),
+        lambda words: sim.make_parser().parse_args(words),
     ),
     "har-bench": (
         "  har-bench --quick --json figures.json    x",
-        lambda words: bench._parser().parse_args(words),
+        lambda words: bench.make_parser().parse_args(words),
     ),
     "har-broker": (
         "  har-broker --host 127.0.0.1 --port 1884    x",
-        lambda words: embedded_broker._parser().parse_args(words),
+        lambda words: embedded_broker.make_parser().parse_args(words),
     ),
     "har-page": (
         page.EXAMPLES,
-        lambda words: page._settings(page._parser().parse_args(words)),
+        lambda words: page._settings(page.make_parser().parse_args(words)),
     ),
-    "har": (har.EXAMPLES, lambda words: har._parser().parse_args(words)),
+    "har": (har.EXAMPLES, lambda words: har.make_parser().parse_args(words)),
     "har-demo": (
         "  har-demo --camera 0 --seed 3    x",
-        lambda words: demo._parser().parse_args(words),
+        lambda words: demo.make_parser().parse_args(words),
     ),
 }
 ODD_WORDS = (

@@ -15,7 +15,7 @@ from har_stream.commands import demo as demo_command
 from har_stream.commands.demo import start_broker
 from har_stream.mqtt import broker_address
 from har_stream.mqtt.broker_address import read_address
-from har_stream.mqtt.embedded_broker import is_listening
+from har_stream.mqtt.brokers.embedded_broker import is_listening
 
 COMMAND = (sys.executable, "-m", "har_stream.commands.demo")
 BUNDLE = ("--bundle", "lrcn-ucf")
@@ -33,7 +33,7 @@ def children_of(pid: int) -> list[Path]:
 
 
 def test_it_ends_by_itself_after_showing_events_and_forecasts() -> None:
-    run = demo("--duration", "25", "--pace", "900")
+    run = demo("--duration", "14", "--pace", "1800")
     assert run.returncode == 0, run.stderr
     assert "mosquitto_sub" in run.stdout
     assert "page http://127.0.0.1:" in run.stdout
@@ -46,7 +46,7 @@ def test_it_ends_by_itself_after_showing_events_and_forecasts() -> None:
 def test_a_home_is_watched_by_who_knows_homes(
     tmp_path: Path, flags: tuple[str, ...], bundle: str
 ) -> None:
-    options = demo_command._parser().parse_args(flags)
+    options = demo_command.make_parser().parse_args(flags)
     assert demo_command._choose_source(options, tmp_path).bundle == bundle
 
 

@@ -18,15 +18,16 @@ from support.processes.node import Node, change
 
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.errors import InputError
-from har_stream.mqtt import broker_address, embedded_broker
+from har_stream.mqtt import broker_address
 from har_stream.mqtt.broker_address import default_address, read_address
+from har_stream.mqtt.brokers import embedded_broker
+from har_stream.mqtt.brokers.embedded_broker import ensure_broker, is_listening, run_broker
 from har_stream.mqtt.connection import Connection
-from har_stream.mqtt.embedded_broker import ensure_broker, is_listening, run_broker
 
 
 def _run(*arguments: str, **options: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "har_stream.mqtt.embedded_broker", *arguments],
+        [sys.executable, "-m", "har_stream.mqtt.brokers.embedded_broker", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -118,7 +119,7 @@ def test_where_none_answers_and_none_starts_one_line_says_both(tmp_path, monkeyp
 def test_with_neither_one_line_says_both_remedies(monkeypatch, capsys) -> None:
     monkeypatch.setattr(embedded_broker, "find_mosquitto", lambda: None)
     monkeypatch.setitem(sys.modules, "amqtt.adapters", None)  # as where it is not installed
-    monkeypatch.delitem(sys.modules, "har_stream.mqtt.broker_amqtt", raising=False)
+    monkeypatch.delitem(sys.modules, "har_stream.mqtt.brokers.broker_amqtt", raising=False)
     assert embedded_broker.main(["--port", "0"]) == 2
     assert capsys.readouterr().err == (
         "har-broker: no broker is installed: apt-get install mosquitto, "
@@ -168,7 +169,7 @@ def test_a_whole_node_works_on_it(tmp_path) -> None:
 def test_it_ends_with_the_process_that_started_it_even_after_kill_9(flags) -> None:
     program = (
         "import time\n"
-        "from har_stream.mqtt.embedded_broker import run_broker\n"
+        "from har_stream.mqtt.brokers.embedded_broker import run_broker\n"
         f"with run_broker(0, only_amqtt={bool(flags)}) as url:\n"
         "    print(url, flush=True)\n"
         "    time.sleep(60)\n"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.repository import ROOT
 
-from har_stream.mqtt import message_schema, messages
+from har_stream.mqtt import message_schema, messages, requests
 from har_stream.mqtt.messages import ActivityEvent, Message, MessageError
 
 FOLDER = ROOT / "docs" / "schema"
@@ -61,7 +61,7 @@ def test_the_schema_misses_nothing_that_is_required(name: str) -> None:
 def test_a_request_may_leave_out_what_it_does_not_need(request_: str) -> None:
     content = json.loads((FOLDER / "bridge_request.json").read_text())
     jsonschema.validate(json.loads(request_), content)
-    messages.BridgeRequest.decode(request_.encode())
+    requests.BridgeRequest.decode(request_.encode())
 
 
 _BOUNDS = {
@@ -129,7 +129,7 @@ def test_what_lies_beyond_the_schema_is_refused_when_read_too(name: str) -> None
 def test_half_a_character_is_refused(request_: bytes) -> None:
     """SQLite takes none for a camera's name."""
     with pytest.raises(MessageError):
-        messages.BridgeRequest.decode(request_)
+        requests.BridgeRequest.decode(request_)
 
 
 def test_every_message_of_the_wire_is_described() -> None:

@@ -1,10 +1,27 @@
-"""A sensor's value is a number or a word; anything else is refused."""
+"""What payloads may hold: names without control characters; a sensor's number or word."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.event_builder import event
 
-from har_stream.mqtt.messages import MAX_CONTEXT_LENGTH, MessageError, read_context_value
+from har_stream.mqtt.messages import (
+    MAX_CONTEXT_LENGTH,
+    ActivityEvent,
+    MessageError,
+    read_context_value,
+)
+from har_stream.mqtt.requests import BridgeRequest
+
+
+def test_names_hold_no_control_characters_and_a_transaction_is_given_back_as_it_is() -> None:
+    """A terminal would obey them, and PostgreSQL refuses NUL and the whole import with it."""
+    odd = "Tee\0 \x1b[2J\n\x9b朝食"
+    told = event(activity=odd, room=odd, probabilities={odd: 1.0})
+    clean = "Tee\ufffd \ufffd[2J\ufffd\ufffd朝食"
+    assert (told.activity, told.room, told.probabilities) == (clean, clean, {clean: 1.0})
+    assert ActivityEvent.decode(told.encode()) == told
+    assert BridgeRequest(transaction=odd).transaction == odd
 
 
 @pytest.mark.parametrize(

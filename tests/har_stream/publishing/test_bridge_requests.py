@@ -14,7 +14,8 @@ from support.processes.node import Node, change
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
-from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError
+from har_stream.mqtt.messages import ActivityEvent, MessageError
+from har_stream.mqtt.requests import BridgeResponse
 from har_stream.publishing.bridge_requests import Responder, read_switch
 from har_stream.publishing.outbox import Outbox
 
@@ -171,5 +172,9 @@ def test_only_on_and_off_switch(payload: bytes) -> None:
 def test_a_request_without_a_payload_asks_for_nothing_in_particular(tmp_path: Path) -> None:
     responder = Responder(Outbox(tmp_path / "o.db"), dict)
     assert responder.answer("health_check", b"").status == "ok"
-    with pytest.raises(MessageError, match="no request 'reboot'"):
-        responder.answer("reboot", b"")
+
+
+def test_an_unknown_request_is_answered_and_its_transaction_given_back(ask) -> None:
+    answer = ask("reboot", transaction=7)
+    assert (answer.status, answer.transaction) == ("error", 7)
+    assert answer.error == "no request 'reboot'; there are health_check, info, replay"

@@ -12,15 +12,13 @@ from support.processes.home_page import ORIGIN, page_of, wait_for, write_journal
 
 from har_stream.mqtt.messages import (
     ActivityState,
-    BridgeResponse,
-    CorrectionRequest,
     FallState,
     Forecast,
     Likely,
     NextStart,
     NodeStats,
-    UndoRequest,
 )
+from har_stream.mqtt.requests import BridgeResponse, CorrectionRequest, UndoRequest
 from page.web.app import Site
 
 NOW = EIGHT + timedelta(days=2, hours=3)

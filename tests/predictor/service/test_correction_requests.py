@@ -11,7 +11,7 @@ from support.broker.recording_publisher import RecordingPublisher
 from support.event_builder import EIGHT, started
 from support.processes.forecast_process import HarForecast, Node
 
-from har_stream.mqtt.messages import BridgeResponse, CorrectionRequest, UndoRequest
+from har_stream.mqtt.requests import BridgeResponse, CorrectionRequest, UndoRequest
 from har_stream.mqtt.signing import SignatureCheck, sign
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
@@ -45,7 +45,7 @@ class Asked:
 
     def correct(self, **fields: Any) -> BridgeResponse:
         """Ask for a correction; returns the answer."""
-        self.requests.correct(request(**fields))
+        self.requests.correct(request(**fields).encode())
         return self.last("correct")
 
     def last(self, name: str) -> BridgeResponse:
@@ -77,7 +77,7 @@ def test_a_correction_is_kept_answered_and_learnt_from(asked: Asked) -> None:
     assert (answer.status, answer.transaction, answer.data) == ("ok", "7", {"correction": "c1"})
     assert [bout.activity for bout in asked.journal.bouts()] == ["washing", "eating"]
     assert asked.n_changes == 1
-    asked.requests.undo(UndoRequest(id="c1", node="n1", camera="cam1", transaction=8))
+    asked.requests.undo(UndoRequest(id="c1", node="n1", camera="cam1", transaction=8).encode())
     assert asked.last("undo").status == "ok"
     assert [bout.activity for bout in asked.journal.bouts()] == ["cooking", "eating"]
     assert asked.n_changes == 2
@@ -100,8 +100,32 @@ def test_what_cannot_be_is_refused(fields: dict[str, Any], why: str, asked: Aske
 
 
 def test_an_unknown_correction_cannot_be_undone(asked: Asked) -> None:
-    asked.requests.undo(UndoRequest(id="c9", node="n1", camera="cam1"))
+    asked.requests.undo(UndoRequest(id="c9", node="n1", camera="cam1").encode())
     assert asked.last("undo").error == "the journal knows no such correction"
+
+
+def test_the_same_correction_twice_is_one_and_another_of_its_id_is_refused(asked: Asked) -> None:
+    assert asked.correct().status == asked.correct().status == "ok"
+    answer = asked.correct(activity="ironing")
+    assert answer.error == "another correction has the id c1; give each its own"
+    assert [bout.activity for bout in asked.journal.bouts()] == ["washing", "eating"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "transaction", "why"),
+    [
+        (b"not JSON", None, "CorrectionRequest: payload"),
+        (b'{"transaction": 7}', 7, "CorrectionRequest: id: Field required"),
+        (b'{"transaction": ["a"]}', None, "CorrectionRequest: transaction"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_answered(
+    payload: bytes, transaction: int | None, why: str, asked: Asked
+) -> None:
+    asked.requests.correct(payload)
+    answer = asked.last("correct")
+    assert (answer.status, answer.transaction) == ("error", transaction)
+    assert answer.error is not None and why in answer.error
 
 
 def test_with_keys_only_signed_corrections_count(tmp_path: Path) -> None:
@@ -117,9 +141,10 @@ def test_with_keys_only_signed_corrections_count(tmp_path: Path) -> None:
                 update={"activity": "sleeping"}
             ),
         ):
-            asked.requests.correct(forged)
+            asked.requests.correct(forged.encode())
             assert asked.last("correct").status == "error"
-        asked.requests.correct(sign(request(signer="page"), PAGE_KEY, node="n1", camera="cam1"))
+        signed = sign(request(signer="page"), PAGE_KEY, node="n1", camera="cam1")
+        asked.requests.correct(signed.encode())
         assert asked.last("correct").status == "ok"
 
 
@@ -136,9 +161,9 @@ def test_the_running_service_takes_corrections_and_forecasts_anew(
         topic = "har/home/h1/bridge/request/correct"
         answers.publish(topic, "not JSON")
         answers.publish(topic, request().encode())
-        answers.wait_for(lambda came: came)
-        answer = BridgeResponse.decode(answers.messages[0].payload)
-        assert (answer.status, answer.transaction) == ("ok", "7")
+        answers.wait_for(lambda came: len(came) > 1)
+        said = [BridgeResponse.decode(message.payload) for message in answers.messages]
+        assert [(each.status, each.transaction) for each in said] == [("error", None), ("ok", "7")]
         known = "har/home/h1/forecast/attributes"
         node.wait_for(lambda _: any(b"washing" in said for said in node.on(known)))
         answers.close()

@@ -11,7 +11,8 @@ from support.broker.ingest_desk import ACK, ANSWER, REQUEST, TOPIC, Desk, number
 from support.event_builder import COOKING, event, started
 
 from har_stream.core.activity import Change
-from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, EventAck, MessageError, Replay
+from har_stream.mqtt.messages import ActivityEvent, EventAck, MessageError
+from har_stream.mqtt.requests import BridgeResponse, Replay
 from har_stream.publishing.bridge_requests import Responder
 from har_stream.publishing.outbox import Outbox
 from predictor.journal.database import sqlite_url

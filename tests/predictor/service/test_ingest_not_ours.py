@@ -10,7 +10,8 @@ from support.broker.real_broker import Mosquitto
 from support.event_builder import event, started
 from support.processes.forecast_process import HarForecast, Node, har_forecast
 
-from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, MessageError
+from har_stream.mqtt.messages import ActivityEvent, MessageError
+from har_stream.mqtt.requests import BridgeResponse
 from har_stream.mqtt.signing import sign
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal

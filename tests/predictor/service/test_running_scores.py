@@ -14,7 +14,7 @@ def test_log_loss_and_top1_by_hand() -> None:
     scores.add({"b": 0.6, "c": 0.2, "unknown": 0.2}, "c", model="hmm")
     scored = scores.scores()["hmm"]
     assert scores.n_scored == 2
-    assert scored.log_loss == pytest.approx(-(math.log(0.5) + math.log(0.2)) / 2, abs=1e-4)
+    assert scored.log_loss == pytest.approx(-(math.log(0.5) + math.log(0.2)) / 2, abs=1e-3)
     assert scored.top1 == 0.5
 
 
@@ -30,10 +30,10 @@ def test_a_new_activity_is_judged_by_unknown_and_surprise_is_bounded() -> None:
     scores = RunningScores()
     scores.add({}, "a", model="hmm")
     scores.add({"c": 0.9, "unknown": 0.1}, "new", model="hmm")
-    assert scores.scores()["hmm"].log_loss == pytest.approx(-math.log(0.1), abs=1e-4)
+    assert scores.scores()["hmm"].log_loss == pytest.approx(-math.log(0.1), abs=1e-3)
     scores.add({"new": 0.0}, "b", model="hmm")
     assert scores.scores()["hmm"].log_loss == pytest.approx(
-        (-math.log(0.1) - math.log(FLOOR)) / 2, abs=1e-4
+        (-math.log(0.1) - math.log(FLOOR)) / 2, abs=1e-3
     )
 
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from support.broker.recording_publisher import RecordingPublisher
 from support.event_builder import started
 
-from har_stream.mqtt.messages import ActivityEvent, BridgeResponse, Replay
+from har_stream.mqtt.messages import ActivityEvent
+from har_stream.mqtt.requests import BridgeResponse, Replay
 from har_stream.mqtt.signing import SignatureCheck
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal

@@ -9,7 +9,8 @@ from typing import Self
 
 from support.broker.real_broker import Listener, Received
 
-from har_stream.mqtt.messages import ActivityEvent, BridgeRequest, BridgeResponse, EventAck, Replay
+from har_stream.mqtt.messages import ActivityEvent, EventAck
+from har_stream.mqtt.requests import BridgeRequest, BridgeResponse, Replay
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 

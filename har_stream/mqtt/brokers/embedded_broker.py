@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from har_stream.core.command import port, run_command
 from har_stream.core.errors import InputError
 from har_stream.mqtt.broker_address import Address, default_address
-from har_stream.mqtt.broker_mosquitto import find_mosquitto, serve_mosquitto
+from har_stream.mqtt.brokers.broker_mosquitto import find_mosquitto, serve_mosquitto
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _LISTENS = "har-broker listens on"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the broker until SIGINT or SIGTERM; returns the exit status."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     # A client that vanishes or speaks MQTT 5 first is everyday life, not worth amqtt's errors.
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)
@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every argument."""
     parser = argparse.ArgumentParser(
         prog="har-broker",
         description="A broker that keeps nothing, for this machine: Mosquitto where it is "
@@ -110,7 +111,7 @@ def run_broker(port: int, *, only_amqtt: bool = False) -> Iterator[str]:
     command = [
         sys.executable,
         "-m",
-        "har_stream.mqtt.embedded_broker",
+        "har_stream.mqtt.brokers.embedded_broker",
         "--port",
         str(port),
         "--with-parent",
@@ -168,7 +169,7 @@ def _choose_broker(
         return serve_mosquitto(mosquitto, options.host, options.port, ended=ended)
     # Imported late: amqtt takes a while to load, and is there only with the extra `demo`.
     try:
-        from har_stream.mqtt.broker_amqtt import serve_amqtt
+        from har_stream.mqtt.brokers.broker_amqtt import serve_amqtt
     except ModuleNotFoundError as error:
         raise InputError(
             "no broker is installed: apt-get install mosquitto, or pip install 'har-stream[demo]'"

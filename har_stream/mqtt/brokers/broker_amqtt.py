@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 
-from har_stream.mqtt.broker_mosquitto import MAX_PACKET_BYTES
+from har_stream.mqtt.brokers.broker_mosquitto import MAX_PACKET_BYTES
 
 CONNECT_S = 10.0
 _CONNECT = 0x10
