@@ -1,5 +1,6 @@
 """What the pipeline hands on: decisions of the recogniser and states of the cameras."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +21,14 @@ MAX_LABELS = 10_000
 EventType = Literal["activity_started", "activity_changed", "activity_ended"]
 FallStage = Literal["fallen", "long_lie", "got_up"]
 """Of a fall: somebody has just fallen, has lain there for long, is up again."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 Joint = tuple[float, float, float]
 """x and y as shares of the image that is looked at, and the score, 0..1."""
+
+
+def clean_name(text: str) -> str:
+    """Replace what a terminal would obey, and a database refuse, by U+FFFD."""
+    return text if text.isprintable() else _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @dataclass(frozen=True, slots=True)

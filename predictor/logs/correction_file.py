@@ -7,7 +7,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from har_stream.core.activity import MAX_NAME_LENGTH
+from har_stream.core.activity import MAX_NAME_LENGTH, clean_name
 from har_stream.core.atomic_file import replacing, writing
 from har_stream.core.errors import InputError
 from predictor.journal.records import Correction
@@ -54,7 +54,7 @@ def read_corrections_file(path: Path) -> Iterator[Correction]:
     hint = "export a journal with har-forecast --export"
     rows = read_table(read_text(path), str(path), needed=sorted((*_NAMES, *_INSTANTS)), hint=hint)
     for where, cells in rows:
-        names = [plain(cells[name]) for name in _NAMES]
+        names = [clean_name(plain(cells[name])) for name in _NAMES]
         if not all(0 < len(name) <= MAX_NAME_LENGTH for name in names):
             raise InputError(f"{where}: {', '.join(_NAMES)}: a name is missing, or too long")
         started_at, ended_at, corrected_at = (instant(cells[name], where) for name in _INSTANTS)

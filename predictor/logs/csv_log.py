@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from har_stream.core.activity import IDLE, MAX_NAME_LENGTH, UNKNOWN
+from har_stream.core.activity import IDLE, MAX_NAME_LENGTH, UNKNOWN, clean_name
 from har_stream.core.atomic_file import write_output, writing
 from har_stream.core.errors import InputError
 from predictor.logs.table import read_table
@@ -77,7 +77,8 @@ def parse_log(text: str, source: str, *, now: datetime) -> Log:
     left_out = LeftOut()
     for where, cells in read_table(text, source, needed=_NEEDED, hint=_HINT):
         started_at, ended_at = instant(cells["start"], where), instant(cells["end"], where)
-        activity, room = cells["activity"].strip(), cells.get("room", "").strip()
+        activity = clean_name(cells["activity"].strip())
+        room = clean_name(cells.get("room", "").strip())
         if not activity:
             raise InputError(f"{where}: no activity")
         if len(activity) > MAX_NAME_LENGTH or len(room) > MAX_NAME_LENGTH:

@@ -5,6 +5,7 @@ An export keeps every event whole; reading a file twice adds nothing the second 
 
 import csv
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from har_stream.core.atomic_file import replacing, writing
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent, MessageError
 from predictor.logs.table import column_names, read_table
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = tuple(
     name for name in ActivityEvent.model_fields if name not in ("schema_version", "signature")
@@ -29,9 +32,10 @@ def write_events(events: Iterable[ActivityEvent], path: Path) -> int:
     """Write events to a ``.csv`` or ``.jsonl`` file, atomically; returns how many.
 
     Raises:
-        InputError: Another suffix, or the file cannot be written.
+        InputError: Another suffix, the file holds something else, or it cannot be written.
     """
     check_suffix(path)
+    _check_holds_nothing_else(path)
     write = _write_csv if path.suffix.lower() == ".csv" else _write_jsonl
     with writing(path), replacing(path) as file:
         return write(events, file)
@@ -45,6 +49,16 @@ def check_suffix(path: Path) -> None:
     """
     if path.suffix.lower() not in (".csv", ".jsonl"):
         raise InputError(f"{path}: give a name that ends in .csv or .jsonl")
+
+
+def _check_holds_nothing_else(path: Path) -> None:
+    """See that no journal, log or clip is replaced, whose name was given by mistake."""
+    if not path.is_file():
+        return
+    with writing(path), path.open("rb") as file:
+        begins = file.read(1000).decode(errors="replace")
+    if begins and not begins.startswith("{") and not set(column_names(begins)) >= _NEEDED:
+        raise InputError(f"{path}: holds something else than events; give another name")
 
 
 def holds_events(path: Path, text: str) -> bool:
@@ -62,9 +76,12 @@ def parse_events(text: str, path: Path) -> Iterator[ActivityEvent]:
         if text.lstrip().startswith("["):
             raise InputError(f"{path}:1: a JSON list; give one event a line, without brackets")
         for number, line in enumerate(text.split("\n"), 1):  # U+2028 may stand in a room's name
-            if line.strip():
-                event = _decode(line, f"{path}:{number}")
-                _refuse_twins(line, f"{path}:{number}")
+            where = f"{path}:{number}"
+            if _is_torn(line):
+                logger.warning("left out: %s: half an event, as a power cut leaves it", where)
+            elif line.strip():
+                event = _decode(line, where)
+                _refuse_twins(line, where)
                 yield event
         return
     hint = "export a journal with har-forecast --export"
@@ -81,6 +98,19 @@ def parse_events(text: str, path: Path) -> Iterator[ActivityEvent]:
         yield _decode(json.dumps(values), where)
 
 
+def _is_torn(line: str) -> bool:
+    """Tell the beginning of an event from a line that is whole, right or wrong."""
+    if not line.startswith("{") or line.rstrip().endswith("}"):
+        return False
+    try:
+        json.loads(line)
+    except json.JSONDecodeError:
+        return True
+    except RecursionError:
+        pass  # whole, and no event
+    return False
+
+
 def _is_jsonl(path: Path, text: str) -> bool:
     """A ``.jsonl`` is one, also gzipped; and so is what begins as JSON does."""
     return ".jsonl" in (suffix.lower() for suffix in path.suffixes[-2:]) or (
@@ -90,15 +120,12 @@ def _is_jsonl(path: Path, text: str) -> bool:
 
 def _write_csv(events: Iterable[ActivityEvent], file: TextIO) -> int:
     writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    # Python's writer leaves a lone \r unquoted, and its reader ends the row there.
-    quoting = csv.DictWriter(file, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     n_events = 0
     for n_events, event in enumerate(events, 1):  # noqa: B007 -- the last number is the count
         row = event.model_dump(mode="json", include=set(COLUMNS))
         row |= {"probabilities": json.dumps(row["probabilities"])}
-        cells = {name: harmless(value) for name, value in row.items()}
-        (quoting if "\r" in "".join(map(str, cells.values())) else writer).writerow(cells)
+        writer.writerow({name: harmless(value) for name, value in row.items()})
     return n_events
 
 
@@ -132,4 +159,4 @@ def _decode(line: str, where: str) -> ActivityEvent:
     try:
         return ActivityEvent.decode(line)
     except MessageError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{where}: {error}; mend the line or remove it") from error

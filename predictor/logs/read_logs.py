@@ -92,6 +92,8 @@ def _say_nothing(source: str, skipped: Sequence[str]) -> str:
 
 
 def _read_log(source: str, now: datetime) -> Log:
+    if not source:
+        raise InputError("a log's name is empty; give a file, or a journal as sqlite:///journal.db")
     if "://" in source:
         return _log_of_journal(source, redact(source), now)
     found = _read_file(Path(source), now)

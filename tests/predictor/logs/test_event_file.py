@@ -59,7 +59,7 @@ TWICE = EVENTS[0].encode().decode().replace('"activity":', '"activity":"x","acti
         ("a.csv", "id,seq,event_type\n1,1,x\n", "a.csv:2: ActivityEvent"),
         ("a.csv", "SEQ, Event_Type\n1,x\n", "a.csv:2: ActivityEvent"),
         ("a.jsonl", "{}\n", "a.jsonl:1: ActivityEvent"),
-        ("a.jsonl", '\n{"id"', "a.jsonl:2: ActivityEvent"),
+        ("a.jsonl", '\n{"id"}', "a.jsonl:2: ActivityEvent"),
         ("a.csv", "", "a.csv:1: no column"),
         ("a.jsonl", TWICE, "a.jsonl:1: 'activity' is given twice; keep one"),
     ],
@@ -84,6 +84,27 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         write_events([], tmp_path / "absent" / "journal.csv")
 
 
+def test_half_an_event_is_named_and_the_others_are_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "events.jsonl"
+    first, torn, last = (each.encode().decode() for each in EVENTS[:3])
+    path.write_text(f"{first}\n{torn[:90]}\n{last}\n")
+    assert list(read_events(path)) == [EVENTS[0], EVENTS[2]]
+    assert f"left out: {path}:2: half an event" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv", b"start,end,activity\n"), ("a.jsonl", b"SQLite format 3\0\xff")]
+)
+def test_an_export_replaces_no_other_file(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="holds something else than events; give another name"):
+        write_events(EVENTS, path)
+    assert path.read_bytes() == content
+
+
 TEXT = st.text("=+-@\t\r\n' ,;\"ab\u2028\x85", max_size=6) | st.text(max_size=6)
 
 
@@ -99,7 +120,7 @@ def test_any_text_comes_back(
     assert list(read_events(path)) == [odd]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "'="])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "'="])
 def test_no_spreadsheet_runs_a_cell(tmp_path: Path, start: str) -> None:
     path = tmp_path / "journal.csv"
     wicked = f'{start}HYPERLINK("http://evil","click")'
