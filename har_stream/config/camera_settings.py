@@ -14,6 +14,7 @@ from har_stream.core.url import parse_url
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "rtp", "srt", "tcp", "udp")
 """What FFmpeg reads live video from."""
+_WITH_HOST = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps")
 _DEVICE = re.compile(r"\d{1,4}|/dev/(video\d+|v4l/.+)", re.ASCII)
 """A device's index, which may change when the machine starts, or its path, which need not."""
 
@@ -49,12 +50,23 @@ def _checked_source(source: str) -> str:
     """Refuse a mistyped address, which would be tried again for ever like a camera that is away."""
     if not source:
         raise ValueError("a device, a file, a folder or an address expected")
-    scheme = parse_url(source).scheme
+    url = parse_url(source)
+    scheme = url.scheme
     if scheme == "file":
         raise ValueError("give the path of a file as it is, without file://")
     if scheme and scheme not in STREAM_SCHEMES:
         raise ValueError(f"no camera speaks {scheme}://; known are {', '.join(STREAM_SCHEMES)}")
+    if scheme in _WITH_HOST and not url.host:
+        raise ValueError(f"{scheme}://HOST/... expected; there is no host in it")
+    if scheme and url.port and not _is_port(url.port):
+        raise ValueError(  # what stands there may be a password
+            f"{scheme}://USER:PASSWORD@HOST:PORT/... expected; its port is no number of 1 to 65535"
+        )
     return source
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 2**16
 
 
 Region = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator(_checked_region)]
@@ -127,9 +139,7 @@ class CameraSettings(Section):
             return self.name
         if is_device(self.source) and self.source.isdigit():
             return f"cam{self.source}"
-        url = parse_url(self.source)  # a password is in none of these parts
-        place = url.host if url.scheme and url.port and not url.port.isdigit() else url.place
-        return as_id(Path(place).stem or "cam")
+        return as_id(Path(parse_url(self.source).place).stem or "cam")  # no password is in it
 
     def place_at(self, x: float, y: float) -> Place | None:
         """Say in which region a point lies; fractions of the part that is looked at."""

@@ -37,6 +37,11 @@ def config(tmp_path: Path) -> Path:
         ("broker:\n  tls:\n    ca: x\n", 3, "valid are ca_file, cert_file, key_file"),
         ("broker:\n  password: abc\n", 2, "did you mean 'password_file'?"),
         ("node: a\ncameras:\n- room: kitchen\n", 3, "cameras.0.source is missing"),
+        ("cameras:\n- source: rtsp://\n", 2, "there is no host in it"),
+        ("cameras:\n- source: http:///live\n", 2, "there is no host in it"),
+        ("cameras:\n- source: rtsp://cam:99999/live\n", 2, "its port is no number of 1 to"),
+        ("cameras:\n- source: rtsp://cam:0/live\n", 2, "its port is no number of 1 to"),
+        ("cameras:\n- source: rtsp://cam:secret/live\n", 2, "its port is no number of 1 to"),
         ("cameras:\n- source: rstp://cam/live\n", 2, "no camera speaks rstp://; known are rtsp,"),
         ("cameras:\n", 1, "cameras has no value; give one or leave the key out"),
         (

@@ -13,6 +13,7 @@ import av
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts, open_video
@@ -20,6 +21,7 @@ from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.problems import problems
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from har_stream.core.url import Url, parse_url, to_openable
@@ -142,7 +144,10 @@ def test_ffmpeg_signs_in_with_an_odd_password() -> None:
 
 def test_a_forgotten_at_is_no_port() -> None:
     assert redact("rtsp://user:geheim/live") == "rtsp://user:***/live"
-    assert CameraSettings(source="rtsp://user:geheim").id == "user"
+    with pytest.raises(ValidationError) as error:
+        CameraSettings(source="rtsp://user:geheim")
+    (told,) = problems(error.value)
+    assert "its port is no number of 1 to 65535" in str(told) and "geheim" not in str(told)
     with pytest.raises(InputError, match="its port is none") as refused:
         read_address("mqtt://user:geheim")
     assert "geheim" not in str(refused.value)
