@@ -49,6 +49,11 @@ def run_command(
         return 130
 
 
+def warn_deprecated(used: str, *, instead: str) -> None:
+    """Say what to use in place of what still works and will be gone in the next major version."""
+    print(f"{used} still works, and will be gone in 2.0: use {instead}", file=sys.stderr)
+
+
 def positive(text: str) -> float:
     """Read a flag's number above 0."""
     number = _number(text, float)

@@ -67,11 +67,12 @@ password of the broker comes from broker.password_file or from HAR_MQTT_PASSWORD
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-forecast`; returns the exit status."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     return run_command("har-forecast", lambda: _run(options), is_service=True, extras=EXTRAS)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every argument."""
     parser = argparse.ArgumentParser(
         prog="har-forecast",
         description="Remember what people do, forecast what they will do next, say it over MQTT.",
@@ -119,10 +120,16 @@ def _parser() -> argparse.ArgumentParser:
         "--backup", metavar="FILE", type=Path, help="copy the journal, also while it is in use"
     )
     only.add_argument(
-        "--forget-before", metavar="DATE", help="delete what happened before, whatever its age"
+        "--restore",
+        metavar="FILE",
+        type=Path,
+        help="a backup becomes the journal, which is none yet",
     )
+    only.add_argument("--forget-before", metavar="DATE", help="deprecated: --delete ..DATE")
     only.add_argument(
-        "--delete", metavar="FROM..TO", help="delete what happened between, with its traces"
+        "--delete",
+        metavar="FROM..TO",
+        help="delete what happened between, with its traces; ..TO: all before, whatever its age",
     )
     only.add_argument(
         "--forget-camera",
@@ -156,6 +163,12 @@ def _run(options: argparse.Namespace) -> int | None:
     url = settings.forecast.journal or sqlite_url(journal_file(settings.state_dir))
     if options.export:
         check_suffix(options.export)
+    if options.restore:
+        from predictor.journal.backup import restore
+
+        n_events = restore(options.restore, url)
+        print(f"{redact(url)}: {n_events} events of {options.restore}, checked")
+        return None
     deleted = read_selection(options)
     if options.export or options.backup or deleted:
         require_journal(url)
@@ -290,7 +303,8 @@ def _import(journal: "Journal", path: Path) -> None:
     if holds_corrections(path):
         corrections = list(read_corrections_file(path))
         for correction in corrections:
-            journal.corrections.record(correction)
+            if not journal.corrections.record(correction):
+                logger.warning("left out: %s: %s is another's id", path, correction.id)
         print(f"{path}: {len(corrections)} corrections read")
         return
     events = track(read_events(path), description=f"reading {path.name}")

@@ -4,6 +4,7 @@ import argparse
 import difflib
 from typing import TYPE_CHECKING
 
+from har_stream.core.command import warn_deprecated
 from har_stream.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,14 +23,18 @@ def read_selection(options: argparse.Namespace) -> "Selection | None":
     from predictor.logs.csv_log import instant
 
     if options.forget_before is not None:
-        return Selection(until=instant(options.forget_before, "--forget-before"))
+        until = instant(options.forget_before, "--forget-before")
+        warn_deprecated("--forget-before DATE", instead="--delete ..DATE")
+        return Selection(until=until)
     if options.delete is not None:
         since, dots, until = options.delete.partition("..")
-        if not dots:
+        if not (dots and until):
             raise InputError(
                 f"--delete: {options.delete!r} is no span of time; give FROM..TO, as in "
-                "2026-11-22..2026-11-23 or 2026-11-22T18:00..2026-11-22T19:30"
+                "2026-11-22..2026-11-23 or 2026-11-22T18:00..2026-11-22T19:30, or ..TO"
             )
+        if not since:
+            return Selection(until=instant(until, "--delete"))
         span = Selection(since=instant(since, "--delete"), until=instant(until, "--delete"))
         if span.since and span.until and span.since >= span.until:
             raise InputError(

@@ -1,7 +1,6 @@
 """`train-hmm`: fit, evaluate, compare, show and import, wired together."""
 
 import argparse
-import json
 import logging
 import sys
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from har_stream.config.state_dir import default_state_dir
-from har_stream.core.atomic_file import is_stdout, write_output
+from har_stream.core.atomic_file import figures_text, is_stdout, write_output
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 from predictor.commands.forecast import EXTRAS
@@ -96,7 +95,7 @@ def _judge_unusual(options: argparse.Namespace, log: "Log") -> None:
     for name, value in rows:
         print(f"{name}: {value}", file=words)
     if options.json:
-        _write(options, options.json, json.dumps(dict(rows), indent=1) + "\n")
+        _write(options, options.json, figures_text(dict(rows)))
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -121,7 +120,7 @@ def _report(
     """Print the table, and write the files that were asked for."""
     _print_table(evaluations, _words(options))
     if options.json:
-        _write(options, options.json, json.dumps(content, indent=1) + "\n")
+        _write(options, options.json, figures_text(content))
     if options.html:
         from predictor.evaluation.evaluation_report import evaluation_page
 

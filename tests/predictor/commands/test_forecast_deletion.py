@@ -40,11 +40,25 @@ def test_what_is_to_be_forgotten_is_counted_first_and_then_deleted(
     state = ("--state-dir", tmp_path / "state")
     run(*state, "--import", tmp_path / "all.jsonl")
     told = f"{len(events) - len(young)} events from before {before} 00:00"
-    dry = run(*state, "--forget-before", before, "--dry-run")
+    dry = run(*state, "--delete", f"..{before}", "--dry-run")
     assert dry == [f"{told} would be deleted"]
-    assert run(*state, "--forget-before", before) == [f"{told} are deleted"]
+    assert run(*state, "--delete", f"..{before}") == [f"{told} are deleted"]
     run(*state, "--export", tmp_path / "left.jsonl")
     assert (tmp_path / "left.jsonl").read_bytes() == (tmp_path / "young.jsonl").read_bytes()
+
+
+def test_a_deprecated_flag_works_as_before_and_says_what_to_use(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write_events(living(days=4), tmp_path / "all.jsonl")
+    main(["--state-dir", str(tmp_path), "--import", str(tmp_path / "all.jsonl")])
+    capsys.readouterr()
+    assert main(["--state-dir", str(tmp_path), "--forget-before", "2100-01-01"]) == 0
+    said = capsys.readouterr()
+    assert "events from before 2100-01-01 00:00 are deleted" in said.out
+    assert said.err == (
+        "--forget-before DATE still works, and will be gone in 2.0: use --delete ..DATE\n"
+    )
 
 
 @pytest.mark.parametrize("flag", ["--delete", "--forget-before", "--forget-camera"])

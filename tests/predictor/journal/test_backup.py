@@ -10,7 +10,7 @@ from support.processes.forecast_process import har_forecast
 from support.repository import ENVIRONMENT
 
 from har_stream.core.errors import InputError
-from predictor.journal.backup import back_up
+from predictor.journal.backup import back_up, restore
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 
@@ -53,8 +53,33 @@ def test_a_backup_overwrites_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is there already"):
         back_up(url, tmp_path / "copy.db")
     assert (tmp_path / "copy.db").read_text() == "mine"
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot be copied"):
         back_up(url, tmp_path / "nowhere" / "copy.db")
+
+
+def test_a_backup_moves_a_home_to_another_machine(tmp_path: Path) -> None:
+    events = [started("a", minute=minute, seq=minute + 1) for minute in range(5)]
+    with Journal(sqlite_url(tmp_path / "journal.db")) as journal:
+        journal.record_all(events, received_at=events[-1].started_at)
+    assert har_forecast("--state-dir", tmp_path, "--backup", tmp_path / "copy.db").returncode == 0
+    there = tmp_path / "new machine"
+    done = har_forecast("--state-dir", there, "--restore", tmp_path / "copy.db")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "5 events of" in done.stdout
+    with Journal(sqlite_url(there / "journal.db")) as journal:
+        assert [entry.event for entry in journal.entries()] == events
+    again = har_forecast("--state-dir", there, "--restore", tmp_path / "copy.db")
+    assert again.returncode == 2
+    assert "is there already; --restore overwrites nothing, so move it away" in again.stderr
+
+
+def test_what_is_no_backup_becomes_no_journal(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("mine")
+    url = sqlite_url(tmp_path / "state" / "journal.db")
+    for name, says in (("notes.db", "file is not a database"), ("absent.db", "no such backup")):
+        with pytest.raises(InputError, match=says):
+            restore(tmp_path / name, url)
+    assert not list(tmp_path.glob("state/*"))
 
 
 def test_a_backup_of_postgresql_is_its_own_tool_s_work(tmp_path: Path) -> None:
