@@ -13,14 +13,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from har_stream.config.settings import load_settings
+from har_stream.config.settings import Settings, load_settings
 from har_stream.core.backoff import backoff_s
 from har_stream.core.command import port, run_command
 from har_stream.mqtt.broker_address import default_address
-from har_stream.mqtt.embedded_broker import is_listening, run_broker
+from har_stream.mqtt.brokers.embedded_broker import is_listening, run_broker
 from page.commands.page import PORT
 
 LOOK_S = 0.25
@@ -35,6 +34,8 @@ examples:
   har --camera 0                       a webcam; the page is at http://127.0.0.1:{PORT}
   har --config home.yaml               cameras, broker and home as the file has them
   har --camera 0 --bundle my-home --port 8080
+  har --version                        of all parts
+  har licences                         of all packages, bundles and weights
 
 Each of har-stream, har-forecast and har-page is started again when it fails; one that a person's
 mistake has ended ends all. Ctrl-C ends all of them.
@@ -43,20 +44,26 @@ mistake has ended ends all. Ctrl-C ends all of them.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `har`; returns the exit status."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
+    if options.version or options.licences:
+        return run_command("har", lambda: print(_say(options)))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     return run_command("har", lambda: _run(options), is_service=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every argument."""
     parser = argparse.ArgumentParser(
         prog="har",
         description="Watch, remember, forecast and show a home: all programs in one command.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
+    parser.add_argument(
+        "licences", nargs="?", choices=("licences",), metavar="licences", help="only say them"
+    )
+    parser.add_argument("--version", action="store_true", help="only say it, of all parts")
     parser.add_argument("--camera", metavar="SRC", action="append", default=[], help="repeatable")
     parser.add_argument("--bundle", metavar="NAME|PATH", help="the model")
     parser.add_argument("--config", metavar="FILE", type=Path, help="YAML, for all of them")
@@ -67,6 +74,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", metavar="N", type=port, help=f"of the page ({PORT})")
     parser.add_argument("--password-file", metavar="FILE", type=Path, help="of the page")
     return parser
+
+
+def _say(options: argparse.Namespace) -> str:
+    from page.commands.parts import say_licences, say_versions
+
+    if options.version:
+        return say_versions()
+    settings = load_settings(options.config) if options.config else Settings()
+    return say_licences(options.state_dir or settings.state_dir)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ from support.processes.home_page import options_of
 from support.processes.stream_process import shipped_bundle
 from support.repository import ENVIRONMENT
 
-from har_stream.mqtt.embedded_broker import run_broker
-from page.commands.har import Program, programs_of, supervise
+from har_stream.mqtt.brokers.embedded_broker import run_broker
+from page.commands.har import Program, main, programs_of, supervise
 
 
 def program(name: str, code: str) -> Program:
@@ -53,6 +54,21 @@ def test_what_fails_is_started_again_and_what_is_done_is_not(tmp_path: Path) -> 
         "har: flaky ended with 3",
         "har: flaky has ended",
     ]
+
+
+def test_it_says_versions_and_licences_of_all_parts(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--version"]) == 0
+    own, *parts = capsys.readouterr().out.splitlines()
+    assert own == f"har-stream {version('har-stream')}"
+    assert f"  paho-mqtt {version('paho-mqtt')}" in parts
+    assert not [line for line in parts if line.startswith("  mypy ")], "not what developers use"
+    assert main(["licences", "--state-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"  pydantic {version('pydantic')}: MIT\n" in said
+    assert "  home: head: learned from UR Fall (research only, no commercial use)" in said
+    assert "  movenet_lightning: Apache-2.0\n" in said
 
 
 def test_a_person_s_mistake_ends_all(tmp_path: Path) -> None:
