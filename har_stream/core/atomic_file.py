@@ -1,9 +1,10 @@
 """Writes a file whole or not at all: a crash, a full disk or a power cut leaves the old one."""
 
 import errno
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -122,3 +123,27 @@ def write_output(path: Path, content: str | bytes) -> None:
         else:
             with replacing_file(path) as partial:
                 partial.write_bytes(encoded)
+
+
+def write_figures(path: Path, figures: object) -> None:
+    """Write measured figures as JSON, as `write_output` does.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    write_output(path, figures_text(figures))
+
+
+def figures_text(figures: object) -> str:
+    """Return measured figures as JSON, with as many digits as a measurement has: four."""
+    return json.dumps(_shortened(figures), indent=2) + "\n"
+
+
+def _shortened(figures: object) -> object:
+    if isinstance(figures, float):
+        return float(f"{figures:.4g}")
+    if isinstance(figures, Mapping):
+        return {name: _shortened(value) for name, value in figures.items()}
+    if isinstance(figures, list | tuple):
+        return [_shortened(value) for value in figures]
+    return figures

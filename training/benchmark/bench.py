@@ -2,7 +2,6 @@
 
 import argparse
 import importlib.util
-import json
 import os
 import platform
 import sys
@@ -19,9 +18,9 @@ from rich.table import Table
 
 from har_stream.bundles.bundle import find_bundle, load_bundle
 from har_stream.bundles.fetch_weights import NEEDS_NOTHING
-from har_stream.core.atomic_file import check_folder, writing
+from har_stream.core.atomic_file import check_folder, write_figures
 from har_stream.core.command import run_command
-from har_stream.mqtt.embedded_broker import run_broker
+from har_stream.mqtt.brokers.embedded_broker import run_broker
 
 # TensorFlow speaks before it is asked, and is loaded only where it is measured.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -86,11 +85,12 @@ Figures = dict[str, Any]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-bench`; returns the exit status."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     return run_command("har-bench", lambda: _run(options), extras=EXTRAS)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every argument."""
     parser = argparse.ArgumentParser(
         prog="har-bench",
         description="Measure recognition on this machine: a decision's cost by the tutorials' loop "
@@ -111,8 +111,7 @@ def _run(options: argparse.Namespace) -> None:
     figures = measure(QUICK if options.quick else FULL)
     Console().print(to_table(figures))
     if options.json:
-        with writing(options.json):  # in place, for it may be /dev/stdout
-            options.json.write_text(json.dumps(figures, indent=2) + "\n")
+        write_figures(options.json, figures)
 
 
 def measure(effort: Effort) -> Figures:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from har_stream.config.state_dir import clip_cache
-from har_stream.core.atomic_file import writing
+from har_stream.core.atomic_file import write_figures, writing
 from har_stream.core.command import share
 from har_stream.core.errors import InputError
 from training.commands.add_command import add_command
@@ -155,8 +155,7 @@ def evaluate(options: argparse.Namespace, command: str) -> None:
                 )
     Console().print(table)
     if options.json:
-        with writing(options.json):
-            options.json.write_text(json.dumps({"command": command, "rows": figures}, indent=2))
+        write_figures(options.json, {"command": command, "rows": figures})
 
 
 COMMANDS = {"fit-keypoints": fit, "evaluate-keypoints": evaluate}

@@ -1,7 +1,6 @@
 """`har-sim`: the simulated home from the command line: record it, or score what is made of it."""
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.config.state_dir import default_state_dir
-from har_stream.core.atomic_file import check_folder, writing
+from har_stream.core.atomic_file import check_folder, write_figures, writing
 from har_stream.core.command import count, positive, run_command, whole_number
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
@@ -33,7 +32,7 @@ _STDERR = Console(stderr=True)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     return run_command("har-sim", lambda: _run(options))
 
 
@@ -62,8 +61,7 @@ def _score(options: argparse.Namespace) -> None:
         scores.append(compare(source, watched, start_at=options.start_at, history=options.history))
     _print(scores)
     if options.json:
-        with writing(options.json):  # in place, for it may be /dev/stdout
-            options.json.write_text(json.dumps(scores, indent=2) + "\n")
+        write_figures(options.json, scores)
 
 
 def _print(scores: Sequence[dict[str, Any]]) -> None:
@@ -135,7 +133,8 @@ def _size(text: str) -> tuple[int, int]:
     return size_px
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every argument."""
     parser = argparse.ArgumentParser(prog="har-sim", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     record = commands.add_parser(

@@ -1,7 +1,6 @@
 """`train-har`: what its commands print. What they do lies in the modules that they call."""
 
 import argparse
-import json
 import logging
 import os
 import shlex
@@ -21,7 +20,7 @@ from rich.table import Table
 
 from har_stream.config.problems import problems
 from har_stream.config.state_dir import bundles_dir, clip_cache, default_state_dir
-from har_stream.core.atomic_file import check_folder, writing
+from har_stream.core.atomic_file import check_folder, write_figures
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 from training.commands import collect, keypoints, postures, teach
@@ -233,8 +232,7 @@ def _evaluate(options: argparse.Namespace, command: str) -> None:
         scores["stream"] = evaluate_stream.evaluate_stream(loaded, clips, ordinary=ordinary)
         Console().print(evaluate_stream.to_table(scores["stream"]))
     if options.json:
-        with writing(options.json):  # in place, for it may be /dev/stdout
-            options.json.write_text(json.dumps({"command": command, **scores}, indent=2) + "\n")
+        write_figures(options.json, {"command": command, **scores})
 
 
 def _falls(options: argparse.Namespace, command: str) -> None:
@@ -270,8 +268,7 @@ def _falls(options: argparse.Namespace, command: str) -> None:
     counted = falls.count_falls(replayed)
     Console().print(falls.to_table(counted, f"{options.bundle}, {len(clips)} clips"))
     if options.json:
-        with writing(options.json):
-            options.json.write_text(json.dumps({"command": command, **counted}, indent=2) + "\n")
+        write_figures(options.json, {"command": command, **counted})
 
 
 def _bundle_for(clip: str, options: argparse.Namespace) -> str:

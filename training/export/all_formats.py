@@ -4,7 +4,6 @@ The accuracy is that of the networks of the run's splits, none of which has seen
 is judged on; size and speed are those of the bundle.
 """
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import keras
 
 from har_stream.bundles.bundle import MANIFEST, Bundle, Manifest, save_bundle
-from har_stream.core.atomic_file import replacing, writing
+from har_stream.core.atomic_file import figures_text, replacing, writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.recognition.engines.litert import file_of
@@ -88,7 +87,7 @@ def export_run(
     del files[MANIFEST]
     with writing(record.folder):
         with replacing(record.folder / run_folder.FORMATS) as file:
-            json.dump(rows, file, indent=1)
+            file.write(figures_text(rows))
         return save_bundle(_place(record.folder, weights), made[weights].manifest, files), rows
 
 

@@ -1,6 +1,5 @@
 """The page that puts runs side by side, and the page of a sweep, whose runs are its seeds."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from har_stream.core.atomic_file import replacing
+from har_stream.core.atomic_file import figures_text, replacing
 from har_stream.core.errors import InputError
 from training.evaluation import clip_score
 from training.reports import compare
@@ -82,7 +81,7 @@ def _write(
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with replacing(out.with_suffix(".json")) as file:
-            json.dump(found, file, indent=2)
+            file.write(figures_text(found))
         with replacing(out) as file:
             file.write(page)
     except OSError as error:

@@ -1,6 +1,5 @@
 """The report of a run, in its folder: one HTML page that needs nothing beside it, PNGs, JSON."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import yaml
 
 from har_stream.bundles.bundle import load_bundle
-from har_stream.core.atomic_file import replacing, replacing_file
+from har_stream.core.atomic_file import figures_text, replacing, replacing_file
 from har_stream.core.errors import InputError
 from training import run_folder
 from training.evaluation import compute_cost, speed
@@ -46,7 +45,7 @@ def write_report(folder: Path) -> Path:
     try:
         _write_plots(folder / PLOTS, images)
         with replacing(folder / FIGURES) as file:
-            json.dump(found, file, indent=2)
+            file.write(figures_text(found))
         with replacing(folder / PAGE) as file:
             file.write(_page(record, found, images))
     except OSError as error:

@@ -85,12 +85,14 @@ def test_figures_equal_scikit_learn(run: Path) -> None:
     said = [judged.probabilities.mean(0).argmax() for judged in tested]
     scores = found["scores"]
     assert found["confusion"] == reference.confusion_matrix(truth, said).tolist()
-    assert scores["accuracy"] == pytest.approx(reference.accuracy_score(truth, said))
-    assert scores["macro_f1"] == pytest.approx(reference.f1_score(truth, said, average="macro"))
+    assert scores["accuracy"] == pytest.approx(reference.accuracy_score(truth, said), rel=1e-3)
+    assert scores["macro_f1"] == pytest.approx(
+        reference.f1_score(truth, said, average="macro"), rel=1e-3
+    )
     precision, recall, f1, n = reference.precision_recall_fscore_support(truth, said)
     for k, label in enumerate(LABELS):
         expected = {"precision": precision[k], "recall": recall[k], "f1": f1[k], "n_clips": n[k]}
-        assert scores["per_class"][label] == pytest.approx(expected)
+        assert scores["per_class"][label] == pytest.approx(expected, rel=1e-3)
     low, high = scores["accuracy_95"]
     assert low < scores["accuracy"] < high
     assert scores["n_groups"] == 20
@@ -103,7 +105,7 @@ def test_reliability_adds_up_to_the_calibration_error(run: Path) -> None:
     n = sum(row["n"] for row in bins)
     gap = sum(row["n"] * abs(row["accuracy"] - row["confidence"]) for row in bins)
     assert n == found["scores"]["n_windows"]
-    assert gap / n == pytest.approx(found["scores"]["ece"])
+    assert gap / n == pytest.approx(found["scores"]["ece"], rel=1e-3)
 
 
 def test_worst_confusions_by_brute_force(run: Path) -> None:

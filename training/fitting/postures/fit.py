@@ -4,7 +4,6 @@ Every room is judged by a head that saw neither it nor its people; every set of 
 learned from the other sets alone. The bundle's own head learns from all clips.
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from har_stream.bundles.bundle import (
     save_bundle,
 )
 from har_stream.bundles.published_weights import WEIGHTS
-from har_stream.core.atomic_file import writing
+from har_stream.core.atomic_file import write_figures
 from har_stream.core.errors import InputError
 from har_stream.core.frame import PIXELS
 from har_stream.core.thresholds import Thresholds
@@ -105,8 +104,7 @@ def fit_postures(
     for room in {each.room for each in footage}:  # falls are tried with what is shipped
         _update(load_bundle(_apart(run, room)), calibration=calibration)
     logger.info("bundle: %s", made.path)
-    with writing(folder / FIGURES):
-        (folder / FIGURES).write_text(json.dumps(figures, indent=2) + "\n")
+    write_figures(folder / FIGURES, figures)
     return figures
 
 
