@@ -20,6 +20,7 @@ SMALL_ALONE = {
     "har_stream.core.sqlite.running_time": "a clock; the stores that keep it know no time",
     "har_stream.publishing.event_log": "the file that --record-events writes",
     "har_stream.publishing.systemd": "systemd's protocol sd_notify",
+    "training.collect.download_dataset": "needs packages that fetching weights does not",
     "har_stream.recognition.engines.engine": "the interface that every engine keeps",
     "predictor.journal.backup": "how a journal is copied while it is in use",
     "training.commands.postures": "what one command prints",

@@ -71,16 +71,17 @@ def cut(options: argparse.Namespace, _: str) -> None:
 
 def download(options: argparse.Namespace, _: str) -> None:
     """Fetch a data set, or pretrained weights."""
-    from training.collect import download_sources
-    from training.collect.download_dataset import download_dataset, download_weights
-
     if options.name == "weights":
         from har_stream.bundles import published_weights, weights
+        from training.collect.download_files import download_weights
 
         remote = _at(published_weights.weights(options.weights or ""), options.mirror)
         folder = weights.folder() / (options.weights or "")
         print(f"weights: {download_weights(remote, folder, showing=_showing)}")
         return
+    from training.collect import download_sources
+    from training.collect.download_dataset import download_dataset
+
     source = download_sources.dataset(options.name)
     source = replace(source, archives=tuple(_at(file, options.mirror) for file in source.archives))
     folder = options.out or Path(options.name)

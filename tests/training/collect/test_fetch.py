@@ -5,6 +5,8 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 import rarfile
 from support.files.rar_writer import rar
+from support.repository import ENVIRONMENT
 from support.video.clip_maker import write_clip
 from support.video.file_server import FileServer
 
@@ -235,6 +238,19 @@ def test_weights_land_where_networks_look_for_them(
         assert "not the published file, so thrown away" in capsys.readouterr().err
     with pytest.raises(InputError, match="no weights 'movinet_a0_stream_int8'"):
         weights.find_by_name("movinet_a0_stream_int8", suffixes=(".tflite",), known=())
+
+
+def test_weights_are_fetched_without_the_packages_of_training(tmp_path: Path) -> None:
+    lacking = "import sys; sys.modules.update(dict.fromkeys(EXTRAS))"
+    call = f"from training.commands.train_har import EXTRAS, main; {lacking}; sys.exit(main())"
+    with FileServer({"movenet_lightning_int8.tflite": CONTENT}) as server:
+        words = ["download", "weights", "movenet_lightning", "--mirror", server.url]
+        environment = ENVIRONMENT | {"XDG_STATE_HOME": str(tmp_path)}
+        run = subprocess.run(
+            [sys.executable, "-c", call, *words], capture_output=True, text=True, env=environment
+        )
+    assert run.returncode == 2
+    assert "not the published file, so thrown away" in " ".join(run.stderr.split())
 
 
 def test_the_published_backbone_is_the_one_that_we_use(shared: Path) -> None:
