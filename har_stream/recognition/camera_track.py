@@ -290,12 +290,22 @@ class CameraTrack:
     def _say(self, *changes: Change | None) -> Iterator[Change]:
         for change in changes:
             if change is not None:
-                kind = change.fall_stage or change.event_type.removeprefix("activity_")
-                at = change.ended_at or change.started_at
-                logger.info(
-                    "%s: %s %s at %s", change.camera, change.activity, kind, f"{at:%H:%M:%S}"
-                )
+                logger.info("%s: %s", change.camera, _describe(change))
                 yield replace(change, region=self._place)
+
+
+def _describe(change: Change) -> str:
+    """Say a change as a person reads it, for example ``walking -> exercising, 92 %, 14:02:11``."""
+    at = f"{change.ended_at or change.started_at:%H:%M:%S}"
+    if change.event_type == "activity_ended":
+        return f"{change.activity} ended, {at}"
+    if change.fall_stage:
+        what = change.fall_stage.replace("_", " ")
+    elif change.previous:
+        what = f"{change.previous} -> {change.activity}"
+    else:
+        what = f"{change.activity} began"
+    return f"{what}, {100 * change.confidence:.0f} %, {at}"
 
 
 def _joints(found: KeyPoints | None) -> tuple[Joint, ...]:
