@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO_FLAGS := $(if $(CLIP),--camera '$(CLIP)') $(if $(CAMERA),--camera '$(CAMERA)') \
               $(if $(PORT),--port $(PORT)) $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
 
-.PHONY: demo test test-long lint types check lock tree clean
+.PHONY: demo test test-long lint types check docs lock sbom tree clean
 
 demo: $(VENV)/.run ## the whole loop: broker, camera, activities, forecasts, live view
 	@$(BIN)/har-demo $(DEMO_FLAGS)
@@ -49,9 +49,16 @@ $(VENV)/.dev: locks/dev$(OPENCV).txt pyproject.toml | $(VENV)/pyvenv.cfg
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run
 
+docs: $(VENV)/.dev ## the documentation as a site, in build/site
+	$(BIN)/mkdocs build --quiet -f docs/site/mkdocs.yml
+
 lock: $(VENV)/pyvenv.cfg ## write the lock files anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
 	BIN=$(BIN) locks/lock
+
+sbom: $(VENV)/.dev ## the packages of a run-only install as CycloneDX, in build/sbom.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements locks/run.txt --output-file build/sbom.json
 
 tree: $(VENV)/.dev ## draw the tree in CONTRIBUTING.md anew
 	@PYTHONPATH=tests $(BIN)/python -m support.tree

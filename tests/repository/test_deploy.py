@@ -29,7 +29,7 @@ from har_stream.core.errors import InputError
 from har_stream.mqtt.connection import Connection
 
 DEPLOY = ROOT / "docs" / "deploy"
-UNITS = ("har-stream.service", "har-forecast.service")
+UNITS = ("har-stream.service", "har-forecast.service", "har-page.service")
 LOCKS = {"Containerfile": "locks/run-headless.txt", "Containerfile.edge": "locks/edge.txt"}
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 WEIGHTS = weights_cache().relative_to(Path.home())
@@ -147,7 +147,9 @@ def test_compose_follows_the_published_schema() -> None:
 
 def test_compose_starts_what_there_is_and_opens_nothing() -> None:
     services = COMPOSE["services"]
-    assert set(services) == {"mosquitto", "homeassistant", "har-stream", "har-forecast"}
+    assert set(services) == {
+        *("mosquitto", "homeassistant", "har-stream", "har-forecast", "har-page"),
+    }
     for service in services.values():
         if "build" in service:
             assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
