@@ -19,8 +19,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.activity import IDLE
+from har_stream.mqtt.brokers.embedded_broker import run_broker
 from har_stream.mqtt.connection import ONLINE, Connection
-from har_stream.mqtt.embedded_broker import run_broker
 from har_stream.mqtt.messages import ActivityEvent, ActivityState
 from har_stream.simulation.truth import truth
 from predictor.journal.database import sqlite_url

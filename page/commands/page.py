@@ -51,12 +51,13 @@ machine it needs a password, and TLS by a proxy before it: Caddy, nginx, Home As
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-page`; returns the exit status."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     is_service = options.make_password is None
     return run_command("har-page", lambda: _run(options), is_service=is_service, extras=EXTRAS)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every argument."""
     parser = argparse.ArgumentParser(
         prog="har-page",
         description="Show a home in a browser: what goes on, what comes next, its days.",

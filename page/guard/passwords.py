@@ -19,9 +19,13 @@ def make_password_file(path: Path) -> None:
     """Ask for a password, twice, and write its hash to a file that its owner alone may read.
 
     Raises:
-        InputError: It is too short, was not typed the same twice, or the file cannot be written.
+        InputError: There is none, it is too short, was not typed the same twice, or the file
+            cannot be written.
     """
-    password = getpass("a new password for the page: ")
+    try:
+        password = getpass("a new password for the page: ")
+    except EOFError as error:
+        raise InputError("no password was given; call this in a terminal, and type one") from error
     if len(password) < MIN_LENGTH:
         raise InputError(f"a password for the page has {MIN_LENGTH} characters or more")
     if getpass("the same again: ") != password:

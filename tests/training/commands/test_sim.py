@@ -153,9 +153,9 @@ def _scored(folder: Path, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_the_shipped_bundle_understands_half_a_day_in_an_unseen_home(tmp_path: Path) -> None:
-    half_a_day = ("--start-at", START_AT.isoformat(), "--days", "0.5", "--every", "60")
+    half_a_day = ("--start-at", START_AT.isoformat(), "--days", "0.5", "--every", "120")
     (score,) = _scored(tmp_path, "--seed", "101", *half_a_day)
-    assert score["n_decisions"] == 720
+    assert score["n_decisions"] == 360
     assert score["recognition_accuracy"] >= 0.95
     assert score["current_activity_accuracy"] >= 0.9
     assert score["events"]["recall"] >= 0.9

@@ -97,9 +97,9 @@ def test_every_network_is_its_window_model_step_by_step(random_weights: Path, nu
     step_form.check(*step_form.kinds(random_weights)[number])
 
 
-@pytest.mark.parametrize(
-    "trains", [False, pytest.param(True, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
-)
+@pytest.mark.parametrize("trains", [False, True], ids=["decides", "trains"])
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_they_run_on_jax(random_weights: Path, trains: bool) -> None:
     run = subprocess.run(
         [sys.executable, step_form.__file__, str(random_weights), *(["--train"] * trains)],
