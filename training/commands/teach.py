@@ -1,7 +1,9 @@
 """`train-har teach`: its arguments, and what it prints."""
 
 import argparse
+import json
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,9 @@ def add_teach(commands: Any) -> None:
         "--out", type=Path, metavar="DIR", help="the bundle (models/NAME in the state directory)"
     )
     teach.add_argument(
+        "--json", action="store_true", help="progress and outcome as lines of JSON, for programs"
+    )
+    teach.add_argument(
         "--cache", type=Path, metavar="DIR", help="what was seen of clips (state directory)"
     )
 
@@ -59,7 +64,11 @@ def teach(options: argparse.Namespace, _: str) -> None:
         folder=folder,
         cache_folder=options.cache or clip_cache(),
         command=_recipe(options),
+        tell=_tell if options.json else None,
     )
+    if options.json:
+        print(json.dumps({"outcome": asdict(outcome) | {"accuracy": outcome.accuracy}}), flush=True)
+        return
     table = Table("activity", "clips", "sessions", "right", "taken for anything else")
     for row in zip(
         outcome.activities,
@@ -79,6 +88,10 @@ def teach(options: argparse.Namespace, _: str) -> None:
         print("ordinary footage: none was left to judge; give recordings of two days or more")
     shown = options.name if options.out is None else folder
     print(f"bundle: {folder}   (har-stream --bundle {shown} --camera 0)")
+
+
+def _tell(n_seen: int, n_clips: int) -> None:
+    print(json.dumps({"seen": n_seen, "of": n_clips}), flush=True)
 
 
 def _recipe(options: argparse.Namespace) -> str:

@@ -42,6 +42,8 @@ class Outcome:
         n_sessions: Sessions of each.
         n_right: Clips of each of which it is the likeliest, also before everything else.
         n_else: Clips of each that are taken for everything else.
+        taken_for: By activity, how many of its clips are taken for everything else, then for each
+            activity.
         ordinary_s: Seconds of ordinary footage that were judged.
         false_s: Of these, seconds in which an activity would be said.
     """
@@ -51,6 +53,7 @@ class Outcome:
     n_sessions: tuple[int, ...]
     n_right: tuple[int, ...]
     n_else: tuple[int, ...]
+    taken_for: tuple[tuple[int, ...], ...]
     ordinary_s: float
     false_s: float
 
@@ -138,6 +141,10 @@ def count(
         n_sessions=tuple(len(sessions[name]) for name in activities),
         n_right=tuple(likeliest[name].count(1 + n) for n, name in enumerate(activities)),
         n_else=tuple(likeliest[name].count(0) for name in activities),
+        taken_for=tuple(
+            tuple(likeliest[name].count(n) for n in range(1 + len(activities)))
+            for name in activities
+        ),
         ordinary_s=n_ordinary / manifest.clip.sample_hz,
         false_s=n_false / manifest.clip.sample_hz,
     )

@@ -1,6 +1,6 @@
 """Teaching, top to bottom: clips, what networks that do not learn say of them, a head, a bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from io import BytesIO
@@ -45,6 +45,7 @@ def teach(
     folder: Path,
     cache_folder: Path,
     command: str,
+    tell: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Teach a bundle activities, and write the bundle that knows them, too.
 
@@ -54,13 +55,14 @@ def teach(
         folder: Where the new bundle goes; its name is the folder's.
         cache_folder: Keeps what was seen, so that more clips cost only what is new.
         command: How it was started, for the provenance.
+        tell: Told how many clips were seen, of how many; ``None``: a terminal's bar shows it.
 
     Raises:
         InputError: The bundle cannot be taught, a network is missing, or a clip cannot be read.
     """
     # 1. Every clip once through the networks, which do not learn.
     eyes = open_eyes(base, cache_folder)
-    seen = see_lessons(lessons, eyes)
+    seen = see_lessons(lessons, eyes, tell)
     activities = tuple(sorted({each.activity for each in lessons if each.activity is not None}))
     # 2. Every session by a head that learned from the others; then one from all.
     judged = judge_sessions(seen, activities)
@@ -101,14 +103,21 @@ def open_eyes(base: Bundle, cache_folder: Path) -> Eyes:
     return Eyes(manifest.clip, pose, scene, outside, cache_folder)
 
 
-def see_lessons(lessons: Sequence[Lesson], eyes: Eyes) -> list[SeenLesson]:
+def see_lessons(
+    lessons: Sequence[Lesson], eyes: Eyes, tell: Callable[[int, int], None] | None = None
+) -> list[SeenLesson]:
     """See every clip, and as much of each file of ordinary footage."""
     n_ordinary = sum(each.activity is None for each in lessons)
     share = ORDINARY_FRAMES // max(1, n_ordinary)
     most = [MOST_FRAMES if each.activity else max(1, share) for each in lessons]
     found = eyes.see_all([each.path for each in lessons], most_frames=most)
-    shown = track(found, "seeing clips", total=len(lessons))
-    return [SeenLesson(each, pooled) for each, pooled in zip(lessons, shown, strict=True)]
+    shown = found if tell else track(found, "seeing clips", total=len(lessons))
+    seen = []
+    for lesson, pooled in zip(lessons, shown, strict=True):
+        seen.append(SeenLesson(lesson, pooled))
+        if tell:
+            tell(len(seen), len(lessons))
+    return seen
 
 
 def _describe(
