@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from har_stream.cameras.masks import ignore_parts
 from har_stream.cameras.readers import Arrival, EndOfSource
 from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.regions import Polygon, Regions
 from har_stream.core.activity import CameraStatus, News
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame
+from har_stream.core.frame import ClipSpec, Frame
 from har_stream.recognition.camera_track import CameraTrack
 from har_stream.recognition.recogniser import Decision, Recogniser
 
@@ -57,15 +59,13 @@ class Pipeline:
         on_frame: Callable[[str, Frame], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        manifest = recogniser.bundle.manifest
-        self._recogniser = recogniser
-        self._labels = manifest.labels
         self._on_frame = on_frame
         self._clock = clock
-        self._tracks: dict[str, CameraTrack] = {}
-        for each in cameras:
-            self._tracks[each.id] = CameraTrack(each, manifest, clock=clock)
-            recogniser.set_places(each.id, each.place_at)
+        self._cameras = {each.id: each for each in cameras}
+        self._ignored: dict[str, tuple[Polygon, ...]] = {}
+        self._recogniser = recogniser
+        self._tracks = self._make_tracks(recogniser)
+        self._next: tuple[Recogniser, dict[str, CameraTrack], Callable[[], None]] | None = None
         self._stopped = False
         self._turned_s = clock()
 
@@ -84,6 +84,7 @@ class Pipeline:
             except InputError as error:
                 unusable = error
                 break
+            yield from self._change_recogniser()
             yield from self._turn(arrived)
             self._turned_s = self._clock()
         for track in self._tracks.values():
@@ -98,6 +99,7 @@ class Pipeline:
             track = self._tracks[name]
             match item:
                 case Frame() if track.is_enabled:
+                    item = self._ignore_parts(name, item)
                     if self._on_frame is not None:
                         self._on_frame(name, item)
                     yield from track.end_at_jump(item.captured_at)
@@ -123,11 +125,67 @@ class Pipeline:
                 yield from track.lose()
 
     def _decide(self, decisions: Iterable[Decision]) -> Iterator[News]:
+        labels = self._recogniser.bundle.manifest.labels
         for decision in decisions:
-            probabilities = dict(zip(self._labels, decision.told.tolist(), strict=True))
+            probabilities = dict(zip(labels, decision.told.tolist(), strict=True))
             yield from self._tracks[decision.camera].decide(
                 decision.at, probabilities, decision.person
             )
+
+    def _make_tracks(self, recogniser: Recogniser) -> dict[str, CameraTrack]:
+        manifest = recogniser.bundle.manifest
+        tracks = {}
+        for name, camera in self._cameras.items():
+            track = tracks[name] = CameraTrack(camera, manifest, clock=self._clock)
+            recogniser.set_places(name, track.place_at)
+        return tracks
+
+    @property
+    def clip(self) -> ClipSpec:
+        """What its networks take in; no change of the recogniser changes how frames are read."""
+        return self._recogniser.bundle.manifest.clip
+
+    def _ignore_parts(self, camera: str, frame: Frame) -> Frame:
+        ignored = self._ignored.get(camera, ())
+        return ignore_parts(frame, ignored, region=self._cameras[camera].region)
+
+    def set_regions(self, camera: str, regions: Regions) -> None:
+        """Have other regions of a camera hold from the next frame on; safe from any thread.
+
+        What is to be ignored is blackened here, in addition to what its reader blackens.
+        """
+        settings = self._cameras[camera].model_copy(update={"regions": regions})
+        self._cameras[camera] = settings
+        self._ignored[camera] = regions.ignore
+        for tracks in (self._tracks, self._next[1] if self._next else {}):
+            if camera in tracks:
+                tracks[camera].set_regions(regions)
+
+    def change_recogniser(
+        self, recogniser: Recogniser, *, when_changed: Callable[[], None]
+    ) -> None:
+        """Recognise with another bundle from the next turn on; safe from any thread.
+
+        What runs ends where its camera was last seen, and is told; a fall goes on.
+
+        Args:
+            recogniser: Takes frames as the one before does.
+            when_changed: Called by the thread of `run`, after the last news of the one before.
+
+        Raises:
+            InputError: A camera calls a label urgent that the bundle does not know.
+        """
+        self._next = recogniser, self._make_tracks(recogniser), when_changed
+
+    def _change_recogniser(self) -> Iterator[News]:
+        if self._next is None:
+            return
+        (recogniser, tracks, when_changed), self._next = self._next, None
+        for name, track in self._tracks.items():
+            yield from track.lose()
+            tracks[name].take_over(track)
+        self._recogniser, self._tracks = recogniser, tracks
+        when_changed()
 
     def enable(self, camera: str, enabled: bool) -> None:
         """Switch one camera's recognition on or off; safe from any thread."""

@@ -1,6 +1,7 @@
 """The part of a camera's image that may be looked at; applied before anything else sees it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -48,11 +49,37 @@ def blacken(image: Image, camera: CameraSettings, *, margin_px: int = 0) -> None
         _blacken(image, polygon, margin_px)
 
 
-def _blacken(image: Image, polygon: Polygon, margin_px: int) -> None:
+def ignore_parts(
+    frame: Frame, polygons: Sequence[Polygon], *, region: Region | None = None
+) -> Frame:
+    """Blacken parts of a frame that was read already.
+
+    Args:
+        frame: Its image shows a region, what is `shown` of it the whole.
+        polygons: Fractions of the whole image.
+        region: The part that its image shows; none: all of it.
+    """
+    if not polygons:
+        return frame
+    image = frame.image.copy()
+    shown = None if frame.shown is None else frame.shown.copy()
+    for polygon in polygons:
+        _blacken(image, polygon, 0, region=region)
+        if shown is not None:
+            _blacken(shown, polygon, 0)
+    return replace(frame, image=image, shown=shown)
+
+
+def _blacken(
+    image: Image, polygon: Polygon, margin_px: int, *, region: Region | None = None
+) -> None:
     """Blacken a polygon and every pixel that its sides touch: no less than it says."""
     height, width = image.shape[:2]
-    corners = np.array(polygon) * (width, height)
-    pixels = np.minimum(corners.astype(np.int32), (width - 1, height - 1))
+    left, top, right, bottom = region or (0.0, 0.0, 1.0, 1.0)
+    corners = (np.array(polygon) - (left, top)) / (right - left, bottom - top) * (width, height)
+    pixels = corners.astype(np.int32)
+    if region is None:  # corners beyond a part stay there: its edge is no side of the polygon
+        pixels = np.minimum(pixels, (width - 1, height - 1))
     cv2.fillPoly(image, [pixels], (0, 0, 0))
     thickness = 2 + 2 * margin_px
     cv2.polylines(image, [pixels], isClosed=True, color=(0, 0, 0), thickness=thickness)

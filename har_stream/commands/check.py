@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,8 +58,16 @@ SLOW = 0.9
 """Of the sampling rate; a camera is slow below."""
 
 
-def check_all(settings: Settings) -> Iterator[CheckResult]:
-    """Check everything, one result after the other; a live camera takes `LOOK_S` and more."""
+def check_all(
+    settings: Settings, *, delivers: Mapping[str, bool] | None = None
+) -> Iterator[CheckResult]:
+    """Check everything, one result after the other; a live camera takes `LOOK_S` and more.
+
+    Args:
+        settings: What is to work.
+        delivers: By camera, whether it delivers, where `har-stream` is at work and holds them;
+            none: each is opened.
+    """
     wall_s, steady_s = time.time(), time.monotonic()
     written_at = last_written_at(settings.state_dir)
     yield check_state_dir(settings)
@@ -71,7 +79,10 @@ def check_all(settings: Settings) -> Iterator[CheckResult]:
         remedy = "give --camera SRC or cameras in --config FILE; --list-cameras shows what is there"
         yield CheckResult("camera", False, "none given", remedy)
     for camera in settings.cameras:
-        yield check_camera(camera, loaded)
+        if delivers is None:
+            yield check_camera(camera, loaded)
+        else:
+            yield held_camera_result(camera.id, delivers.get(camera.id))
     jumped_s = (time.time() - wall_s) - (time.monotonic() - steady_s)
     yield check_clock(
         datetime.now().astimezone(),
@@ -80,6 +91,14 @@ def check_all(settings: Settings) -> Iterator[CheckResult]:
         written_at=written_at,
         heard=hear_clocks(settings),
     )
+
+
+def held_camera_result(name: str, delivers: bool | None) -> CheckResult:
+    """Say how a camera is that is being watched; none: it is switched off."""
+    if delivers is None:
+        return CheckResult(f"camera {name}", True, "switched off")
+    text = "delivers" if delivers else "does not deliver"
+    return CheckResult(f"camera {name}", delivers, text, "" if delivers else SILENT_REMEDY)
 
 
 def check_state_dir(settings: Settings) -> CheckResult:

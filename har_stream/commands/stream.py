@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +19,12 @@ from har_stream.core.errors import InputError
 
 if TYPE_CHECKING:
     from har_stream.bundles.bundle import Bundle
+    from har_stream.cameras.readers import Readers
     from har_stream.config.settings import Settings
+    from har_stream.core.frame import Frame
     from har_stream.pipeline import Pipeline
-    from har_stream.preview.preview import Preview
     from har_stream.publishing.outbox import Outbox
+    from har_stream.publishing.publisher import Publisher
 
 # What takes long to import is imported where it is used, so that --help and --version are instant.
 
@@ -64,8 +67,10 @@ def _run(options: argparse.Namespace) -> int:
 
 def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     _check_show(options)
-    from har_stream.cameras.read_options import ReadOptions
-    from har_stream.cameras.readers import Readers
+    from har_stream.commands.bundle_use import BundleUse
+    from har_stream.commands.clip_requests import ClipRequests
+    from har_stream.commands.drawn_regions import RegionRequests, with_drawn_regions
+    from har_stream.commands.lookers import open_keeper, open_pictures, open_preview
     from har_stream.config.kept_node import keep_node
     from har_stream.config.secret_file import read_own_key
     from har_stream.mqtt.brokers.embedded_broker import ensure_broker
@@ -81,30 +86,24 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             "no camera: give --camera SRC (0 for the first webcam, a file, rtsp://...), or cameras "
             "in --config FILE; --list-cameras shows what is there"
         )
+    configured, settings = settings, with_drawn_regions(settings)
     # 1. What watches: the bundle's recogniser, and the cameras' readers.
-    bundle = _load_bundle(settings)
-    preview = _open_preview(options, bundle)
-    pipeline = Pipeline(
-        Recogniser(bundle, engine=settings.engine),
-        settings.cameras,
-        on_frame=preview.show if preview else None,
-    )
-    # Cameras without recognition are read as well: it may be switched on over MQTT.
-    readers = Readers(
-        [camera.model_copy(update={"enabled": True}) for camera in settings.cameras],
-        ReadOptions(
-            sample_hz=bundle.manifest.clip.sample_hz,
-            picture=bundle.manifest.clip.picture,
-            shows=preview is not None,
-            start_at=options.start_at or _now(),
-            realtime=options.realtime,
-            fail_fast=options.fail_fast,
-        ),
-    )
+    bundle = _load_bundle(settings, in_use=True)
+    preview = open_preview(options, bundle)
+    keeper = open_keeper(settings, bundle)
+    pictures = open_pictures(settings) if options.pictures else None
+    lookers = [each for each in (preview, keeper, pictures) if each]
+
+    def show(camera: str, frame: "Frame") -> None:
+        for looker in lookers:
+            looker.show(camera, frame)
+
+    pipeline = Pipeline(Recogniser(bundle, engine=settings.engine), settings.cameras, on_frame=show)
+    readers = _open_readers(options, settings, pipeline, shows=preview is not None)
     # 2. What tells: event file, broker, outbox, publisher. The stack closes it in reverse order.
     with ExitStack() as stack:
-        if preview:
-            stack.callback(preview.close)
+        for looker in lookers:
+            stack.callback(looker.close)
         log = EventLog(options.record_events) if options.record_events else None
         if log:
             stack.callback(log.close)
@@ -128,15 +127,14 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             signing_key=signing_key,
             skeleton=options.skeleton,
         )
-        for name, fall in publisher.open_falls().items():
-            logger.warning("%s: nobody has answered to the fall of %s", name, fall.since)
-            if fall.since is not None:
-                pipeline.resume_fall(
-                    name,
-                    fall.since,
-                    confidence=fall.confidence or 0.0,
-                    has_lain_long=fall.stage == "long_lie",
-                )
+        bundle_use = BundleUse(settings, bundle, pipeline, when_changed=publisher.change_bundle)
+        publisher.answer_also(bundle_use.answers())
+        clips = ClipRequests(keeper, settings.keep_clips, known=bundle_use.known_labels)
+        publisher.answer_also(clips.answers())
+        drawn = RegionRequests(configured, settings.cameras, apply=pipeline.set_regions)
+        publisher.answer_also(drawn.answers())
+        publisher.answer_also({"check": lambda _: _check_running(settings, publisher)})
+        _resume_falls(publisher, pipeline)
         if settings.metrics_port is not None:
             from har_stream.publishing.prometheus import MetricsServer
 
@@ -149,10 +147,49 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         _stop_on_signals(pipeline)
         for news in pipeline.run(readers):
             publisher.publish(news)
-            if preview:
-                preview.update(news)
-                if preview.closed:
-                    pipeline.stop()
+            for looker in lookers:
+                looker.update(news)
+            if preview and preview.closed:
+                pipeline.stop()
+
+
+def _open_readers(
+    options: argparse.Namespace, settings: "Settings", pipeline: "Pipeline", *, shows: bool
+) -> "Readers":
+    from har_stream.cameras.read_options import ReadOptions
+    from har_stream.cameras.readers import Readers
+    from har_stream.config.regions import Regions
+
+    for camera in settings.cameras:
+        pipeline.set_regions(camera.id, camera.regions)
+    # Cameras without recognition are read as well: it may be switched on over MQTT, as other
+    # regions may be drawn: the pipeline looks after both.
+    looked_after = {"enabled": True, "regions": Regions()}
+    clip = pipeline.clip
+    return Readers(
+        [camera.model_copy(update=looked_after) for camera in settings.cameras],
+        ReadOptions(
+            sample_hz=clip.sample_hz,
+            picture=clip.picture,
+            shows=shows,
+            start_at=options.start_at or _now(),
+            realtime=options.realtime,
+            fail_fast=options.fail_fast,
+        ),
+    )
+
+
+def _resume_falls(publisher: "Publisher", pipeline: "Pipeline") -> None:
+    """Go on with the falls of an earlier run that nobody has answered to."""
+    for name, fall in publisher.open_falls().items():
+        logger.warning("%s: nobody has answered to the fall of %s", name, fall.since)
+        if fall.since is not None:
+            pipeline.resume_fall(
+                name,
+                fall.since,
+                confidence=fall.confidence or 0.0,
+                has_lain_long=fall.stage == "long_lie",
+            )
 
 
 def _recognise_archive(options: argparse.Namespace, settings: "Settings") -> int:
@@ -212,13 +249,19 @@ def _stop_on_signals(pipeline: "Pipeline") -> None:
         signal.signal(number, stop)
 
 
-def _load_bundle(settings: "Settings") -> "Bundle":
+def _load_bundle(settings: "Settings", *, in_use: bool = False) -> "Bundle":
+    """Load the configured bundle, or the one that was last chosen in its place."""
     from har_stream.bundles.bundle import DEFAULT
     from har_stream.bundles.fetch_weights import load_with_weights
 
     name = settings.bundle or DEFAULT
-    loaded = load_with_weights(name, state_dir=settings.state_dir)
-    if settings.bundle is None:
+    if in_use:
+        from har_stream.commands.bundle_use import load_bundle_in_use
+
+        loaded = load_bundle_in_use(settings)
+    else:
+        loaded = load_with_weights(name, state_dir=settings.state_dir)
+    if settings.bundle is None and loaded.manifest.name == name:
         logger.info(
             "no bundle given, so %s: it knows %s, all else is unknown; train-har teach teaches it "
             "your own activities",
@@ -238,6 +281,14 @@ def _check(path: Path, settings: "Settings") -> None:
         thresholds_for(camera, loaded.manifest)
     names = ", ".join(camera.id for camera in settings.cameras) or "none"
     print(f"{path}: fine; bundle {loaded.manifest.name}, cameras: {names}")
+
+
+def _check_running(settings: "Settings", publisher: "Publisher") -> dict[str, object]:
+    """Answer the request `check`: what `--check` would say, of cameras that are held here."""
+    from har_stream.commands.check import check_all
+
+    found = check_all(settings, delivers=publisher.health().cameras)
+    return {"results": [asdict(each) for each in found]}
 
 
 def _examine(settings: "Settings") -> int:
@@ -290,38 +341,6 @@ def _check_show(options: argparse.Namespace) -> None:
         from har_stream.preview.preview import check_window
 
         check_window()
-
-
-def _open_preview(options: argparse.Namespace, bundle: "Bundle") -> "Preview | None":
-    if options.record_labels and options.record is None:
-        raise InputError("--record-labels chooses what --record keeps: give --record DIR as well")
-    foreign = sorted(set(options.record_labels) - set(bundle.manifest.labels))
-    if foreign:
-        raise InputError(
-            f"--record-labels: {bundle.manifest.name} does not know {', '.join(foreign)}; "
-            f"it knows {', '.join(bundle.manifest.labels)}"
-        )
-    if (
-        options.skeleton or options.show == "skeleton"
-    ) and bundle.manifest.clip.person != "keypoints":
-        flag = "--skeleton" if options.skeleton else "--show skeleton"
-        raise InputError(
-            f"{flag}: {bundle.manifest.name} looks for no key points; --list-bundles names others"
-        )
-    if not options.show and options.record is None:
-        return None
-    from har_stream.preview.clip_recorder import ClipRecorder
-    from har_stream.preview.preview import Preview
-
-    recorder = None
-    if options.record is not None:
-        recorder = ClipRecorder(
-            options.record,
-            labels=options.record_labels,
-            max_mb=options.record_max_mb,
-            fps=bundle.manifest.clip.sample_hz,
-        )
-    return Preview(window=options.show, recorder=recorder)
 
 
 if __name__ == "__main__":

@@ -135,6 +135,18 @@ def make_parser() -> argparse.ArgumentParser:
     watch.add_argument(
         "--skeleton", action="store_true", help="publish people's joints over MQTT, no pictures"
     )
+    watch.add_argument(
+        "--keep-clips",
+        action="store_true",
+        help="keep short clips on this machine, to teach activities from: of what is unsure, of "
+        "what begins, and what somebody records on the page; see docs/page.md",
+    )
+    watch.add_argument(
+        "--pictures",
+        action="store_true",
+        help="let the page of this machine show what the cameras see now; off: no picture "
+        "leaves this process",
+    )
     how = parser.add_argument_group("how to run")
     how.add_argument("--config", metavar="FILE", type=Path, help="YAML; flags win over it")
     how.add_argument("--state-dir", metavar="DIR", type=Path, help="outbox and your own bundles")
@@ -175,6 +187,7 @@ def read_settings(options: argparse.Namespace) -> "Settings":
     flags: dict[str, Any] = {name: getattr(options, name) for name in plain}
     flags |= {"cameras": [_camera(given) for given in options.camera or ()] or None}
     flags |= {"broker": {"url": options.broker} if options.broker else None}
+    flags |= {"keep_clips": {"enabled": True} if options.keep_clips else None}
     given = {key: flag for key, flag in flags.items() if flag is not None}
     settings = override_settings(loaded, given)
     if options.room:

@@ -28,7 +28,17 @@ class DiscoverySettings(Section):
     style: Literal["single", "device"] = "single"
 
 
-def _as_discovery(given: object) -> object:
+class ClipSettings(Section):
+    """Short clips that are kept on this machine to teach from; off unless asked for."""
+
+    enabled: bool = False
+    days: float = Field(14.0, gt=0, le=3650, description="of what nobody has labelled")
+    labelled_days: float = Field(180.0, gt=0, le=3650, description="of what somebody has")
+    max_clips: int = Field(500, ge=1, le=500)
+    max_mb: float = Field(1000.0, gt=0, le=1e6)
+
+
+def _as_enabled(given: object) -> object:
     """Read a bare ``false`` or ``true`` as `enabled`."""
     return {"enabled": given} if isinstance(given, bool) else given
 
@@ -77,12 +87,13 @@ class Settings(Section):
     )
     base_topic: TopicPrefix = "har"
     broker: Annotated[BrokerSettings, BeforeValidator(_as_broker)] = BrokerSettings()
-    discovery: Annotated[DiscoverySettings, BeforeValidator(_as_discovery)] = DiscoverySettings()
+    discovery: Annotated[DiscoverySettings, BeforeValidator(_as_enabled)] = DiscoverySettings()
     signing_key_file: UserPath | None = Field(
         None, description="signs what this node says; readable by its owner alone"
     )
     bundle: str | None = None
     engine: Literal["auto", "litert", "keras"] = "auto"
+    keep_clips: Annotated[ClipSettings, BeforeValidator(_as_enabled)] = ClipSettings()
     cameras: Annotated[tuple[CameraSettings, ...], BeforeValidator(_as_cameras)] = ()
     state_dir: UserPath = Field(default_factory=default_state_dir)
     forecast: ForecastSettings = ForecastSettings()

@@ -36,6 +36,26 @@ def fall_file(state_dir: Path, node: str, camera: str) -> Path:
     return state_dir / f"fall-{node}-{camera}.json"
 
 
+def bundle_file(state_dir: Path, node: str) -> Path:
+    """The bundle that a node was told to use in place of the configured one."""
+    return state_dir / f"bundle-{node}.json"
+
+
+def regions_file(state_dir: Path, node: str) -> Path:
+    """Regions that were drawn in place of the configured ones."""
+    return state_dir / f"regions-{node}.json"
+
+
+def pictures_file(state_dir: Path, node: str) -> Path:
+    """Where the page finds pictures while a node gives some."""
+    return state_dir / f"pictures-{node}.json"
+
+
+def clips_dir(state_dir: Path, node: str) -> Path:
+    """Clips that a node keeps to teach from."""
+    return state_dir / "clips" / node
+
+
 def bundles_dir(state_dir: Path) -> Path:
     """A person's own bundles."""
     return state_dir / "models"

@@ -159,7 +159,7 @@ PAYLOADS = {
         "<node>/bridge/request/<x>",
         1,
         False,
-        BridgeRequest(transaction="7", camera="cam1", from_seq=184),
+        BridgeRequest(transaction="7", camera="cam1", label="cooking", seconds=60.0),
     ),
     "bridge_response": TopicDescription(
         "<node>/bridge/response/<x>",

@@ -10,11 +10,13 @@ from har_stream.mqtt.messages import (
     MAX_RANKED,
     MAX_REPLAYED,
     ActivityEvent,
+    Amount,
     Count,
     Identifier,
     Instant,
     Message,
     Name,
+    Probability,
     Seq,
     Signature,
     Text,
@@ -22,14 +24,22 @@ from har_stream.mqtt.messages import (
 
 Transaction = Text | Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 """What an answer gives back as it was."""
+Corners = Annotated[list[tuple[Probability, Probability]], Field(max_length=MAX_RANKED)]
+Drawn = Annotated[dict[Name, Annotated[list[Corners], Field(max_length=50)]], Field(max_length=10)]
+"""Regions by their kind; see `har_stream.config.regions`."""
 
 
 class BridgeRequest(Message):
-    """On ``<node>/bridge/request/<x>``; ``replay`` needs ``camera`` and ``from_seq``."""
+    """On ``<node>/bridge/request/<x>``; docs/mqtt.md says which field each request needs."""
 
     transaction: Transaction | None = None
     camera: Name | None = None
     from_seq: Seq | None = None
+    bundle: Name | None = None
+    clip: Name | None = None
+    label: Name | None = None
+    seconds: Amount | None = None
+    regions: Drawn | None = None
 
 
 class _Asked(BaseModel):

@@ -2,19 +2,16 @@
 
 import logging
 import re
-from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from har_stream.config.ids import as_id
 from har_stream.core.activity import Change
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame, Image
+from har_stream.preview.recent_frames import RecentFrames, images_of
 from har_stream.preview.video_writer import ClipFile
 
 logger = logging.getLogger(__name__)
@@ -22,10 +19,6 @@ logger = logging.getLogger(__name__)
 BEFORE_S = 8.0
 """A clip begins this long before the activity is confirmed, so that it shows its start."""
 LENGTH_S = 16.0
-MAX_BEFORE_BYTES = 32_000_000
-"""Of one camera's newest frames, as they are kept: JPEG, as wide as they are shown. 8 s at 30
-frames a second take half of it."""
-_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)
 _WHOLE = re.compile(r"\d{8}T\d{6}_[a-z0-9_-]+\.mp4")
 _TORN = re.compile(r"\.?\d{8}T\d{6}_[a-z0-9_-]+\.part\.mp4")
 """Only files of these names are ever deleted; whole ones sort by age."""
@@ -35,7 +28,7 @@ _TORN = re.compile(r"\.?\d{8}T\d{6}_[a-z0-9_-]+\.part\.mp4")
 class _Camera:
     """What is kept of one camera: its newest frames, and the clip that is being written."""
 
-    before: "_Newest" = field(default_factory=lambda: _Newest())
+    before: RecentFrames = field(default_factory=lambda: RecentFrames(BEFORE_S))
     clip: ClipFile | None = None
     ends_at: datetime | None = None
 
@@ -97,7 +90,7 @@ class ClipRecorder:
             logger.error("%s", error)
             return
         here.ends_at = here.before.begins_at + timedelta(seconds=LENGTH_S)
-        for drawn, n_ticks in here.before.images():
+        for drawn, n_ticks in images_of(here.before.taken()):
             _write(here.clip, drawn, n_ticks)
 
     def close(self) -> None:
@@ -131,46 +124,3 @@ class ClipRecorder:
 def _write(clip: ClipFile, drawn: Image, n_ticks: int) -> None:
     for _ in range(n_ticks):
         clip.write(drawn)
-
-
-class _Newest:
-    """The annotated frames of the last `BEFORE_S`, in `MAX_BEFORE_BYTES` at most."""
-
-    def __init__(self) -> None:
-        self._frames: deque[tuple[datetime, int, Image]] = deque()
-        self._n_bytes = 0
-        self.size_px = (0, 0)
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    @property
-    def begins_at(self) -> datetime:
-        """Capture time of the oldest frame."""
-        return self._frames[0][0]
-
-    def add(self, frame: Frame, drawn: Image) -> bool:
-        """Keep a frame; true where it does not follow the older ones, which go then.
-
-        It does not where the clock was set back, or the camera's image has another size.
-        """
-        size_px = (drawn.shape[1], drawn.shape[0])
-        begins_anew = bool(self._frames) and (
-            frame.captured_at < self._frames[-1][0] or size_px != self.size_px
-        )
-        if begins_anew:
-            self._frames.clear()
-            self._n_bytes = 0
-        self.size_px = size_px
-        encoded: Image = cv2.imencode(".jpg", drawn, _QUALITY)[1]
-        self._frames.append((frame.captured_at, frame.n_ticks, encoded))
-        self._n_bytes += encoded.nbytes
-        oldest = frame.captured_at - timedelta(seconds=BEFORE_S)
-        while self._frames[0][0] < oldest or self._n_bytes > MAX_BEFORE_BYTES:
-            self._n_bytes -= self._frames.popleft()[2].nbytes
-        return begins_anew
-
-    def images(self) -> Iterator[tuple[Image, int]]:
-        """Yield each frame's image and ticks, the oldest first."""
-        for _, n_ticks, encoded in self._frames:
-            yield np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8), n_ticks

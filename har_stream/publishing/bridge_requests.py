@@ -1,15 +1,18 @@
-"""What others may ask of a node: switch a camera, say how it is, give events again.
+"""What others may ask of a node: switch a camera, say how it is, give events again, and more.
 
 Answers have zigbee2mqtt's manner: `bridge/request/<x>` is answered on `bridge/response/<x>`.
 """
 
 from collections.abc import Callable, Mapping
 
+from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import MessageError
 from har_stream.mqtt.requests import BridgeRequest, BridgeResponse
 from har_stream.publishing.outbox import Outbox
 
 ON, OFF = "ON", "OFF"
+Answer = Callable[[BridgeRequest], Mapping[str, object]]
+"""Does what is asked, and returns the answer's data; refuses it by `InputError`."""
 
 
 class Responder:
@@ -23,11 +26,15 @@ class Responder:
     def __init__(self, outbox: Outbox, describe: Callable[[], Mapping[str, object]]) -> None:
         self._outbox = outbox
         self._describe = describe
-        self._answers: dict[str, Callable[[BridgeRequest], Mapping[str, object]]] = {
+        self._answers: dict[str, Answer] = {
             "health_check": lambda _: {"healthy": True},
             "info": lambda _: self._describe(),
             "replay": self._replay,
         }
+
+    def add(self, answers: Mapping[str, Answer]) -> None:
+        """Answer more requests, by their names."""
+        self._answers |= answers
 
     def answer(self, name: str, payload: bytes) -> BridgeResponse:
         """Answer the request ``name``; an empty payload asks for nothing in particular."""
@@ -36,7 +43,7 @@ class Responder:
                 raise MessageError(f"no request {name!r:.40}; there are {', '.join(self._answers)}")
             request = BridgeRequest.decode(payload or b"{}")
             answered = dict(self._answers[name](request))
-        except MessageError as error:
+        except (MessageError, InputError) as error:
             return BridgeResponse.refuse(payload, str(error))
         return BridgeResponse(status="ok", transaction=request.transaction, data=answered)
 

@@ -103,6 +103,10 @@ class CameraTopics:
             self._topic("availability"), ONLINE if is_there else OFFLINE, retain=True
         )
 
+    def set_bundle(self, name: str, bundle_hash: str) -> None:
+        """Note which bundle recognises from here on."""
+        self._bundle, self._bundle_hash = name, bundle_hash
+
     def set_enabled(self, enabled: bool) -> None:
         """Note whether recognition is switched on, and publish it at once."""
         self.enabled = enabled

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from har_stream.bundles.bundle import Bundle
@@ -24,7 +25,7 @@ from har_stream.mqtt.probe import check_name_is_free
 from har_stream.mqtt.signing import sign
 from har_stream.mqtt.topics import Topics
 from har_stream.publishing import systemd
-from har_stream.publishing.bridge_requests import OFF, ON, Responder, read_switch
+from har_stream.publishing.bridge_requests import OFF, ON, Answer, Responder, read_switch
 from har_stream.publishing.camera_topics import CameraTopics
 from har_stream.publishing.delivery import EarlierOutboxes, EventDelivery
 from har_stream.publishing.health import Health, check_health, describe
@@ -123,6 +124,8 @@ class Publisher:
         )
         self._once = LogOnce()
         self._responder = Responder(outbox, self._describe)
+        self._slow: frozenset[str] = frozenset()
+        self._at_leisure = ThreadPoolExecutor(1, thread_name_prefix="requests")
         self._wake = threading.Event()
         self._delivery = EventDelivery(
             outbox, connection, topic=self._event_topic, on_answer=self._wake.set
@@ -140,6 +143,19 @@ class Publisher:
         self._age_out_s = clock()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    def answer_also(self, answers: Mapping[str, Answer]) -> None:
+        """Answer more requests, one after the other in a thread of their own; before `start`."""
+        self._responder.add(answers)
+        self._slow |= answers.keys()
+
+    def change_bundle(self, bundle: Bundle) -> None:
+        """Say from here on that another bundle recognises; from any thread."""
+        with self._lock:
+            self._bundle = bundle
+            for camera in self._cameras.values():
+                camera.set_bundle(bundle.manifest.name, bundle.hash)
+            self._announce()
 
     def start(self, *, fail_fast: bool = False) -> None:
         """Connect and begin to speak.
@@ -218,6 +234,7 @@ class Publisher:
 
     def close(self) -> None:
         """Send what waits (a broker that is there gets some seconds), say `offline`, disconnect."""
+        self._at_leisure.shutdown(wait=False, cancel_futures=True)
         self._closing.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -324,6 +341,18 @@ class Publisher:
 
     def _on_request(self, topic: str, payload: bytes) -> None:
         name = topic.rsplit("/", 1)[-1]
+        if name in self._slow:
+            self._at_leisure.submit(self._answer_slowly, name, payload)
+        else:
+            self._answer(name, payload)
+
+    def _answer_slowly(self, name: str, payload: bytes) -> None:
+        try:
+            self._answer(name, payload)
+        except Exception:  # a thread that nobody waits for: it is said here, or nowhere
+            logger.exception("request %s failed", name)
+
+    def _answer(self, name: str, payload: bytes) -> None:
         response = self._responder.answer(name, payload)
         answer_topic = self._topics.node(self._settings.node, "bridge", "response", name)
         self._connection.publish(answer_topic, response)

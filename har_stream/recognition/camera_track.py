@@ -9,7 +9,7 @@ from functools import partial
 
 from har_stream.bundles.bundle import Manifest
 from har_stream.config.camera_settings import CameraSettings
-from har_stream.config.regions import Place
+from har_stream.config.regions import Place, Regions
 from har_stream.core.activity import (
     FALLEN,
     CameraState,
@@ -96,6 +96,14 @@ class CameraTrack:
         self._rested_on: Frame | None = None
         self._n_rested = 0
 
+    def set_regions(self, regions: Regions) -> None:
+        """Have other regions hold from the next decision on; safe from any thread."""
+        self._settings = self._settings.model_copy(update={"regions": regions})
+
+    def place_at(self, x: float, y: float) -> Place | None:
+        """Say in which region a point lies; fractions of the part that is looked at."""
+        return self._settings.place_at(x, y)
+
     @property
     def is_enabled(self) -> bool:
         """Whether its frames are to be looked at."""
@@ -104,6 +112,12 @@ class CameraTrack:
     def enable(self, enabled: bool) -> None:
         """Switch its recognition on or off; safe from any thread."""
         self._enabled = enabled
+
+    def take_over(self, earlier: "CameraTrack") -> None:
+        """Go on for a track of another bundle: as switched on or off, as away, with its fall."""
+        self._enabled, self._away_s = earlier._enabled, earlier._away_s
+        if self._falls is not None and earlier._falls is not None:
+            self._falls.take_over(earlier._falls)
 
     def set_status(self, status: CameraStatus, arrived_s: float) -> None:
         """Note whether it delivers, and since when it does not."""
@@ -177,7 +191,7 @@ class CameraTrack:
         self._decided = probabilities, person
         key_points = person.key_points if person is not None else None
         if key_points is not None and key_points.score >= SEEN:
-            self._place = self._settings.place_at(*key_points.hips)
+            self._place = self.place_at(*key_points.hips)
         if self._fall_rule is not None and self._settings.regions.has_soft:
             probabilities = read_by_place(probabilities, self._place, self._fall_rule)
         # What this decision says by itself, and what segmenter and falls make of it with others.

@@ -84,6 +84,17 @@ class FallWatch:
         self._upright_from = None
         self._n_down = 0
 
+    def take_over(self, earlier: "FallWatch") -> None:
+        """Go on with the fall that another one has watched, if there is one."""
+        if earlier.since is not None:
+            self.begin(
+                earlier.since,
+                averaged=earlier.averaged,
+                confidence=earlier.confidence,
+                has_lain_long=earlier._has_lain_long,
+            )
+            self._acknowledged = earlier._acknowledged
+
     def acknowledge(self) -> None:
         """Somebody knows; safe from any thread."""
         self._acknowledged = True

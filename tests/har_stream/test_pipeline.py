@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from support.video.brightness import (
     HZ,
+    MANIFEST,
     START,
     Brightness,
     Script,
@@ -22,9 +23,11 @@ from support.video.brightness import (
     status,
 )
 
+from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.readers import Arrival, EndOfSource, Readers
 from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.regions import Regions
 from har_stream.core.activity import CameraState, CameraStatus, News, Recognition
 from har_stream.core.errors import InputError
 from har_stream.pipeline import HUNG_S, Pipeline
@@ -141,6 +144,49 @@ def test_it_is_alive_while_it_goes_round_with_frames_or_without() -> None:
     nothing_comes = [wait(0.5 * HUNG_S)] * 4
     list(made.run(alone([*nothing_comes, wait(2 * HUNG_S), EndOfSource()])))
     assert alive == [True, True, True, True, False]
+
+
+def test_another_bundle_goes_on_without_a_lost_event_and_with_the_camera_s_switch() -> None:
+    class Lamp(Brightness):
+        """The same eyes; `bright` has a name of its own."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            named = MANIFEST.model_copy(update={"labels": ("dark", "grey", "lamp")})
+            self.bundle = Bundle(Path("lamp"), named, "1" * 64, brought={})
+
+    made = Pipeline(Brightness(), [camera("a"), camera("b")])
+    told: list[str] = []
+
+    def use_lamp() -> None:
+        made.enable("b", False)
+        made.change_recogniser(Lamp(), when_changed=lambda: told.append("lamp"))
+
+    shown = [*frames(("bright", 10)), use_lamp, *frames(("bright", 10), start_s=10)]
+    assert changes(made.run(alone([*shown, EndOfSource()]))) == [
+        ("started", "bright", 0.0),
+        ("ended", "bright", 9.8),
+        ("started", "lamp", 10.0),
+        ("ended", "lamp", 19.8),
+    ]
+    assert told == ["lamp"]
+    assert not made._tracks["b"].is_enabled
+
+
+def test_what_is_drawn_to_be_ignored_is_black_from_the_next_frame_on() -> None:
+    made = Pipeline(Brightness(), [camera("a", region=(0.5, 0, 1, 1))])
+    half = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+
+    def ignore() -> None:
+        made.set_regions("a", Regions(ignore=(half,)))
+
+    shown = [*frames(("bright", 10)), ignore, *frames(("bright", 10), start_s=10, resets=False)]
+    said = changes(made.run(alone([*shown, EndOfSource()])))
+    assert [change[:2] for change in said] == [
+        ("started", "bright"),
+        ("changed", "dark"),
+        ("ended", "dark"),
+    ]
 
 
 def test_recognition_is_switched_off_and_on_while_it_runs() -> None:

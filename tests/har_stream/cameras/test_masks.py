@@ -1,12 +1,13 @@
 """Masks and regions: what must not be seen is not there."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from har_stream.cameras.masks import mask_frame
+from har_stream.cameras.masks import ignore_parts, mask_frame
 from har_stream.config.camera_settings import CameraSettings, Region
 from har_stream.config.regions import Regions
 from har_stream.core.frame import Frame
@@ -88,3 +89,19 @@ def test_any_region_leaves_something_to_see(
     width: int, height: int, region: tuple[float, float, float, float]
 ) -> None:
     assert mask_frame(bright(width, height), camera(region)).image.size > 0
+
+
+def test_what_is_ignored_later_is_black_in_a_part_and_in_what_is_shown() -> None:
+    """As if it had been so when the frame was read."""
+    region: Region = (0.5, 0.2, 1.0, 1.0)
+    polygon = ((0.4, 0.1), (0.7, 0.3), (0.6, 0.9))
+    whole = bright(100, 50)
+    drawn = CameraSettings(source="0", region=region, regions=Regions(ignore=(polygon,)))
+    read_so = mask_frame(whole, drawn).image
+    frame = replace(mask_frame(whole, camera(region)), shown=whole.image)
+    later = ignore_parts(frame, (polygon,), region=region)
+    assert np.mean(read_so.any(axis=-1) != later.image.any(axis=-1)) < 0.05  # of its edge
+    assert not later.image[10, 5].any() and later.image[30, 45].all()
+    assert later.shown is not None and not later.shown[20, 60].any()
+    assert frame.image.all() and whole.image.all()
+    assert ignore_parts(frame, ()) is frame

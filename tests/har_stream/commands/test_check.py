@@ -15,7 +15,7 @@ from support.video.video_source import MjpegServer, ffmpeg, grey
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import MANIFEST
 from har_stream.commands import stream
-from har_stream.commands.check import check_camera, discovery_result
+from har_stream.commands.check import check_camera, discovery_result, held_camera_result
 from har_stream.commands.check_result import CheckResult
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
@@ -157,6 +157,18 @@ def test_a_camera_that_is_lost_meanwhile_is_wrong() -> None:
         rf"{server.url}: (the stream (ended|broke: .*)|no frame for 2 s)", found.text
     )
     assert found.remedy.startswith("see that it is connected")
+
+
+@pytest.mark.parametrize(
+    ("delivers", "said"),
+    [
+        (True, "ok     camera hall: delivers"),
+        (False, "WRONG  camera hall: does not deliver; see that it is connected"),
+        (None, "ok     camera hall: switched off"),
+    ],
+)
+def test_a_camera_that_a_node_holds_is_not_opened_again(delivers: bool | None, said: str) -> None:
+    assert str(held_camera_result("hall", delivers)).startswith(said)
 
 
 def test_a_camera_behind_credentials_is_named_without_them() -> None:
