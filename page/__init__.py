@@ -5,6 +5,7 @@ It reads MQTT and the journal and writes neither: what a person changes it asks 
 - ``now``: messages to what is going on, and questions to who keeps the journal
 - ``days``: the journal as days: rows of a timeline, colours of activities
 - ``report_card``: how good the forecasts were here, week by week
+- ``teaching``: a home's own activities: the clips to learn from, and learning
 - ``words``: every string, in English and German, and how times and shares are written
 - ``guard``: who may see it: hosts, passwords, sign-ins
 - ``web``: routes, templates, styles, and events to the browser

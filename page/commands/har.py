@@ -28,6 +28,12 @@ GRACE_S = 10.0
 """Time that a process gets to end cleanly."""
 STABLE_S = 60.0
 """A process that ran for so long begins with the shortest pause anew."""
+SEEN = {
+    "keep-clips": "keep short clips, to teach from: see docs/page.md",
+    "skeleton": "show people's joints as lines",
+    "pictures": "show what the cameras see",
+}
+"""What the page may show of what cameras see; `har-stream` has the same flags."""
 RETRY_FIRST_S, RETRY_LONGEST_S = 1.0, 60.0
 EXAMPLES = f"""
 examples:
@@ -66,6 +72,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="only say it, of all parts")
     parser.add_argument("--camera", metavar="SRC", action="append", default=[], help="repeatable")
     parser.add_argument("--bundle", metavar="NAME|PATH", help="the model")
+    for flag, about in SEEN.items():
+        parser.add_argument(f"--{flag}", action="store_true", help=about)
     parser.add_argument("--config", metavar="FILE", type=Path, help="YAML, for all of them")
     parser.add_argument("--home", metavar="ID", help="name of the household")
     parser.add_argument("--state-dir", metavar="DIR", type=Path, help="what they keep")
@@ -109,9 +117,15 @@ def programs_of(options: argparse.Namespace, *, broker: str | None) -> list[Prog
         config=options.config, home=options.home, state_dir=options.state_dir, broker=broker
     )
     cameras = [word for camera in options.camera for word in ("--camera", camera)]
+    seen = [f"--{flag}" for flag in SEEN if getattr(options, flag.replace("-", "_"))]
     page = _flags(host=options.host, port=options.port, password_file=options.password_file)
     own = {
-        "har-stream": ("har_stream.commands.stream", *cameras, *_flags(bundle=options.bundle)),
+        "har-stream": (
+            "har_stream.commands.stream",
+            *cameras,
+            *seen,
+            *_flags(bundle=options.bundle),
+        ),
         "har-forecast": ("predictor.commands.forecast",),
         "har-page": ("page.commands.page", *page),
     }

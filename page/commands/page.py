@@ -139,10 +139,13 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
     from page.guard.sign_ins import SignIns
     from page.now.home_link import HomeLink
     from page.report_card.card import ask_for_card
+    from page.teaching.learning import Learning
     from page.web.app import Site
+    from page.web.cameras import CameraPages
     from page.web.drawing import Drawing, SharedParts
     from page.web.report import Reports
     from page.web.sign_in import SignInForm
+    from page.web.teach import TeachPage
     from page.web.updates import Updates
     from predictor.journal.database import sqlite_url
     from predictor.journal.reader import JournalReader
@@ -168,6 +171,19 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
         parts=SharedParts(drawing, updates),
         updates=updates,
         reports=Reports(lambda now: ask_for_card(settings, url, now=now)),
+        teach=TeachPage(
+            link=link,
+            drawing=drawing,
+            learning=Learning(settings.state_dir),
+            state_dir=settings.state_dir,
+            can_sign_out=password is not None,
+        ),
+        cameras=CameraPages(
+            link=link,
+            drawing=drawing,
+            state_dir=settings.state_dir,
+            can_sign_out=password is not None,
+        ),
         sign_in=SignInForm(drawing, password, sign_ins),
         key=read_own_key(settings.signing_key_file),
         zone=zone,

@@ -7,7 +7,13 @@ from typing import Literal
 
 from har_stream.config.settings import Settings
 from har_stream.mqtt.connection import Connection
-from har_stream.mqtt.requests import BridgeResponse, CorrectionRequest, UndoRequest
+from har_stream.mqtt.messages import Skeleton
+from har_stream.mqtt.requests import (
+    BridgeRequest,
+    BridgeResponse,
+    CorrectionRequest,
+    UndoRequest,
+)
 from har_stream.mqtt.topics import Topics
 from page.now.home_now import HomeNow
 from predictor.journal.records import CameraKey
@@ -37,6 +43,7 @@ class HomeLink:
         self.home = HomeNow(settings.home)
         self._topics = Topics(settings.base_topic)
         self.tell = tell
+        self._skeletons: dict[CameraKey, Skeleton] = {}
         self._answered: dict[str, threading.Event] = {}
         self._answers: dict[str, BridgeResponse] = {}
         self._connection = Connection(
@@ -47,13 +54,15 @@ class HomeLink:
             *(base.camera("+", "+", *kind) for kind in _CAMERA_TOPICS),
             base.node("+", "availability"),
             base.node("+", "stats"),
-            *(base.home(home, *kind) for kind in (("forecast",), ("forecast", "attributes"))),
+            *(base.home(home, *kind) for kind in _HOME_TOPICS),
         ):
             self._connection.subscribe(topic, self._take)
+        self._connection.subscribe(base.camera("+", "+", "skeleton"), self._take_skeleton)
         self._connection.subscribe(base.camera("+", "+", "event", "ack"), self._take_ack)
         for name in ("correct", "undo"):
             answer = base.home(home, "bridge", "response", name)
             self._connection.subscribe(answer, self._take_answer)
+        self._connection.subscribe(base.node("+", "bridge", "response", "+"), self._take_answer)
 
     @property
     def is_connected(self) -> bool:
@@ -77,6 +86,10 @@ class HomeLink:
         """Let go of the broker."""
         self._connection.close()
 
+    def skeleton(self, camera: CameraKey) -> Skeleton | None:
+        """Return where somebody's joints were last seen."""
+        return self._skeletons.get(camera)
+
     def acknowledge_fall(self, camera: CameraKey) -> bool:
         """Tell a node that somebody knows of a fall; returns whether it is on its way."""
         return self._connection.publish(self._topics.camera(*camera, "fall", "ack"), "seen")
@@ -90,12 +103,29 @@ class HomeLink:
         self, name: Literal["correct", "undo"], request: CorrectionRequest | UndoRequest
     ) -> BridgeResponse | None:
         """Ask `har-forecast` for a change; returns its answer, or ``None`` where none came."""
+        topic = self._topics.home(self.home.home, "bridge", "request", name)
+        answer = self._ask(topic, request, wait_s=ANSWER_S)
+        self.tell("journal")
+        return answer
+
+    def ask_node(
+        self, node: str, name: str, request: BridgeRequest, *, wait_s: float = ANSWER_S
+    ) -> BridgeResponse | None:
+        """Ask a node for something; returns its answer, or ``None`` where none came in time."""
+        return self._ask(self._topics.node(node, "bridge", "request", name), request, wait_s=wait_s)
+
+    def _ask(
+        self,
+        topic: str,
+        request: BridgeRequest | CorrectionRequest | UndoRequest,
+        *,
+        wait_s: float,
+    ) -> BridgeResponse | None:
         number = uuid.uuid4().hex
         answered = self._answered[number] = threading.Event()
-        topic = self._topics.home(self.home.home, "bridge", "request", name)
         try:
             asked = request.model_copy(update={"transaction": number})
-            if not self._connection.publish(topic, asked) or not answered.wait(ANSWER_S):
+            if not self._connection.publish(topic, asked) or not answered.wait(wait_s):
                 return None
             return self._answers.pop(number)
         finally:
@@ -107,6 +137,11 @@ class HomeLink:
         if self.home is not before:
             self.tell("home")
 
+    def _take_skeleton(self, topic: str, payload: bytes) -> None:
+        node, camera, _ = self._topics.split(topic)
+        if (node, camera) in self.home.cameras:
+            self._skeletons[node, camera] = Skeleton.decode(payload)
+
     def _take_ack(self, _topic: str, _payload: bytes) -> None:
         """The journal has an event: what is read from it now has it too."""
         self.tell("journal")
@@ -117,8 +152,8 @@ class HomeLink:
         if answered is not None:
             self._answers[str(answer.transaction)] = answer
             answered.set()
-        self.tell("journal")
 
 
+_HOME_TOPICS = (("forecast",), ("forecast", "attributes"), ("unusual",))
 _CAMERA_TOPICS = (("activity",), ("fall",), ("availability",), ("enabled", "state"))
 """Of every camera; ``availability`` is the home's too."""

@@ -16,6 +16,7 @@ from har_stream.mqtt.messages import (
     Forecast,
     ForecastAttributes,
     NodeStats,
+    Unusual,
 )
 from predictor.journal.records import CameraKey
 
@@ -52,6 +53,7 @@ class HomeNow:
         stats: How each node fares.
         forecast: What comes next; ``None`` where nobody has said.
         attributes: What lies behind it.
+        unusual: What is unusual now; ``None`` where nobody has said.
         has_forecaster: Whether `har-forecast` is there; ``None`` before anybody said.
     """
 
@@ -61,6 +63,7 @@ class HomeNow:
     stats: Mapping[str, NodeStats] = field(default_factory=dict)
     forecast: Forecast | None = None
     attributes: ForecastAttributes | None = None
+    unusual: Unusual | None = None
     has_forecaster: bool | None = None
 
     def take(self, parts: tuple[str, ...], payload: bytes) -> Self:
@@ -95,6 +98,8 @@ class HomeNow:
             case ("forecast", "attributes"):
                 told = ForecastAttributes.decode(payload) if payload else None
                 return replace(self, attributes=told)
+            case ("unusual",):
+                return replace(self, unusual=Unusual.decode(payload) if payload else None)
             case ("availability",):
                 return replace(self, has_forecaster=_is_online(payload))
         return self

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -25,10 +26,12 @@ from har_stream.mqtt.requests import CorrectionRequest, UndoRequest
 from har_stream.mqtt.signing import sign
 from page.guard.gate import Gate, GateRules
 from page.now.home_link import HomeLink
+from page.web.cameras import CameraPages
 from page.web.drawing import Drawing, Reader, SharedParts
 from page.web.forms import THEMES, go_to, read_form, read_instant, reader_of
 from page.web.report import Reports
 from page.web.sign_in import SignInForm
+from page.web.teach import TeachPage
 from page.web.updates import Updates
 from page.words.labels import mark
 from predictor.journal.reader import JournalReader
@@ -53,6 +56,8 @@ class Site:
         parts: The parts of the first page, as they are now.
         updates: Wakes open pages.
         reports: The newest report card.
+        teach: Teaching of activities.
+        cameras: The pages of the cameras.
         sign_in: Who may see it.
         key: Signs requests; ``None``: they are unsigned.
         zone: The home's; ``None`` stands for this machine's.
@@ -65,6 +70,8 @@ class Site:
     parts: SharedParts
     updates: Updates
     reports: Reports
+    teach: TeachPage
+    cameras: CameraPages
     sign_in: SignInForm
     key: bytes | None
     zone: tzinfo | None
@@ -79,8 +86,8 @@ class Site:
             Route("/correct", self.correct, methods=["POST"]),
             Route("/undo", self.undo, methods=["POST"]),
             Route("/fall/ack", self.acknowledge_fall, methods=["POST"]),
-            Route("/cameras", self.show_cameras),
-            Route("/cameras", self.switch_camera, methods=["POST"]),
+            *self.teach.routes(),
+            *self.cameras.routes(),
             Route("/report", self.show_report),
             Route("/theme", self.choose_theme, methods=["POST"]),
             Route("/sign-in", self.sign_in.show),
@@ -161,7 +168,15 @@ class Site:
         except MessageError as error:
             raise HTTPException(400, mark("Choose what it was.")) from error
         await self._ask("correct", sign(asked, self.key, node=node, camera=camera))
-        return go_to(request, "/day", date=f"{start.astimezone(self.zone):%Y-%m-%d}")
+        answer = go_to(request, "/day", date=f"{start.astimezone(self.zone):%Y-%m-%d}")
+        answer.background = BackgroundTask(
+            self.teach.label_corrected,
+            (node, camera),
+            asked.activity,
+            asked.started_at,
+            asked.ended_at,
+        )
+        return answer
 
     async def undo(self, request: Request) -> Response:
         """Ask `har-forecast` to take a correction back."""
@@ -190,20 +205,6 @@ class Site:
         if not self.link.acknowledge_fall(camera):
             raise HTTPException(502, mark("The broker is away; nobody was told. Try again."))
         return go_to(request, "/")
-
-    async def show_cameras(self, request: Request) -> Response:
-        """Show each camera's state, and how its node fares."""
-        return HTMLResponse(self.drawing.page("cameras.html", self._reader(request)))
-
-    async def switch_camera(self, request: Request) -> Response:
-        """Ask a node to look at a camera, or no longer."""
-        form = await read_form(request)
-        camera = form.get("node", ""), form.get("camera", "")
-        if camera not in self.link.home.cameras:
-            raise HTTPException(400, mark("There is no such camera."))
-        if not self.link.switch(camera, is_on=form.get("switch") == "on"):
-            raise HTTPException(502, mark("The broker is away; nobody was told. Try again."))
-        return go_to(request, "/cameras")
 
     async def show_report(self, request: Request) -> Response:
         """Show how good the forecasts were, and how the days were spent."""
@@ -277,6 +278,7 @@ def make_app(site: Site, rules: GateRules) -> Starlette:
         finally:
             looking.cancel()
             await run_in_threadpool(site.link.close)
+            await run_in_threadpool(site.teach.close)
             site.journal.close()
 
     async def explain(request: Request, error: Exception) -> Response:

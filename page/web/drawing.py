@@ -33,6 +33,8 @@ HOME_PARTS = ("link", "falls", "now", "next", "cameras")
 """Parts of the first page that messages change."""
 JOURNAL_PARTS = ("today", "days")
 """Parts that the journal changes."""
+START = "start"
+"""The part that leads to the first event; both change it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +110,14 @@ class Drawing:
         values: dict[str, Any] = {}
         if name in JOURNAL_PARTS:
             values = self._today(reader) if name == "today" else self._days()
+        elif name == START:
+            values = {"has_events": self._has_events()}
         return self.page(f"parts/{name}.html", reader, **values)
 
     def home(self, reader: Reader) -> str:
         """Draw the first page."""
-        parts = {name: Markup(self.part(name, reader)) for name in (*HOME_PARTS, *JOURNAL_PARTS)}  # noqa: S704 -- escaped by their own templates
+        names = (*HOME_PARTS, *JOURNAL_PARTS, START)
+        parts = {name: Markup(self.part(name, reader)) for name in names}  # noqa: S704 -- escaped by their own templates
         return self.page("home.html", reader, parts=parts, version_of=version_of)
 
     def day(self, reader: Reader, day: date, *, hour: int, n_hours: int) -> str:
@@ -160,6 +165,12 @@ class Drawing:
         """
         found = self._journal.span(start, end)
         return _said_within(found.said, camera, start, end, self.now())
+
+    def _has_events(self) -> bool:
+        try:
+            return bool(self._journal.cameras())
+        except InputError:
+            return False
 
     def _today(self, reader: Reader) -> dict[str, Any]:
         now = self.now()
@@ -221,6 +232,7 @@ class SharedParts:
         numbers, minute = self._updates.numbers, f"{self._drawing.now():%d %H:%M}"
         states: dict[str, object] = dict.fromkeys(HOME_PARTS, numbers["home"])
         states |= dict.fromkeys(JOURNAL_PARTS, (numbers["journal"], minute))
+        states[START] = numbers["home"], numbers["journal"]
         with self._drawing_them:  # who comes meanwhile finds them drawn
             if len(self._drawn) > MAX_SHARED:
                 self._drawn.clear()

@@ -27,6 +27,7 @@ LABELS = (
     mark("sofa"),
     mark("floor"),
     mark("door"),
+    mark("ignore"),
     mark("kitchen"),
     mark("bedroom"),
     mark("bathroom"),

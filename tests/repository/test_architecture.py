@@ -24,7 +24,7 @@ ORDER = {
         "commands",
     ),
     "page": (
-        "days now report_card words",
+        "days now report_card teaching words",
         "guard",
         "web",
         "commands",

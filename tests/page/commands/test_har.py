@@ -98,13 +98,17 @@ def test_each_program_is_told_what_concerns_it(broker: str | None, tmp_path: Pat
         state_dir=tmp_path,
         host=None,
         port="8080",
+        keep_clips=True,
+        skeleton=False,
+        pictures=False,
     )
     commands = {
         each.name: " ".join(each.command[2:]) for each in programs_of(options, broker=broker)
     }
     common = f"--home attic --state-dir {tmp_path}" + (f" --broker {broker}" if broker else "")
     assert commands == {
-        "har-stream": "har_stream.commands.stream --camera 0 --camera 1 --bundle my-home " + common,
+        "har-stream": "har_stream.commands.stream --camera 0 --camera 1 --keep-clips "
+        f"--bundle my-home {common}",
         "har-forecast": f"predictor.commands.forecast {common}",
         "har-page": f"page.commands.page --port 8080 {common}",
     }

@@ -17,6 +17,8 @@ from har_stream.mqtt.messages import (
     Likely,
     NextStart,
     NodeStats,
+    Unusual,
+    UnusualFinding,
 )
 from har_stream.mqtt.requests import BridgeResponse, CorrectionRequest, UndoRequest
 from page.web.app import Site
@@ -128,6 +130,50 @@ def test_labels_are_text_whatever_they_hold(lived_in: Lived) -> None:
     assert "<script>alert" not in html and "<b>" not in html
     for topic in ("activity", "availability"):
         listener.publish(f"har/n1/wicked/{topic}", "", retain=True)
+
+
+def test_the_first_steps_lead_to_the_first_event(
+    broker: Mosquitto, tmp_path: Path, lived_in: Lived
+) -> None:
+    assert "First steps" not in lived_in[0].get("/").text
+    with page_of(broker.url, tmp_path) as (browser, site):
+        wait_for(site, lambda: site.link.home.cameras and site.link.home.has_forecaster)
+        html = browser.get("/").text
+    steps = html[html.index("First steps") :]
+    assert "har-stream --list-cameras" not in steps, "a camera is watched already"
+    assert steps.count("done:") == 3
+    assert "Walk past the camera" in steps
+
+
+def test_what_is_unusual_stands_on_top_in_words(lived_in: Lived) -> None:
+    browser, site, listener = lived_in
+    kinds = ("not_yet", "too_long", "at_odd_hour", "quiet")
+    findings = [
+        UnusualFinding(kind=kind, activity="eating", probability=0.001, since=NOW, words="-")
+        for kind in kinds
+    ]
+    unusual = Unusual(
+        at=NOW,
+        findings=findings,
+        learning=True,
+        days=40,
+        per_month=1.0,
+        past_days=33,
+        past_days_told=1,
+    )
+    listener.publish("har/home/h1/unusual", unusual.encode())
+    wait_for(site, lambda: site.link.home.unusual)
+    html = browser.get("/").text
+    for said in (
+        "eating has not begun yet; it usually has by 11:00",
+        "eating since 11:00, for longer than usual",
+        "eating at 11:00, when it seldom begins",
+        "Nothing seen since 11:00, for longer than usual; last was eating",
+    ):
+        assert said in html
+    listener.publish("har/home/h1/unusual", unusual.model_copy(update={"findings": []}).encode())
+    wait_for(site, lambda: not site.link.home.unusual.findings)
+    assert "Unusual:" not in browser.get("/").text
 
 
 def test_a_fall_stands_on_top_until_somebody_knows_of_it(lived_in: Lived) -> None:

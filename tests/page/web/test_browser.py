@@ -7,23 +7,30 @@ import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.broker.real_broker import Listener, Mosquitto, listening
 from support.event_builder import EIGHT, living
 from support.processes.forecast_process import HarForecast, Node
 from support.processes.home_page import PASSWORD, HarPage, write_journal
+from support.processes.teaching_node import teaching_node
 
 from har_stream.mqtt.messages import ActivityState, FallState
+from har_stream.preview.clip_folder import ClipFolder, name_clip
+from har_stream.preview.video_writer import ClipFile
 from page.guard.passwords import write_hash
 
 AXE = "axe-core@4.10.3"
 AXE_SHA256 = "880970c081707360e64f34cea25ff91892f5bc95675b0776925b9709dd8a68bb"
-PAGES = ("/", "/day?date=2026-01-05", "/correct", "/cameras", "/report")
+PAGES = (
+    *("/", "/day?date=2026-01-05", "/correct", "/cameras", "/report", "/teach"),
+    *("/cameras/regions?node=n1&camera=cam1", "/cameras/check?node=n1"),
+)
 WATCH = """() => {
   window.seen = {};
   new MutationObserver(() => {
@@ -51,6 +58,19 @@ def state(activity: str) -> bytes:
     """What a camera says of now."""
     now = datetime.now(UTC)
     return ActivityState(activity=activity, confidence=0.9, since=now, at=now).encode()
+
+
+def put_clips(folder: ClipFolder) -> None:
+    """Three films that play, one of them named and one ordinary."""
+    for minute, label in enumerate((None, "ironing", "unknown")):
+        name = name_clip(EIGHT + timedelta(minutes=minute), "cam1", "unsure")
+        path = folder.unlabelled_file(name)
+        film = ClipFile(path, fps=5.0, size_px=(64, 36))
+        for n in range(10):
+            film.write(np.full((36, 64, 3), 20 * n, np.uint8))
+        film.close()
+        if label:
+            folder.label(path.stem, None if label == "unknown" else label)
 
 
 def say_online(listener: Listener) -> None:
@@ -219,6 +239,7 @@ def test_everybody_can_use_every_page(
     write_hash(tmp_path / "page.password", PASSWORD)
     fall = FallState(alarm=True, stage="long_lie", since=EIGHT, at=EIGHT)
     with (
+        teaching_node(broker.url, tmp_path) as (folder, _),
         HarPage(broker.url, tmp_path, "--password-file", tmp_path / "page.password") as har_page,
         listening(broker.port, "none") as listener,
         opened(
@@ -228,6 +249,7 @@ def test_everybody_can_use_every_page(
             viewport={"width": width_px, "height": 900},
         ) as page,
     ):
+        put_clips(folder)
         say_online(listener)
         listener.publish("har/n1/cam1/fall", fall.encode(), retain=True)
         listener.publish("har/n1/cam1/activity", state("cooking"), retain=True)

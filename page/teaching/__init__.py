@@ -1,0 +1,1 @@
+"""Teaching a home's own activities: clips, what is wanted, learning."""
