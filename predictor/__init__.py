@@ -4,6 +4,7 @@ In the order in which an event becomes a forecast:
 
 - ``service``: har-forecast at work: event in, forecast and actions out
 - ``journal``: the durable activity log, in SQLite or PostgreSQL
+- ``sensors``: beds, doors, motion and power beside cameras
 - ``models``: the HMM and the DBN, learnt online, saved and loaded
 - ``unusual``: what is not as it usually is, with a budget of false alarms
 - ``estimators``: the probabilities that they are built of, each learnt by itself

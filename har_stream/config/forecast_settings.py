@@ -1,4 +1,4 @@
-"""What a person may say of forecasts, and of the actions that they cause."""
+"""What a person may say of forecasts, of sensors, and of the actions that forecasts cause."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from har_stream.config.ids import Id, Topic
 from har_stream.config.section import Duration, Fraction, Section, UserPath, refuse_twins
+from har_stream.core.activity import MAX_NAME_LENGTH
+
+MAX_SENSORS = 100
 
 
 def _as_switch_text(payload: object) -> object:
@@ -45,6 +48,26 @@ class RuleSettings(Section):
         return self
 
 
+class SensorSettings(Section):
+    """A topic whose on and off are evidence of what goes on, beside cameras or without any."""
+
+    name: Id
+    topic: Topic
+    field: str | None = Field(None, description="key of a JSON payload; none: all of the payload")
+    above: float | None = Field(None, description="on where a number is above it; none: by words")
+    payload_on: SwitchText | None = Field(None, description="its word beside on, open, home, ...")
+    payload_off: SwitchText | None = Field(None, description="its word beside off, closed, ...")
+    hold_s: Duration = Field(0.0, description="counts as on for so long after it has gone off")
+    silent_after_s: Duration = Field(
+        86_400.0, gt=0, description="without a word for so long, it tells nothing"
+    )
+    room: str | None = Field(None, max_length=MAX_NAME_LENGTH)
+    activities: dict[str, Fraction] = Field(
+        default_factory=dict, description="in what share of each it is on; none: that is learnt"
+    )
+    otherwise: Fraction = Field(0.05, description="in what share of all else it is on")
+
+
 class ForecastSettings(Section):
     """har-forecast."""
 
@@ -66,9 +89,11 @@ class ForecastSettings(Section):
         1.0, ge=0, le=100, description="how often 'unusual' may be wrong; 0: nothing is told"
     )
     rules: tuple[RuleSettings, ...] = ()
+    sensors: tuple[SensorSettings, ...] = Field((), max_length=MAX_SENSORS)
 
     @model_validator(mode="after")
     def _names_differ(self) -> "ForecastSettings":
         refuse_twins("rules", [rule.name for rule in self.rules])
+        refuse_twins("sensors", [sensor.name for sensor in self.sensors])
         refuse_twins("binary_sensors", self.binary_sensors)
         return self

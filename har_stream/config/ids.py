@@ -9,7 +9,9 @@ from pydantic import AfterValidator
 MAX_LENGTH = 200
 """Files of the state directory are called after nodes and homes."""
 _MAX_LABEL_LENGTH = 60
-RESERVED = frozenset({"home", "stats", "bridge", "availability"})
+SENSORS = "sensors"
+"""As whose events the journal keeps what sensors make certain; no node may be called so."""
+RESERVED = frozenset({"home", "stats", "bridge", "availability", SENSORS})
 _ID = re.compile(r"[a-z0-9_-]+")
 
 

@@ -135,7 +135,9 @@ class Connection:
         """How many messages no handler could read."""
         return sum(receiver.n_malformed for receiver in self._receivers.values())
 
-    def subscribe(self, topic_filter: str, handler: Handler, *, retained: bool = True) -> None:
+    def subscribe(
+        self, topic_filter: str, handler: Handler, *, retained: bool | Handler = True
+    ) -> None:
         """Have ``handler`` called with every message that matches (QoS 1); call before `start`.
 
         A message for which it raises is skipped: counted, and logged once a kind.
@@ -143,7 +145,8 @@ class Connection:
         Args:
             topic_filter: Which topics.
             handler: What is called.
-            retained: Whether also with what somebody said before we listened.
+            retained: Whether also with what somebody said before we listened, or what is called
+                with that instead.
         """
         self._receivers[topic_filter] = Receiver(
             topic_filter, handler, self._once, retained=retained
@@ -329,22 +332,28 @@ class Receiver:
     """
 
     def __init__(
-        self, topic_filter: str, handler: Handler, once: LogOnce, *, retained: bool = True
+        self,
+        topic_filter: str,
+        handler: Handler,
+        once: LogOnce,
+        *,
+        retained: bool | Handler = True,
     ) -> None:
         self.n_malformed = 0
-        self._retained = retained
+        self._retained = handler if retained is True else retained
         self._topic_filter = topic_filter
         self._handler = handler
         self._once = once
 
     def __call__(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
         """Take a message from paho."""
-        if message.retain and not self._retained:
+        handler = self._retained if message.retain else self._handler
+        if not callable(handler):
             return
         try:
             if len(message.payload) > MAX_PAYLOAD_BYTES:
                 raise MessageError(f"{len(message.payload)} bytes are too many")
-            self._handler(message.topic, bytes(message.payload))
+            handler(message.topic, bytes(message.payload))
         except MessageError as error:
             self.n_malformed += 1
             # Quoted and cut: a stranger wrote it.

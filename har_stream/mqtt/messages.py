@@ -4,8 +4,6 @@ Readers skip fields they do not know; writers emit exactly the fields below. Ins
 zone and milliseconds. `docs/schema` holds the JSON schema and an example of each.
 """
 
-import json
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
@@ -51,7 +49,6 @@ MAX_NUMBER = 2**53 - 1
 MAX_ERROR_LENGTH = 2000
 MAX_RANKED = 100
 MAX_REPLAYED = 100
-MAX_CONTEXT_LENGTH = 64
 Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Seq = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Amount = Annotated[float, Field(ge=0, le=MAX_NUMBER), AfterValidator(lambda x: round(x, 3))]
@@ -322,28 +319,3 @@ class Unusual(Message):
     per_month: Amount = Field(description="false alarms a month that are allowed")
     past_days: Count = Field(description="newest days that set the bounds")
     past_days_told: Count = Field(description="of these, on how many it would have told something")
-
-
-def read_context_value(payload: bytes) -> float | str:
-    """Read a context value: a number, ``true`` or ``false``, or a word.
-
-    Raises:
-        MessageError: It is none of these, or too long.
-    """
-    try:
-        text = payload.decode().strip()
-    except UnicodeDecodeError as error:
-        raise MessageError("context: not UTF-8") from error
-    if not 0 < len(text) <= MAX_CONTEXT_LENGTH or not text.isprintable():
-        raise MessageError(
-            f"context: a number or a word of 1 to {MAX_CONTEXT_LENGTH} characters expected"
-        )
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
-    raise MessageError("context: a number or a word expected")

@@ -46,6 +46,7 @@ examples:
   har-forecast --broker mqtt://10.0.0.5 --home attic   another broker, another household
   har-forecast --model-path ./my-model                 start from a model made by train-hmm
   har-forecast --journal postgresql+psycopg://har@db/har
+  har-forecast --config har-forecast.yaml              with sensors and rules of yours
   har-forecast --config har-forecast.yaml --dry-run    say what the rules would do
   har-forecast --import log.csv                        learn from a log: start,end,activity[,room]
   har-forecast --import events.parquet                 ... or from har-stream --archive
@@ -60,8 +61,10 @@ examples:
 
 Every event is kept in the journal, once, before it is acknowledged; the model is learnt from there.
 A forecast says "enough_data": true after 7 days and 50 activity starts; rules wait for that. A
-broker that is not there is tried again for ever. Wrong input ends with one line and status 2. The
-password of the broker comes from broker.password_file or from HAR_MQTT_PASSWORD.
+broker that is not there is tried again for ever. Sensors (beds, motion, doors, power) and rules are
+set in the configuration: see configs/har-forecast.yaml and docs/sensors.md. Wrong input ends with
+one line and status 2. The password of the broker comes from broker.password_file or from
+HAR_MQTT_PASSWORD.
 """
 
 
@@ -250,6 +253,7 @@ def _make_forecaster(settings: "Settings") -> "Forecaster":
     from har_stream.bundles.bundle import read_named_manifest
     from har_stream.config.settings import zone_of
     from predictor.models import store
+    from predictor.sensors.readings import given_shares
 
     asked = settings.forecast
     path = asked.path
@@ -266,6 +270,7 @@ def _make_forecaster(settings: "Settings") -> "Forecaster":
     if asked.bundle:
         manifest = read_named_manifest(asked.bundle, state_dir=settings.state_dir)
         forecaster.confusion = manifest.confusion_by_label()
+    forecaster.sensors.given = given_shares(asked.sensors)
     return forecaster
 
 
@@ -319,7 +324,7 @@ def _forget(settings: "Settings") -> None:
 
 
 def _print_acl(settings: "Settings") -> None:
-    """The least that Mosquitto must allow; a line of its own for each rule's target."""
+    """The least that Mosquitto must allow; a line for each rule's target and each sensor."""
     base, prefix = settings.base_topic, settings.discovery.prefix
     targets = sorted({rule.topic for rule in settings.forecast.rules})
     print(f"user {settings.broker.username or 'har'}")
@@ -328,6 +333,8 @@ def _print_acl(settings: "Settings") -> None:
         print(f"topic write {prefix}/#", f"topic read {prefix}/status", sep="\n")
     for target in targets:
         print(f"topic write {target}")
+    for topic in sorted({sensor.topic for sensor in settings.forecast.sensors}):
+        print(f"topic read {topic}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 
 from har_stream.core.activity import UNKNOWN
 from predictor.estimators.durations import Begun, Durations
-from predictor.estimators.evidence import Lengths, Rooms
+from predictor.estimators.evidence import Lengths, Rooms, Sensors
 from predictor.estimators.filtering import Array
 from predictor.estimators.quantiles import QUANTILES, TimeDistribution
 from predictor.models.rollout import (
@@ -73,6 +73,7 @@ class Forecaster(ABC):
         lengths: How long each activity itself lasts.
         gaps: How long nothing was seen before each activity.
         rooms: Where activities happen.
+        sensors: Which sensors are on while they last.
         context: Newest value per context topic.
     """
 
@@ -92,6 +93,7 @@ class Forecaster(ABC):
     lengths: Lengths = field(default_factory=Lengths)
     gaps: Lengths = field(default_factory=Lengths)
     rooms: Rooms = field(default_factory=Rooms)
+    sensors: Sensors = field(default_factory=Sensors)
     context: dict[str, float | str] = field(default_factory=dict)
 
     @property
@@ -175,8 +177,9 @@ class Forecaster(ABC):
             self._close_session(at)
             # The pause before a session is evidence, too, where the label leaves a doubt.
             pause_s = (at - self.ended_at).total_seconds() if self.ended_at else 0.0
+            self.sensors.begin()
             if np.count_nonzero(likelihood) > 1:
-                likelihood = likelihood * self.gaps.likelihood(pause_s)
+                likelihood = likelihood * self.gaps.likelihood(pause_s) * self._sensed(was_on=True)
             # One step of the filter; the model's own counts follow.
             self.predict_and_condition(likelihood, at)
             self.gaps.add(self.activity_probabilities(), pause_s)
@@ -199,6 +202,16 @@ class Forecaster(ABC):
     def lose_track(self) -> None:
         """Take in that nobody told what happened since: nothing is learnt of how long it lasted."""
         self.since = self.ended_at = None
+
+    def sense(self, sensor: str, is_on: bool | None, at: datetime) -> None:
+        """Take in what a sensor says from now on; ``None`` where it tells nothing any more.
+
+        Each is evidence once a session: when it is on for the first time, or at the end if never.
+        """
+        self._advance_clock(at)
+        is_evidence = self.sensors.read(sensor, is_on)
+        if is_evidence and self.since is not None and self.ended_at is None:
+            self.condition(self.sensors.likelihood({sensor: True}, self.activities))
 
     def set_context(self, name: str, value: float | str, at: datetime) -> None:
         """Take in a context topic's value."""
@@ -322,7 +335,8 @@ class Forecaster(ABC):
         self.novelty = self.novelty * NOVELTY_MEMORY + (float(is_new), 1.0)
         if is_new:
             self.activities.append(label)
-            for part in (self.dwells, self.pauses, self.lengths, self.gaps, self.rooms):
+            learnt = (self.dwells, self.pauses, self.lengths, self.gaps, self.rooms, self.sensors)
+            for part in learnt:
                 part.grow(len(self.activities))
             self._grow()
         return self.activities.index(label)
@@ -368,8 +382,14 @@ class Forecaster(ABC):
             return
         seconds = (ended_at - self.since).total_seconds()
         if self.activity_probabilities().max() < CERTAIN:
-            self.condition(self.lengths.likelihood(seconds))
+            self.condition(self.lengths.likelihood(seconds) * self._sensed(was_on=False))
         self.lengths.add(self.activity_probabilities(), seconds)
+        self.sensors.add(self.activity_probabilities())
+
+    def _sensed(self, *, was_on: bool) -> Array:
+        """Return the likelihood of the sensors that were, or were not, on in this session."""
+        alike = {name: seen for name, seen in self.sensors.seen.items() if seen is was_on}
+        return self.sensors.likelihood(alike, self.activities)
 
     def _begun(self, activity: int, at: datetime) -> Begun:
         return Begun(activity, self.before, hour_of(at), float(at.toordinal()))

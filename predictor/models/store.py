@@ -26,7 +26,7 @@ from predictor.models.online import Forecaster
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 3
+SCHEMA = 4
 AHEAD = timedelta(hours=1)
 """A model that has seen more of the future than this learnt from a wrong date."""
 N_KEPT = 30

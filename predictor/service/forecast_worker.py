@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
@@ -23,6 +23,7 @@ from predictor.journal.corrections import correct_memories
 from predictor.journal.journal import Journal
 from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
+from predictor.sensors.readings import SensorReadings
 from predictor.service.home_clock import WRONG, HomeClock, Timing
 from predictor.service.home_forecast import HomeForecast
 from predictor.service.rules import RuleRunner
@@ -88,6 +89,7 @@ class ForecastWorker:
         self._once = LogOnce()
         self._contexts: dict[str, float | str] = {}
         self._new_contexts: dict[str, float | str] = {}
+        self._sensors = SensorReadings(settings.forecast.sensors)
         self._refresh_s = settings.forecast.refresh_s
         self._refresh_due = self._rebuild_due = self._greet_due = math.inf
         self._look_due = monotonic() + LOOK_S
@@ -157,13 +159,40 @@ class ForecastWorker:
             return
         at = self._live.now(self._wall())
         while self._new_contexts:
-            context = ContextValue(*self._new_contexts.popitem(), at)
-            self._live.set_context(context.name, context.value, at=at)
-            self._has_news = True
+            self._set_context(ContextValue(*self._new_contexts.popitem(), at))
+
+    def _set_context(self, context: ContextValue) -> None:
+        self._live.set_context(context.name, context.value, at=context.happened_at)
+        self._has_news = True
+        try:
+            self._journal.record_context(context)
+        except DBAPIError as error:
+            self._once.warn("journal", f"context values cannot be kept: {error.orig}")
+
+    def take_readings(self, readings: Mapping[str, bool | None], *, is_kept: bool) -> None:
+        """Take in what sensors say, by name; or, with `is_kept`, what the broker had kept of it."""
+        at = self._live.now(self._wall())
+        for name, is_on in readings.items():
+            self._sensors.hear(name, is_on, at, is_kept=is_kept)
+
+    def _follow_sensors(self) -> None:
+        """Tell model and journal what sensors say otherwise than before, and what they see."""
+        wall = self._wall()
+        at = self._live.now(wall)
+        if self._live.clock.newest is None and not self._sensors.tell_activities:
+            return  # before the first event nobody knows what time it is in the home
+        for context in self._sensors.changes(at):
+            self._set_context(context)
+        for event in self._sensors.events(at):
             try:
-                self._journal.record_context(context)
+                self._journal.record(event, received_at=wall)
             except DBAPIError as error:
-                self._once.warn("journal", f"context values cannot be kept: {error.orig}")
+                self._once.warn("journal", f"what sensors see cannot be kept: {error.orig}")
+                return
+            self._sensors.note_kept(event)
+            self.take_event(JournalEntry(event, wall))
+        if self._sensors.is_speaking:
+            self._live.take_sensors(self._sensors.likely, wall=wall)
 
     def greet(self) -> None:
         """Tell a broker that may know nothing; also called from the MQTT client's thread."""
@@ -183,6 +212,7 @@ class ForecastWorker:
         """Do all that is due; returns how many seconds later there may be more to do."""
         if not self._has_begun:
             self.begin()
+        self._follow_sensors()
         now = self._monotonic()
         if now >= self._look_due:
             self._look_due = now + LOOK_S
@@ -323,7 +353,12 @@ class ForecastWorker:
 
         def noted() -> Iterator[JournalEntry | ContextValue]:
             for memory in self._journal.memories(since=since):
-                if isinstance(memory, JournalEntry):
+                if not self._has_begun:
+                    self._sensors.remember(memory)
+                if isinstance(memory, ContextValue):
+                    if not self._sensors.is_known(memory):
+                        continue
+                else:
                     remembered.append(memory.event.id)
                     if memory.event.id in wrong:
                         continue

@@ -4,11 +4,12 @@ Pure: no broker, no database, no clock of its own.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
+from har_stream.config.ids import SENSORS
 from har_stream.core.activity import MAX_NAME_LENGTH, UNKNOWN
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import (
@@ -24,6 +25,7 @@ from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
 from predictor.models.store import copy_of
 from predictor.outlook import Observation, Outlook
+from predictor.sensors.readings import CONTEXT, READINGS
 from predictor.service.camera_fusion import ActivityEnd, CameraFusion
 from predictor.service.forecast_message import (
     Evidence,
@@ -46,6 +48,8 @@ LEARNING, HOLIDAY = "learning", "holiday"
 """Context topics with a meaning of their own: off while there are guests, or nobody is at home; on
 where a day is like one of a weekend."""
 _OFF = ("off", "false", "no", "0.0", "")
+CAMERAS_GONE = timedelta(days=7)
+"""After so long without any camera, sensors alone keep forecasts fresh."""
 _SAYINGS = {
     Timing.FUTURE: "is from the future; it is kept in the journal, not believed",
     Timing.PAST: "is long before the last one; it is kept in the journal, not believed",
@@ -99,6 +103,7 @@ class HomeForecast:
         self._once = once
         self._zone = zone
         self._stale_after = timedelta(seconds=stale_after_s)
+        self._camera_heard_at: datetime | None = None
         self.heard_at: datetime | None = None
         self.watched_since: datetime | None = None
 
@@ -147,7 +152,7 @@ class HomeForecast:
             self._change(event, self.clock.advance(camera, at, seq=event.seq, wall=wall))
             # What the journal holds was heard as it happened, or was brought there later.
             if not self.clock.is_replaying or abs(wall - at) <= LIVE:
-                self._hear(wall)
+                self._hear(wall, by_sensors=event.node == SENSORS)
         return timing
 
     def take_state(self, camera: CameraKey, state: ActivityState, *, wall: datetime) -> None:
@@ -158,8 +163,20 @@ class HomeForecast:
             self._doubted = self._doubted._replace(heard_at=wall)
         self._fusion.note_state(camera, state.activity)
 
+    def take_sensors(self, likely: Mapping[CameraKey, str], *, wall: datetime) -> None:
+        """Take in that sensors say something, and what goes on by them alone."""
+        for camera, activity in likely.items():
+            self._fusion.note_state(camera, activity)
+        self._hear(wall, by_sensors=True)
+
     def set_context(self, name: str, value: float | str, *, at: datetime) -> None:
-        """Take in a context value."""
+        """Take in a context value, or what a sensor says."""
+        sensor = name.removeprefix(CONTEXT)
+        if sensor != name:
+            if self._is_news(at):
+                at = self._not_before(at.astimezone(self._zone))
+                self.forecaster.sense(sensor, READINGS.get(str(value)), at)
+            return
         is_on = str(value).lower() not in _OFF
         if name == LEARNING:
             self._set_learning(is_on, at.astimezone(self._zone))
@@ -225,11 +242,17 @@ class HomeForecast:
         if not is_on and self._before_pause is None:
             self._before_pause = copy_of(self.forecaster)
         elif is_on and self._before_pause is not None:
+            self._before_pause.sensors.readings = self.forecaster.sensors.readings
             self.forecaster, self._before_pause = self._before_pause, None
             self.forecaster.lose_track()
             self.watched_since = at
 
-    def _hear(self, wall: datetime) -> None:
+    def _hear(self, wall: datetime, *, by_sensors: bool = False) -> None:
+        """Take in that somebody spoke of the present; where there are cameras, one of them must."""
+        if not by_sensors:
+            self._camera_heard_at = max(wall, self._camera_heard_at or wall)
+        elif self._camera_heard_at and wall - self._camera_heard_at <= CAMERAS_GONE:
+            return
         if self.heard_at is None or wall - self.heard_at > self._stale_after:
             self.watched_since = self.now(wall)
         self.heard_at = wall if self.heard_at is None else max(self.heard_at, wall)

@@ -21,7 +21,7 @@ from har_stream.config.settings import Settings
 from har_stream.config.state_dir import home_announcements, home_client
 from har_stream.homeassistant.discovery import BIRTH_TOPIC, Announcer, home_device, to_messages
 from har_stream.mqtt.connection import ONLINE, Connection
-from har_stream.mqtt.messages import ActivityState, MessageError, read_context_value
+from har_stream.mqtt.messages import ActivityState, MessageError
 from har_stream.mqtt.probe import check_home_is_free
 from har_stream.mqtt.requests import BridgeRequest, BridgeResponse
 from har_stream.mqtt.signing import SignatureCheck
@@ -29,6 +29,7 @@ from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry
 from predictor.models.online import Forecaster
+from predictor.sensors.payloads import read_reading, read_value
 from predictor.service.correction_requests import CorrectionRequests
 from predictor.service.forecast_worker import ForecastWorker
 from predictor.service.ingest import EventIngest
@@ -139,6 +140,8 @@ class ForecastService:
         subscribe(base.node("+", "availability"), self._take_availability)
         subscribe(base.camera("+", "+", "activity"), self._take_state)
         subscribe(base.home(self._settings.home, "context", "+", "set"), self._take_context)
+        for topic in {sensor.topic for sensor in self._settings.forecast.sensors}:
+            subscribe(topic, self._take_reading, retained=partial(self._take_reading, is_kept=True))
         if self._settings.discovery.enabled:
             subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._take_birth)
         subscribe(base.home(self._settings.home, *HEALTH_CHECK), self._answer)
@@ -163,6 +166,8 @@ class ForecastService:
                 "%s events were dated by wrong clocks: kept in the journal, not believed",
                 self._worker.n_disbelieved,
             )
+        if self._connection.n_malformed:
+            logger.warning("%s messages that made no sense", self._connection.n_malformed)
         if self._signatures.n_refused:
             logger.warning(
                 "%s messages were refused for their signatures", self._signatures.n_refused
@@ -236,7 +241,21 @@ class ForecastService:
         name = self._topics.split(topic)[3]
         if not is_id(name):
             raise MessageError(f"context {name!r:.40}: a name of a-z, 0-9, _ and - expected")
-        self._due.put(partial(self._worker.take_context, name, read_context_value(payload)))
+        self._due.put(partial(self._worker.take_context, name, read_value(payload)))
+
+    def _take_reading(self, topic: str, payload: bytes, *, is_kept: bool = False) -> None:
+        """Take in what the sensors on a topic say; an empty payload removes what was retained."""
+        readings: dict[str, bool | None] = {}
+        malformed: MessageError | None = None
+        for sensor in self._settings.forecast.sensors if payload else ():
+            if sensor.topic == topic:
+                try:
+                    readings[sensor.name] = read_reading(sensor, payload)
+                except MessageError as error:
+                    malformed = error
+        self._due.put(partial(self._worker.take_readings, readings, is_kept=is_kept))
+        if malformed is not None:
+            raise malformed
 
     def _take_correction(self, _topic: str, payload: bytes) -> None:
         self._due.put(partial(self._corrections.correct, payload))

@@ -20,6 +20,7 @@ ORDER = {
         "models",
         "unusual",
         "evaluation journal",
+        "sensors",
         "logs service",
         "commands",
     ),

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from support.repository import ROOT
 
-from har_stream.config.forecast_settings import ForecastSettings, RuleSettings
+from har_stream.config.forecast_settings import ForecastSettings, RuleSettings, SensorSettings
 from har_stream.config.settings import load_settings
 from har_stream.core.errors import InputError
 
@@ -27,6 +27,7 @@ def test_the_example_loads_as_it_is_and_with_every_key_set(config: Path) -> None
     told = yaml.safe_load(config.read_text())["forecast"]
     assert told.keys() == ForecastSettings.model_fields.keys()
     assert told["rules"][0].keys() == RuleSettings.model_fields.keys()
+    assert told["sensors"][0].keys() == SensorSettings.model_fields.keys()
 
 
 RULE = "name: a, activity: b, within: 60min, probability: 0.5, topic: c"
@@ -57,3 +58,23 @@ def test_a_bare_on_means_the_word(config: Path) -> None:
     )
     (rule,) = load_settings(config).forecast.rules
     assert (rule.payload_on, rule.payload_off, rule.when_stale) == ("ON", "OFF", "off")
+
+
+SENSOR = "name: bed, topic: b"
+
+
+@pytest.mark.parametrize(
+    ("sensors", "words"),
+    [
+        ([SENSOR, SENSOR], "two sensors are called bed"),
+        ([f"{SENSOR}, activities: {{sleeping: 1.5}}"], "sleeping"),
+        ([f"{SENSOR}, silent_after_s: 0"], "silent_after_s"),
+        ([SENSOR.replace("topic: b", "topic: b/#")], "no wildcard"),
+        ([f"{SENSOR}, treshold: 3"], "unknown key"),
+    ],
+)
+def test_sensors_that_make_no_sense(config: Path, sensors: list[str], words: str) -> None:
+    told = "".join(f"    - {{{sensor}}}\n" for sensor in sensors)
+    config.write_text(f"forecast:\n  sensors:\n{told}")
+    with pytest.raises(InputError, match=words):
+        load_settings(config)

@@ -269,10 +269,11 @@ forecast:
   stale_after_s: 1.0e+9
   rules:
     - {{name: heat, activity: eating, within: 180min, probability: 0.0, topic: home/heat/set}}
+  sensors: [{{name: bed, topic: house/bed/state}}]
 """
     )
     acl = har_forecast("--config", config, "--print-acl").stdout
-    assert "topic write home/heat/set" in acl.splitlines()
+    assert {"topic write home/heat/set", "topic read house/bed/state"} <= set(acl.splitlines())
     (tmp_path / "acl").write_text(acl)
     known = tmp_path / "passwd"
     known.touch(mode=0o600)
