@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,7 +21,15 @@ from sqlalchemy import (
 
 from har_stream.core.sqlite.running_time import most_at_once
 from predictor.journal.records import CameraKey, Forgotten
-from predictor.journal.tables import CAMERAS, CONTEXTS, CORRECTIONS, DELETED, EVENTS, to_ms
+from predictor.journal.tables import (
+    CAMERAS,
+    CONTEXTS,
+    CORRECTIONS,
+    DELETED,
+    EVENTS,
+    ended_at_row,
+    to_ms,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +93,8 @@ def delete_events(connection: Connection, which: Selection) -> int:
     leaving = select(EVENTS.c.id, literal(number), literal(now_ms)).where(which.events())
     names = ["id", "deletion", "deleted_ms"]
     connection.execute(insert(DELETED).from_select(names, leaving))
-    n_events = connection.execute(delete(EVENTS).where(which.events())).rowcount
+    n_changed = _end_what_began_before(connection, which) if which.since else 0
+    n_events = n_changed + connection.execute(delete(EVENTS).where(which.events())).rowcount
     connection.execute(delete(CONTEXTS).where(which.contexts()))
     connection.execute(delete(CORRECTIONS).where(which.corrections()))
     if which.camera and which.since is None and which.until is None:
@@ -92,6 +102,35 @@ def delete_events(connection: Connection, which: Selection) -> int:
         held = {"contiguous_seq": CAMERAS.c.highest_seq}
         connection.execute(update(CAMERAS).where(is_camera).values(held))
     return n_events
+
+
+def _end_what_began_before(connection: Connection, which: Selection) -> int:
+    """Let what began before the span and ended in it end just before the span begins.
+
+    The first event of each camera in the span, which ended it, is made to say no more than that.
+    """
+    columns = EVENTS.c
+    since_ms = to_ms(which.since) if which.since else 0
+    order = (columns.happened_ms, columns.epoch, columns.seq)
+    leaving = select(EVENTS).where(which.events(), columns.happened_ms >= since_ms).order_by(*order)
+    first: dict[CameraKey, dict[str, Any]] = {}
+    for row in connection.execute(leaving).mappings():
+        first.setdefault((row["node"], row["camera"]), dict(row))
+    n_changed = 0
+    for (node, camera), ending in first.items():
+        before = (
+            select(EVENTS)
+            .where(columns.node == node, columns.camera == camera, columns.happened_ms < since_ms)
+            .order_by(*(column.desc() for column in order))
+            .limit(1)
+        )
+        begun = connection.execute(before).mappings().first()
+        is_end = ending["event_type"] != "activity_started"
+        if is_end and begun is not None and begun["event_type"] != "activity_ended":
+            changed = ended_at_row(ending, dict(begun), since_ms - 1)
+            connection.execute(update(EVENTS).where(columns.id == ending["id"]).values(changed))
+            n_changed += 1
+    return n_changed
 
 
 def last_deletion(connection: Connection) -> int | None:

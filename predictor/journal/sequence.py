@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
 
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.records import CameraKey, JournalEntry, Progress
@@ -46,7 +46,9 @@ class Recorder:
         return [self._record(entry) for entry in entries]
 
     def take_back(self, ids: Sequence[str]) -> None:
-        """Let deleted events be recorded again."""
+        """Let deleted events be recorded again, in place of what was left of them."""
+        left = and_(EVENTS.c.id.in_(ids), EVENTS.c.id.in_(select(DELETED.c.id)))
+        self._connection.execute(delete(EVENTS).where(left))
         self._connection.execute(delete(DELETED).where(DELETED.c.id.in_(ids)))
 
     def give_up_before(self, key: CameraKey, first_seq: int) -> Progress:

@@ -208,6 +208,21 @@ def row_of(
     return row | {"checksum": _checksum_of(row)}
 
 
+def ended_at_row(row: Mapping[str, Any], begun: Mapping[str, Any], at_ms: int) -> dict[str, Any]:
+    """Return the columns of an event that now ends what began before it, at an earlier instant.
+
+    Args:
+        row: All columns of the event.
+        begun: Those of the event that began the activity.
+        at_ms: When it ends.
+    """
+    kept = ("activity", "room", "confidence", "probabilities", "started_ms", "utc_offset_s")
+    changed = {name: begun[name] for name in kept}
+    ended = {"event_type": "activity_ended", "ended_ms": at_ms, "happened_ms": at_ms}
+    row = {**row, **changed, **ended, "previous": None}
+    return row | {"checksum": _checksum_of(row)}
+
+
 def event_of(row: Any) -> ActivityEvent:
     """Return the event that a row of ``events`` keeps; its columns are attributes.
 

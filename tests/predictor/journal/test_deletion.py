@@ -87,6 +87,31 @@ def test_an_activity_that_began_in_the_span_leaves_with_its_end(journal: Journal
     assert [context.value for context in journal.contexts()] == ["off"]
 
 
+@pytest.mark.parametrize("kind", ["activity_ended", "activity_changed"])
+def test_what_began_before_the_span_ends_where_it_begins(journal: Journal, kind: str) -> None:
+    journal.record(started("cooking", minute=10, seq=1, room="kitchen"), received_at=NOW)
+    changes = {"activity": "eating", "previous": "cooking", "minute": 40}
+    ends = {"activity": "cooking", "minute": 10, "ended_minute": 40}
+    fields = ends if kind == "activity_ended" else changes
+    second = event(seq=2, event_type=kind, **fields)
+    journal.record(second, received_at=NOW)
+    journal.record(started("walking", minute=45, seq=3), received_at=NOW)
+    journal.record(started("reading", minute=90, seq=4), received_at=NOW)
+    assert journal.count_selected(_minutes(20, 60)) == 2
+    assert journal.delete(_minutes(20, 60)) == 2
+    at = EIGHT + timedelta(minutes=20)
+    assert [
+        (bout.activity, bout.room, bout.started_at, bout.ended_at) for bout in journal.bouts()
+    ] == [
+        ("cooking", "kitchen", EIGHT + timedelta(minutes=10), at - timedelta(milliseconds=1)),
+        ("reading", None, EIGHT + timedelta(minutes=90), None),
+    ]
+    assert not journal.record(second, received_at=NOW).is_new
+    assert _seqs(journal) == [1, 2, 4]
+    journal.record_all([second], received_at=NOW)
+    assert list(journal.entries())[1].event == second
+
+
 def test_an_import_brings_it_back(journal: Journal) -> None:
     events = [started("cooking", minute=seq, seq=seq) for seq in (1, 2)]
     journal.record_all(events, received_at=NOW)
