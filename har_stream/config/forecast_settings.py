@@ -71,6 +71,7 @@ class SensorSettings(Section):
 class ForecastSettings(Section):
     """har-forecast."""
 
+    residents: int = Field(1, ge=1, le=10, description="of a room or camera one at most is seen")
     model: Literal["hmm", "dbn"] = "dbn"
     path: UserPath | None = Field(None, description="a model made by train-hmm; none: learn online")
     bundle: str | None = Field(None, description="whose confusion matrix bare labels are read by")

@@ -5,7 +5,7 @@ them.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -180,7 +180,7 @@ def _fall_entities(topic: Callable[..., str], available: Config) -> tuple[Entity
     )
 
 
-def home_device(settings: Settings, *, model: str, labels: Iterable[str]) -> Device:
+def home_device(settings: Settings, *, model: str, labels: Sequence[str]) -> Device:
     """Describe a home: next activity, its probability, its start, and what is likely soon."""
     topics = Topics(settings.base_topic)
     forecast: Config = {
@@ -231,13 +231,38 @@ def home_device(settings: Settings, *, model: str, labels: Iterable[str]) -> Dev
         _likely(label, settings.forecast.likely_above, forecast)
         for label in settings.forecast.binary_sensors
     )
+    n_residents = settings.forecast.residents
+    residents = (
+        _resident(number, labels, forecast) for number in range(n_residents) if n_residents > 1
+    )
     return Device(
         id=f"home_{settings.home}",
         name=f"Home {settings.home}",
         model=model,
         area=None,
-        entities=(following, probability, start, *_unusual_entities(settings), *likely),
+        entities=(
+            *(following, probability, start),
+            *residents,
+            *_unusual_entities(settings),
+            *likely,
+        ),
     )
+
+
+def _resident(number: int, labels: Sequence[str], forecast: Config) -> Entity:
+    """Describe what somebody does: the first is who began something last, not always the same."""
+    seen = f"value_json.residents[{number}]"
+    config = {
+        "name": f"Activity {number + 1}",
+        "device_class": "enum",
+        "options": _options(labels),
+        "value_template": f"{{{{ {seen}.label if {seen} is defined else '{IDLE}' }}}}",
+        "json_attributes_topic": forecast["state_topic"],
+        "json_attributes_template": f"{{{{ ({seen} if {seen} is defined else {{}}) | tojson }}}}",
+        "icon": "mdi:account",
+        **forecast,
+    }
+    return Entity("sensor", f"activity_{number + 1}", config)
 
 
 def _unusual_entities(settings: Settings) -> tuple[Entity, ...]:

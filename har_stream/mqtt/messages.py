@@ -241,6 +241,14 @@ class Likely(Message):
     probability: Probability
 
 
+class Resident(Likely):
+    """What one of the residents does, and where; nobody says who it is."""
+
+    room: Name | None = None
+    camera: Name = Field(description="node/camera that reported it last")
+    since: Instant
+
+
 class NextStart(Message):
     """When the next activity starts: quantiles of the time from now, in seconds."""
 
@@ -270,6 +278,9 @@ class Forecast(Message):
         default=None, description="how long no camera has spoken; null: none ever has"
     )
     fresh: bool = Field(default=True, description="whether a camera has spoken lately")
+    residents: Annotated[list[Resident], Field(max_length=MAX_RANKED)] = Field(
+        default_factory=list, description="all who are seen; who began something last comes first"
+    )
 
     model_config = _SCHEMA_ALIAS
 

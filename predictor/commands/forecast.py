@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from har_stream.config.state_dir import journal_file
-from har_stream.core.command import run_command
+from har_stream.core.command import count, run_command
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from har_stream.core.url import LOOPBACK, MQTT_PORT
@@ -95,6 +95,12 @@ def make_parser() -> argparse.ArgumentParser:
         "--journal", metavar="URL", help="SQLAlchemy URL (journal.db in the state directory)"
     )
     what.add_argument("--model", choices=("hmm", "dbn"), help="which kind learns online (dbn)")
+    what.add_argument(
+        "--residents",
+        metavar="N",
+        type=count,
+        help="how many live there; in each room one at most is told apart (1)",
+    )
     what.add_argument(
         "--model-path", metavar="DIR", type=Path, help="start from a model made by train-hmm"
     )
@@ -210,6 +216,7 @@ def _settings(options: argparse.Namespace) -> "Settings":
 
     loaded = load_settings(options.config) if options.config else Settings()
     forecast = {
+        "residents": options.residents,
         "model": options.model,
         "path": options.model_path,
         "bundle": options.bundle,

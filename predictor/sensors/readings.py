@@ -71,8 +71,8 @@ class SensorReadings:
         }
         self._running: dict[str, ActivityEvent] = {}
         self._n_events: dict[str, int] = {}
-        self.likely: dict[CameraKey, str] = {}
-        """What goes on by the sensors alone, ``idle`` or ``unknown`` included, by place."""
+        self.likely: dict[CameraKey, tuple[str, str | None]] = {}
+        """What goes on by the sensors alone, ``idle`` or ``unknown`` included, and the room."""
 
     def hear(self, name: str, is_on: bool | None, at: datetime, *, is_kept: bool) -> None:
         """Take in what a sensor says.
@@ -118,7 +118,7 @@ class SensorReadings:
         """Yield what follows from the readings for each place, where it is another thing."""
         for place, room in self._places.items():
             label, share = self._most_likely(room)
-            self.likely[SENSORS, place] = label
+            self.likely[SENSORS, place] = label, room
             running = self._running.get(place)
             if label in NOBODYS:
                 if running is not None:

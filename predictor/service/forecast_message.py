@@ -5,8 +5,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from har_stream.core.activity import IDLE, UNKNOWN
-from har_stream.mqtt.messages import Forecast, ForecastAttributes, Likely, NextStart, Ranked, Score
-from predictor.outlook import Outlook
+from har_stream.mqtt.messages import (
+    Forecast,
+    ForecastAttributes,
+    Likely,
+    NextStart,
+    Ranked,
+    Resident,
+    Score,
+)
+from predictor.journal.records import CameraKey
+from predictor.outlook import Observation, Outlook
 
 ENOUGH_DAYS = 7
 ENOUGH_STARTS = 50
@@ -44,6 +53,7 @@ def forecast_of(
     n_days: int,
     enough_data: bool,
     evidence: Evidence,
+    residents: list[Resident],
 ) -> Forecast:
     """Say an outlook in the words of ``home/<home>/forecast``.
 
@@ -54,6 +64,7 @@ def forecast_of(
         n_days: Days that it has learnt from.
         enough_data: Whether that is enough to act on.
         evidence: How new that is on which the outlook rests.
+        residents: All who are seen.
     """
     p10_s, p50_s, p90_s = (_bounded(seconds) for seconds in outlook.next_start_s)
     return Forecast(
@@ -74,6 +85,25 @@ def forecast_of(
         enough_data=enough_data,
         evidence_age_s=None if evidence.age is None else round(evidence.age.total_seconds(), 1),
         fresh=evidence.fresh,
+        residents=residents,
+    )
+
+
+def resident_of(current: Mapping[str, float], camera: CameraKey, seen: Observation) -> Resident:
+    """Say what a resident does, the most probable by the filter.
+
+    Args:
+        current: p(activity) of whoever is seen.
+        camera: By which camera.
+        seen: As it was reported.
+    """
+    label = max(current, key=current.__getitem__)
+    return Resident(
+        label=label,
+        probability=_rounded(current[label]),
+        room=seen.room,
+        camera="/".join(camera),
+        since=seen.started_at,
     )
 
 

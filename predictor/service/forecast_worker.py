@@ -191,8 +191,8 @@ class ForecastWorker:
                 return
             self._sensors.note_kept(event)
             self.take_event(JournalEntry(event, wall))
-        if self._sensors.is_speaking:
-            self._live.take_sensors(self._sensors.likely, wall=wall)
+        heard_at = wall if self._sensors.is_speaking else None
+        self._live.take_sensors(self._sensors.likely, heard_at=heard_at)
 
     def greet(self) -> None:
         """Tell a broker that may know nothing; also called from the MQTT client's thread."""
@@ -339,6 +339,7 @@ class ForecastWorker:
             stale_after_s=self._settings.forecast.stale_after_s,
             zone=zone_of(self._settings),
             unusual_per_month=self._settings.forecast.unusual_per_month,
+            n_residents=self._settings.forecast.residents,
         )
 
     def _learned(self, live: HomeForecast, *, until: datetime | None) -> HomeForecast:

@@ -18,21 +18,24 @@ from har_stream.mqtt.messages import (
     Forecast,
     ForecastAttributes,
     Likely,
+    Resident,
     Unusual,
     UnusualFinding,
 )
 from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
+from predictor.models.residents import Residents
 from predictor.models.store import copy_of
 from predictor.outlook import Observation, Outlook
 from predictor.sensors.readings import CONTEXT, READINGS
-from predictor.service.camera_fusion import ActivityEnd, CameraFusion
+from predictor.service.camera_fusion import ActivityEnd, Places
 from predictor.service.forecast_message import (
     Evidence,
     activity_of,
     attributes_of,
     forecast_of,
     has_enough,
+    resident_of,
 )
 from predictor.service.home_clock import LIVE, WRONG, HomeClock, Timing
 from predictor.service.running_scores import RunningScores
@@ -76,6 +79,7 @@ class HomeForecast:
         zone: The home's time zone, whose hours count, whatever zone an event was dated in; ``None``
             stands for this machine's.
         unusual_per_month: How often it may be wrong that something is unusual.
+        n_residents: How many live there.
 
     Attributes:
         heard_at: When a camera last spoke of its present, by the wall clock.
@@ -90,12 +94,14 @@ class HomeForecast:
         stale_after_s: float,
         zone: tzinfo | None = None,
         unusual_per_month: float = 1.0,
+        n_residents: int = 1,
     ) -> None:
-        self.forecaster = forecaster
+        self._n_residents = n_residents
+        self._residents = Residents(forecaster, n_residents)
         self._before_pause: Forecaster | None = None
         self._watch = UnusualWatch(per_month=unusual_per_month)
         self.clock = HomeClock()
-        self._fusion = CameraFusion()
+        self._places = Places(n_residents)
         self._doubted: _Doubted | None = None
         self._scores = RunningScores()
         self._fitted_until = forecaster.seen_until
@@ -106,6 +112,11 @@ class HomeForecast:
         self._camera_heard_at: datetime | None = None
         self.heard_at: datetime | None = None
         self.watched_since: datetime | None = None
+
+    @property
+    def forecaster(self) -> Forecaster:
+        """The model."""
+        return self._residents.forecaster
 
     def replay(
         self, memories: Iterable[JournalEntry | ContextValue], *, until: datetime | None = None
@@ -151,8 +162,9 @@ class HomeForecast:
         if timing in (Timing.TIMELY, Timing.STEPPED_BACK):
             self._change(event, self.clock.advance(camera, at, seq=event.seq, wall=wall))
             # What the journal holds was heard as it happened, or was brought there later.
-            if not self.clock.is_replaying or abs(wall - at) <= LIVE:
-                self._hear(wall, by_sensors=event.node == SENSORS)
+            by_sensors = event.node == SENSORS  # who end something by saying nothing, too
+            if abs(wall - at) <= LIVE if self.clock.is_replaying else not by_sensors:
+                self._hear(wall, by_sensors=by_sensors)
         return timing
 
     def take_state(self, camera: CameraKey, state: ActivityState, *, wall: datetime) -> None:
@@ -161,19 +173,28 @@ class HomeForecast:
             self._hear(wall)
         elif self._doubted and self._doubted.camera == camera:
             self._doubted = self._doubted._replace(heard_at=wall)
-        self._fusion.note_state(camera, state.activity)
+        self._places.note_state(camera, state.activity, room=state.room)
 
-    def take_sensors(self, likely: Mapping[CameraKey, str], *, wall: datetime) -> None:
-        """Take in that sensors say something, and what goes on by them alone."""
-        for camera, activity in likely.items():
-            self._fusion.note_state(camera, activity)
-        self._hear(wall, by_sensors=True)
+    def take_sensors(
+        self, likely: Mapping[CameraKey, tuple[str, str | None]], *, heard_at: datetime | None
+    ) -> None:
+        """Take in what goes on by sensors alone, and in which room.
+
+        Args:
+            likely: Activity and room by place.
+            heard_at: The wall clock's time, where any of them says something.
+        """
+        for camera, (activity, room) in likely.items():
+            self._places.note_state(camera, activity, room=room)
+        if heard_at is not None:
+            self._hear(heard_at, by_sensors=True)
 
     def set_context(self, name: str, value: float | str, *, at: datetime) -> None:
         """Take in a context value, or what a sensor says."""
         sensor = name.removeprefix(CONTEXT)
         if sensor != name:
-            if self._is_news(at):
+            # Of several residents nobody knows whom it speaks of.
+            if self._n_residents == 1 and self._is_news(at):
                 at = self._not_before(at.astimezone(self._zone))
                 self.forecaster.sense(sensor, READINGS.get(str(value)), at)
             return
@@ -198,7 +219,7 @@ class HomeForecast:
         fresh = age is not None and age <= self._stale_after
         if not fresh:
             at = max(at, wall.astimezone(self._zone))
-        outlook = forecaster.outlook(at, unseen_s=age.total_seconds() if age else 0.0)
+        outlook = self._residents.outlook(at, unseen_s=age.total_seconds() if age else 0.0)
         enough = has_enough(n_days=forecaster.n_days, n_starts=forecaster.n_starts)
         return (
             forecast_of(
@@ -208,6 +229,7 @@ class HomeForecast:
                 n_days=forecaster.n_days,
                 enough_data=enough and fresh,
                 evidence=Evidence(age, fresh=fresh),
+                residents=self._seen_residents() if fresh else [],
             ),
             attributes_of(outlook, scores=self._scores.scores(), n_scored=self._scores.n_scored),
         )
@@ -243,7 +265,8 @@ class HomeForecast:
             self._before_pause = copy_of(self.forecaster)
         elif is_on and self._before_pause is not None:
             self._before_pause.sensors.readings = self.forecaster.sensors.readings
-            self.forecaster, self._before_pause = self._before_pause, None
+            self._residents = Residents(self._before_pause, self._n_residents)
+            self._before_pause = None
             self.forecaster.lose_track()
             self.watched_since = at
 
@@ -268,13 +291,13 @@ class HomeForecast:
             self._once.warn("activities", f"{event.activity!r:.80} and further ones are unknown")
             event = event.model_copy(update={"activity": UNKNOWN})
         self._doubted = None
-        change = self._fusion.take_event(event, at=at)
-        if isinstance(change, Observation):
-            self._observe(change)
-        elif isinstance(change, ActivityEnd):
-            self._watch.end(at)
-            if self._is_news(at):
-                self.forecaster.end(self._not_before(at))
+        for place, change in self._places.take_event(event, at=at):
+            if isinstance(change, Observation):
+                self._observe(change, place)
+            elif isinstance(change, ActivityEnd):
+                self._watch.end(at)
+                if self._is_news(at):
+                    self._residents.end(place, self._not_before(at))
 
     def _doubt(self, event: ActivityEvent, wall: datetime) -> _Doubted | None:
         if event.event_type == "activity_ended":
@@ -287,21 +310,30 @@ class HomeForecast:
     def _activity(self, outlook: Outlook, wall: datetime, *, fresh: bool) -> Likely:
         if self._doubted and wall - self._doubted.heard_at <= self._stale_after:
             return self._doubted.seen
-        return activity_of(outlook, self._fusion.activity if fresh else None)
+        return activity_of(outlook, self._places.activity if fresh else None)
 
-    def _observe(self, seen: Observation) -> None:
+    def _seen_residents(self) -> list[Resident]:
+        """Say what each of those who are seen does, the newest first."""
+        seen = [(place, self._places.seen_at(place)) for place in self._residents.places[::-1]]
+        return [
+            resident_of(self._residents.current(place), *seen_by)
+            for place, seen_by in seen
+            if seen_by is not None
+        ]
+
+    def _observe(self, seen: Observation, place: str) -> None:
         self._watch.observe(seen.activity, seen.started_at)
         if not self._is_news(seen.started_at):
             return
         at = self._not_before(seen.started_at)
         self._score(seen.activity, at)
-        self.forecaster.observe(replace(seen, started_at=at))
+        self._residents.observe(replace(seen, started_at=at), place)
 
     def _score(self, activity: str, at: datetime) -> None:
         """Score the forecast that stood until now, before the model sees what came."""
         if self._fitted_labels is not None and activity not in self._fitted_labels:
             self._once.warn(("label", activity), f"{activity!r} is new to the model; it learns it")
-        likely = self.forecaster.next_activity(at, 0.0) if self.forecaster.n_starts else {}
+        likely = self._residents.next_activity(at) if self.forecaster.n_starts else {}
         self._scores.add(likely, activity, model=self.forecaster.name)
 
     def _is_news(self, at: datetime) -> bool:

@@ -282,3 +282,19 @@ def test_labels_of_any_script_have_entities_of_their_own_that_read_the_forecast(
 def test_a_label_stands_once() -> None:
     with pytest.raises(ValueError, match="two binary_sensors are called eating"):
         ForecastSettings(binary_sensors=("eating", "eating"))
+
+
+def test_each_of_several_residents_has_an_entity() -> None:
+    alone = home_device(SETTINGS, model="dbn", labels=LABELS).entities
+    two = SETTINGS.model_copy(update={"forecast": ForecastSettings(residents=2)})
+    every = home_device(two, model="dbn", labels=LABELS).entities
+    assert not [entity for entity in alone if entity.key.startswith("activity")]
+    first, second = (entity.config for entity in every if entity.key.startswith("activity_"))
+    environment = jinja2.Environment(autoescape=True)
+    told = {"residents": [{"label": "cooking", "room": "kitchen"}]}
+    for config, label, room in ((first, "cooking", "kitchen"), (second, "idle", None)):
+        state = environment.from_string(str(config["value_template"])).render(value_json=told)
+        assert state == label
+        template = str(config["json_attributes_template"]).replace("tojson", "tojson | safe")
+        attributes = environment.from_string(template).render(value_json=told)
+        assert json.loads(attributes).get("room") == room

@@ -39,6 +39,7 @@ def _forecast(
         n_days=34,
         enough_data=True,
         evidence=Evidence(timedelta(seconds=29.96), fresh=fresh),
+        residents=[],
     )
 
 

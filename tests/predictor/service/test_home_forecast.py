@@ -244,3 +244,47 @@ def test_the_home_has_its_own_hours_whatever_zone_an_event_is_dated_in(offset_h:
     _taken(living(days=6), orderly)
     assert live.messages(WALL) == orderly.messages(WALL)
     assert live.messages(WALL)[0].at.utcoffset() == timedelta(hours=1)
+
+
+def test_of_two_residents_both_are_told_each_in_a_room(caplog: pytest.LogCaptureFixture) -> None:
+    home = HomeForecast(store.create("dbn"), LogOnce(), stale_after_s=900, n_residents=2)
+    seqs = {"bed": 0, "stove": 0, "office": 0}
+
+    def tell(camera: str, minute: float, activity: str, room: str | None, kind: str) -> list[str]:
+        seqs[camera] += 1
+        ended = {"ended_minute": minute} if kind == "ended" else {}
+        one = event(
+            camera=camera,
+            seq=seqs[camera],
+            event_type=f"activity_{kind}",
+            activity=activity,
+            room=room,
+            minute=minute,
+            **ended,
+        )
+        home.take_event(JournalEntry(one, one.started_at))
+        told = home.messages(one.started_at)[0]
+        assert not told.residents or told.activity.label == told.residents[0].label
+        return [f"{each.label} {each.room or each.camera}" for each in told.residents]
+
+    assert tell("bed", 0, "sleeping", "bedroom", "started") == ["sleeping bedroom"]
+    both = tell("stove", 30, "cooking", "kitchen", "started")
+    assert both == ["cooking kitchen", "sleeping bedroom"]
+    assert tell("stove", 40, "eating", "kitchen", "changed")[0] == "eating kitchen"
+    assert tell("stove", 60, "eating", "kitchen", "ended") == ["sleeping bedroom"]
+    state = ActivityState(activity="idle", confidence=1, since=EIGHT, at=EIGHT, room="attic")
+    home.take_state(("n1", "attic"), state, wall=EIGHT + timedelta(minutes=60))
+    assert tell("office", 61, "working", None, "started")[0] == "working n1/office"
+    # A camera is moved to another room: its person is there now, and in the old one no more.
+    moved = tell("bed", 70, "sleeping", "guest room", "changed")
+    assert moved == ["sleeping guest room", "working n1/office"]
+    assert not home.messages(EIGHT + timedelta(hours=3))[0].residents, "nobody has been seen since"
+
+
+def test_a_resident_alone_is_told_too() -> None:
+    home = _taken([started("cooking", minute=0, seq=1, room="kitchen")])
+    (cook,) = home.messages(WALL)[0].residents
+    assert (cook.label, cook.room, cook.camera, cook.since) == (
+        *("cooking", "kitchen", "n1/cam1"),
+        EIGHT,
+    )
