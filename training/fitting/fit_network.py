@@ -86,7 +86,9 @@ def fit_network(
 
     # 2. The network, from nothing or from first weights, and how it is fitted.
     keras.utils.set_random_seed(config.seed)
-    policy = choose_policy(mixed=fit.mixed_precision, gpus=keras.distribution.list_devices("gpu"))
+    # JAX raises where it is asked for the devices of a kind that is not there.
+    gpus = [name for name in keras.distribution.list_devices() if name.startswith("gpu")]
+    policy = choose_policy(mixed=fit.mixed_precision, gpus=gpus)
     batches = Batches(train, config, n_labels=n_labels)
     with dtype_policy(policy):
         model = registry.build(config, n_labels=n_labels)

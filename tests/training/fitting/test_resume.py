@@ -1,5 +1,7 @@
 """`--resume` goes on with the same run alone: another config or other clips are refused."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.bundles.tiny_config import tiny_config
+from support.processes.on_jax import ON_JAX
 from support.video.clip_maker import write_dataset
 
 from har_stream.core.errors import InputError
@@ -45,6 +48,29 @@ def _fit(
     resume: bool = True,
 ) -> FittedNetwork:
     return fit_network(train, validation, config, n_labels=2, folder=folder, resume=resume)
+
+
+LEARN = """
+import runpy, sys
+from pathlib import Path
+
+here = runpy.run_path(sys.argv[1])
+train = here["_examples"]()
+here["_fit"](Path(sys.argv[2]), here["_config"](), train, train[:1], resume=False)
+"""
+
+
+@pytest.mark.slow
+def test_what_was_learned_on_jax_goes_on_on_tensorflow(tmp_path: Path) -> None:
+    """A card may learn on JAX what TensorFlow exports: nothing of it is learned anew."""
+    command = [sys.executable, "-c", LEARN, __file__, str(tmp_path)]
+    subprocess.run(command, check=True, env=ON_JAX)
+    made = (tmp_path / "checkpoint.npz").stat()
+    network = _fit(tmp_path, _config(), _examples(), _examples()[:1])
+    with np.load(tmp_path / "checkpoint.npz") as kept:
+        for n, weight in enumerate(network.model.get_weights()):
+            np.testing.assert_array_equal(weight, kept[f"best_{n}"])
+    assert (tmp_path / "checkpoint.npz").stat().st_mtime_ns == made.st_mtime_ns
 
 
 @pytest.fixture(scope="module")
