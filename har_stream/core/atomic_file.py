@@ -13,12 +13,16 @@ from har_stream.core.errors import InputError
 
 
 @contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
+def replacing_file(path: Path, *, outlasts_power_cut: bool = True) -> Iterator[Path]:
     """Say where to write a file that takes the place of ``path`` once the block has ended well.
 
     It keeps the suffix, by which some libraries choose the format; another process that writes the
-    same file has another one. The new file's bytes are on disk before it takes the old one's place,
-    and that it has, before this returns.
+    same file has another one.
+
+    Args:
+        path: The file.
+        outlasts_power_cut: Whether the new file's bytes are on disk before it takes the old one's
+            place, and that it has, before this returns; which takes as long as the disk does.
 
     Raises:
         OSError: It cannot be written.
@@ -28,9 +32,11 @@ def replacing_file(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
-        sync(partial)
+        if outlasts_power_cut:
+            sync(partial)
         partial.replace(path)
-        sync(path.parent)
+        if outlasts_power_cut:
+            sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -97,12 +97,16 @@ def is_whole(path: Path) -> bool:
 
 
 def store_entry(path: Path, images: FootageArray) -> None:
-    """Write an entry whole or not at all.
+    """Write an entry whole or not at all; what a power cut tears, its checksum tells.
 
     Raises:
         InputError: It cannot be written.
     """
-    with writing_to(path.parent), replacing_file(path) as partial, partial.open("wb") as file:
+    with (
+        writing_to(path.parent),
+        replacing_file(path, outlasts_power_cut=False) as partial,
+        partial.open("wb") as file,
+    ):
         np.save(file, images)
         file.write(_checksum(images))
 
