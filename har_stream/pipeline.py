@@ -7,7 +7,7 @@ out goes to `publishing.publisher.Publisher`, and to the preview.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -200,6 +200,20 @@ class Pipeline:
     ) -> None:
         """Somebody lay there when this program ended; call before `run`."""
         self._tracks[camera].resume_fall(since, confidence=confidence, has_lain_long=has_lain_long)
+
+    def resume_activity(
+        self,
+        camera: str,
+        activity: str,
+        *,
+        since: datetime,
+        at: datetime,
+        probabilities: Mapping[str, float],
+    ) -> None:
+        """An activity went on until `at`, seen by another process; call before `run`."""
+        self._tracks[camera].resume_activity(
+            activity, since=since, at=at, probabilities=probabilities
+        )
 
     def stop(self) -> None:
         """Have `run` end soon; safe from any thread and from a signal handler."""

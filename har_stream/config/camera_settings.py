@@ -111,6 +111,7 @@ class CameraSettings(Section):
     )
     name: Id | None = Field(None, description="none: made from the source")
     room: str | None = Field(None, max_length=MAX_NAME_LENGTH)
+    home: Id | None = Field(None, description="whose camera it is; none: the node's home")
     enabled: bool = True
     region: Region | None = Field(
         None, description="left, top, right, bottom of the part to look at, each 0..1"

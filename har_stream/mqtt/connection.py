@@ -41,6 +41,8 @@ STABLE_S = 5.0
 """A connection that lived this long starts the back-off anew."""
 RETRY_FIRST_S, RETRY_LONGEST_S = 2.0, 60.0
 FIRST_ANSWER_S = 10.0
+SILENT_S = 0.2
+"""Who may not speak asks so often whether it may again."""
 SESSION_S = 7 * 24 * 3600
 """How long a broker keeps a persistent session, in seconds."""
 MAX_UNACKNOWLEDGED = 1000
@@ -78,6 +80,8 @@ class Connection:
         availability: Topic that says ``online`` while connected and ``offline`` otherwise (also by
             the will, should this process die).
         persistent: The broker keeps our subscriptions, and what arrives on them, while we are away.
+        may_speak: Whether we may be heard now, from any thread; while false nothing goes out, and
+            no connection is made.
 
     Attributes:
         address: Where the broker is.
@@ -93,12 +97,14 @@ class Connection:
         client_id: str,
         availability: str | None = None,
         persistent: bool = False,
+        may_speak: Callable[[], bool] = lambda: True,
     ) -> None:
         self.address = read_address(broker.url)
         self._broker = broker
         self._client_id = client_id
         self._availability = availability
         self._persistent = persistent
+        self._may_speak = may_speak
         self._versions = _VERSIONS[broker.protocol]
         self._tls = tls_context(broker)
         self._password = read_password(broker)
@@ -201,7 +207,7 @@ class Connection:
             Whether it is on its way; if not, the caller keeps what must not be lost.
         """
         attempt = self._attempt
-        if attempt is None or not attempt.accepted:
+        if attempt is None or not attempt.accepted or not self._may_speak():
             return False
         fields: dict[str, object] = {}
         if expiry_s is not None:
@@ -216,6 +222,11 @@ class Connection:
             properties=_properties(PacketTypes.PUBLISH, fields) if attempt.version == V5 else None,
             on_sent=on_sent,
         )
+
+    def drop(self) -> None:
+        """Disconnect without a word; it connects again by itself, once it may speak."""
+        if self._attempt is not None:
+            self._attempt.end()
 
     def close(self) -> None:
         """Say ``offline``, let what is on its way arrive (2 s at most) and disconnect."""
@@ -233,6 +244,9 @@ class Connection:
     def _run(self) -> None:
         n_failed = 0
         while not self._closing.is_set():
+            if not self._may_speak():
+                self._closing.wait(SILENT_S)
+                continue
             began = time.monotonic()
             # 1. Lasts as long as the connection does; whoever closed us wants no news of its end.
             problem = self._connect_once()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import MessageError
 from har_stream.mqtt.requests import BridgeRequest, BridgeResponse
-from har_stream.publishing.outbox import Outbox
+from har_stream.publishing.outbox import EventStore
 
 ON, OFF = "ON", "OFF"
 Answer = Callable[[BridgeRequest], Mapping[str, object]]
@@ -23,7 +23,7 @@ class Responder:
         describe: Makes the answer to ``info``; it must hold no secret.
     """
 
-    def __init__(self, outbox: Outbox, describe: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(self, outbox: EventStore, describe: Callable[[], Mapping[str, object]]) -> None:
         self._outbox = outbox
         self._describe = describe
         self._answers: dict[str, Answer] = {

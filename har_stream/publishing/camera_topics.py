@@ -47,7 +47,7 @@ class CameraTopics:
         broker: Where to publish.
         topic: Names a topic below ``<node>/<cam>/``, by its parts.
         sign: Signs a state.
-        home: Whose camera it is; none: of any home of the broker.
+        home: Whose camera it is where its settings name nobody; none: of any home of the broker.
         bundle: Name of the bundle that recognises, for the attributes.
         bundle_hash: Its hash.
         fall_file: Keeps a fall that nobody has answered to; none: nobody watches for falls.
@@ -55,6 +55,7 @@ class CameraTopics:
     Attributes:
         id: The camera's id.
         room: Where it looks.
+        home: Whose camera it is, if anybody said it.
         enabled: Whether its recognition is switched on.
         state: The state of its source.
         reason: Why it is in it, if there is more to say.
@@ -75,13 +76,13 @@ class CameraTopics:
     ) -> None:
         self.id = camera.id
         self.room = camera.room
+        self.home = camera.home or home
         self.enabled = camera.enabled
         self.state = CameraState.OFFLINE
         self.reason = ""
         self.fall = _read_fall(fall_file) if fall_file else None
         self._fall_file = fall_file
         self._broker = broker
-        self._home = home
         self._topic = topic
         self._sign = sign
         self._bundle = bundle
@@ -132,6 +133,10 @@ class CameraTopics:
             self._activity, self._since = change.activity, change.started_at
         if self.fall is not None and change.fall_stage is not None:
             self._set_fall(self._fall_after(change, change.fall_stage, self.fall.since))
+
+    def resume_activity(self, activity: str, since: datetime) -> None:
+        """Note that an activity goes on that another process has said."""
+        self._is_running, self._activity, self._since = True, activity, since
 
     def acknowledge_fall(self) -> bool:
         """Note that somebody knows of a fall; return whether there was one to know of."""
@@ -187,7 +192,7 @@ class CameraTopics:
             at=max(newest.at, self._since),
             room=self.room,
             region=newest.region,
-            home=self._home,
+            home=self.home,
         )
 
     def _fall_after(self, change: Change, stage: FallStage, since: datetime | None) -> FallState:

@@ -13,7 +13,7 @@ from har_stream.core.errors import InputError
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.connection_attempt import REFUSED
 from har_stream.mqtt.messages import ActivityEvent
-from har_stream.publishing.outbox import Outbox, Pending
+from har_stream.publishing.outbox import EventStore, Outbox, Pending
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class EventDelivery:
 
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: EventStore,
         connection: Connection,
         *,
         topic: Callable[[ActivityEvent], str],

@@ -9,7 +9,7 @@ from har_stream.config.settings import Settings
 from har_stream.core.activity import CameraState
 from har_stream.mqtt.connection import Connection
 from har_stream.publishing.camera_topics import CameraTopics
-from har_stream.publishing.outbox import Outbox
+from har_stream.publishing.outbox import EventStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Health:
 
 
 def describe(
-    settings: Settings, bundle: Bundle, cameras: Iterable[CameraTopics], *, outbox: Outbox
+    settings: Settings, bundle: Bundle, cameras: Iterable[CameraTopics], *, outbox: EventStore
 ) -> Mapping[str, object]:
     """Answer `info`; sources and broker may hold credentials and stay out of it."""
     return {

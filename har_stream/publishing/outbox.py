@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from har_stream.config.ids import is_id
 from har_stream.core.activity import Change
@@ -48,6 +49,42 @@ class Pending:
 
     position: int
     event: ActivityEvent
+
+
+class EventStore(Protocol):
+    """What keeps a node's events until they are safe: `Outbox`, or a fleet's in PostgreSQL."""
+
+    def append(
+        self,
+        change: Change,
+        *,
+        node: str,
+        camera: str,
+        room: str | None,
+        home: str | None = None,
+    ) -> ActivityEvent | None:
+        """Make an event of a change and keep it; see `Outbox`, also for all that follows."""
+
+    def pending(self, *, after: int = 0, limit: int = 100) -> list[Pending]:
+        """Events that the broker has not taken, oldest first."""
+
+    def mark_sent(self, position: int) -> None:
+        """Note that the broker took an event."""
+
+    def acknowledge(self, camera: str, seq: int) -> None:
+        """Note that a journal has every event of a camera up to ``seq``."""
+
+    def replay(self, camera: str, from_seq: int) -> Replay:
+        """Give out a camera's events again."""
+
+    def last_seqs(self) -> dict[str, int]:
+        """The newest number of every camera that ever had an event here."""
+
+    def age_out(self) -> int:
+        """Delete some of what may leave by its age; return how many."""
+
+    def depth(self) -> int:
+        """How many events the broker has not taken yet."""
 
 
 class Outbox:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 
 from har_stream.bundles.bundle import Bundle
@@ -30,7 +31,7 @@ from har_stream.publishing.camera_topics import CameraTopics
 from har_stream.publishing.delivery import EarlierOutboxes, EventDelivery
 from har_stream.publishing.health import Health, check_health, describe
 from har_stream.publishing.node_stats import Statistics
-from har_stream.publishing.outbox import Outbox
+from har_stream.publishing.outbox import EventStore
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +47,15 @@ FLUSH_S = 5.0
 """A clean end waits so long for the broker to take the last events."""
 
 
-def open_connection(settings: Settings) -> Connection:
+def open_connection(
+    settings: Settings, *, may_speak: Callable[[], bool] = lambda: True
+) -> Connection:
     """Make a node's connection; its will says that the node is offline."""
-    availability = Topics(settings.base_topic).node(settings.node, "availability")
     return Connection(
-        settings.broker, client_id=node_client(settings.node), availability=availability
+        settings.broker,
+        client_id=node_client(settings.node),
+        availability=Topics(settings.base_topic).node(settings.node, "availability"),
+        may_speak=may_speak,
     )
 
 
@@ -77,7 +82,7 @@ class Publisher:
         settings: Settings,
         *,
         connection: Connection,
-        outbox: Outbox,
+        outbox: EventStore,
         bundle: Bundle,
         statistics: Statistics,
         set_enabled: Callable[[str, bool], None],
@@ -157,14 +162,19 @@ class Publisher:
                 camera.set_bundle(bundle.manifest.name, bundle.hash)
             self._announce()
 
-    def start(self, *, fail_fast: bool = False) -> None:
+    def start(self, *, fail_fast: bool = False, takes_over: bool = False) -> None:
         """Connect and begin to speak.
+
+        Args:
+            fail_fast: End where it would try again.
+            takes_over: Whoever is at work under the node's name is to be thrown out.
 
         Raises:
             InputError: The node's name is taken, the broker refuses our credentials or, with
                 ``fail_fast``, does not answer.
         """
-        check_name_is_free(self._settings)
+        if not takes_over:
+            check_name_is_free(self._settings)
         node = self._settings.node
         subscribe = self._connection.subscribe
         subscribe(self._topics.camera(node, "+", "event"), self._on_own_event)
@@ -209,10 +219,15 @@ class Publisher:
                 node=self._settings.node,
                 camera=change.camera,
                 room=topics.room,
-                home=named_home(self._settings),
+                home=topics.home,
             )
             if self._record is not None and event is not None:
                 self._record(event)
+
+    def resume_activity(self, camera: str, activity: str, since: datetime) -> None:
+        """Note that an activity goes on that another process has said."""
+        with self._lock:
+            self._cameras[camera].resume_activity(activity, since)
 
     def open_falls(self) -> Mapping[str, FallState]:
         """Falls of an earlier run that nobody has answered to, by camera."""
@@ -221,6 +236,11 @@ class Publisher:
             for camera in self._cameras.values()
             if camera.fall is not None and camera.fall.alarm
         }
+
+    @property
+    def n_online(self) -> int:
+        """How many cameras deliver; from any thread."""
+        return sum(camera.state is CameraState.ONLINE for camera in self._cameras.values())
 
     def health(self) -> Health:
         """How things are now; from any thread."""

@@ -46,6 +46,7 @@ class Segmenter:
         self._changed_at: datetime | None = None
         self._moved_at: datetime | None = None
         self._nobody = False
+        self._resumed: Mapping[str, float] = {}
 
     @property
     def state(self) -> str:
@@ -84,6 +85,16 @@ class Segmenter:
             self._evidence = self._evidence_of(target)
         return self._switch() if self._has_held(at) else None
 
+    def resume(self, activity: str, *, since: datetime, probabilities: Mapping[str, float]) -> None:
+        """Go on with an activity that another process saw begin; call before any decision.
+
+        Args:
+            activity: What goes on.
+            since: When it began.
+            probabilities: As they were then; what it ends with if no decision follows.
+        """
+        self._state, self._changed_at, self._resumed = activity, since, probabilities
+
     def hold(
         self, activity: str, at: datetime, *, probabilities: Mapping[str, float], confidence: float
     ) -> Change:
@@ -113,7 +124,7 @@ class Segmenter:
         """End the running activity: its source was lost, or switched off, at this stream time."""
         change = None
         if self._is_running():
-            mean = _mean(self._recent)
+            mean = _mean(self._recent) if self._recent else self._resumed
             change = self._ended(at, mean, mean[self._state])
         self._recent.clear()
         self._evidence.clear()

@@ -155,7 +155,7 @@ class CameraTrack:
         self._moved |= self._motion.moved
         if self._motion.cut and self._n_seen >= self._n_frames:
             frame = replace(frame, resets=True, n_ticks=1)
-        if frame.resets or self._newest_at is None:
+        if frame.resets or self._newest_at is None or self._n_seen == 0:
             self._segmenter.begin(frame.captured_at)
             self._n_seen = 0
         self._newest_at, self._arrived_s = frame.captured_at, arrived_s
@@ -277,6 +277,16 @@ class CameraTrack:
             self._falls.begin(
                 since, averaged={}, confidence=confidence, has_lain_long=has_lain_long
             )
+
+    def resume_activity(
+        self, activity: str, *, since: datetime, at: datetime, probabilities: Mapping[str, float]
+    ) -> None:
+        """An activity went on until `at` that another process saw; call before the first frame.
+
+        It ends there should the camera stay away.
+        """
+        self._segmenter.resume(activity, since=since, probabilities=probabilities)
+        self._newest_at = at
 
     def finish(self) -> Iterator[Change]:
         """End with the last frame of a recording."""

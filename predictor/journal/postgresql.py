@@ -22,17 +22,23 @@ Result = TypeVar("Result")
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection that is given up where the server does not answer."""
+    """A connection that is given up where the server does not answer.
+
+    Attributes:
+        answer_s: How long an answer is waited for; none: `ANSWER_S`.
+    """
+
+    answer_s: float | None = None
 
     def wait(
         self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
     ) -> Result:
-        """Wait for the server, `ANSWER_S` at most; overrides psycopg's.
+        """Wait for the server, `answer_s` at most; overrides psycopg's.
 
         Raises:
             psycopg.OperationalError: It did not answer.
         """
-        limit_s = ANSWER_S if timeout is None else timeout
+        limit_s = timeout if timeout is not None else self.answer_s or ANSWER_S
         began_s = time.monotonic()
         try:
             return super().wait(gen, interval, limit_s)

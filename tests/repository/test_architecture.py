@@ -40,6 +40,11 @@ ORDER = {
         "fitting",
         "commands",
     ),
+    "fleet": (
+        "inventory lots",
+        "planning",
+        "commands",
+    ),
 }
 """Folders and files of a package: each imports only itself and what stands in earlier lines."""
 FOR_PREDICTOR = {"core", "config", "mqtt", "homeassistant", "bundles"}
@@ -115,6 +120,10 @@ def test_imports_go_one_way() -> None:
         ("page.now.home_now", "har_stream.cameras.camera", False),
         ("page.days.timeline", "page.web.app", False),
         ("training.config", "page.days.timeline", False),
+        ("fleet.planning.plan", "har_stream.pipeline", True),
+        ("fleet.inventory.fleet", "fleet.planning.plan", False),
+        ("predictor.service.service", "fleet.planning.plan", False),
+        ("training.config", "fleet.planning.plan", False),
     ],
 )
 def test_the_rule_itself(importing: str, imported: str, is_allowed: bool) -> None:

@@ -13,7 +13,8 @@ def test_the_tree_is_that_of_the_packages() -> None:
 
 def test_every_file_that_the_page_names_is_there() -> None:
     named = re.findall(
-        r"`((?:har_stream|page|predictor|training|tests|docs|configs)/[\w./-]*)`", PAGE.read_text()
+        r"`((?:fleet|har_stream|page|predictor|training|tests|docs|configs)/[\w./-]*)`",
+        PAGE.read_text(),
     )
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []

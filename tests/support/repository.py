@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
 """For a child process that imports `support`."""
-PACKAGES = ("har_stream", "predictor", "page", "training")
+PACKAGES = ("har_stream", "predictor", "page", "training", "fleet")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 

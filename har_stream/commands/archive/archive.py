@@ -128,7 +128,7 @@ def _names_done(clips: Mapping[str, _Found], progress: ProgressFile) -> set[str]
 def _settings_that_count(options: ArchiveOptions) -> dict[str, str]:
     """What decides what comes out of a clip, by a person's name for it."""
     looks = {
-        name: camera.model_dump(mode="json", exclude={"source", "room", "enabled"})
+        name: camera.model_dump(mode="json", exclude={"source", "room", "home", "enabled"})
         for name, camera in sorted(options.cameras.items())
     }
     return {
@@ -244,6 +244,6 @@ def _events(
                 node=NODE,
                 camera=camera,
                 room=each.camera.room,
-                home=home,
+                home=each.camera.home or home,
             )
             yield event, each.clip.name

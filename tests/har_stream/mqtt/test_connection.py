@@ -83,6 +83,32 @@ def test_json_is_labelled_and_expires_text_is_not(mosquitto, connect) -> None:
         assert "ContentType" not in listener.messages[2].properties.json()
 
 
+def test_who_may_not_speak_says_nothing_and_comes_back_once_it_may(
+    mosquitto, connect, monkeypatch
+) -> None:
+    for name in ("RETRY_FIRST_S", "SILENT_S"):
+        monkeypatch.setattr(mqtt_connection, name, 0.01)
+    may_speak = threading.Event()
+    connected = threading.Semaphore(0)
+    with listening(mosquitto.port, "t") as listener:
+        connection = connect(mosquitto.url, may_speak=may_speak.is_set)
+        connection.on_connected(connected.release)
+        may_speak.set()
+        connection.start()
+        assert connected.acquire(timeout=10)
+        assert connection.publish("t", "1")
+        may_speak.clear()
+        assert not connection.publish("t", "2")
+        connection.drop()
+        assert not connected.acquire(timeout=0.1)
+        assert not connection.is_connected
+        may_speak.set()
+        assert connected.acquire(timeout=10)
+        assert connection.publish("t", "3")
+        listener.wait_for(lambda came: len(came) == 2)
+        assert listener.on("t") == [b"1", b"3"]
+
+
 def test_it_comes_back_and_says_each_thing_once(mosquitto, connect, caplog) -> None:
     caplog.set_level(logging.INFO, logger="har_stream")
     connection = connect(mosquitto.url, availability="har/n1/availability")

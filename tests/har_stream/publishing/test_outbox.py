@@ -1,4 +1,4 @@
-"""Events are numbered without a gap, survive a crash, and leave in the promised order."""
+"""Of SQLite alone: wrong clocks, damage, a bounded disk; the rest is in `test_both_outboxes.py`."""
 
 import sqlite3
 import subprocess
@@ -7,13 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support.event_builder import COOKING, NOON
 from support.files.damage import copy_in_use
-from support.repository import ENVIRONMENT
 
-from har_stream.publishing import outbox as outbox_module
 from har_stream.publishing.outbox import MAX_AGE_S, Outbox
 
 SHORT = (24 * 400, 24 * 365 * 60)
@@ -41,100 +37,6 @@ def _change_in_file(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(content.replace(old, new))
 
 
-def test_an_event_says_all_that_the_change_says(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path / "outbox.db")
-    event = outbox.append(COOKING, node="n1", camera="cam1", room="kitchen")
-    assert event is not None
-    assert event == outbox.pending()[0].event
-    assert (event.node, event.camera, event.room, event.seq) == ("n1", "cam1", "kitchen", 1)
-    assert (event.activity, event.event_type) == ("cooking", "activity_started")
-    assert event.started_at == NOON
-    assert event.probabilities == {"cooking": 0.9, "eating": 0.1}
-
-
-def test_numbers_go_on_per_camera_after_a_restart(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "outbox.db"
-    outbox = Outbox(path)
-    assert [_append(outbox), _append(outbox), _append(outbox, "cam2")] == [1, 2, 1]
-    outbox.close()
-    outbox = Outbox(path)
-    assert [_append(outbox), _append(outbox, "cam2")] == [3, 2]
-    assert [(p.event.camera, p.event.seq) for p in outbox.pending()] == [
-        ("cam1", 1),
-        ("cam1", 2),
-        ("cam2", 1),
-        ("cam1", 3),
-        ("cam2", 2),
-    ]
-
-
-def test_what_append_returned_is_there_after_kill_9(tmp_path: Path) -> None:
-    program = f"""
-from pathlib import Path
-from har_stream.publishing.outbox import Outbox
-from support.event_builder import COOKING
-outbox = Outbox(Path({str(tmp_path)!r}) / "outbox.db")
-while True:
-    event = outbox.append(COOKING, node="n1", camera="cam1", room="kitchen")
-    print(event.seq, flush=True)
-"""
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
-    )
-    assert process.stdout is not None
-    said = [int(process.stdout.readline()) for _ in range(50)]
-    process.kill()
-    said += [int(line) for line in process.stdout.read().split()]
-    process.wait()
-    held = [p.event.seq for p in Outbox(tmp_path / "outbox.db").pending(limit=10**6)]
-    assert held == list(range(1, len(held) + 1))
-    assert held[: len(said)] == said
-
-
-def test_sent_events_wait_no_more_but_can_be_replayed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox_module, "REPLAY_EVENTS", 10)
-    outbox = Outbox(tmp_path / "outbox.db")
-    for _ in range(15):
-        _append(outbox)
-    _send_all(outbox)
-    assert outbox.depth() == 0
-    replay = outbox.replay("cam1", 3)
-    assert [event.seq for event in replay.events] == list(range(3, 13))
-    assert (replay.first_seq, replay.last_seq) == (1, 15)
-    assert outbox.replay("cam1", 16).events == []
-    assert (outbox.replay("nobody", 1).first_seq, outbox.replay("nobody", 1).last_seq) == (1, 0)
-
-
-def test_the_bound_takes_acknowledged_events_first_and_says_when_it_takes_others(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    outbox = Outbox(tmp_path / "outbox.db", max_events=4)
-    for camera in ("old", "old", "new", "new"):
-        _append(outbox, camera)
-    _send_all(outbox)
-    outbox.acknowledge("new", 1)
-    _append(outbox, "new")
-    assert [e.seq for e in outbox.replay("new", 1).events] == [2, 3]
-    assert [e.seq for e in outbox.replay("old", 1).events] == [1, 2]
-    assert not caplog.records
-    _append(outbox, "new")
-    assert [e.seq for e in outbox.replay("old", 1).events] == [2]
-    assert outbox.replay("old", 1).first_seq == 2
-    assert "event 1 of camera old is given up" in caplog.text
-
-
-def test_an_acknowledgement_of_what_was_never_sent_is_of_an_earlier_outbox(
-    tmp_path: Path,
-) -> None:
-    outbox = Outbox(tmp_path / "outbox.db", max_events=2)
-    _append(outbox)
-    outbox.acknowledge("cam1", 184)
-    _append(outbox)
-    assert [p.event.seq for p in outbox.pending()] == [1, 2]
-
-
 class Clocks:
     """The clock on the wall, which anybody may set, and the seconds that this machine has run."""
 
@@ -158,25 +60,6 @@ def _journalled(outbox: Outbox, n: int, camera: str = "cam1") -> None:
         seq = _append(outbox, camera)
     _send_all(outbox)
     outbox.acknowledge(camera, seq)
-
-
-def test_what_a_journal_has_leaves_by_age_and_nothing_else(tmp_path: Path) -> None:
-    """A journal may be away for longer, or may yet come: only the bound takes the rest."""
-    clocks = Clocks()
-    outbox = clocks.open(tmp_path / "outbox.db")
-    _journalled(outbox, 3, "kept")
-    for camera in ("kept", "unheard"):
-        _append(outbox, camera)
-    outbox.mark_sent(outbox.pending()[0].position)
-    clocks.pass_time(MAX_AGE_S - 1)
-    assert outbox.age_out() == 0
-    clocks.pass_time(2)
-    assert outbox.age_out() == 3
-    assert [event.seq for event in outbox.replay("kept", 1).events] == [4]
-    assert [p.event.camera for p in outbox.pending()] == ["unheard"]
-    assert _append(outbox, "kept") == 5
-    outbox.acknowledge("kept", 4)
-    assert outbox.age_out() == 1
 
 
 def test_running_time_is_kept_over_restarts_and_kills(tmp_path: Path) -> None:
@@ -302,22 +185,6 @@ def test_a_row_that_says_another_number_than_its_event_is_set_aside(tmp_path: Pa
     assert [p.event.seq for p in Outbox(tmp_path / "outbox.db").pending()] == [1, 3]
 
 
-@pytest.mark.parametrize("number", [2**53, 2**62, 2**63 - 1, 2**63, 2**64, 10**30])
-def test_no_number_from_the_wire_is_too_large(
-    tmp_path: Path, number: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    outbox = Outbox(tmp_path / "outbox.db")
-    _append(outbox)
-    _send_all(outbox)
-    assert outbox.replay("cam1", number).events == []
-    outbox.acknowledge("\ud800", number)
-    outbox.mark_sent(number)
-    outbox.acknowledge("cam1", number)
-    assert outbox.pending(after=number) == []
-    assert _append(outbox) == 2
-    assert all("fails" in record.getMessage() for record in caplog.records)
-
-
 def test_a_last_number_beyond_counting_is_taken_from_the_events(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     outbox = Outbox(path)
@@ -357,40 +224,3 @@ def test_two_processes_do_not_share_an_outbox(tmp_path: Path) -> None:
     )
     assert "InputError" in other.stderr
     assert "--state-dir" in other.stderr
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    steps=st.lists(
-        st.one_of(
-            st.tuples(st.just("append"), st.sampled_from("ab")),
-            st.tuples(st.just("send"), st.integers(0, 9)),
-            st.tuples(st.just("acknowledge"), st.integers(0, 30)),
-        ),
-        max_size=40,
-    )
-)
-def test_seq_is_gapless_and_nothing_unsent_is_lost(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, object]]
-) -> None:
-    outbox = Outbox(tmp_path_factory.mktemp("outbox") / "outbox.db")
-    given_out: dict[str, int] = {"a": 0, "b": 0}
-    unsent: list[tuple[str, int]] = []
-    for kind, value in steps:
-        if kind == "append":
-            assert isinstance(value, str)
-            given_out[value] += 1
-            assert _append(outbox, value) == given_out[value]
-            unsent.append((value, given_out[value]))
-        elif kind == "send":
-            assert isinstance(value, int)
-            waiting = outbox.pending()
-            if value < len(waiting):
-                outbox.mark_sent(waiting[value].position)
-                del unsent[value]
-        else:
-            assert isinstance(value, int)
-            outbox.acknowledge("a", value)
-    assert [(p.event.camera, p.event.seq) for p in outbox.pending()] == unsent
-    assert outbox.depth() == len(unsent)
-    outbox.close()

@@ -13,6 +13,7 @@ import pytest
 from support.broker.real_broker import Listener, Mosquitto, listening
 from support.processes.node import NOON, Node, change, recognition
 
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.state_dir import outbox_file
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
@@ -90,6 +91,30 @@ def test_a_change_is_stored_then_recorded_then_published(make_node, listener) ->
     with listening(listener.port, "har/n1/cam1/event", "har/mark") as later:
         _settle(later)
         assert not later.on("har/n1/cam1/event"), "an event is never retained"
+
+
+def test_a_camera_may_be_of_another_home_than_its_node(make_node, listener) -> None:
+    cameras = ("cam1", CameraSettings(source="cam2", name="cam2", home="attic"))
+    node = make_node(cameras=cameras, home="flat")
+    node.publisher.start()
+    for camera in ("cam1", "cam2"):
+        node.publisher.publish(recognition("cooking", camera=camera))
+        node.publisher.publish(change(camera=camera))
+    node.publisher.step()
+    assert [event.home for event in node.recorded] == ["flat", "attic"]
+    listener.wait_for(lambda _: all(listener.on(f"har/n1/{c}/activity") for c in ("cam1", "cam2")))
+    states = [listener.on(f"har/n1/{camera}/activity")[-1] for camera in ("cam1", "cam2")]
+    assert [ActivityState.decode(state).home for state in states] == ["flat", "attic"]
+
+
+def test_what_another_process_saw_begin_goes_on_in_the_state(make_node, listener) -> None:
+    node = make_node()
+    node.publisher.resume_activity("cam1", "cooking", NOON)
+    node.publisher.start()
+    node.publisher.publish(recognition("cooking", minute=5, state="cooking"))
+    listener.wait_for(lambda _: listener.on("har/n1/cam1/activity"))
+    states = [ActivityState.decode(payload) for payload in listener.on("har/n1/cam1/activity")]
+    assert [(state.activity, state.since) for state in states] == [("cooking", NOON)]
 
 
 def test_the_state_follows_at_once_and_then_beats(make_node, listener) -> None:
@@ -243,6 +268,8 @@ def test_a_second_process_with_this_name_is_refused_a_stale_online_is_not(
     with pytest.raises(InputError, match=r"node 'n1' is already at work .*--node"):
         second.publisher.start()
     assert node.connection.is_connected
+    second.publisher.start(takes_over=True)
+    assert second.connection.is_connected
 
 
 def test_events_made_while_the_broker_is_away_arrive_in_order(make_mosquitto, tmp_path) -> None:

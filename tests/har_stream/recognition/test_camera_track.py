@@ -1,5 +1,7 @@
 """One camera's watch: its own settings, its motion gate, and what holds besides what is seen."""
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
@@ -18,10 +20,11 @@ from support.video.brightness import (
 )
 
 from har_stream.cameras.readers import EndOfSource
-from har_stream.core.activity import CameraState, Recognition
+from har_stream.core.activity import CameraState, Change, Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.thresholds import Thresholds
+from har_stream.pipeline import Pipeline
 from har_stream.recognition.camera_track import CameraTrack, thresholds_for
 
 
@@ -32,6 +35,44 @@ def test_a_cameras_own_settings_replace_the_bundles() -> None:
     )
     with pytest.raises(InputError, match="has no label fallen; it has dark, grey, bright"):
         thresholds_for(camera("a", deciding={"urgent": ["fallen"]}), MANIFEST)
+
+
+def _resumed(clock: Callable[[], float] = time.monotonic) -> Pipeline:
+    """A pipeline that took over a camera two seconds before `START`; it was dark for an hour."""
+    pipeline = Pipeline(Brightness(), [camera("a")], clock=clock)
+    pipeline.resume_activity(
+        *("a", "dark"),
+        since=START - timedelta(hours=1),
+        at=START - timedelta(seconds=2),
+        probabilities={"dark": 0.8, "grey": 0.1, "bright": 0.1},
+    )
+    return pipeline
+
+
+@pytest.mark.parametrize("resets", [True, False])
+def test_what_another_process_saw_begin_goes_on_and_begins_no_second_time(resets: bool) -> None:
+    shown = frames(("dark", 10), ("bright", 10), resets=resets)
+    said = list(_resumed().run(alone([*shown, EndOfSource()])))
+    assert changes(said) == [
+        ("changed", "bright", pytest.approx(10 - 0.3)),
+        ("ended", "bright", 19.8),
+    ]
+    assert next(news.state for news in said if isinstance(news, Recognition)) == "dark"
+
+
+def test_what_another_process_saw_ends_if_it_is_over_or_the_camera_stays_away() -> None:
+    over = list(_resumed().run(alone([*frames(("bright", 10)), EndOfSource()])))
+    assert changes(over)[0] == ("changed", "bright", 0.0)
+    now_s = [0.0]
+
+    def wait() -> None:
+        now_s[0] += 20.0
+
+    away = alone([status("a", CameraState.OFFLINE, 1), wait, EndOfSource()], clock=lambda: now_s[0])
+    (ended,) = [n for n in _resumed(lambda: now_s[0]).run(away) if isinstance(n, Change)]
+    assert (ended.activity, ended.confidence) == ("dark", 0.8)
+    assert ended.ended_at == START - timedelta(seconds=2)
+    assert ended.started_at == START - timedelta(hours=1)
 
 
 def quiet(label: str, seconds: float, *, start_s: float) -> list[Frame]:

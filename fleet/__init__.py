@@ -1,0 +1,9 @@
+"""Carries more cameras and homes than one machine: cut into lots, placed on machines.
+
+In the order in which a fleet comes to be:
+
+- ``inventory``: what a person says of a fleet: its machines, thousands of cameras from tables
+- ``lots``: a lot at work: events in PostgreSQL, numbered over all machines, one owner at a time
+- ``planning``: which lot a camera is in, which machine carries the lot, who may say what
+- ``commands``: ``har-fleet``
+"""

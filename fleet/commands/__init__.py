@@ -1,0 +1,1 @@
+"""`har-fleet`: its arguments, and what it prints."""

@@ -1,0 +1,115 @@
+"""`har-fleet`: plans a fleet of cameras and homes, and says who may do what on its broker."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from fleet.inventory.fleet import Fleet, read_fleet
+from fleet.planning.access_list import access_list, users, write_logins
+from fleet.planning.plan import Plan, compare_plans, make_plan
+from fleet.planning.plan_file import read_plan, write_plan
+from har_stream.core.command import run_command
+
+EXTRAS = {"psycopg": "fleet", "sqlalchemy": "fleet"}
+"""Packages that may be missing, and the extra that brings them."""
+N_NAMED = 5
+"""Lots that are named of those that a change touches."""
+EXAMPLES = """
+examples:
+  har-fleet plan fleet.yaml --dry-run          what would run where, and what would change
+  har-fleet plan fleet.yaml                    ... and keep it, in plan.csv beside fleet.yaml
+  har-fleet acl fleet.yaml --logins logins > har.acl      a login for each lot and partition
+  mosquitto_passwd -U logins/passwd
+
+Cameras stand in fleet.yaml, in a CSV file (cameras_csv) or in a table of PostgreSQL
+(cameras_table). A camera stays in its lot and a lot on its machine; adding or removing cameras
+touches their lots alone.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `har-fleet`; returns the exit status."""
+    options = _parser().parse_args(argv)
+    return run_command("har-fleet", lambda: options.run(options), extras=EXTRAS)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="har-fleet",
+        description="Carry more cameras and homes than one machine does.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    plan = commands.add_parser("plan", help="cut cameras into lots and place them on machines")
+    plan.add_argument("--dry-run", action="store_true", help="say what would change, keep nothing")
+    plan.set_defaults(run=_plan)
+    acl = commands.add_parser("acl", help="print Mosquitto's access list of the kept plan")
+    acl.add_argument(
+        "--logins", metavar="DIR", type=Path, help="make a password for each login that has none"
+    )
+    acl.set_defaults(run=_print_acl)
+    for command in (plan, acl):
+        command.add_argument("fleet", metavar="FLEET.yaml", type=Path)
+    return parser
+
+
+def _plan(options: argparse.Namespace) -> None:
+    fleet = read_fleet(options.fleet)
+    earlier = read_plan(fleet.plan_file)
+    plan = make_plan(fleet, earlier)
+    _show(fleet, plan)
+    _show_changes(earlier, plan)
+    if not options.dry_run:
+        write_plan(fleet.plan_file, plan)
+
+
+def _show(fleet: Fleet, plan: Plan) -> None:
+    sizes = Counter(plan.lots.values())
+    n_lots = Counter(plan.machines.values())
+    n_cameras: Counter[str] = Counter()
+    for lot, machine in plan.machines.items():
+        n_cameras[machine] += sizes[lot]
+    capacities = fleet.settings.machines
+    width = max(len("machine"), *map(len, capacities))
+    print(f"{'machine':{width}}  cameras      of    lots")
+    for machine, capacity in sorted(capacities.items()):
+        print(f"{machine:{width}}  {n_cameras[machine]:7} {capacity:7} {n_lots[machine]:7}")
+    print(
+        f"{len(plan.lots)} cameras in {len(plan.machines)} lots, {len(plan.partitions)} homes in "
+        f"{len({*plan.partitions.values()})} partitions"
+    )
+
+
+def _show_changes(earlier: Plan, plan: Plan) -> None:
+    changes = compare_plans(earlier, plan)
+    for what, lots in (
+        ("new", changes.new),
+        ("with other cameras", changes.changed),
+        ("on another machine", changes.moved),
+        ("gone", changes.gone),
+    ):
+        if lots:
+            named = ", ".join(sorted(lots)[:N_NAMED]) + (", ..." if len(lots) > N_NAMED else "")
+            print(f"lots {what}: {len(lots)} ({named})")
+    n_untouched = len(plan.machines.keys() - changes.new - changes.changed - changes.moved)
+    print(f"lots that nothing touches: {n_untouched}")
+
+
+def _print_acl(options: argparse.Namespace) -> None:
+    fleet = read_fleet(options.fleet)
+    plan = read_plan(fleet.plan_file)
+    for line in access_list(fleet, plan):
+        print(line)
+    if options.logins:
+        names = users(plan)
+        n_made = write_logins(options.logins, names)
+        print(f"{options.logins}: {len(names)} logins, {n_made} new", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

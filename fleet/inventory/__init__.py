@@ -1,0 +1,1 @@
+"""What a person says of a fleet: a YAML file, and tables of cameras beside it."""

@@ -1,0 +1,77 @@
+"""A fleet as it is given: its settings, and every camera of the YAML file and of its tables."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fleet.inventory.camera_tables import Row, read_csv, read_table
+from fleet.inventory.fleet_settings import FleetCamera, FleetSettings
+from har_stream.config.problems import MAX_SAID, problems
+from har_stream.config.yaml_file import read_yaml
+from har_stream.core.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What a person says of a fleet.
+
+    Attributes:
+        settings: All but the cameras of tables.
+        cameras: All of them, in the order of file, CSV and table; their names differ.
+        plan_file: Where its plan is kept.
+    """
+
+    settings: FleetSettings
+    cameras: tuple[FleetCamera, ...]
+    plan_file: Path
+
+
+def read_fleet(path: Path) -> Fleet:
+    """Read `fleet.yaml` and the tables that it names.
+
+    Raises:
+        InputError: With file, line (of PostgreSQL: table and camera), key or value; one line for
+            each problem, the first 20.
+    """
+    settings = read_yaml(path, FleetSettings)
+    cameras: list[FleetCamera] = []
+    places: dict[str, str] = {}
+    found: list[str] = []
+    for camera in settings.cameras:
+        _note_twin(camera, str(path), places, found)
+        cameras.append(camera)
+    for where, row in _rows(settings, path.parent):
+        try:
+            camera = FleetCamera.model_validate(row)
+        except ValidationError as error:
+            found += [f"{where}: {said}" for said in problems(error, FleetCamera)]
+        else:
+            _note_twin(camera, where, places, found)
+            cameras.append(camera)
+        if len(found) >= MAX_SAID:
+            break
+    if found:
+        raise InputError("\n".join(found[:MAX_SAID]))
+    if not cameras:
+        raise InputError(
+            f"{path}: no camera; list them as cameras, or name a table: cameras_csv: cameras.csv"
+        )
+    return Fleet(settings, tuple(cameras), path.parent / settings.plan)
+
+
+def _rows(settings: FleetSettings, folder: Path) -> Iterator[Row]:
+    if settings.cameras_csv is not None:
+        yield from read_csv(folder / settings.cameras_csv)
+    if settings.cameras_table is not None and settings.database is not None:
+        yield from read_table(settings.database, settings.cameras_table)
+
+
+def _note_twin(camera: FleetCamera, where: str, places: dict[str, str], found: list[str]) -> None:
+    if camera.name in places:
+        found.append(
+            f"{where}: another camera is called {camera.name} ({places[camera.name]}); give each "
+            "a name of its own"
+        )
+    places[camera.name] = where

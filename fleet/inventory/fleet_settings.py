@@ -1,0 +1,55 @@
+"""Settings of a fleet: its machines, its cameras or where they are listed, how they are cut."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.ids import Id, TopicPrefix
+from har_stream.config.section import Section, UserPath
+from har_stream.core.url import parse_url
+
+
+def _without_password(url: str) -> str:
+    parsed = parse_url(url)
+    if parsed.scheme not in ("postgresql", "postgresql+psycopg"):
+        raise ValueError("postgresql://user@host/database expected")
+    if parsed.password is not None:
+        raise ValueError("no password here, please: it belongs into ~/.pgpass or PGPASSFILE")
+    return f"postgresql+psycopg{url[url.index('://') :]}"
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_without_password)]
+"""As SQLAlchemy reads it, with the driver named."""
+
+
+class FleetCamera(CameraSettings):
+    """A camera of a fleet: no other has its name, and it is somebody's."""
+
+    name: Id
+    home: Id
+
+
+class FleetSettings(Section):
+    """A fleet, as `fleet.yaml` has it; its paths are relative to that file."""
+
+    name: Id = Field("fleet", description="what the names of lots and partitions begin with")
+    base_topic: TopicPrefix = "har"
+    machines: Mapping[Id, Annotated[int, Field(ge=1)]] = Field(
+        min_length=1, description="by name, how many cameras it carries"
+    )
+    lot_cameras: int = Field(50, ge=1, description="cameras of a lot, which one process watches")
+    partition_homes: int = Field(1000, ge=1, description="homes of a partition")
+    cameras: tuple[FleetCamera, ...] = ()
+    cameras_csv: UserPath | None = Field(None, description="more cameras: a CSV file")
+    cameras_table: str | None = Field(None, description="more cameras: a table of the database")
+    database: DatabaseUrl | None = None
+    plan: Path = Field(Path("plan.csv"), description="which camera is in which lot; keep it")
+
+    @model_validator(mode="after")
+    def _has_database(self) -> "FleetSettings":
+        if self.cameras_table and not self.database:
+            raise ValueError("cameras_table needs the database that the table is in")
+        return self

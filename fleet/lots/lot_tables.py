@@ -1,0 +1,151 @@
+"""The tables of lots in PostgreSQL, made in numbered steps, and the epoch that fences a lot.
+
+Every start of a lot takes a new epoch. Whoever writes for the lot shows its epoch in the same
+transaction, so that what an earlier owner writes after that is refused, however late it wakes up.
+A step is never edited once released; a change is a further step that runs while lots are at work.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from har_stream.core.errors import InputError
+from har_stream.core.redact import redact
+from predictor.journal.database import make_engine
+
+ANSWER_S = 3.0
+"""A database that has not answered for so long is away; recognition must not wait for it."""
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE fleet_lots (
+    lot TEXT PRIMARY KEY,
+    epoch BIGINT NOT NULL,
+    owner TEXT NOT NULL,
+    taken_at TIMESTAMPTZ NOT NULL DEFAULT now()
+)""",
+        """CREATE TABLE fleet_cameras (
+    lot TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    last_seq BIGINT NOT NULL,
+    PRIMARY KEY (lot, camera)
+)""",
+        """CREATE TABLE fleet_events (
+    position BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    lot TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    event TEXT NOT NULL,
+    checksum BIGINT NOT NULL,
+    stored_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    sent BOOLEAN NOT NULL DEFAULT false,
+    acknowledged BOOLEAN NOT NULL DEFAULT false,
+    UNIQUE (lot, camera, seq)
+)""",
+        "CREATE INDEX fleet_unsent ON fleet_events (lot, position) WHERE NOT sent",
+        "CREATE INDEX fleet_leaving ON fleet_events (lot, acknowledged, position)",
+    ),
+)
+_LOCK = 0x68617266
+"""Of the advisory lock that lets one process at a time change tables: `harf` in ASCII."""
+
+
+class EpochLostError(Exception):
+    """Another owner has taken the lot since."""
+
+
+def open_database(url: str) -> Engine:
+    """Open a fleet's database and bring its tables to the newest version.
+
+    Raises:
+        InputError: It does not answer, refuses us, or a newer version has made its tables. A
+            password in the URL is not shown.
+    """
+    engine = make_engine(url, sqlite={})
+    event.listen(engine, "connect", _bound_answers)
+    try:
+        with engine.begin() as db:
+            _migrate(db)
+    except DBAPIError as error:
+        engine.dispose()
+        reason = " ".join(str(error.orig).split())
+        raise InputError(f"database {redact(url)}: {reason}") from error
+    return engine
+
+
+def run(db: Connection, statement: str, **values: Any) -> Any:
+    """Run one statement with its values by name; returns its result."""
+    return db.execute(text(statement), values)
+
+
+def take_epoch(db: Connection, lot: str, owner: str) -> int:
+    """Become a lot's owner; returns the new epoch, which ends every earlier one."""
+    return int(
+        run(
+            db,
+            "INSERT INTO fleet_lots (lot, epoch, owner) VALUES (:lot, 1, :owner)"
+            " ON CONFLICT (lot) DO UPDATE SET epoch = fleet_lots.epoch + 1, owner = :owner,"
+            " taken_at = now() RETURNING epoch",
+            lot=lot,
+            owner=owner,
+        ).scalar_one()
+    )
+
+
+def show_epoch(db: Connection, lot: str, epoch: int) -> None:
+    """Show that a lot is still ours; nobody can take it before this transaction ends.
+
+    Raises:
+        EpochLostError: It is not.
+    """
+    newest = run(
+        db, "SELECT epoch, owner FROM fleet_lots WHERE lot = :lot FOR SHARE", lot=lot
+    ).one_or_none()
+    if newest is None or newest.epoch != epoch:
+        raise EpochLostError("nobody" if newest is None else newest.owner)
+
+
+def next_seq(db: Connection, lot: str, camera: str) -> int:
+    """Count a camera's events one on, from 1."""
+    return int(
+        run(
+            db,
+            "INSERT INTO fleet_cameras VALUES (:lot, :camera, 1) ON CONFLICT (lot, camera)"
+            " DO UPDATE SET last_seq = fleet_cameras.last_seq + 1 RETURNING last_seq",
+            lot=lot,
+            camera=camera,
+        ).scalar_one()
+    )
+
+
+def insert_event(db: Connection, row: Mapping[str, object]) -> None:
+    """Keep an event."""
+    db.execute(
+        text(
+            "INSERT INTO fleet_events (id, lot, camera, seq, event, checksum)"
+            " VALUES (:id, :lot, :camera, :seq, :event, :checksum)"
+        ),
+        row,
+    )
+
+
+def _bound_answers(connection: Any, _record: object) -> None:
+    connection.answer_s = ANSWER_S
+
+
+def _migrate(db: Connection) -> None:
+    run(db, "SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
+    run(db, "CREATE TABLE IF NOT EXISTS fleet_version (version INTEGER NOT NULL)")
+    version = run(db, "SELECT max(version) FROM fleet_version").scalar() or 0
+    if version > len(STEPS):
+        raise InputError(
+            f"the fleet's tables have version {version}, this har-fleet knows up to {len(STEPS)}; "
+            "update har-stream on this machine"
+        )
+    for step in STEPS[version:]:
+        for statement in step:
+            run(db, statement)
+    if version < len(STEPS):
+        run(db, "INSERT INTO fleet_version VALUES (:version)", version=len(STEPS))

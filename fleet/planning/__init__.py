@@ -1,0 +1,1 @@
+"""Which camera belongs to which lot and which machine carries it, kept from plan to plan."""

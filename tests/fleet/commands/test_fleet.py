@@ -1,0 +1,53 @@
+"""`har-fleet` says what it does, keeps the plan, and ends with one line where it cannot."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleet.commands.fleet import main
+
+
+def test_plan_shows_where_lots_run_and_what_a_change_touches(
+    write_fleet: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_fleet(7)
+    assert main(["plan", "--dry-run", str(path)]) == 0
+    assert not (path.parent / "plan.csv").exists()
+    assert main(["plan", str(path)]) == 0
+    *_, first = capsys.readouterr().out.split("machine", 2)
+    assert first.splitlines()[1:4] == [
+        "m1             4       6       2",
+        "m2             3       6       1",
+        "7 cameras in 3 lots, 4 homes in 2 partitions",
+    ]
+    assert "lots new: 3 (city-00001, city-00002, city-00003)" in first
+    write_fleet(8)
+    assert main(["plan", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "lots with other cameras: 1 (city-00003)\nlots that nothing touches: 2" in said
+
+
+def test_acl_is_of_the_kept_plan(
+    write_fleet: Callable[..., Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = write_fleet(7)
+    assert main(["acl", str(path)]) == 2
+    assert "run har-fleet plan first" in capsys.readouterr().err
+    assert main(["plan", str(path)]) == 0
+    capsys.readouterr()
+    assert main(["acl", str(path), "--logins", str(tmp_path / "logins")]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("user city-00001\ntopic readwrite har/city-00001/#\n\nuser")
+    assert printed.err.endswith("logins: 5 logins, 5 new\n")
+
+
+def test_a_mistake_is_one_line_and_status_2(
+    write_fleet: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_fleet(20)
+    assert main(["plan", str(path)]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("har-fleet: no machine has room for lot")
+    assert not said.out
+    assert not (path.parent / "plan.csv").exists()

@@ -1,0 +1,35 @@
+"""What tests of fleets share: a PostgreSQL, and files of a small fleet."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.processes.postgresql import PostgreSQL, running_postgresql
+
+SMALL = """\
+name: city
+machines: {m1: 6, m2: 6}
+lot_cameras: 3
+partition_homes: 2
+"""
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One server for all tests; each takes tables or lots of its own."""
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def write_fleet(tmp_path: Path) -> Callable[..., Path]:
+    """Write a `fleet.yaml` and a `cameras.csv` of so many cameras, two to a home."""
+
+    def write(n_cameras: int, yaml: str = SMALL) -> Path:
+        rows = [f"c{n:02},h{n // 2},sim:{n}\n" for n in range(n_cameras)]
+        (tmp_path / "cameras.csv").write_text("".join(["name,home,source\n", *rows]))
+        path = tmp_path / "fleet.yaml"
+        path.write_text(f"{yaml}cameras_csv: cameras.csv\n")
+        return path
+
+    return write
