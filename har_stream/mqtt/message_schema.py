@@ -32,6 +32,7 @@ from har_stream.mqtt.messages import (
     UnusualFinding,
 )
 from har_stream.mqtt.requests import (
+    AcknowledgeRequest,
     BridgeRequest,
     BridgeResponse,
     CorrectionRequest,
@@ -71,7 +72,7 @@ _FORECAST = Forecast(
     enough_data=True,
 )
 _CORRECTION = "5d2c8f1e-3c55-4a0e-9a3a-0f6f1b7c2e44"
-_REQUESTS = (BridgeRequest, CorrectionRequest, UndoRequest)
+_REQUESTS = (AcknowledgeRequest, BridgeRequest, CorrectionRequest, UndoRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,17 @@ PAYLOADS = {
         1,
         False,
         UndoRequest(transaction="9", id=_CORRECTION, node="n1", camera="cam1"),
+    ),
+    "acknowledge_request": TopicDescription(
+        "home/<home>/bridge/request/acknowledge",
+        1,
+        False,
+        AcknowledgeRequest(
+            transaction="10",
+            kind="not_yet",
+            activity="eating",
+            since=_SIX - timedelta(hours=5, minutes=20),
+        ),
     ),
     "replay": TopicDescription(
         "<node>/bridge/response/replay, in data",

@@ -310,14 +310,18 @@ class RuleState(Message):
     cause: Forecast | None = None
 
 
+UnusualKind = Literal["not_yet", "too_long", "at_odd_hour", "quiet"]
+
+
 class UnusualFinding(Message):
     """Something unusual that goes on now."""
 
-    kind: Literal["not_yet", "too_long", "at_odd_hour", "quiet"]
+    kind: UnusualKind
     activity: Name = Field(description="of which; of quiet, what was seen last")
     probability: Probability = Field(description="of something as far out, or further")
     since: Instant = Field(description="when it began; of not_yet, when it usually does")
     words: Name
+    acknowledged: bool = Field(default=False, description="whether somebody knows of it")
 
 
 class Unusual(Message):

@@ -20,6 +20,7 @@ from har_stream.mqtt.messages import (
     Seq,
     Signature,
     Text,
+    UnusualKind,
 )
 
 Transaction = Text | Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
@@ -71,6 +72,15 @@ class UndoRequest(Message):
     camera: Name
     signer: Name | None = Field(default=None, description="whose key made the signature")
     signature: Signature | None = None
+
+
+class AcknowledgeRequest(Message):
+    """On ``home/<home>/bridge/request/acknowledge``: somebody knows of something unusual."""
+
+    transaction: Transaction | None = None
+    kind: UnusualKind
+    activity: Name
+    since: Instant = Field(description="as it was told")
 
 
 class BridgeResponse(Message):

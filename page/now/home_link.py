@@ -3,12 +3,13 @@
 import threading
 import uuid
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 from har_stream.config.settings import Settings
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.messages import Skeleton
 from har_stream.mqtt.requests import (
+    AcknowledgeRequest,
     BridgeRequest,
     BridgeResponse,
     CorrectionRequest,
@@ -20,6 +21,8 @@ from predictor.journal.records import CameraKey
 
 ANSWER_S = 5.0
 """So long an answer is waited for."""
+Change = Literal["correct", "undo", "acknowledge"]
+"""What may be asked of `har-forecast`."""
 News = Literal["home", "journal"]
 """What has changed: what goes on, or what the journal holds."""
 
@@ -59,7 +62,7 @@ class HomeLink:
             self._connection.subscribe(topic, self._take)
         self._connection.subscribe(base.camera("+", "+", "skeleton"), self._take_skeleton)
         self._connection.subscribe(base.camera("+", "+", "event", "ack"), self._take_ack)
-        for name in ("correct", "undo"):
+        for name in get_args(Change):
             answer = base.home(home, "bridge", "response", name)
             self._connection.subscribe(answer, self._take_answer)
         self._connection.subscribe(base.node("+", "bridge", "response", "+"), self._take_answer)
@@ -100,7 +103,7 @@ class HomeLink:
         return self._connection.publish(topic, "ON" if is_on else "OFF")
 
     def ask(
-        self, name: Literal["correct", "undo"], request: CorrectionRequest | UndoRequest
+        self, name: Change, request: AcknowledgeRequest | CorrectionRequest | UndoRequest
     ) -> BridgeResponse | None:
         """Ask `har-forecast` for a change; returns its answer, or ``None`` where none came."""
         topic = self._topics.home(self.home.home, "bridge", "request", name)
@@ -117,7 +120,7 @@ class HomeLink:
     def _ask(
         self,
         topic: str,
-        request: BridgeRequest | CorrectionRequest | UndoRequest,
+        request: AcknowledgeRequest | BridgeRequest | CorrectionRequest | UndoRequest,
         *,
         wait_s: float,
     ) -> BridgeResponse | None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Literal
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -22,10 +21,10 @@ from starlette.staticfiles import StaticFiles
 from har_stream.config.settings import Settings
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import MessageError
-from har_stream.mqtt.requests import CorrectionRequest, UndoRequest
+from har_stream.mqtt.requests import AcknowledgeRequest, CorrectionRequest, UndoRequest
 from har_stream.mqtt.signing import sign
 from page.guard.gate import Gate, GateRules
-from page.now.home_link import HomeLink
+from page.now.home_link import Change, HomeLink
 from page.web.cameras import CameraPages
 from page.web.drawing import Drawing, Reader, SharedParts
 from page.web.forms import THEMES, go_to, read_form, read_instant, reader_of
@@ -86,6 +85,7 @@ class Site:
             Route("/correct", self.correct, methods=["POST"]),
             Route("/undo", self.undo, methods=["POST"]),
             Route("/fall/ack", self.acknowledge_fall, methods=["POST"]),
+            Route("/unusual/ack", self.acknowledge_unusual, methods=["POST"]),
             *self.teach.routes(),
             *self.cameras.routes(),
             Route("/report", self.show_report),
@@ -206,6 +206,18 @@ class Site:
             raise HTTPException(502, mark("The broker is away; nobody was told. Try again."))
         return go_to(request, "/")
 
+    async def acknowledge_unusual(self, request: Request) -> Response:
+        """Tell `har-forecast` that somebody knows of something unusual."""
+        form = await read_form(request)
+        try:
+            asked = AcknowledgeRequest.from_fields(
+                {name: form.get(name) for name in ("kind", "activity", "since")}
+            )
+        except MessageError as error:
+            raise HTTPException(400, mark("This is no form of this page.")) from error
+        await self._ask("acknowledge", asked)
+        return go_to(request, "/")
+
     async def show_report(self, request: Request) -> Response:
         """Show how good the forecasts were, and how the days were spent."""
         card = self.reports.newest(self.drawing.now())
@@ -231,7 +243,7 @@ class Site:
         return answer
 
     async def _ask(
-        self, name: Literal["correct", "undo"], request: CorrectionRequest | UndoRequest
+        self, name: Change, request: AcknowledgeRequest | CorrectionRequest | UndoRequest
     ) -> None:
         """Ask for a change, and wait for it.
 

@@ -27,6 +27,7 @@ from predictor.sensors.readings import SensorReadings
 from predictor.service.home_clock import WRONG, HomeClock, Timing
 from predictor.service.home_forecast import HomeForecast
 from predictor.service.rules import RuleRunner
+from predictor.unusual.acknowledged import AcknowledgedFindings
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +106,7 @@ class ForecastWorker:
         self._live = self._unlearned()
         self._last = self._live.messages(wall())
         self._unusual: Unusual | None = None
+        self._acknowledged = AcknowledgedFindings()
         self._labels = self._live.forecaster.labels
 
     @property
@@ -253,7 +255,7 @@ class ForecastWorker:
         self._publish()
         if forecast.fresh or self._monotonic() >= self._listens_until:
             self._rules.follow(forecast)
-            self._unusual = self._live.unusual(forecast)
+            self._unusual = self._acknowledged.mark(self._live.unusual(forecast))
             self._publish_unusual()
         if self._live.forecaster.labels != self._labels:
             self._labels = self._live.forecaster.labels
@@ -261,6 +263,17 @@ class ForecastWorker:
         if forecast.at.date() != self._day:
             self._day = forecast.at.date()
             self._begin_day(forecast.at)
+
+    def acknowledge(self, payload: bytes) -> None:
+        """Somebody knows of something unusual; say so from here on, or why not."""
+        answer = self._acknowledged.acknowledge(payload, self._unusual)
+        home = self._settings.home
+        self._publisher.publish(
+            self._topics.home(home, "bridge", "response", "acknowledge"), answer
+        )
+        if self._unusual is not None:
+            self._unusual = self._acknowledged.mark(self._unusual)
+        self._publish_unusual()
 
     def _publish_unusual(self) -> None:
         if self._unusual is None:  # nobody knows yet whether cameras speak

@@ -148,6 +148,7 @@ class ForecastService:
         requests = partial(base.home, self._settings.home, "bridge", "request")
         subscribe(requests("correct"), self._take_correction, retained=False)
         subscribe(requests("undo"), self._take_undo, retained=False)
+        subscribe(requests("acknowledge"), self._take_acknowledgement, retained=False)
         self._connection.on_connected(self._ingest.ask_again)
         self._connection.on_connected(self._worker.greet)
         self._connection.start(fail_fast=fail_fast)
@@ -262,6 +263,9 @@ class ForecastService:
 
     def _take_undo(self, _topic: str, payload: bytes) -> None:
         self._due.put(partial(self._corrections.undo, payload))
+
+    def _take_acknowledgement(self, _topic: str, payload: bytes) -> None:
+        self._due.put(partial(self._worker.acknowledge, payload))
 
     def _answer(self, _topic: str, payload: bytes) -> None:
         """Answer whoever asks whether this home has a forecaster."""

@@ -23,6 +23,7 @@ SMALL_ALONE = {
     "training.collect.download_dataset": "needs packages that fetching weights does not",
     "har_stream.recognition.engines.engine": "the interface that every engine keeps",
     "predictor.journal.backup": "how a journal is copied while it is in use",
+    "predictor.unusual.acknowledged": "what somebody knows of; the watch knows no messages",
     "training.commands.postures": "what one command prints",
     "training.evaluation.ordinary_footage": "what is reported of footage that shows no label",
     "training.fitting.warm_up": "fitting on single frames, before the first epoch",

@@ -43,7 +43,7 @@ def test_the_example_obeys_its_schema_and_can_be_read_back(name: str) -> None:
     assert type(payload.example).decode(unfamiliar) == payload.example
 
 
-REQUESTS = {"bridge_request", "correction_request", "undo_request"}
+REQUESTS = {"acknowledge_request", "bridge_request", "correction_request", "undo_request"}
 """Written by others, who may leave out what they do not need."""
 
 

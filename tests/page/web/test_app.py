@@ -20,7 +20,12 @@ from har_stream.mqtt.messages import (
     Unusual,
     UnusualFinding,
 )
-from har_stream.mqtt.requests import BridgeResponse, CorrectionRequest, UndoRequest
+from har_stream.mqtt.requests import (
+    AcknowledgeRequest,
+    BridgeResponse,
+    CorrectionRequest,
+    UndoRequest,
+)
 from page.web.app import Site
 
 NOW = EIGHT + timedelta(days=2, hours=3)
@@ -171,8 +176,23 @@ def test_what_is_unusual_stands_on_top_in_words(lived_in: Lived) -> None:
         "Nothing seen since 11:00, for longer than usual; last was eating",
     ):
         assert said in html
-    listener.publish("har/home/h1/unusual", unusual.model_copy(update={"findings": []}).encode())
-    wait_for(site, lambda: not site.link.home.unusual.findings)
+    assert html.count("/unusual/ack") == 4
+    form = {"kind": "quiet", "activity": "eating", "since": NOW.isoformat()}
+    assert browser.post("/unusual/ack", data={"kind": "x"}, headers=ORIGIN).status_code == 400
+
+    def answer(forecaster: Listener, message: object) -> None:
+        asked = AcknowledgeRequest.decode(message.payload)  # type: ignore[attr-defined]
+        assert (asked.kind, asked.activity, asked.since) == ("quiet", "eating", NOW)
+        said = BridgeResponse(status="ok", transaction=asked.transaction).encode()
+        forecaster.client.publish("har/home/h1/bridge/response/acknowledge", said, qos=1)
+
+    request = "har/home/h1/bridge/request/acknowledge"
+    forecaster = Listener(listener.port, request, on_message=answer)
+    assert browser.post("/unusual/ack", data=form, headers=ORIGIN).status_code == 303
+    forecaster.close()
+    known = [each.model_copy(update={"acknowledged": True}) for each in findings]
+    listener.publish("har/home/h1/unusual", unusual.model_copy(update={"findings": known}).encode())
+    wait_for(site, lambda: site.link.home.unusual.findings[0].acknowledged)
     assert "Unusual:" not in browser.get("/").text
 
 

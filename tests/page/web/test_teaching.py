@@ -93,7 +93,7 @@ def test_an_activity_is_taught_in_an_evening(
         for turn, label in enumerate(("reading", "", "reading")):
             wait_for_turn(listener, turn % 2)
             page.get_by_label("What you do").fill(label)
-            page.get_by_label("for", exact=True).select_option("15")
+            page.locator("[name=seconds]").select_option("15")
             page.get_by_label("Everybody whom it sees agrees").check()
             page.get_by_role("button", name="Record now").click()
             expect(page.get_by_role("button", name="Stop")).to_be_visible()

@@ -13,6 +13,7 @@ from support.event_builder import EIGHT, event, living
 
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, Unusual
+from har_stream.mqtt.requests import AcknowledgeRequest
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 from predictor.journal.records import JournalEntry
@@ -60,6 +61,10 @@ def test_a_late_breakfast_is_told_once_and_taken_back(
     for minute in range(10, 115, 10):
         bench.wall = EIGHT + timedelta(days=N_DAYS, minutes=minute)
         bench.beat(bench.wall)
+    (late,) = _said(bench)[-1].findings
+    known = {"kind": late.kind, "activity": late.activity, "since": late.since}
+    bench.worker.acknowledge(AcknowledgeRequest.model_validate(known).encode())
+    assert [each.acknowledged for each in _said(bench)[-1].findings] == [True]
     _tell(bench, "breakfast", 115, 153)
     told = [[finding.kind for finding in said.findings] for said in _said(bench)]
     changes = [kinds for kinds, _ in groupby(told)]
