@@ -98,7 +98,9 @@ class Site:
 
     async def show_home(self, request: Request) -> Response:
         """Show what goes on, what comes next, and the last days."""
-        return HTMLResponse(await run_in_threadpool(self.drawing.home, self._reader(request)))
+        reader = self._reader(request)
+        parts = await run_in_threadpool(self.parts.draw, reader)
+        return HTMLResponse(await run_in_threadpool(self.drawing.home, reader, parts))
 
     async def send_events(self, request: Request) -> Response:
         """Keep an open page up to date."""

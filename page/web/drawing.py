@@ -1,7 +1,7 @@
 """What each page shows: it reads the home and the journal, and fills the templates."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
@@ -77,6 +77,7 @@ class Drawing:
         self._zone = zone
         self._wall = wall
         self._kept: dict[TimeSpan, tuple[object, Sequence[Row]]] = {}
+        self._read: tuple[TimeSpan, object, Sequence[Bout]] | None = None
         self._keeping = threading.Lock()
 
     def now(self) -> datetime:
@@ -114,10 +115,9 @@ class Drawing:
             values = {"has_events": self._has_events()}
         return self.page(f"parts/{name}.html", reader, **values)
 
-    def home(self, reader: Reader) -> str:
-        """Draw the first page."""
-        names = (*HOME_PARTS, *JOURNAL_PARTS, START)
-        parts = {name: Markup(self.part(name, reader)) for name in names}  # noqa: S704 -- escaped by their own templates
+    def home(self, reader: Reader, drawn: Mapping[str, str]) -> str:
+        """Draw the first page of its parts."""
+        parts = {name: Markup(part) for name, part in drawn.items()}  # noqa: S704 -- escaped by their own templates
         return self.page("home.html", reader, parts=parts, version_of=version_of)
 
     def day(self, reader: Reader, day: date, *, hour: int, n_hours: int) -> str:
@@ -176,7 +176,7 @@ class Drawing:
         now = self.now()
         span = day_span(now.date(), self._zone)
         try:
-            bouts = self._journal.span(span.start, span.end).bouts
+            bouts = self._bouts_of(span, self._journal.state_of(span.start, span.end))
         except InputError as error:
             return {"bouts": [], "n_bouts": 0, "problem": str(error)}
         return {"bouts": bouts[::-1][:N_TODAY], "n_bouts": len(bouts), "problem": None}
@@ -201,13 +201,21 @@ class Drawing:
         state = self._journal.state_of(span.start, span.end)
         kept = self._kept.get(span)
         if kept is None or kept[0] != state or span.end > now:
-            rows = draw_rows(self._journal.span(span.start, span.end).bouts, span, now=now)
+            rows = draw_rows(self._bouts_of(span, state), span, now=now)
             kept = state, rows
             with self._keeping:
                 self._kept[span] = kept
                 if len(self._kept) > MAX_KEPT:
                     del self._kept[next(iter(self._kept))]
         return kept[1]
+
+    def _bouts_of(self, span: TimeSpan, state: object) -> Sequence[Bout]:
+        """Read a day; the one that was read last is kept as long as its state is the same."""
+        read = self._read
+        if read is None or read[:2] != (span, state):
+            found = self._journal.span(span.start, span.end).bouts
+            read = self._read = span, state, found
+        return read[2]
 
 
 class SharedParts:

@@ -78,6 +78,21 @@ def test_the_first_page_says_what_goes_on_and_what_comes_next(lived_in: Lived) -
     assert "har-forecast is not running" not in html
 
 
+def test_the_first_page_is_not_drawn_again_where_nothing_has_changed(
+    lived_in: Lived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, site, _ = lived_in
+    shown, drawn, draw = browser.get("/").text, [], site.drawing.part
+    monkeypatch.setattr(
+        site.drawing, "part", lambda name, reader: drawn.append(name) or draw(name, reader)
+    )
+    assert browser.get("/").text == shown
+    assert drawn == []
+    site.updates.tell("journal")
+    assert browser.get("/").text == shown
+    assert set(drawn) == {"today", "days", "start"}
+
+
 def test_in_german_it_says_it_in_german_and_in_american_with_twelve_hours(
     lived_in: Lived,
 ) -> None:

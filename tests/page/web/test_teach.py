@@ -1,6 +1,7 @@
 """Clips are shown, named, deleted and recorded on the page, by requests to who keeps them."""
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -11,10 +12,12 @@ from support.broker.real_broker import Mosquitto
 from support.processes.home_page import ORIGIN, page_of, wait_for
 from support.processes.teaching_node import teaching_node
 
+from har_stream.config.state_dir import pictures_file
 from har_stream.core.frame import Frame
 from har_stream.mqtt.messages import Skeleton
 from har_stream.preview.clip_folder import ClipFolder, name_clip
 from har_stream.preview.clip_keeper import ClipKeeper
+from har_stream.preview.picture_server import PictureServer
 from page.web.app import Site
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -120,6 +123,29 @@ def test_regions_are_drawn_and_hold(teaching: Teaching) -> None:
     site.link._take_skeleton("har/n1/cam1/skeleton", said.encode())
     assert browser.get(skeleton).json() == {"points": [[0.5, 0.5, 0.9]]}
     assert browser.get("/cameras/skeleton?node=x&camera=y").status_code == 400
+
+
+def test_a_picture_is_shown_only_while_the_node_gives_some(teaching: Teaching) -> None:
+    browser, _, folder, _ = teaching
+    address = "/cameras/picture?node=n1&camera=cam1"
+    assert browser.get(address).status_code == 404
+    assert "data-picture" not in browser.get("/cameras/regions?node=n1&camera=cam1").text
+    over = threading.Event()
+    frame = Frame(np.zeros((36, 64, 3), np.uint8), NOON)
+    with PictureServer(("cam1",), pictures_file(folder.path.parents[1], "n1")) as server:
+
+        def film() -> None:
+            while not over.wait(0.01):
+                server.show("cam1", frame)
+
+        filming = threading.Thread(target=film)
+        filming.start()
+        picture = browser.get(address)
+        over.set()
+        filming.join()
+        assert "data-picture" in browser.get("/cameras/regions?node=n1&camera=cam1").text
+    assert (picture.status_code, picture.content[:2]) == (200, b"\xff\xd8")
+    assert browser.get(address).status_code == 404
 
 
 def test_a_node_is_checked(teaching: Teaching) -> None:

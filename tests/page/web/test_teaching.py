@@ -72,6 +72,7 @@ def wait_for_turn(listener: Listener, number: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_an_activity_is_taught_in_an_evening(
     mosquitto: Mosquitto,
     chromium: Browser,
@@ -105,7 +106,7 @@ def test_an_activity_is_taught_in_an_evening(
         assert film.evaluate(played) >= 0
         page.get_by_role("button", name="Learn", exact=True).click()
         expect(page.get_by_role("heading", name="What taught-1 has learned")).to_be_visible(
-            timeout=240_000
+            timeout=600_000
         )
         expect(page.get_by_text("of the clips, each judged by what other sessions")).to_be_visible()
         row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="taught-1"))
