@@ -155,11 +155,15 @@ class FootageConfig(_Section):
     """Clips that the key-point network learns from, and how its teacher looks at them."""
 
     clips: str = Field(description="which: a pattern of paths in the folder of --data")
+    one_in: PositiveInt = Field(1, description="so many of them, evenly")
     n_frames: PositiveInt = Field(3, description="of each clip, spread evenly ...")
     every_s: float | None = Field(None, gt=0, description="... or one every so many seconds")
     turned: bool = Field(False, description="the teacher looks at four turns: people may lie")
     least_first: Fraction = Field(0.2, description="sureness below which it does not look again")
     empty: bool = Field(False, description="only frames without anybody are wanted")
+    alone: bool = Field(False, description="one person at most, before a camera that is fixed")
+    states: str = Field("", description="table of who does what when, in the folder of --data")
+    within: str = Field("", description="folder there of the clips that the table names")
     repeat: PositiveInt = Field(1, description="times that each frame counts")
 
 
@@ -173,13 +177,14 @@ class KeypointConfig(_Section):
     footage: tuple[FootageConfig, ...] = Field(min_length=1)
     apart: str = Field("", description="regular expression of clips that are kept apart")
     marks_repeat: PositiveInt = Field(3, description="times that a frame marked by eye counts")
-    shares: tuple[Fraction, Fraction, Fraction] = Field(
-        (0.42, 0.20, 0.38), description="of squares with people, simulated figures and nobody"
+    shares: tuple[Fraction, Fraction, Fraction, Fraction] = Field(
+        (0.38, 0.05, 0.15, 0.42),
+        description="of squares with people, people somewhere, simulated figures and nobody",
     )
-    n_squares: PositiveInt = Field(70_000, description="cut, turned and varied, before it learns")
+    n_squares: PositiveInt = Field(100_000, description="the newest that were drawn are kept")
     learning_rate: float = Field(0.002, gt=0)
-    batch: PositiveInt = 32
-    steps: PositiveInt = 12_000
+    batch: PositiveInt = 256
+    minutes: float = Field(60.0, gt=0, description="for which it learns")
     licence: str
 
 

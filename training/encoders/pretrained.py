@@ -126,6 +126,19 @@ def cut_trunk(model: keras.Model, cnn: Cnn) -> keras.Model:
     return keras.Model(model.input, model.get_layer(cnn.last).output)
 
 
+def load_trunk(network: str, weights: str, size_px: int) -> keras.Model:
+    """Return a CNN up to the layer that is read, with its weights, for squares of RGB.
+
+    Raises:
+        InputError: The weights are missing or another network's.
+    """
+    cnn = CNNS[network]
+    square = keras.Input((size_px, size_px, 3), name="square")
+    model = cut_trunk(whole_network(cnn, weights=None, input_tensor=square), cnn)
+    _load(model, EncoderConfig(network=network, weights=weights))
+    return model
+
+
 def _load(model: keras.Model, encoder: EncoderConfig) -> None:
     """Load a trunk's `.weights.h5`, or the `.h5` that the library publishes for the whole."""
     path = weights.find_by_name(encoder.weights, suffixes=(".h5",), known=WEIGHTS)

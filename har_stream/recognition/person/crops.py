@@ -53,7 +53,7 @@ class Square:
                 interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR,
             )
         if self.brightened:
-            square = _brighten(square)
+            square = brighten(square)
         return np.ascontiguousarray(np.rot90(square[..., ::-1], self.turns))
 
     def to_image(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -79,7 +79,7 @@ def whole(image: Image) -> Square:
     return Square(width / 2, height / 2, max(height, width))
 
 
-def _brighten(image: Image) -> Image:
+def brighten(image: Image) -> Image:
     """Bring the mean grey level to `DAY` by a power of all levels (gamma correction)."""
     mean = float(np.clip(image.mean() / 255, 0.01, DAY))
     levels = 255 * (np.arange(256) / 255) ** (np.log(DAY) / np.log(mean))

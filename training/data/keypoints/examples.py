@@ -1,4 +1,4 @@
-"""Batches for the key-point network: squares around people, turned any way, and maps of joints."""
+"""Examples for the key-point network: squares around people and beside them, turned any way."""
 
 import math
 from collections.abc import Sequence
@@ -6,20 +6,19 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from har_stream.core.frame import Image
+from har_stream.recognition.person.crops import brighten
 from training.data.keypoints.turned_square import Points, TurnedSquare
 
 SURE = 0.3
 """Score from which a teacher's point is believed; below it nothing is learned of that point."""
-STRIDE = 8
-"""Pixels of a square to one cell of a map."""
-SPREAD = 0.9
-"""Standard deviation of a joint in its map, cells."""
-IGNORED = -1.0
-"""What a map holds of a joint of which nothing is known."""
-Maps = NDArray[np.float32]
+N_TRIES = 20
+"""Squares that are drawn beside people until one touches nobody."""
+BESIDE = 0.35
+"""Of a person's extent is kept away from: hair, hands and feet are no key points."""
+AWAY = -9.0
+"""Where a joint is put, in squares, that is certainly in none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,35 +27,67 @@ class KnownFrame:
 
     Attributes:
         image: RGB.
-        points: Of the one person who is looked for; none: nobody is there.
+        points: Of the one person who is looked for; none: nobody is there. Where no point is
+            sure, somebody is in the frame, and where is not known.
     """
 
     image: Image
     points: Points | None = None
 
 
-def draw(
-    rng: np.random.Generator, examples: Sequence[KnownFrame], size_px: int
-) -> tuple[Image, Maps]:
-    """Draw one example, cut it out somehow, and say where its joints are."""
+@dataclass(frozen=True, slots=True)
+class KnownSquare:
+    """What a network takes in and what it is to say.
+
+    Attributes:
+        square: RGB, shape (size, size, 3), uint8.
+        points: x and y as shares of it, and how sure they are; shape (17, 3).
+        somebody: Whether anybody is in it.
+    """
+
+    square: Image
+    points: Points
+    somebody: bool
+
+
+def draw(rng: np.random.Generator, examples: Sequence[KnownFrame], size_px: int) -> KnownSquare:
+    """Draw one frame, cut it out somehow, and say where its joints are."""
     example = examples[int(rng.integers(len(examples)))]
-    square = _around_nobody(rng, example.image)
-    if example.points is not None:
+    if example.points is None:
+        square = _somewhere(rng, example.image)
+    elif not (example.points[:, 2] >= SURE).any():
+        square = _everything(rng, example.image)
+    else:
         square = _around_person(rng, example.points)
     image = vary(rng, square.cut(example.image, size_px))
     if example.points is None:
-        return image, np.zeros((size_px // STRIDE, size_px // STRIDE, 17), np.float32)
-    return image, draw_maps(square.inside(example.points), size_px // STRIDE)
+        return KnownSquare(image, nobody(), False)
+    return KnownSquare(image, square.inside(example.points), True)
 
 
-def draw_maps(points: Points, n_cells: int) -> Maps:
-    """Draw where joints are, (17, 3) as shares of a square, in a map of n x n cells for each."""
-    centres = np.arange(n_cells) + 0.5
-    apart = centres[:, None] - points[:, :2].T.ravel() * n_cells
-    across, down = np.split(np.exp(-(apart**2) / (2 * SPREAD**2)), 2, axis=1)
-    maps: Maps = (down[:, None] * across[None]).astype(np.float32)
-    maps[..., points[:, 2] < SURE] = IGNORED
-    return maps
+def draw_beside(
+    rng: np.random.Generator, examples: Sequence[KnownFrame], size_px: int
+) -> KnownSquare | None:
+    """Draw a frame with one person, and cut out a part that does not touch them.
+
+    Returns:
+        None where people fill their frames.
+    """
+    for _ in range(N_TRIES):
+        example = examples[int(rng.integers(len(examples)))]
+        assert example.points is not None  # noqa: S101 - one person is there
+        square = _somewhere(rng, example.image, least=0.25, most=0.7)
+        if not _touches(square, example.points):
+            image = vary(rng, square.cut(example.image, size_px))
+            return KnownSquare(image, nobody(), False)
+    return None
+
+
+def nobody() -> Points:
+    """Return the points of nobody: none of them is in the square, for certain."""
+    points = np.full((17, 3), AWAY, np.float32)
+    points[:, 2] = 1.0
+    return points
 
 
 def vary(rng: np.random.Generator, image: Image) -> Image:
@@ -78,7 +109,26 @@ def vary(rng: np.random.Generator, image: Image) -> Image:
         right, bottom = np.array([left, top]) + (rng.uniform(0.1, 0.35, 2) * size).astype(int)
         varied[top:bottom, left:right] = rng.uniform(0, 255, 3)
     seen: Image = np.clip(varied, 0, 255).astype(np.uint8)
+    if rng.random() < 0.15:
+        seen = _at_night(rng, seen)
+    if rng.random() < 0.15:
+        seen = _compressed(rng, seen)
     return seen
+
+
+def _at_night(rng: np.random.Generator, image: Image) -> Image:
+    """Show it as a camera sees it in the dark, and mostly brightened again, as a tracker does."""
+    level, noise = math.exp(rng.uniform(-3.2, -0.8)), rng.uniform(0.3, 3.0)
+    dark = image.astype(np.float32) * level + rng.normal(0, noise, image.shape)
+    seen: Image = np.clip(dark, 0, 255).astype(np.uint8)
+    return brighten(seen) if rng.random() < 0.6 else seen
+
+
+def _compressed(rng: np.random.Generator, image: Image) -> Image:
+    options = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(12, 60))]
+    _, encoded = cv2.imencode(".jpg", image, options)
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return image if decoded is None else decoded.astype(np.uint8, copy=False)
 
 
 def _around_person(rng: np.random.Generator, points: Points) -> TurnedSquare:
@@ -90,11 +140,30 @@ def _around_person(rng: np.random.Generator, points: Points) -> TurnedSquare:
     return TurnedSquare(x, y, side, _angle(rng), mirrored=bool(rng.random() < 0.5))
 
 
-def _around_nobody(rng: np.random.Generator, image: Image) -> TurnedSquare:
+def _somewhere(
+    rng: np.random.Generator, image: Image, *, least: float = 0.3, most: float = 1.05
+) -> TurnedSquare:
     height, width = image.shape[:2]
-    side = max(height, width) * rng.uniform(0.3, 1.05)
-    x, y = rng.uniform(0.2, 0.8, 2) * (width, height)
+    side = max(height, width) * rng.uniform(least, most)
+    x, y = rng.uniform(0.1, 0.9, 2) * (width, height)
     return TurnedSquare(x, y, side, _angle(rng), mirrored=bool(rng.random() < 0.5))
+
+
+def _everything(rng: np.random.Generator, image: Image) -> TurnedSquare:
+    height, width = image.shape[:2]
+    side = max(height, width) * rng.uniform(1.0, 1.1)
+    return TurnedSquare(width / 2, height / 2, side, _angle(rng), mirrored=bool(rng.random() < 0.5))
+
+
+def _touches(square: TurnedSquare, points: Points) -> bool:
+    """Whether a square may show a part of a person; a turned one by the circle around it."""
+    known = points[points[:, 2] >= SURE / 2, :2]
+    low, high = known.min(axis=0), known.max(axis=0)
+    reach = square.side * (0.5 if abs(math.sin(2 * square.angle)) < 0.1 else math.sqrt(0.5))
+    slack = BESIDE * float((high - low).max()) + reach
+    return bool(low[0] - slack < square.x < high[0] + slack) and bool(
+        low[1] - slack < square.y < high[1] + slack
+    )
 
 
 def _angle(rng: np.random.Generator) -> float:

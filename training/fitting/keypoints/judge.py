@@ -16,7 +16,9 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.recognition.person.key_points import SURE, TORSO, Box, KeyPoints
 from har_stream.recognition.person.network import PoseNetwork
+from har_stream.recognition.person.postures import NOBODY
 from har_stream.recognition.person.stage import PersonStage
+from training.data.state_table import read_states
 
 SAMPLE_HZ = 5.0
 MARGIN = 0.1
@@ -58,18 +60,16 @@ def read_boxes(path: Path) -> dict[str, dict[float, Box]]:
 
 
 def read_empty(path: Path) -> dict[str, tuple[float, float]]:
-    """Read where nobody is from `clip,start_s,end_s,state`: the first such stretch of each clip.
+    """Read where nobody is: the first such stretch of each clip of a table of states.
 
     Raises:
         InputError: A line is none of these.
     """
     empty: dict[str, tuple[float, float]] = {}
-    for line, (clip, start, end, state) in _rows(path, ("clip", "start_s", "end_s", "state")):
-        if state == "nobody":
-            try:
-                empty.setdefault(clip, (float(start), float(end or "inf")))
-            except ValueError as error:
-                raise InputError(f"{path}:{line}: {error}; write seconds") from error
+    for clip, stretches in read_states(path).items():
+        for each in stretches:
+            if each.state == NOBODY:
+                empty.setdefault(clip, (each.start_s, each.end_s))
     return empty
 
 

@@ -4,7 +4,6 @@ Every clip is seen three times: as it is; mirrored and at night; and without any
 see people in the furniture of rooms that they never saw empty.
 """
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -23,7 +22,8 @@ from har_stream.recognition.person.network import PoseFinder
 from har_stream.recognition.person.postures import NOBODY, POSTURES
 from har_stream.recognition.person.stage import PersonStage
 from training.data.clip import EPOCH
-from training.fitting.postures.erased_rooms import darken, erase, shoot
+from training.data.keypoints.erased_rooms import darken, erase, shoot
+from training.data.state_table import read_states
 from training.fitting.postures.settings import PostureConfig
 
 SUFFIX = ".mp4"
@@ -75,17 +75,17 @@ def list_clips(config: PostureConfig, folder: Path) -> list[LabelledClip]:
     for labelled in config.sets.values():
         table = folder / labelled.states
         stretches: dict[str, list[tuple[float, float, int]]] = {}
-        for line, row in _rows(table):
-            name = f"{labelled.clips}/{row['clip']}"
+        for clip, found in read_states(table).items():
+            name = f"{labelled.clips}/{clip}"
             if any(fnmatchcase(name, pattern) for pattern in labelled.leave_out):
                 continue
-            try:
-                posture = config.posture_of(row["state"])
-                start, end = float(row["start_s"]), float(row["end_s"] or "inf")
-            except (KeyError, ValueError) as error:
-                raise InputError(f"{table}:{line}: {error}; see states in the config") from error
-            assert posture is not None  # noqa: S101 - every line has a state
-            stretches.setdefault(name, []).append((start, end, posture))
+            for each in found:
+                try:
+                    posture = config.posture_of(each.state)
+                except KeyError as error:
+                    where = f"{table}:{each.line}"
+                    raise InputError(f"{where}: {error}; see states in the config") from error
+                stretches.setdefault(name, []).append((each.start_s, each.end_s, posture))
         for name, parts in stretches.items():
             room = config.room_of(name)
             if room is None:
@@ -95,18 +95,6 @@ def list_clips(config: PostureConfig, folder: Path) -> list[LabelledClip]:
                 raise InputError(f"{path}: no such clip, but {table} names it")
             clips.append(LabelledClip(name, path, room, tuple(parts)))
     return clips
-
-
-def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        with table.open(newline="") as file:
-            reader = csv.DictReader(file)
-            wanted = {"clip", "start_s", "end_s", "state"}
-            if not wanted <= set(reader.fieldnames or ()):
-                raise InputError(f"{table}:1: columns clip,start_s,end_s,state are wanted")
-            yield from enumerate(reader, 2)
-    except OSError as error:
-        raise InputError(f"{table}: cannot be read: {error.strerror}") from error
 
 
 def read_footage(

@@ -61,6 +61,6 @@ class PostureConfig(_Section):
         """Name the room and all others in which its people are seen."""
         return {room}.union(*(names for names in self.same_people if room in names))
 
-    def posture_of(self, state: str | None) -> int | None:
+    def posture_of(self, state: str) -> int:
         """Index of a state's posture among `POSTURES`."""
-        return POSTURES.index(self.states[state]) if state is not None else None
+        return POSTURES.index(self.states[state])

@@ -1,22 +1,32 @@
-"""Frames of clips: who teaches, who is kept apart, and what was marked by eye."""
+"""What labelled frames teach, and whose do not."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.video.clip_maker import write_clip
 
 from har_stream.core.errors import InputError
-from har_stream.recognition.person.network import PoseNetwork
 from training.config import KeypointConfig
-from training.data.keypoints.footage import read_footage, read_marks
-from training.data.keypoints.teacher import Teacher
+from training.data.keypoints.footage import read_footage
+from training.data.keypoints.label_file import (
+    N_PARTS,
+    NOBODY,
+    SOMEBODY,
+    UNKNOWN,
+    LabelledFrame,
+    read_labels,
+    write_labels,
+)
+
+SURE = np.ones((17, 3), np.float32)
+UNSURE = np.zeros((17, 3), np.float32)
 
 
-@pytest.fixture(scope="module")
-def teacher(shared: Path) -> Teacher:
-    (path,) = (shared / "weights/movenet_lightning").glob("*.tflite")
-    return Teacher(PoseNetwork(path))
+def _frame(points: np.ndarray, somebody: int, *, part: bool = False) -> LabelledFrame:
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    beside = np.zeros((N_PARTS, 4), int)
+    beside[0] = (0, 0, 20, 30) if part else 0
+    return LabelledFrame(image, points, somebody, beside)
 
 
 def _config(*footage: dict[str, object], apart: str = "") -> KeypointConfig:
@@ -25,37 +35,45 @@ def _config(*footage: dict[str, object], apart: str = "") -> KeypointConfig:
     )
 
 
-def test_a_real_person_teaches_and_the_room_beside_is_empty(
-    shared: Path, teacher: Teacher, tmp_path: Path
-) -> None:
-    clip = "home/Subject_2/Fall/12.mp4"
-    config = _config({"clips": clip, "n_frames": 4, "repeat": 2})
-    footage = read_footage(
-        config, folder=shared / "data", teacher=teacher, labels=tmp_path, marks=None
-    )
-    assert len(footage.people) >= 2
-    assert footage.rooms
-    kept = np.load(tmp_path / "home/Subject_2/Fall/12.npz")
-    assert kept["points"].shape == (4, 17, 3)
+def _write(labels: Path) -> None:
+    frames = [
+        _frame(SURE, UNKNOWN, part=True),
+        _frame(UNSURE, SOMEBODY),
+        _frame(UNSURE, NOBODY),
+        _frame(UNSURE, UNKNOWN),
+    ]
+    for clip in ("a/one", "a/two", "marks/a/one"):
+        write_labels(labels / f"{clip}.npz", frames)
 
 
-def test_what_is_kept_apart_is_not_read(shared: Path, teacher: Teacher, tmp_path: Path) -> None:
-    config = _config({"clips": "home/Subject_4/*/*.mp4"}, apart="Subject_4")
-    with pytest.raises(InputError, match="no clips home/Subject_4"):
-        read_footage(config, folder=shared / "data", teacher=teacher, labels=tmp_path, marks=None)
+def test_a_frame_is_read_as_it_was_written(tmp_path: Path) -> None:
+    beside = np.arange(12).reshape(N_PARTS, 4)
+    flat = np.full((60, 80, 3), (200, 90, 20), np.uint8)
+    write_labels(tmp_path / "a.npz", [LabelledFrame(flat, SURE, SOMEBODY, beside)] * 2)
+    first, second = read_labels(tmp_path / "a.npz")
+    np.testing.assert_allclose(first.image.astype(int), flat, atol=6)
+    np.testing.assert_array_equal(second.points, SURE)
+    np.testing.assert_array_equal(second.beside, beside)
 
 
-def test_marks_are_read_for_as_long_as_the_person_lies_still(tmp_path: Path) -> None:
-    write_clip(tmp_path / "a.avi")
-    marks = tmp_path / "marks.csv"
-    head = "clip,from_s,to_s,joint,x_px,y_px\n"
-    marks.write_text(f"{head}a.avi,0,0.4,nose,10,12\na.avi,0,0.4,left_hip,20,22\n")
-    examples = list(read_marks(marks, tmp_path))
-    assert len(examples) == 3
-    points = examples[0].points
-    assert points is not None
-    np.testing.assert_array_equal(points[[0, 11]], [[10, 12, 1], [20, 22, 1]])
-    assert not points[1].any()
-    marks.write_text(f"{head}a.avi,0,0.4,tail,10,12\n")
-    with pytest.raises(InputError, match=r"marks\.csv:2: 'tail'"):
-        list(read_marks(marks, tmp_path))
+def test_frames_teach_by_what_is_known_of_them(tmp_path: Path) -> None:
+    _write(tmp_path)
+    footage = read_footage(_config({"clips": "a/*.mp4", "repeat": 2, "alone": True}), tmp_path)
+    assert len(footage.people) == 2 * 2 + 3  # each twice, and one marked by eye three times
+    assert len(footage.somewhere) == len(footage.rooms) == len(footage.parts) == 3
+    assert len(footage.beside) == 2
+    assert footage.parts[0].image.shape == (30, 20, 3)
+    assert all(frame.points is None for frame in footage.rooms)
+
+
+def test_who_is_kept_apart_teaches_nothing_marked_or_not(tmp_path: Path) -> None:
+    _write(tmp_path)
+    footage = read_footage(_config({"clips": "a/*.mp4"}, apart="^a/one"), tmp_path)
+    assert len(footage.people) == 1
+    with pytest.raises(InputError, match="is left to learn from"):
+        read_footage(_config({"clips": "a/*.mp4"}, apart="^a/"), tmp_path)
+
+
+def test_what_is_not_labelled_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no labels b/.* label-keypoints"):
+        read_footage(_config({"clips": "b/*.mp4"}), tmp_path)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_stream.recognition.person.key_points import KeyPoints
-from training.fitting.postures.erased_rooms import N_PICTURES, erase, shoot
+from training.data.keypoints.erased_rooms import N_PICTURES, erase, shoot
 
 WALL = 100
 
