@@ -67,7 +67,7 @@ def read_footage(config: KeypointConfig, labels: Path) -> KnownFootage:
             if not (config.apart and re.search(config.apart, clip)):
                 for frame in read_labels(path):
                     _sort(frame, part, footage)
-    if not (footage.people and footage.rooms and footage.parts):
+    if not (footage.people and footage.rooms):
         raise InputError(f"{labels}: nobody, or no room without people, is left to learn from")
     return footage
 

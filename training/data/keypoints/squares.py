@@ -118,14 +118,14 @@ def _draw_nobody(rng: np.random.Generator, footage: KnownFootage, size_px: int) 
     beside = None
     if which < FLATS + ROOMS + BESIDE and footage.beside:
         beside = draw_beside(rng, footage.beside, size_px)
-    return beside or draw(rng, footage.parts, size_px)
+    return beside or draw(rng, footage.parts or footage.rooms, size_px)
 
 
 def _background(rng: np.random.Generator, footage: KnownFootage) -> Image:
     """A room without anybody, a part of one, or colours that flow into one another."""
     kind = rng.random()
     if kind < 0.85:
-        rooms = footage.rooms if kind < 0.6 else footage.parts
+        rooms = (kind > 0.6 and footage.parts) or footage.rooms
         image = rooms[int(rng.integers(len(rooms)))].image
         width = max(180, round(image.shape[1] * 200 / image.shape[0]))
         shown = cv2.resize(image, (width, 200), interpolation=cv2.INTER_AREA)
