@@ -7,6 +7,7 @@ In the order in which an event becomes a forecast:
 - ``sensors``: beds, doors, motion and power beside cameras
 - ``models``: the HMM and the DBN, learnt online, saved and loaded
 - ``unusual``: what is not as it usually is, with a budget of false alarms
+- ``prior``: what homes have in common, which a new home's forecasts begin with
 - ``estimators``: the probabilities that they are built of, each learnt by itself
 - ``outlook.py``, ``sessions.py``: what goes into a model and comes out; stretches of activity
 - ``logs``: activity logs in files, read and written

@@ -74,6 +74,7 @@ def judge(
         true_answers,
     )
     from predictor.models.store import create
+    from predictor.prior.common_habits import common_habits
     from predictor.sessions import Session, merge
 
     lived = merge(
@@ -92,7 +93,10 @@ def judge(
     if not lived or not 0 < len(test_cases(lived, repeats=False)) < n_cases:
         raise InputError(f"{n_cases} changes of activity are too few to judge forecasts by")
     truth = true_answers(lived, question)
-    forecasters = {model: create(model), **{name: SIMPLE[name]() for name in BASELINES}}
+    forecasters = {
+        model: create(model, common=common_habits()),
+        **{name: SIMPLE[name]() for name in BASELINES},
+    }
     answers = {name: Answers(labels_of(lived)) for name in forecasters}
     for name, forecaster in forecasters.items():
         for _ in ask(forecaster, lived, question, answers[name]):

@@ -260,12 +260,16 @@ def _make_forecaster(settings: "Settings") -> "Forecaster":
     from har_stream.bundles.bundle import read_named_manifest
     from har_stream.config.settings import zone_of
     from predictor.models import store
+    from predictor.prior.common_habits import common_habits
     from predictor.sensors.readings import given_shares
 
     asked = settings.forecast
     path = asked.path
     now = datetime.now(UTC)
-    forecaster = store.create(asked.model) if path is None else store.load(path, now=now)
+    if path is None:
+        forecaster = store.create(asked.model, common=common_habits())
+    else:
+        forecaster = store.load(path, now=now)
     if forecaster.seen_until is not None:
         here = forecaster.seen_until.astimezone(zone_of(settings))
         _compare_clocks(path, f"{forecaster.seen_until:%z}", f"{here:%z}")

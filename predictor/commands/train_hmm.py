@@ -41,6 +41,7 @@ def _fit(options: argparse.Namespace) -> None:
     from predictor.models import hmmlearn_em
     from predictor.models.replay import replay
     from predictor.models.store import create, save
+    from predictor.prior.common_habits import habits_of_others
     from predictor.sessions import merge
 
     log = _read(options.logs)
@@ -49,7 +50,12 @@ def _fit(options: argparse.Namespace) -> None:
     if options.bundle:
         manifest = read_named_manifest(options.bundle, state_dir=default_state_dir())
         confusion = manifest.confusion_by_label()
-    forecaster = create(options.model, repeats=options.raw, confusion=confusion)
+    forecaster = create(
+        options.model,
+        repeats=options.raw,
+        confusion=confusion,
+        common=habits_of_others(log.sessions),
+    )
     for _ in _watch("fitting", replay(forecaster, sessions), len(sessions)):
         pass
     if options.em:

@@ -21,9 +21,10 @@ COLUMNS = {
     "time_mae_min": "time MAE (min)",
     "time_pinball_min": "time pinball (min)",
     "coverage80": "80 % interval covers",
+    "coverage80_asked": "when asked",
 }
 """Figures of a table, and their headings."""
-_PERCENT = frozenset({"top1", "top3", "macro_recall", "coverage80"})
+_PERCENT = frozenset({"top1", "top3", "macro_recall", "coverage80", "coverage80_asked"})
 
 
 def render(template: str, **values: Any) -> str:

@@ -23,6 +23,7 @@ from predictor.evaluation.prequential import (
 from predictor.models.online import Forecaster
 from predictor.models.store import create
 from predictor.outlook import HORIZONS_S
+from predictor.prior.common_habits import habits_of_others
 from predictor.sessions import Session, merge
 
 Figures = dict[str, Any]
@@ -83,7 +84,8 @@ def evaluate(
             pass
         return answers
 
-    answers = live(model, create(model, repeats=question.repeats))
+    common = habits_of_others(sessions)
+    answers = live(model, create(model, repeats=question.repeats, common=common))
     found: Figures = {"model": model, **_figures(answers, truth)}
     found["horizons"] = _horizons(answers, truth)
     found["calibration"] = metrics.reliability(np.array(answers.probabilities), truth.outcomes)
@@ -104,7 +106,10 @@ def evaluate(
 def _figures(answers: Answers, truth: Truth) -> Figures:
     probabilities, outcomes = np.array(answers.probabilities), truth.outcomes
     waits_s = np.array(answers.waits_s)
-    is_covered = (waits_s[:, 0] <= truth.waits_s) & (truth.waits_s <= waits_s[:, 2])
+    is_covered, is_covered_asked = (
+        (told[:, 0] <= true) & (true <= told[:, 2])
+        for told, true in ((waits_s, truth.waits_s), (np.array(answers.left_s), truth.left_s))
+    )
     return {
         "n_test": len(outcomes),
         "log_loss": float(metrics.log_losses(probabilities, outcomes).mean()),
@@ -116,6 +121,7 @@ def _figures(answers: Answers, truth: Truth) -> Figures:
         "time_mae_min": float(np.abs(waits_s[:, 1] - truth.waits_s).mean() / 60.0),
         "time_pinball_min": metrics.pinball(waits_s, truth.waits_s, QUANTILES) / 60.0,
         "coverage80": float(is_covered.mean()),
+        "coverage80_asked": float(is_covered_asked.mean()),
         "current_top1": float(np.mean(answers.was_right_now)),
     }
 
@@ -135,20 +141,51 @@ def _beside(rival: Answers, model: Answers, truth: Truth) -> Figures:
 
 
 def _horizons(answers: Answers, truth: Truth) -> Figures:
-    """Return the Brier skill of "starts within ...", against the rate so far; 1 is perfect."""
-    forecast = np.array(answers.within)
-    # A case's outcome is known only once its horizon has passed: as good as one case later.
-    n_before = np.arange(1, len(truth.within))[:, None, None]
-    rates = (np.cumsum(truth.within[:-1], axis=0) / n_before)[truth.first - 1 :]
-    happened = truth.within[truth.first :]
-    model, reference = (((each - happened) ** 2).mean(axis=(0, 2)) for each in (forecast, rates))
-    return {
-        name: {
-            "brier": float(of_model),
-            "brier_skill": float(1.0 - of_model / of_rate) if of_rate > 0 else 0.0,
-        }
-        for name, of_model, of_rate in zip(HORIZONS_S, model, reference, strict=True)
+    """Return the Brier skill of "starts within ...", against the best of `_rates`; 1 is perfect."""
+    forecast, happened = np.array(answers.within), truth.within[truth.first :]
+    losses = {
+        name: ((rates - happened) ** 2).mean(axis=(0, 2)) for name, rates in _rates(truth).items()
     }
+    model = ((forecast - happened) ** 2).mean(axis=(0, 2))
+    found: Figures = {}
+    for place, horizon in enumerate(HORIZONS_S):
+        of_best, best = min((float(loss[place]), name) for name, loss in losses.items())
+        found[horizon] = {
+            "brier": float(model[place]),
+            "best_baseline": best,
+            "brier_skill": 1.0 - float(model[place]) / of_best if of_best > 0 else 0.0,
+        }
+    return found
+
+
+def _rates(truth: Truth) -> dict[str, Array]:
+    """Return how often each activity began within each horizon in the cases before a test case.
+
+    Of all of them, of those around the same time of day, of those of the same running activity, and
+    of those that are both; the latter three back off to all. A case's outcome is known only once
+    its horizon has passed: as good as one case later.
+
+    Returns:
+        By name: shape (test cases, horizons, outcomes - 1).
+    """
+    n_cases = len(truth.within)
+    happened = truth.within.reshape(n_cases, -1)
+    before = np.tri(n_cases, k=-1)[truth.first :]
+    overall = before @ happened / before.sum(axis=1, keepdims=True)
+    apart = np.abs(truth.hours[truth.first :, None] - truth.hours)
+    apart = np.minimum(apart, 24.0 - apart)
+    at_hour = np.exp(-0.5 * apart * apart)  # a kernel an hour wide
+    same = (truth.currents[truth.first :, None] == truth.currents).astype(float)
+    rates = {"rate": overall}
+    for name, like in (
+        ("time_of_day", at_hour),
+        ("activity", same),
+        ("activity, time_of_day", same * at_hour),
+    ):
+        weight = before * like
+        counted = weight @ happened + overall
+        rates[name] = counted / (weight.sum(axis=1, keepdims=True) + 1.0)
+    return {name: each.reshape(-1, *truth.within.shape[1:]) for name, each in rates.items()}
 
 
 def _by_day(answers: Answers, truth: Truth) -> list[Figures]:

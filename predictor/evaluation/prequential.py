@@ -13,7 +13,7 @@ import numpy as np
 from har_stream.core.activity import UNKNOWN
 from predictor.estimators.filtering import Array
 from predictor.estimators.quantiles import QUANTILES
-from predictor.models.online import Forecaster
+from predictor.models.online import Forecaster, hour_of
 from predictor.models.replay import refit_nightly
 from predictor.outlook import HORIZONS_S, Observation
 from predictor.sessions import Session
@@ -50,6 +50,7 @@ class Answers:
         probabilities: p(next activity), shape (cases, outcomes).
         waits_s: 10th, 50th and 90th percentile of the time from the current activity's start to
             the next one's, shape (cases, 3).
+        left_s: The same percentiles of the time from the question to the next start, same shape.
         was_right_now: Whether the running activity was known, shape (cases,).
         within: p(activity starts within a horizon), shape (cases, horizons, outcomes - 1).
     """
@@ -57,6 +58,7 @@ class Answers:
     outcomes: tuple[str, ...]
     probabilities: list[Array] = field(default_factory=list)
     waits_s: list[tuple[float, ...]] = field(default_factory=list)
+    left_s: list[tuple[float, ...]] = field(default_factory=list)
     was_right_now: list[bool] = field(default_factory=list)
     within: list[Array] = field(default_factory=list)
 
@@ -69,16 +71,22 @@ class Truth:
         outcomes: Index of the next activity in `Answers.outcomes`, shape (cases,); ``unknown``
             where it had never happened before.
         waits_s: Time from the current activity's start to the next one's, shape (cases,).
+        left_s: Time from the question to the next start, shape (cases,).
         days: Day number of each target, shape (cases,).
         within: Whether each activity started within each horizon after the question, shape (all
             cases of the log, horizons, outcomes - 1).
+        currents: Index of the current activity, shape (all cases,).
+        hours: Time of day of the question in hours, shape (all cases,).
         first: Index of the first test case among all cases.
     """
 
     outcomes: np.ndarray[tuple[int], np.dtype[np.intp]]
     waits_s: Array
+    left_s: Array
     days: np.ndarray[tuple[int], np.dtype[np.int64]]
     within: Array
+    currents: np.ndarray[tuple[int], np.dtype[np.intp]]
+    hours: Array
     first: int
 
 
@@ -158,11 +166,20 @@ def true_answers(sessions: Sequence[Session], question: Question) -> Truth:
         (sessions[case.target].started_at - sessions[case.current].started_at).total_seconds()
         for case in tested
     ]
+    left = [
+        (
+            sessions[case.target].started_at - asked_at(sessions, case, at=question.at)
+        ).total_seconds()
+        for case in tested
+    ]
     return Truth(
         np.array(outcomes, np.intp),
         np.array(waits),
+        np.array(left),
         np.array([sessions[case.target].started_at.toordinal() for case in tested], np.int64),
         np.array([_started_within(sessions, case, question, labels) for case in every]),
+        np.array([labels.index(sessions[case.current].activity) for case in every], np.intp),
+        np.array([hour_of(asked_at(sessions, case, at=question.at)) for case in every]),
         len(every) - len(tested),
     )
 
@@ -198,6 +215,8 @@ def ask(
             forecaster.end(asked)
         if number in tested:
             answers.waits_s.append(waits_s)
+            left = forecaster.next_start(asked)
+            answers.left_s.append(tuple(left.quantile(share) for share in QUANTILES))
             likely = forecaster.next_activity(asked, waits_s[1])
             answers.probabilities.append(
                 np.array([likely.get(label, 0.0) for label in answers.outcomes])

@@ -29,6 +29,10 @@ HOUR_STATE_PRIOR = 16.0
 """Strength of an activity's hours as the prior of its states' hours."""
 HOUR_ACTIVITY_PRIOR = 2.0
 """Strength of the overall hours as the prior of an activity's hours."""
+COMMON_FOLLOWS = 2.0
+"""Strength of what follows an activity in other homes as the prior of its row."""
+COMMON_HOURS = 4.0
+"""Strength of an activity's hours in other homes as the prior of its hours."""
 HOUR_BANDWIDTH = 1.0
 """Width of the kernel that spreads one observation over the hours around it."""
 _HOURS = np.arange(24) + 0.5
@@ -106,7 +110,7 @@ class HmmForecaster(Forecaster):
             rows = (self.follows + STATE_PRIOR * by_activity) / (n_left + STATE_PRIOR)
             entered = everything * N_CLONES + self.clones
             n_came = self.left_for.sum(axis=-1, keepdims=True)
-            by_activity_hours = _shares_of_hours(self.left_for.sum(axis=1))[:, None]
+            by_activity_hours = self._shares_of_hours(self.left_for.sum(axis=1))[:, None]
             hours = (self.left_for + HOUR_STATE_PRIOR * by_activity_hours) / (
                 n_came + HOUR_STATE_PRIOR
             )
@@ -196,13 +200,40 @@ class HmmForecaster(Forecaster):
     def rhythm(self) -> Rhythm:
         """Return what follows each activity, and when each begins."""
         everything = np.arange(len(self.activities))
-        return Rhythm(self._activity_rows(everything), _shares_of_hours(self.began))
+        return Rhythm(self._activity_rows(everything), self._shares_of_hours(self.began))
 
     def _activity_rows(self, activities: Index) -> Array:
-        prior = np.tile(self.pairs.sum(axis=0) + 1.0 / len(self.pairs), (len(activities), 1))
+        """Return p(next | activity), backed off to anything, as in other homes where it is known.
+
+        Args:
+            activities: Whose rows, shape (rows,).
+        """
+        overall = self.pairs.sum(axis=0) + 1.0 / len(self.pairs)
+        prior = np.tile(overall, (len(activities), 1))
         if not self.repeats:
             prior[np.arange(len(activities)), activities] = 0.0
-        return _backed_off(self.pairs[activities], _normalised(prior), ACTIVITY_PRIOR)
+        counts = self.pairs[activities] + ACTIVITY_PRIOR * _normalised(prior)
+        if self.common.activities:
+            match = self._match()
+            counts += (
+                COMMON_FOLLOWS * self.common.rows(match, overall, repeats=self.repeats)[activities]
+            )
+        return _normalised(counts)
+
+    def _shares_of_hours(self, by_activity: Array) -> Array:
+        """Return p(hour | activity) of counts, backed off to all activities and to other homes'.
+
+        Args:
+            by_activity: Shape (activities, 24); so is what is returned.
+        """
+        overall = by_activity.sum(axis=0) + 1.0 / 24
+        counts = by_activity + HOUR_ACTIVITY_PRIOR * overall / overall.sum()
+        if self.common.activities:
+            counts += COMMON_HOURS * self._match() @ self.common.hours
+        return _normalised(counts)
+
+    def _match(self) -> Array:
+        return self.common.match(self.left_for.sum(axis=1), self.lengths.counts)
 
     def _grow(self) -> None:
         self.belief = np.pad(self.belief, ((0, 1), (0, 0)))
@@ -213,20 +244,6 @@ class HmmForecaster(Forecaster):
         self.n_clones = np.append(self.n_clones, 1)
         self.pairs = np.pad(self.pairs, ((0, 1), (0, 1)))
         self.forget_tables()
-
-
-def _backed_off(counts: Array, prior: Array, strength: float) -> Array:
-    """Return the mean of Dirichlet rows: counts on top of `strength` times the prior."""
-    rows: Array = (counts + strength * prior) / (counts.sum(axis=1, keepdims=True) + strength)
-    return rows
-
-
-def _shares_of_hours(by_activity: Array) -> Array:
-    """Return p(hour | activity) of counts, backed off to all activities; shape (activities, 24)."""
-    overall = by_activity.sum(axis=0) + 1.0 / 24
-    counts = by_activity + HOUR_ACTIVITY_PRIOR * overall / overall.sum()
-    shares: Array = counts / (by_activity.sum(axis=1, keepdims=True) + HOUR_ACTIVITY_PRIOR)
-    return shares
 
 
 def _normalised(rows: Array) -> Array:

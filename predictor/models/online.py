@@ -14,6 +14,7 @@ from har_stream.core.activity import UNKNOWN
 from predictor.estimators.durations import Begun, Durations
 from predictor.estimators.evidence import Lengths, Rooms, Sensors
 from predictor.estimators.filtering import Array
+from predictor.estimators.novelty import Novelty
 from predictor.estimators.quantiles import QUANTILES, TimeDistribution
 from predictor.models.rollout import (
     N_PATHS,
@@ -25,14 +26,13 @@ from predictor.models.rollout import (
     within,
 )
 from predictor.outlook import HORIZONS_S, Observation, Outlook
+from predictor.prior.common_habits import CommonHabits
 from predictor.sessions import MERGE_GAP_S
 
 LIKELIHOOD_FLOOR = 1e-4
 """A recogniser is never surer than this that it does not see an activity."""
 CERTAIN = 1.0 - 1e-9
 """A belief above this is not weighed any further."""
-NOVELTY_MEMORY = 0.99
-"""Share of the evidence for and against new activities that one observation leaves in force."""
 
 SEEN_S = 120.0
 """What a camera said so long ago still holds: cameras repeat themselves twice a minute."""
@@ -67,7 +67,8 @@ class Forecaster(ABC):
         newest: The newest instant told of.
         days: Days with observations.
         starts: Observations.
-        novelty: Decayed counts of first appearances and of observations.
+        novelty: How likely an activity is that was never seen before.
+        common: What homes have in common; empty: nothing is known before the first observation.
         dwells: Time from an activity's start to the next one's.
         pauses: Time from an activity's end to the next one's start.
         lengths: How long each activity itself lasts.
@@ -87,7 +88,8 @@ class Forecaster(ABC):
     newest: datetime | None = None
     days: int = 0
     starts: int = 0
-    novelty: Array = field(default_factory=lambda: np.array([0.1, 1.0]))
+    novelty: Novelty = field(default_factory=Novelty)
+    common: CommonHabits = field(default_factory=CommonHabits)
     dwells: Durations = field(default_factory=Durations)
     pauses: Durations = field(default_factory=Durations)
     lengths: Lengths = field(default_factory=Lengths)
@@ -306,7 +308,7 @@ class Forecaster(ABC):
         return self._with_unknown(self.next_activity_probabilities(self._asked_at(at, start_s)))
 
     def _with_unknown(self, known: Array) -> dict[str, float]:
-        unknown = float(self.novelty[0] / self.novelty[1])
+        unknown = self.novelty.probability(self.common.diversity)
         return {**self._named((1.0 - unknown) * known), UNKNOWN: unknown}
 
     def current(self) -> dict[str, float]:
@@ -332,9 +334,10 @@ class Forecaster(ABC):
 
     def _index_of(self, label: str) -> int:
         is_new = label not in self.activities
-        self.novelty = self.novelty * NOVELTY_MEMORY + (float(is_new), 1.0)
+        self.novelty.add(is_new=is_new, diversity=self.common.diversity)
         if is_new:
             self.activities.append(label)
+            self.common.add_label(label)
             learnt = (self.dwells, self.pauses, self.lengths, self.gaps, self.rooms, self.sensors)
             for part in learnt:
                 part.grow(len(self.activities))

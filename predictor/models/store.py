@@ -23,10 +23,11 @@ from har_stream.core.errors import InputError
 from predictor.models.dbn import DbnForecaster
 from predictor.models.hmm import HmmForecaster
 from predictor.models.online import Forecaster
+from predictor.prior.common_habits import CommonHabits
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = 4
+SCHEMA = 5
 AHEAD = timedelta(hours=1)
 """A model that has seen more of the future than this learnt from a wrong date."""
 N_KEPT = 30
@@ -41,13 +42,15 @@ def create(
     *,
     repeats: bool = False,
     confusion: dict[str, dict[str, float]] | None = None,
+    common: CommonHabits | None = None,
 ) -> HmmForecaster:
-    """Make a forecaster that knows nothing yet.
+    """Make a forecaster that knows nothing yet of its home.
 
     Args:
         name: ``hmm`` or ``dbn``.
         repeats: Whether an activity may follow itself; otherwise bouts merge into sessions.
         confusion: p(label recognised | label true) by true, then recognised label.
+        common: What it knows of other homes.
 
     Raises:
         InputError: There is no such model.
@@ -56,7 +59,7 @@ def create(
         model = _MODELS[name]
     except KeyError:
         raise InputError(f"no model {name!r}: choose {' or '.join(_MODELS)}") from None
-    return model(repeats=repeats, confusion=confusion or {})
+    return model(repeats=repeats, confusion=confusion or {}, common=common or CommonHabits())
 
 
 def copy_of(forecaster: Forecaster) -> HmmForecaster:

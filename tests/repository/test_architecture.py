@@ -17,6 +17,7 @@ ORDER = {
     ),
     "predictor": (
         "estimators outlook sessions",
+        "prior",
         "models",
         "unusual",
         "evaluation journal",

@@ -81,7 +81,7 @@ def test_a_version_that_has_seen_the_future_gives_way(
     ("old", "new", "says"),
     [
         ('"model": "hmm"', '"model": "hmq"', "no model 'hmq'"),
-        ('"schema": 4', '"schema": 3', "made by another har-stream; fit it anew"),
+        ('"schema": 5', '"schema": 4', "made by another har-stream; fit it anew"),
         ('"starts": 27', '"starts": 26', "differs from its hash"),
     ],
 )
