@@ -72,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="how long to measure")
     parser.add_argument("--size", default="1280x720", help="of the camera's frames")
+    parser.add_argument("--b-frames", type=int, default=0, help="in a row; cameras send none")
     parser.add_argument("--bundle", default="lrcn-ucf", help="who recognises")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
@@ -81,7 +82,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         duration_s = int(SETTLE_S) + asked.seconds + MARGIN_S
         film = make_video(
-            Path(folder) / "film.mp4", size=asked.size, fps=FPS, duration_s=duration_s
+            Path(folder) / "film.mp4",
+            size=asked.size,
+            fps=FPS,
+            duration_s=duration_s,
+            n_b_frames=asked.b_frames,
         )
         server = RtspServer(film)
         server.start()

@@ -4,7 +4,8 @@ import ctypes
 import logging
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import NamedTuple, Protocol
 import av
 import cv2
 import numpy as np
-from av import VideoFrame
+from av import Packet, VideoFrame
 from av.codec import Codec
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from har_stream.cameras.converter import Converter, ImageOptions
 from har_stream.cameras.masks import mask_image
+from har_stream.cameras.sampling import N_AHEAD
 from har_stream.config.camera_settings import CameraSettings, DecodeOn
 from har_stream.core.frame import Image
 from har_stream.core.url import parse_url, to_openable
@@ -84,6 +86,11 @@ class Taken(NamedTuple):
     fingerprint: int
 
 
+MayNeed = Callable[[float, float], bool]
+"""Tells by the positions of two successive frames, in seconds of the stream's own clock, whether
+the later one may be needed."""
+
+
 class Capture(Protocol):
     """A live source that is open.
 
@@ -93,8 +100,12 @@ class Capture(Protocol):
 
     fps: float
 
-    def grab(self) -> bool:
+    def grab(self, may_need: MayNeed) -> bool:
         """Wait for the next frame; false where one was broken.
+
+        Args:
+            may_need: Asked of a frame before it is decoded: it is passed over where it is not
+                needed, and no other frame refers to it.
 
         Raises:
             CaptureError: No more will come.
@@ -152,13 +163,17 @@ class StreamCapture:
         self.fps = fps_of(stream)
         self._tick_s = float(stream.time_base or 0)
         self._has_times = has_times(self._container)
+        self._passes_over = camera.decode == "needed" and self._has_times
+        self._may_need: MayNeed = lambda _earlier, _later: True
+        self._newest: deque[int] = deque(maxlen=N_AHEAD)
         self._frames = self._decode(stream)
         self._converter = Converter(images)
         self._frame: VideoFrame | None = None
         self._n_frames = 0
 
-    def grab(self) -> bool:
+    def grab(self, may_need: MayNeed) -> bool:
         """Wait for the next frame; false where one was broken."""
+        self._may_need = may_need
         try:
             self._frame = next(self._frames)
         except StopIteration:
@@ -192,6 +207,9 @@ class StreamCapture:
         while True:
             try:
                 for packet in self._container.demux(stream):
+                    if self._passes_over:
+                        is_needed = self._is_needed(packet)
+                        stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
                     try:
                         yield from packet.decode()
                     except av.InvalidDataError:
@@ -201,6 +219,18 @@ class StreamCapture:
                 yield None
             except av.FFmpegError as error:
                 raise CaptureError(f"the stream broke: {error.strerror}") from None
+
+    def _is_needed(self, packet: "Packet[VideoStream]") -> bool:
+        """Tell whether a packet's frame may be needed, by the frame before it.
+
+        All frames before one that nobody refers to have come by then: it refers to its neighbours,
+        and those that are shown between them come in their order.
+        """
+        if packet.pts is None:
+            return True
+        before = max((pts for pts in self._newest if pts < packet.pts), default=None)
+        self._newest.append(packet.pts)
+        return before is None or self._may_need(before * self._tick_s, packet.pts * self._tick_s)
 
 
 def _explain(error: Exception) -> str:
@@ -248,7 +278,7 @@ class DeviceCapture:
         width, height = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
         return int(self._device.get(width)), int(self._device.get(height))
 
-    def grab(self) -> bool:
+    def grab(self, may_need: MayNeed) -> bool:
         """Wait for the next frame; false where one was broken."""
         return self._device.grab()
 

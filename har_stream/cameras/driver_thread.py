@@ -135,6 +135,11 @@ class DriverThread(threading.Thread):
         gap_s = KEYFRAME_GAP_S if self._camera.decode == "keyframes" else None
         sampler, clock = Sampler(self._options.sample_hz, gap_s=gap_s), StreamClock()
         interval_s = 1 / opened.fps
+
+        def may_need(earlier_s: float, later_s: float) -> bool:
+            earlier_at, later_at = clock.at(earlier_s), clock.at(later_s)
+            return earlier_at is None or later_at is None or sampler.may_need(earlier_at, later_at)
+
         # 1. While the driver opened the stream, frames queued up: so many may be old.
         began_s, self._grabbed_s = self._grabbed_s, time.monotonic()
         n_backlog = (self._grabbed_s - began_s + 1) / interval_s
@@ -145,7 +150,7 @@ class DriverThread(threading.Thread):
                 raise CaptureError("the stream ended")
             asked_s = time.monotonic()
             # 2. A frame that cannot be grabbed is a broken packet, many in a row are the end.
-            if not opened.grab():
+            if not opened.grab(may_need):
                 n_misses += 1
                 self._left.wait(MISS_PAUSE_S)
                 continue

@@ -18,6 +18,8 @@ lies: what a network holds back for longer counts as a stall."""
 DRIFT, MOST_DRIFT = 0.01, timedelta(milliseconds=1)
 """Share of its lateness by which each frame corrects a clock that runs too slowly, and no more than
 this: a burst of late frames says nothing of the clock."""
+CLOCK_MARGIN = timedelta(milliseconds=10)
+"""A live stream's clock is set by less than this between a packet and its frame."""
 LONGEST_STEP_S = 1.5
 """A source of one frame a second, a little unsteady, fills windows by repeats; what is slower than
 that fills none, for a longer step between two frames is a gap."""
@@ -98,6 +100,20 @@ class Sampler:
         self._idle_until = self._t0 + timedelta(seconds=due / self._sample_hz) - 2 * TICK_TOLERANCE
         return Sample(n_ticks, not flows)
 
+    def may_need(self, earlier: datetime, later: datetime) -> bool:
+        """Say whether the later of two successive frames may be needed, before it is decoded.
+
+        It may well be told of a frame that then is not; never the other way round, as long as the
+        clock by which they are captured is set by less than `CLOCK_MARGIN` meanwhile.
+        """
+        if self._t0 is None:
+            return True
+        first, last = (
+            int((at - self._t0 + TICK_TOLERANCE + margin).total_seconds() * self._sample_hz)
+            for at, margin in ((earlier, -CLOCK_MARGIN), (later, CLOCK_MARGIN))
+        )
+        return last > first
+
 
 class PaceWatch:
     """Notices a source of which frame after frame comes after a gap, so that no window ever fills.
@@ -151,6 +167,12 @@ class StreamClock:
         self._begins_at: datetime | None = None
         self._last_s = -math.inf
         self._n_lies = 0
+
+    def at(self, position_s: float) -> datetime | None:
+        """Say when what the stream puts there is captured, if its clock is known and believed."""
+        if self._begins_at is None or self._n_lies > 1:
+            return None
+        return self._begins_at + timedelta(seconds=position_s)
 
     def captured_at(self, arrived_at: datetime, position_s: float | None) -> datetime:
         """Return when a frame was captured: never later than it arrived, never back in time.

@@ -123,7 +123,7 @@ class CameraSettings(Section):
     )
     decode: Decode = Field(
         "needed",
-        description="all frames; of a file only the needed ones, which gives the same; key frames "
+        description="all frames; only the needed ones, which gives the same; key frames "
         "alone, which is many times cheaper and recognises less",
     )
     decode_on: DecodeOn = Field(

@@ -66,6 +66,33 @@ def test_no_frame_is_captured_after_it_arrived_or_before_the_one_before(
     assert all(at_s <= arrived + 1e-6 for at_s, (arrived, _) in zip(found, arrivals, strict=True))
 
 
+@given(
+    st.floats(0.5, 40), st.lists(st.integers(1, 1500), min_size=1, max_size=60), st.integers(2, 9)
+)
+def test_what_is_sampled_was_said_to_be_needed(
+    sample_hz: float, steps_ms: list[int], jitter_ms: int
+) -> None:
+    """Whatever a clock is set by meanwhile, below its margin, no sample is passed over."""
+    sampler, before_ms, at_ms = Sampler(sample_hz), 0, 0
+    sampler.sample(START)
+    for n, step_ms in enumerate(steps_ms):
+        before_ms, at_ms = at_ms, at_ms + step_ms
+        said_ms = (jitter_ms if n % 2 else -jitter_ms) // 2
+        earlier, later = (START + timedelta(milliseconds=ms + said_ms) for ms in (before_ms, at_ms))
+        may_need = sampler.may_need(earlier, later)
+        sample = sampler.sample(START + timedelta(milliseconds=at_ms))
+        assert may_need or not sample.n_ticks or sample.resets
+
+
+def test_frames_between_two_ticks_are_not_needed() -> None:
+    sampler = Sampler(5.0)
+    sampler.sample(START)
+    at = [START + timedelta(seconds=n * INTERVAL_S) for n in range(26)]
+    needed = [n for n, (a, b) in enumerate(pairwise(at), 1) if sampler.may_need(a, b)]
+    assert set(needed) >= {5, 10, 15, 20, 25}
+    assert len(needed) <= 10
+
+
 def sampled(*at_s: float) -> list[Frame]:
     """The frames that a sampler of 5 Hz takes of those captured at these seconds."""
     sampler, frames = Sampler(5.0), []
