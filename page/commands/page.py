@@ -1,11 +1,13 @@
 """`har-page`: its arguments, and the wiring of broker, journal and browser."""
 
 import argparse
+import ctypes
 import ipaddress
 import logging
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PORT = 8760
+M_ARENA_MAX = -8
+"""Of mallopt(3), in malloc.h."""
 EXTRAS = {
     "argon2": "page",
     "babel": "page",
@@ -101,6 +105,7 @@ def _run(options: argparse.Namespace) -> None:
 
     from page.web.app import make_app
 
+    _share_heap()
     site, rules = wire(options, settings)
     config = uvicorn.Config(
         make_app(site, rules),
@@ -114,6 +119,12 @@ def _run(options: argparse.Namespace) -> None:
         at = listening.getsockname()[1]
         print(f"http://{_shown(options.host)}:{at}{rules.prefix}/", flush=True)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _share_heap() -> None:
+    """Have all threads share one heap of glibc: 10 MB less; another C library stays as it is."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _listen(host: str, number: int) -> socket.socket:

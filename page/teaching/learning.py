@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from har_stream.config.state_dir import bundles_dir
 
+TRAIN_HAR = (sys.executable, "-m", "training.commands.train_har")
 NICE = 10
 """Recognition comes first."""
 KEPT_CHARACTERS = 2000
@@ -72,7 +73,7 @@ class Learning:
     def __init__(
         self,
         state_dir: Path,
-        program: tuple[str, ...] = (sys.executable, "-m", "training.commands.train_har"),
+        program: tuple[str, ...] = TRAIN_HAR,
     ) -> None:
         self.progress = LearningProgress()
         self._models = bundles_dir(state_dir)

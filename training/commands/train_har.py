@@ -395,3 +395,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
     "import": _import,
     **collect.COMMANDS,
 }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,6 +12,7 @@ from support.event_builder import EIGHT, living
 
 from har_stream.config.settings import Settings
 from har_stream.core.errors import InputError
+from page.report_card import forecasts
 from page.report_card.card import Corrected, ask_for_card, count_corrected, make_card
 from page.report_card.forecasts import BASELINES
 from predictor.evaluation.figures import evaluate
@@ -43,6 +44,19 @@ def test_it_says_what_train_hmm_evaluate_says(tmp_path: Path) -> None:
         assert mean == pytest.approx(expected["log_loss"])
     assert judged.coverage == pytest.approx(figures["coverage80"])
     assert judged.reliability == figures["calibration"]
+
+
+def test_more_than_can_be_lived_through_soon_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = sqlite_url(tmp_path / "journal.db")
+    events = list(living(days=20))
+    with Journal(url) as journal:
+        journal.record_all(events, received_at=events[-1].started_at)
+    monkeypatch.setattr(forecasts, "MOST_LIVED", 20)
+    judged = make_card(url, "hmm", zone=None, now=events[-1].started_at).forecasts
+    assert judged is not None
+    assert sum(week.n for week in judged.weeks) < 20
 
 
 @pytest.mark.slow

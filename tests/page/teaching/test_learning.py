@@ -1,10 +1,13 @@
 """A process learns; the page knows how far it is, how good it was, or why it failed."""
 
+import subprocess
 import sys
 import threading
 from pathlib import Path
 
-from page.teaching.learning import Learning, LearningProgress
+from support.repository import ENVIRONMENT
+
+from page.teaching.learning import TRAIN_HAR, Learning, LearningProgress
 
 LEARNS = """
 import json, os, sys
@@ -46,3 +49,10 @@ def test_it_says_why_it_failed(tmp_path: Path) -> None:
     _, progress = learned(tmp_path, FAILS)
     assert progress.problem == "clips: too little to learn from"
     assert not progress.is_running
+
+
+def test_what_runs_is_train_har() -> None:
+    run = subprocess.run(
+        [*TRAIN_HAR, "--version"], capture_output=True, text=True, env=ENVIRONMENT, check=True
+    )
+    assert run.stdout.startswith("train-har ")

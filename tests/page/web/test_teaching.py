@@ -21,7 +21,7 @@ from har_stream.preview.video_writer import ClipFile
 START = datetime(2026, 11, 27, 18, tzinfo=UTC)
 TURN_S = 25
 """Seconds of each activity in the film, by turns."""
-N_TURNS = 16
+N_TURNS = 44
 FPS, SIZE_PX = 15.0, (384, 288)
 READING, ORDINARY = ("Subject_3/ADL/15",), ("Subject_3/ADL/19", "Subject_3/ADL/20")
 
