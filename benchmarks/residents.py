@@ -34,7 +34,7 @@ BRIEF_S = 60.0
 """What is over sooner no camera reports."""
 LATE_S = (4.0, 20.0)
 """A camera is sure of what it sees so long after it began or ended."""
-EVERY = timedelta(minutes=5)
+EVERY = timedelta(minutes=15)
 """So often it is asked what goes on in each room."""
 FLOOR = 0.01
 """Share of an even guess in every forecast: no single surprise decides."""
@@ -246,7 +246,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=28)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.1, 0.2])
     parser.add_argument("--model", choices=("hmm", "dbn"), default="dbn")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     jobs = [
         (seed, noise, n_residents, options.days, options.model)

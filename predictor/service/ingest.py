@@ -16,7 +16,7 @@ from itertools import pairwise
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, DBAPIError
 
-from har_stream.config.ids import is_id
+from har_stream.config.ids import SENSORS, is_id
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import Publishes
 from har_stream.mqtt.messages import ActivityEvent, ActivityState, EventAck, Message, MessageError
@@ -78,7 +78,8 @@ class EventIngest:
         self._wall = wall
         self._monotonic = monotonic
         self._waiting: queue.Queue[JournalEntry | Callable[[], None]] = queue.Queue(MAX_WAITING)
-        self._progress: dict[CameraKey, Progress] = journal.progress()
+        known = journal.progress().items()
+        self._progress = {camera: each for camera, each in known if camera[0] != SENSORS}
         self._asked: dict[CameraKey, int] = {}
         self._spent: dict[CameraKey, tuple[float, float]] = {}
         self._unsent: dict[tuple[str, str], Message] = {}
@@ -108,11 +109,13 @@ class EventIngest:
         """Take in a message on ``<node>/<cam>/event``.
 
         Raises:
-            MessageError: It is no event, of another camera than its topic says, or its number
-                cannot be true.
+            MessageError: It is no event, of another camera than its topic says, of what no node
+                may be called, or its number cannot be true.
         """
         event = ActivityEvent.decode(payload)
         camera = event.node, event.camera
+        if event.node == SENSORS:  # its events are our own
+            raise MessageError(f"ActivityEvent: node: nobody may be called {SENSORS!r}")
         if self._topics.split(topic) != (*camera, "event"):
             raise MessageError(f"ActivityEvent: it says that it is of {'/'.join(camera)}")
         if self.is_ours(event, camera) and self._is_genuine(event):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.broker.ingest_desk import ANSWER, Desk, numbered_events
 from support.broker.real_broker import Mosquitto
-from support.event_builder import event, started
+from support.event_builder import EIGHT, event, started
 from support.processes.forecast_process import HarForecast, Node, har_forecast
 
 from har_stream.mqtt.messages import ActivityEvent, MessageError
@@ -156,3 +156,14 @@ def test_a_second_forecaster_of_a_home_is_refused(
     node.wait_until_acknowledged(1)
     node.close()
     assert "is lost" not in first.log, "the first one goes on"
+
+
+def test_nobody_speaks_for_our_own_sensors(journal: Journal) -> None:
+    journal.record(started("sleeping", minute=0, seq=1, node="sensors"), received_at=EIGHT)
+    desk = Desk(journal)
+    with pytest.raises(MessageError, match="nobody may be called 'sensors'"):
+        desk.tell(started("cooking", minute=1, seq=2, node="sensors"))
+    desk.ingest.ask_again()
+    desk.work()
+    assert not desk.said.messages, "they are asked for nothing"
+    assert not desk.delivered
