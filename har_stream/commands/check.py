@@ -124,7 +124,7 @@ def check_bundle(settings: Settings) -> tuple[Bundle | None, list[CheckResult]]:
     except InputError as error:
         remedy = "har-stream --list-bundles names those that there are"
         return None, [CheckResult.from_error("bundle", error, remedy=remedy)]
-    labels = ", ".join(loaded.manifest.labels)
+    labels = ", ".join(loaded.manifest.activities)
     fine = CheckResult("bundle", True, f"{loaded.manifest.name} knows {labels}")
     try:
         recogniser = Recogniser(loaded, engine=settings.engine)

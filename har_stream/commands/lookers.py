@@ -24,11 +24,11 @@ def open_preview(options: argparse.Namespace, bundle: Bundle) -> Preview | None:
     """
     if options.record_labels and options.record is None:
         raise InputError("--record-labels chooses what --record keeps: give --record DIR as well")
-    foreign = sorted(set(options.record_labels) - set(bundle.manifest.labels))
+    foreign = sorted(set(options.record_labels) - set(bundle.manifest.activities))
     if foreign:
         raise InputError(
             f"--record-labels: {bundle.manifest.name} does not know {', '.join(foreign)}; "
-            f"it knows {', '.join(bundle.manifest.labels)}"
+            f"it knows {', '.join(bundle.manifest.activities)}"
         )
     if (
         options.skeleton or options.show == "skeleton"

@@ -266,7 +266,7 @@ def _load_bundle(settings: "Settings", *, in_use: bool = False) -> "Bundle":
             "no bundle given, so %s: it knows %s, all else is unknown; train-har teach teaches it "
             "your own activities",
             name,
-            ", ".join(loaded.manifest.labels),
+            ", ".join(loaded.manifest.activities),
         )
     return loaded
 
@@ -321,7 +321,8 @@ def _list_bundles(settings: "Settings") -> None:
         except InputError as error:
             print(f"{path.name:20} cannot be used: {error}")
         else:
-            print(f"{path.name:20} {', '.join(manifest.labels)}\n{'':20} {manifest.about}, {path}")
+            known = ", ".join(manifest.activities)
+            print(f"{path.name:20} {known}\n{'':20} {manifest.about}, {path}")
 
 
 def _list_cameras() -> None:

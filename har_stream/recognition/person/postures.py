@@ -60,3 +60,12 @@ def share_out_nobody(outputs: Mapping[str, float], lay: float) -> dict[str, floa
         said[name] += nobody * (1.0 - lay) / len(said)
     said[ON_BED] = said.get(ON_BED, 0.0) + nobody * lay
     return {NOBODY: 0.0, **said}
+
+
+def doubt_sitting(outputs: Mapping[str, float]) -> dict[str, float]:
+    """Share out the probability of sitting where it is too dark to tell it from lying."""
+    said = dict(outputs)
+    if ON_BED in said:
+        half = said.get(SITTING, 0.0) / 2
+        said[SITTING], said[ON_BED] = half, said[ON_BED] + half
+    return said

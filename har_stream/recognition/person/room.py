@@ -22,7 +22,10 @@ CONTRAST = 10.0
 LEAST_CONTRAST = 4.0
 """... and at night."""
 NIGHT = 60.0
-"""Mean grey level below which it is dark."""
+"""Mean grey level below which less contrast is expected."""
+DARK = 80.0
+"""Mean grey level below which it is dark: lit rooms of UR Fall and GMDCSA24 come to 108 and more,
+dark ones to 30."""
 AROUND = 0.15
 """Of the person's box is counted to it on every side: hands and hair are no key points."""
 RELIT, RELIT_BY = 0.6, 20.0
@@ -113,7 +116,7 @@ class Room:
 
     @property
     def _is_dark(self) -> bool:
-        return float(self._cells.mean()) < NIGHT
+        return float(self._cells.mean()) < DARK
 
     def _differs(self, other: NDArray[np.float32]) -> NDArray[np.bool_]:
         change = self._cells - other

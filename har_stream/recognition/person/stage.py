@@ -41,7 +41,8 @@ class Person:
         key_points: In the newest frame; their score says how sure they are.
         outputs: Calibrated probability of every output of the head, of which `lying_floor` is that
             of lying on the floor; by the newest frames alone.
-        is_there: Somebody is in front of the camera, seen now or not seen going.
+        is_there: Somebody is in front of the camera, seen now or not seen going; or it is dark, and
+            may have been all the time.
     """
 
     key_points: KeyPoints
@@ -115,24 +116,30 @@ class PersonStage:
 
         Returns:
             The person, and the probability of every activity: nobody is idle only where nobody is
-            there; whoever lay still lies, whoever else is not seen now does something unknown.
+            there; whoever lay still lies, whoever else is not seen now does something unknown; who
+            seems to sit in the dark may lie.
         """
         assert self.found is not None  # noqa: S101 - a frame was seen first
         found, presence = self.found, self._presence
-        nobody = outputs.get(postures.NOBODY, 0.0)
+        somebody = 1.0 - outputs.get(postures.NOBODY, 0.0)
         lying = sum(outputs.get(name, 0.0) for name in LYING)
         presence.observe(
-            1.0 - nobody,
+            somebody,
             box=found.box if found.score >= KEPT else None,
-            lies=lying > (1.0 - nobody) / 2,
+            lies=lying > somebody / 2,
+            stands=outputs.get(postures.UPRIGHT, 0.0) > somebody / 2,
             in_door=self._place_at is not None and self._place_at(*found.hips) == "door",
         )
-        if presence.box is not None:
-            presence.leave(is_empty=self._room.is_empty(presence.box), is_dark=self._is_dark)
-        said = postures.share_out_nobody(outputs, self._lay) if presence.is_held else dict(outputs)
-        if not presence.is_held:
+        is_empty = presence.box is not None and self._room.is_empty(presence.box)
+        presence.leave(is_empty=is_empty, is_dark=self._is_dark)
+        may_be_there = presence.may_be_there(is_dark=self._is_dark)
+        is_unseen = presence.n_missed > 0 and may_be_there
+        if not is_unseen:
             self._lay = lying if presence.is_there else 0.0
-        person = Person(found, outputs, presence.is_there)
+        said = postures.share_out_nobody(outputs, self._lay) if is_unseen else dict(outputs)
+        if self._is_dark:
+            said = postures.doubt_sitting(said)
+        person = Person(found, outputs, may_be_there)
         return person, postures.activities_of(said, walks=self._decide_walk())
 
     def _decide_walk(self) -> bool:

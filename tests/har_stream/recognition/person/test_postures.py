@@ -5,6 +5,7 @@ import pytest
 from har_stream.recognition.person.postures import (
     POSTURES,
     activities_of,
+    doubt_sitting,
     labels_of,
     share_out_nobody,
 )
@@ -33,3 +34,9 @@ def test_whoever_is_not_seen_lies_still_or_does_something_unknown(lay: float, ly
     assert said["nobody"] == 0
     assert said["lying_bed"] == pytest.approx(lying)
     assert sum(said.values()) == pytest.approx(1)
+
+
+def test_who_seems_to_sit_in_the_dark_may_lie() -> None:
+    said = doubt_sitting({"nobody": 0.1, "sitting": 0.6, "lying_bed": 0.3})
+    assert said == {"nobody": 0.1, "sitting": 0.3, "lying_bed": pytest.approx(0.6)}
+    assert doubt_sitting({"sitting": 1.0}) == {"sitting": 1.0}  # a head that knows no bed

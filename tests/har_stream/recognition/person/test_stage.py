@@ -65,3 +65,18 @@ def test_who_is_last_seen_in_a_drawn_door_has_gone(place: Place | None) -> None:
         person, said = stage.judge(outputs)
     assert person.is_there is (place != "door")
     assert said["idle"] == (1.0 if place == "door" else 0.0)
+
+
+def test_a_dark_room_is_idle_only_once_it_was_seen_empty() -> None:
+    network = _Standing()
+    network.is_there = False
+    stage = PersonStage(network, sample_hz=5.0)
+    nobody = dict.fromkeys(POSTURES, 0.0) | {"nobody": 1.0}
+    idle = []
+    for level in (20, 160, 20):
+        for _ in range(8):
+            stage.see(np.full((240, 240, 3), level, np.uint8))
+            person, said = stage.judge(nobody)
+        idle.append((said["idle"], person.is_there))
+        assert max(said.values()) == 1.0 or max(said.values()) <= 0.5  # idle, or unknown
+    assert idle == [(0.0, True), (1.0, False), (1.0, False)]
