@@ -18,7 +18,7 @@ from training.evaluation.simulated_home import ReportedChange, score_changes, sh
 SCHEMA = ROOT / "docs" / "schema"
 SEED = 4242
 START_AT = datetime(2026, 3, 2, tzinfo=timezone(timedelta(hours=1)))
-EVERY_S = 120.0
+EVERY_S = 60.0
 
 
 def _now(event: ActivityEvent) -> tuple[datetime, str]:
