@@ -162,11 +162,8 @@ def _export(options: argparse.Namespace, _: str) -> None:
         raise InputError(
             f"{clips}: the clips of {options.run} lie there no more; bring them back, or fit again"
         )
-    made, rows = all_formats.export_run(
-        record,
-        weights=options.weights,
-        cache_folder=options.cache or clip_cache(),
-    )
+    cache = options.cache or clip_cache()
+    made, rows = all_formats.export_run(record, weights=options.weights, cache_folder=cache)
     table = Table(
         "weights", "bytes", "a frame", "accuracy", "as float32", title=record.manifest.name
     )
