@@ -1,5 +1,6 @@
-"""Takes the picture of the page that README shows: `python benchmarks/page_picture.py OUT.png`.
+"""Takes pictures of the page for README and docs: `python benchmarks/page_picture.py docs`.
 
+`page.png` is the first page, `page-day.png` some hours of a day, `page-report.png` the report card.
 A simulated home of twenty days, remembered and forecast by the real programs, in Debian's Chromium.
 """
 
@@ -58,9 +59,9 @@ def events() -> Iterator[ActivityEvent]:
 
 
 def main() -> None:
-    """Take the picture."""
+    """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--width", type=int, default=1000)
     parser.add_argument("--dark", action="store_true")
     options = parser.parse_args()
@@ -112,8 +113,16 @@ def main() -> None:
         expect(page.locator("#next")).to_contain_text("What then", timeout=60_000)
         expect(page.locator("#next .note")).to_have_count(0, timeout=60_000)
         page.locator("#today").evaluate("element => element.remove()")
-        page.screenshot(path=options.out, full_page=True)
-        print(f"{options.out}: {options.out.stat().st_size} bytes")
+        page.screenshot(path=options.folder / "page.png", full_page=True)
+        page.goto(
+            f"http://127.0.0.1:{PORT}/day?date={NOW - timedelta(days=1):%Y-%m-%d}&hour=6&hours=6"
+        )
+        page.screenshot(path=options.folder / "page-day.png", full_page=True)
+        page.goto(f"http://127.0.0.1:{PORT}/report")
+        expect(page.get_by_role("heading", name="Hours a day")).to_be_visible(timeout=900_000)
+        page.screenshot(path=options.folder / "page-report.png", full_page=True)
+        for path in sorted(options.folder.glob("page*.png")):
+            print(f"{path}: {path.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -109,6 +109,8 @@ def test_any_day_and_hour_is_one_address_away(lived_in: Lived) -> None:
     day = browser.get("/day?date=2026-01-05").text
     assert "5 January 2026" in day
     assert "08:31\N{EN DASH}08:59" in day
+    assert "00:00\N{HORIZONTAL ELLIPSIS}" in day, "what goes on after midnight"
+    assert "\N{EN DASH}now" not in day and "&amp;end=2026-01-06T00%3A00" in day
     assert "/correct?node=n1" in day
     some = browser.get("/day?date=2026-01-05&hour=16&hours=6").text
     assert some.count("/correct?node=n1") < day.count("/correct?node=n1")
