@@ -117,7 +117,7 @@ def test_an_activity_is_taught_in_an_evening(
             return [ActivityEvent.decode(each) for each in listener.on("har/n1/cam1/event")]
 
         listener.wait_for(
-            lambda _: any(each.activity == "reading" for each in said()), timeout_s=3 * TURN_S
+            lambda _: any(each.activity == "reading" for each in said()), timeout_s=12 * TURN_S
         )
         page.get_by_role("button", name="Go back to it").click()
         home = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="home"))
