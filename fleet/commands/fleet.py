@@ -1,4 +1,4 @@
-"""`har-fleet`: plans a fleet of cameras and homes, and says who may do what on its broker."""
+"""`har-fleet`: plans a fleet of cameras and homes, runs it, and says who may do what."""
 
 import argparse
 import sys
@@ -11,9 +11,9 @@ from fleet.inventory.fleet import Fleet, read_fleet
 from fleet.planning.access_list import access_list, users, write_logins
 from fleet.planning.plan import Plan, compare_plans, make_plan
 from fleet.planning.plan_file import read_plan, write_plan
-from har_stream.core.command import run_command
+from har_stream.core.command import count, run_command
 
-EXTRAS = {"psycopg": "fleet", "sqlalchemy": "fleet"}
+EXTRAS = {"psycopg": "fleet", "ray": "fleet", "sqlalchemy": "fleet"}
 """Packages that may be missing, and the extra that brings them."""
 N_NAMED = 5
 """Lots that are named of those that a change touches."""
@@ -23,6 +23,10 @@ examples:
   har-fleet plan fleet.yaml                    ... and keep it, in plan.csv beside fleet.yaml
   har-fleet acl fleet.yaml --logins logins > har.acl      a login for each lot and partition
   mosquitto_passwd -U logins/passwd
+  har-fleet run fleet.yaml                     all lots on this machine; a Ray of its own
+  har-fleet run fleet.yaml --address auto      ... on the machines of a running Ray
+  har-fleet status fleet.yaml                  lots, machines, cameras online, frames, restarts
+  har-fleet drain fleet.yaml m2                before m2 is switched off; --undo afterwards
 
 Cameras stand in fleet.yaml, in a CSV file (cameras_csv) or in a table of PostgreSQL
 (cameras_table). A camera stays in its lot and a lot on its machine; adding or removing cameras
@@ -44,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", dest="command"
+    )
     plan = commands.add_parser("plan", help="cut cameras into lots and place them on machines")
     plan.add_argument("--dry-run", action="store_true", help="say what would change, keep nothing")
     plan.set_defaults(run=_plan)
@@ -53,9 +59,40 @@ def _parser() -> argparse.ArgumentParser:
         "--logins", metavar="DIR", type=Path, help="make a password for each login that has none"
     )
     acl.set_defaults(run=_print_acl)
-    for command in (plan, acl):
+    run = commands.add_parser("run", help="run every lot on some machine, until ended")
+    where = run.add_mutually_exclusive_group()
+    where.add_argument(
+        "--local", action="store_true", help="on a Ray of its own, here (the default)"
+    )
+    where.add_argument("--address", help="on a running Ray: auto, HOST:PORT or ray://HOST:PORT")
+    status = commands.add_parser("status", help="how every lot fares")
+    drain = commands.add_parser("drain", help="have all lots leave a machine")
+    drain.add_argument("--undo", action="store_true", help="use it again")
+    move = commands.add_parser("move", help="have a lot run on a machine while that is there")
+    scale = commands.add_parser("scale", help="have a machine carry more cameras, or fewer")
+    for command in (plan, acl, run, status, drain, move, scale):
         command.add_argument("fleet", metavar="FLEET.yaml", type=Path)
+    move.add_argument("lot", metavar="LOT")
+    for command in (run, status, drain, move, scale):
+        command.set_defaults(run=_operate)
+    for command in (drain, move, scale):
+        command.add_argument("machine", metavar="MACHINE")
+    scale.add_argument("cameras", metavar="CAMERAS", type=count)
     return parser
+
+
+def _operate(options: argparse.Namespace) -> None:
+    """Do what needs a database or Ray, which take long to import."""
+    from fleet.commands import operate
+
+    work = {
+        "run": operate.run,
+        "status": operate.show_status,
+        "drain": operate.drain,
+        "move": operate.move,
+        "scale": operate.scale,
+    }
+    work[options.command](options)
 
 
 def _plan(options: argparse.Namespace) -> None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.ids import Id, TopicPrefix
 from har_stream.config.section import Section, UserPath
+from har_stream.config.state_dir import default_state_dir
 from har_stream.core.url import parse_url
 
 
@@ -45,6 +47,13 @@ class FleetSettings(Section):
     cameras: tuple[FleetCamera, ...] = ()
     cameras_csv: UserPath | None = Field(None, description="more cameras: a CSV file")
     cameras_table: str | None = Field(None, description="more cameras: a table of the database")
+    broker: BrokerSettings = BrokerSettings()
+    logins: UserPath | None = Field(
+        None, description="folder with a password for each lot; none: all sign in as broker says"
+    )
+    bundle: str | None = None
+    engine: Literal["auto", "litert", "keras"] = "auto"
+    state_dir: UserPath = Field(default_factory=default_state_dir)
     database: DatabaseUrl | None = None
     plan: Path = Field(Path("plan.csv"), description="which camera is in which lot; keep it")
 

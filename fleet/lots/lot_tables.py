@@ -47,6 +47,25 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX fleet_unsent ON fleet_events (lot, position) WHERE NOT sent",
         "CREATE INDEX fleet_leaving ON fleet_events (lot, acknowledged, position)",
     ),
+    (
+        """CREATE TABLE fleet_machines (
+    machine TEXT PRIMARY KEY,
+    cameras INTEGER,
+    drained BOOLEAN NOT NULL DEFAULT false
+)""",
+        "CREATE TABLE fleet_pins (lot TEXT PRIMARY KEY, machine TEXT NOT NULL)",
+        """CREATE TABLE fleet_status (
+    lot TEXT PRIMARY KEY,
+    machine TEXT,
+    cameras INTEGER NOT NULL,
+    online INTEGER NOT NULL,
+    fps DOUBLE PRECISION NOT NULL,
+    latency_ms DOUBLE PRECISION NOT NULL,
+    waiting INTEGER NOT NULL,
+    restarts INTEGER NOT NULL,
+    told_at TIMESTAMPTZ NOT NULL DEFAULT now()
+)""",
+    ),
 )
 _LOCK = 0x68617266
 """Of the advisory lock that lets one process at a time change tables: `harf` in ASCII."""

@@ -44,6 +44,7 @@ ORDER = {
     "fleet": (
         "inventory lots",
         "planning",
+        "cluster",
         "commands",
     ),
 }
@@ -136,6 +137,11 @@ def test_the_import_graph_has_no_cycle() -> None:
         TopologicalSorter(imported_modules()).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_ray_is_imported_in_one_place() -> None:
+    users = [path for path in SOURCES if any(n.split(".")[0] == "ray" for n in imports_of(path))]
+    assert [module_name(path) for path in users] == ["fleet.cluster.ray_workers"]
 
 
 def test_core_needs_no_opencv() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.broker.event_stores import Stored, append, send_all
 from support.event_builder import COOKING, NOON
-from support.processes.event_stores import Stored, append, send_all
 from support.repository import ENVIRONMENT
 
 from fleet.lots import lot_outbox

@@ -11,8 +11,8 @@ import sqlalchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
+from support.broker.event_stores import append
 from support.event_builder import COOKING, NOON
-from support.processes.event_stores import append
 from support.processes.postgresql import PostgreSQL
 
 from fleet.lots import lot_tables
@@ -186,7 +186,7 @@ def test_a_newer_fleets_tables_are_left_alone(
 ) -> None:
     take()
     monkeypatch.setattr(lot_tables, "STEPS", ())
-    with pytest.raises(InputError, match=r"have version 1, this har-fleet knows up to 0; update"):
+    with pytest.raises(InputError, match=r"have version 2, this har-fleet knows up to 0; update"):
         take("m2")
 
 

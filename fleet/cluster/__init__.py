@@ -1,0 +1,1 @@
+"""Lots on many machines under Ray: started, watched, started elsewhere; what a person asks."""

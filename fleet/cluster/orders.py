@@ -1,0 +1,111 @@
+"""What a person asks of a running fleet, and what it says of itself: tables for both sides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from fleet.cluster.supervisor import LotRun
+from fleet.lots.lot_tables import run
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What was asked so far.
+
+    Attributes:
+        drained: Machines that are to be empty.
+        pinned: By lot, the machine that somebody chose.
+        capacities: By machine, how many cameras it carries in place of what the settings say.
+    """
+
+    drained: frozenset[str]
+    pinned: Mapping[str, str]
+    capacities: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """What a fleet said of one lot; see `fleet.lots.lot.LotStatus`."""
+
+    lot: str
+    machine: str | None
+    cameras: int
+    online: int
+    fps: float
+    latency_ms: float
+    waiting: int
+    restarts: int
+    told_at: datetime
+
+
+def read_orders(db: Connection) -> Orders:
+    """Read what was asked."""
+    machines = run(db, "SELECT machine, cameras, drained FROM fleet_machines").all()
+    pins = run(db, "SELECT lot, machine FROM fleet_pins").all()
+    return Orders(
+        frozenset(row.machine for row in machines if row.drained),
+        {row.lot: row.machine for row in pins},
+        {row.machine: row.cameras for row in machines if row.cameras is not None},
+    )
+
+
+def drain(db: Connection, machine: str, drained: bool) -> None:
+    """Ask that a machine be emptied, or used again."""
+    run(
+        db,
+        "INSERT INTO fleet_machines (machine, drained) VALUES (:machine, :drained)"
+        " ON CONFLICT (machine) DO UPDATE SET drained = :drained",
+        machine=machine,
+        drained=drained,
+    )
+
+
+def scale(db: Connection, machine: str, cameras: int) -> None:
+    """Ask that a machine carry so many cameras."""
+    run(
+        db,
+        "INSERT INTO fleet_machines (machine, cameras) VALUES (:machine, :cameras)"
+        " ON CONFLICT (machine) DO UPDATE SET cameras = :cameras",
+        machine=machine,
+        cameras=cameras,
+    )
+
+
+def move(db: Connection, lot: str, machine: str) -> None:
+    """Ask that a lot run on a machine for as long as that is there."""
+    run(
+        db,
+        "INSERT INTO fleet_pins VALUES (:lot, :machine)"
+        " ON CONFLICT (lot) DO UPDATE SET machine = :machine",
+        lot=lot,
+        machine=machine,
+    )
+
+
+def write_status(db: Connection, runs: Mapping[str, LotRun], sizes: Mapping[str, int]) -> None:
+    """Say how all lots fare, and nothing more of those that are gone."""
+    run(db, "DELETE FROM fleet_status WHERE lot <> ALL(:lots)", lots=list(runs))
+    for lot, each in runs.items():
+        status = each.status
+        run(
+            db,
+            "INSERT INTO fleet_status VALUES (:lot, :machine, :cameras, :online, :fps, :latency_ms,"
+            " :waiting, :restarts) ON CONFLICT (lot) DO UPDATE SET (machine, cameras, online, fps,"
+            " latency_ms, waiting, restarts, told_at) = (:machine, :cameras, :online, :fps,"
+            " :latency_ms, :waiting, :restarts, now())",
+            lot=lot,
+            machine=each.machine,
+            cameras=sizes[lot],
+            online=status.n_online if status else 0,
+            fps=status.fps if status else 0.0,
+            latency_ms=status.latency_ms if status else 0.0,
+            waiting=status.n_waiting if status else 0,
+            restarts=each.n_restarts,
+        )
+
+
+def read_status(db: Connection) -> list[StatusRow]:
+    """Read what was said of every lot, by name."""
+    return [StatusRow(*row) for row in run(db, "SELECT * FROM fleet_status ORDER BY lot")]

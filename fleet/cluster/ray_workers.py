@@ -1,0 +1,188 @@
+"""Lots as Ray's actors, one each: started on a machine by name, asked without ever waiting.
+
+A machine is a Ray node that was started with the resource `machine:NAME`. Ray is imported here
+alone. Its own restarts are off: only the supervisor starts a lot, for it knows where.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from fleet.cluster.supervisor import Answer
+from fleet.lots.lot import Lot, LotStatus, LotTask
+from har_stream.core.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+ASK_S = 1.0
+HEALTH_CHECKS = {"initial_delay_ms": 1000, "period_ms": 1000, "timeout_ms": 3000}
+"""Of Ray's nodes; by default a killed one is noticed after some 20 s and a frozen one after 60."""
+HEALTH_CHECK_FAILURES = 3
+MakeLot = Callable[[LotTask, str], Lot]
+
+
+def make_lot(task: LotTask, owner: str) -> Lot:
+    """Make a lot of cameras."""
+    return Lot(task, owner=owner)
+
+
+def start_ray(machines: Collection[str], *, address: str | None) -> None:
+    """Join a running Ray, or start one here that stands for all machines.
+
+    Args:
+        machines: Their names.
+        address: Of the running one; none: one of our own.
+
+    Raises:
+        InputError: There is no Ray at the address.
+    """
+    if address is not None:
+        try:
+            ray.init(address=address, log_to_driver=False)
+        except (ConnectionError, RuntimeError) as error:
+            raise InputError(f"--address {address}: no Ray answers there: {error}") from error
+        return
+    for name, value in HEALTH_CHECKS.items():
+        os.environ.setdefault(f"RAY_health_check_{name}", str(value))
+    os.environ.setdefault("RAY_health_check_failure_threshold", str(HEALTH_CHECK_FAILURES))
+    ray.init(
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=100_000_000,
+        resources={_resource(name): 1.0 for name in machines},
+    )
+
+
+class LotActor:
+    """One lot in a process of its own, which Ray starts.
+
+    Args:
+        task: A `LotTask` as JSON.
+        owner: The machine.
+        make: Makes the lot.
+    """
+
+    def __init__(self, task: str, owner: str, make: MakeLot) -> None:
+        self._lot: Lot | None = None
+        self._error = ""
+        self._is_leaving = False
+        arguments = (LotTask.model_validate_json(task), owner, make)
+        self._thread = threading.Thread(target=self._work, args=arguments, daemon=True)
+        self._thread.start()
+
+    def status(self) -> tuple[str | None, str]:
+        """How it fares, as JSON, and why it ended; nothing of the first once it has."""
+        if not self._thread.is_alive():
+            return None, self._error
+        lot = self._lot
+        status = LotStatus(n_cameras=0) if lot is None else lot.status()
+        return status.model_dump_json(), ""
+
+    def leave(self) -> None:
+        """End in good order."""
+        self._is_leaving = True
+        if self._lot is not None:
+            self._lot.leave()
+
+    def _work(self, task: LotTask, owner: str, make: MakeLot) -> None:
+        try:
+            self._lot = make(task, owner)
+            if not self._is_leaving:
+                self._lot.run()
+        except InputError as error:
+            self._error = str(error)
+        except Exception as error:  # an actor that says why is worth more than one that dies
+            logger.exception("lot %s", task.settings.node)
+            self._error = repr(error)
+
+
+@dataclass(slots=True)
+class _Worker:
+    actor: Any
+    asked: Any
+    asked_s: float
+
+
+class RayWorkers:
+    """Lots on the nodes of a Ray that this process has joined; see `Workers`.
+
+    Args:
+        tasks: By lot, what it is told when it starts; whoever changes it restarts the lot.
+        make: Makes a lot in its process.
+    """
+
+    def __init__(self, tasks: Mapping[str, LotTask], *, make: MakeLot = make_lot) -> None:
+        self._tasks = tasks
+        self._make = make
+        self._workers: dict[str, _Worker] = {}
+        self._actor_class = ray.remote(LotActor)
+
+    def machines(self) -> Collection[str]:
+        """Machines whose nodes are alive."""
+        return self._nodes().keys()
+
+    def start(self, lot: str, machine: str) -> None:
+        """Start a lot; that its machine is gone is answered later."""
+        node = self._nodes().get(machine)
+        if node is None:
+            return
+        actor: Any = self._actor_class.options(
+            num_cpus=0,
+            max_restarts=0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+        ).remote(self._tasks[lot].model_dump_json(exclude_unset=True), machine, self._make)
+        self._workers[lot] = _Worker(actor, actor.status.remote(), time.monotonic())
+
+    def answers(self) -> Mapping[str, Answer]:
+        """What has come since the last time; who has answered is asked again after `ASK_S`."""
+        found: dict[str, Answer] = {}
+        asked = {each.asked: lot for lot, each in self._workers.items() if each.asked is not None}
+        ready = ray.wait([*asked], num_returns=len(asked), timeout=0)[0] if asked else []
+        for ref in ready:
+            lot = asked[ref]
+            self._workers[lot].asked = None
+            try:
+                status, why = ray.get(ref)
+            except RayError as error:
+                found[lot] = Answer(None, f"its process died: {type(error).__name__}")
+            else:
+                read = None if status is None else LotStatus.model_validate_json(status)
+                found[lot] = Answer(read, why)
+        now_s = time.monotonic()
+        for worker in self._workers.values():
+            if worker.asked is None and now_s - worker.asked_s >= ASK_S:
+                worker.asked, worker.asked_s = worker.actor.status.remote(), now_s
+        return found
+
+    def leave(self, lot: str) -> None:
+        """Tell a lot to end in good order."""
+        if lot in self._workers:
+            self._workers[lot].actor.leave.remote()
+
+    def kill(self, lot: str) -> None:
+        """End a lot's process at once, if its machine still obeys."""
+        worker = self._workers.pop(lot, None)
+        if worker is not None:
+            ray.kill(worker.actor)
+
+    def _nodes(self) -> dict[str, str]:
+        """By machine, the id of its node."""
+        return {
+            name.removeprefix(_resource("")): node["NodeID"]
+            for node in ray.nodes()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+            if node["Alive"]
+            for name in node["Resources"]
+            if name.startswith(_resource(""))
+        }
+
+
+def _resource(machine: str) -> str:
+    return f"machine:{machine}"

@@ -1,0 +1,168 @@
+"""`har-fleet run`: every lot of a plan on some machine, until somebody ends it.
+
+Once a second it hears lots, moves what has to move, reads what a person asks and says how all fare.
+A plan that `har-fleet plan` changes meanwhile is taken on; lots that it does not touch run on.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from fleet.cluster.orders import read_orders, write_status
+from fleet.cluster.supervisor import Supervisor, Workers
+from fleet.inventory.fleet import Fleet, read_fleet
+from fleet.lots.lot import LotTask
+from fleet.lots.lot_tables import open_database
+from fleet.planning.plan import Plan
+from fleet.planning.plan_file import read_plan
+from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.settings import DiscoverySettings, Settings
+from har_stream.core.errors import InputError
+from har_stream.core.log_once import LogOnce
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+LEAVE_S = 20.0
+"""At its end the fleet waits so long for its lots to leave."""
+
+
+def make_tasks(fleet: Fleet, plan: Plan) -> dict[str, LotTask]:
+    """Say what every lot of a plan is told.
+
+    Raises:
+        InputError: The fleet names no database, or a camera is in no lot.
+    """
+    settings = fleet.settings
+    if settings.database is None:
+        raise InputError(
+            "a fleet that runs needs a database; give one, as configs/fleet.yaml shows"
+        )
+    cameras: dict[str, list[CameraSettings]] = {lot: [] for lot in plan.machines}
+    for camera in fleet.cameras:
+        lot = plan.lots.get(camera.name)
+        if lot is None:
+            raise InputError(
+                f"{fleet.plan_file}: camera {camera.name} is in no lot yet; run har-fleet plan "
+                "first"
+            )
+        told = camera.model_dump(exclude_unset=True)
+        cameras[lot].append(CameraSettings.model_validate(told))
+    tasks = {}
+    for lot, of_lot in cameras.items():
+        broker = settings.broker
+        if settings.logins is not None:
+            password = fleet.plan_file.parent / settings.logins / lot
+            login = {"username": lot, "password_file": password.absolute()}
+            broker = broker.model_copy(update=login)
+        tasks[lot] = LotTask(
+            settings=Settings(
+                node=lot,
+                base_topic=settings.base_topic,
+                broker=broker,
+                discovery=DiscoverySettings(enabled=False),  # homes have no part in the broker
+                bundle=settings.bundle,
+                engine=settings.engine,
+                state_dir=settings.state_dir,
+                cameras=tuple(of_lot),
+            ),
+            database=settings.database,
+        )
+    return {lot: task for lot, task in tasks.items() if task.settings.cameras}
+
+
+class RunningFleet:
+    """A fleet at work.
+
+    Args:
+        path: Of `fleet.yaml`.
+        tasks: What the workers read when they start a lot; kept up to date here.
+        workers: Where lots run.
+
+    Raises:
+        InputError: Fleet, plan or database cannot be used.
+    """
+
+    def __init__(self, path: Path, tasks: dict[str, LotTask], workers: Workers) -> None:
+        self._path = path
+        self._tasks = tasks
+        self._once = LogOnce()
+        fleet = read_fleet(path)
+        plan = read_plan(fleet.plan_file)
+        tasks |= make_tasks(fleet, plan)
+        self._plan_file = fleet.plan_file
+        self._changed_ns = _changed_ns(fleet.plan_file)
+        self._capacities: Mapping[str, int] = fleet.settings.machines
+        self._engine: Engine = open_database(fleet.settings.database or "")
+        self._supervisor = Supervisor(
+            workers,
+            sizes=self._sizes(),
+            capacities=self._capacities,
+            machines=plan.machines,
+            clock=time.monotonic,
+        )
+
+    def run(self, stopped: threading.Event) -> None:
+        """Work until somebody sets `stopped`; then all lots leave in good order."""
+        while not stopped.wait(TICK_S):
+            self.step()
+        self._supervisor.close()
+        deadline_s = time.monotonic() + LEAVE_S
+        while self._supervisor.is_running and time.monotonic() < deadline_s:
+            time.sleep(TICK_S / 5)
+            self._supervisor.hear()
+        self._engine.dispose()
+
+    def step(self) -> None:
+        """Do what is due; the database may be away."""
+        try:
+            with self._engine.begin() as db:
+                orders = read_orders(db)
+            self._supervisor.drained = set(orders.drained)
+            self._supervisor.pinned = dict(orders.pinned)
+            self._supervisor.capacities = {**self._capacities, **orders.capacities}
+        except DBAPIError as error:
+            self._once.warn("orders", f"nothing new can be asked: {error.orig}")
+        self._take_plan()
+        self._supervisor.step()
+        try:
+            with self._engine.begin() as db:
+                write_status(db, self._supervisor.runs, self._sizes())
+            self._once.forget(("orders", "status"))
+        except DBAPIError as error:
+            self._once.warn("status", f"how lots fare cannot be told: {error.orig}")
+
+    def _take_plan(self) -> None:
+        """Take on a plan that was kept since, if it makes sense."""
+        changed_ns = _changed_ns(self._plan_file)
+        if changed_ns == self._changed_ns:
+            return
+        self._changed_ns = changed_ns
+        try:
+            fleet = read_fleet(self._path)
+            plan = read_plan(fleet.plan_file)
+            tasks = make_tasks(fleet, plan)
+        except InputError as error:
+            logger.error("the new plan is not taken, all runs on as it was: %s", error)
+            return
+        changed = {lot for lot, task in tasks.items() if self._tasks.get(lot, task) != task}
+        for lot in self._tasks.keys() - tasks.keys():
+            del self._tasks[lot]
+        self._tasks |= tasks
+        self._capacities = fleet.settings.machines
+        logger.info("a new plan: %d lots, %d of them changed", len(tasks), len(changed))
+        self._supervisor.change(
+            self._sizes(), self._capacities, machines=plan.machines, changed=changed
+        )
+
+    def _sizes(self) -> dict[str, int]:
+        return {lot: len(task.settings.cameras) for lot, task in self._tasks.items()}
+
+
+def _changed_ns(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0

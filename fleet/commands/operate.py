@@ -1,0 +1,108 @@
+"""What `har-fleet` does with a fleet at work: runs it, says how it fares, moves its lots."""
+
+import argparse
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from fleet.cluster import orders
+from fleet.inventory.fleet import Fleet, read_fleet
+from fleet.lots.lot import LotTask
+from fleet.lots.lot_tables import open_database
+from fleet.planning.plan_file import read_plan
+from har_stream.core.errors import InputError
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run a fleet until SIGINT or SIGTERM."""
+    from fleet.cluster.ray_workers import RayWorkers, start_ray
+    from fleet.cluster.run_fleet import RunningFleet
+
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s")
+    fleet = read_fleet(options.fleet)
+    stopped = threading.Event()
+    tasks: dict[str, LotTask] = {}
+    start_ray(fleet.settings.machines, address=options.address)
+    running = RunningFleet(options.fleet, tasks, RayWorkers(tasks))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    running.run(stopped)
+
+
+def show_status(options: argparse.Namespace) -> None:
+    """Print how every lot fares, as the running fleet last said."""
+    with _database(options.fleet) as (_, db):
+        rows = orders.read_status(db)
+    width = max([len("lot"), *(len(row.lot) for row in rows)])
+    machine_width = max([len("machine"), *(len(row.machine or "") for row in rows)])
+    print(
+        f"{'lot':{width}}  {'machine':{machine_width}}  online     fps  latency  waiting  restarts"
+    )
+    for row in rows:
+        online = f"{row.online}/{row.cameras}"
+        print(
+            f"{row.lot:{width}}  {row.machine or '-':{machine_width}}  {online:>6}  {row.fps:6.1f}"
+            f"  {row.latency_ms:4.0f} ms  {row.waiting:7}  {row.restarts:8}"
+        )
+    if not rows:
+        print("no har-fleet run has said anything yet")
+        return
+    print(
+        f"{sum(row.online for row in rows)} of {sum(row.cameras for row in rows)} cameras online, "
+        f"{sum(row.machine is None for row in rows)} of {len(rows)} lots nowhere; as of "
+        f"{max(row.told_at for row in rows).astimezone():%H:%M:%S}"
+    )
+
+
+def drain(options: argparse.Namespace) -> None:
+    """Ask that a machine be emptied, or used again."""
+    with _database(options.fleet) as (fleet, db):
+        _check_machine(fleet, options.machine)
+        orders.drain(db, options.machine, not options.undo)
+    print(f"{options.machine}: {'is used again' if options.undo else 'its lots leave'}")
+
+
+def move(options: argparse.Namespace) -> None:
+    """Ask that a lot run on a machine."""
+    with _database(options.fleet) as (fleet, db):
+        _check_machine(fleet, options.machine)
+        if options.lot not in read_plan(fleet.plan_file).machines:
+            raise InputError(f"{fleet.plan_file}: there is no lot {options.lot!r}")
+        orders.move(db, options.lot, options.machine)
+    print(f"{options.lot}: goes to {options.machine}")
+
+
+def scale(options: argparse.Namespace) -> None:
+    """Ask that a machine carry so many cameras."""
+    with _database(options.fleet) as (fleet, db):
+        _check_machine(fleet, options.machine)
+        orders.scale(db, options.machine, options.cameras)
+    print(f"{options.machine}: carries {options.cameras} cameras")
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[tuple[Fleet, Connection]]:
+    """A fleet, and a transaction on its database."""
+    fleet = read_fleet(path)
+    if fleet.settings.database is None:
+        raise InputError(f"{path}: database is missing; configs/fleet.yaml shows one")
+    engine = open_database(fleet.settings.database)
+    try:
+        with engine.begin() as db:
+            yield fleet, db
+    except DBAPIError as error:
+        raise InputError(f"database: {' '.join(str(error.orig).split())}") from error
+    finally:
+        engine.dispose()
+
+
+def _check_machine(fleet: Fleet, machine: str) -> None:
+    if machine not in fleet.settings.machines:
+        known = ", ".join(sorted(fleet.settings.machines))
+        raise InputError(f"there is no machine {machine!r}; there are {known}")

@@ -1,0 +1,200 @@
+"""A fleet on a real Ray, broker and PostgreSQL: killed lots go on, and nothing is lost."""
+
+import json
+import os
+import signal
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.broker.busy_lot import busy_lot
+from support.broker.fake_machines import Machines
+from support.broker.real_broker import Listener, Mosquitto, listening
+from support.processes.postgresql import PostgreSQL
+from support.repository import ENVIRONMENT
+
+from fleet.cluster import orders
+from fleet.cluster.run_fleet import RunningFleet
+from fleet.commands.fleet import main
+from fleet.lots.lot import LotTask
+from fleet.lots.lot_tables import open_database
+from har_stream.core.errors import InputError
+
+ray_workers = pytest.importorskip("fleet.cluster.ray_workers", reason="no ray here")
+WAIT_S = 60.0
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A Ray of our own that stands for two machines."""
+    # Beside jsonschema, the test tools bring a grammar of addresses that nobody here needs, and
+    # that each of Ray's ten processes would spend two seconds on.
+    without = tmp_path / "without"
+    without.mkdir()
+    (without / "rfc3987_syntax.py").write_text("raise ImportError\n")
+    monkeypatch.setenv("PYTHONPATH", f"{without}:{ENVIRONMENT['PYTHONPATH']}")
+    ray_workers.start_ray(["m1", "m2"], address=None)
+    yield
+    ray_workers.ray.shutdown()
+
+
+def _seqs(listener: Listener) -> dict[str, list[int]]:
+    """By camera's topic, the numbers of its events as they came, each event once."""
+    seen: dict[str, dict[str, int]] = defaultdict(dict)
+    for message in listener.messages:
+        if message.topic.endswith("/event"):
+            event = json.loads(message.payload)
+            seen[message.topic].setdefault(event["id"], event["seq"])
+    return {topic: list(seqs.values()) for topic, seqs in seen.items()}
+
+
+def _actor_pids() -> list[int]:
+    """Processes of lots, as Ray names them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if path.read_bytes().startswith(b"ray::LotActor"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_a_killed_lot_goes_on_without_a_gap_and_orders_are_followed(
+    ray: None,
+    write_fleet: Callable[..., Path],
+    mosquitto: Mosquitto,
+    postgresql: PostgreSQL,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = postgresql.url
+    yaml = "name: town\nmachines: {m1: 4, m2: 4}\nlot_cameras: 2\n"
+    yaml += f"broker: {{url: '{mosquitto.url}'}}\ndatabase: {url}\nstate_dir: {tmp_path}\n"
+    path = write_fleet(4, yaml)
+    assert main(["plan", str(path)]) == 0
+    tasks: dict[str, LotTask] = {}
+    running = RunningFleet(path, tasks, ray_workers.RayWorkers(tasks, make=busy_lot))
+    stopped = threading.Event()
+    thread = threading.Thread(target=running.run, args=(stopped,))
+    with listening(mosquitto.port, "har/+/+/event", "har/+/availability") as listener:
+
+        def wait_for_events(more: int) -> None:
+            before = {topic: len(seqs) for topic, seqs in _seqs(listener).items()}
+            listener.wait_for(
+                lambda _: (
+                    len(now := _seqs(listener)) == 4
+                    and all(len(seqs) >= before.get(topic, 0) + more for topic, seqs in now.items())
+                ),
+                timeout_s=WAIT_S,
+            )
+
+        def wait_for_status(*texts: str) -> None:
+            deadline_s = time.monotonic() + WAIT_S
+            while True:
+                capsys.readouterr()
+                assert main(["status", str(path)]) == 0
+                said = capsys.readouterr().out
+                if all(text in said for text in texts):
+                    return
+                assert time.monotonic() < deadline_s, said
+                stopped.wait(0.2)
+
+        thread.start()
+        wait_for_events(2)
+        wait_for_status("town-00001  m1          2/2", "4 of 4 cameras online, 0 of 2 lots nowhere")
+        victim, *_ = _actor_pids()
+        os.kill(victim, signal.SIGKILL)
+        wait_for_events(3)
+        wait_for_status("       1\n")
+        assert main(["drain", str(path), "m1"]) == 0
+        wait_for_status("town-00001  m2          2/2", "town-00002  m2          2/2")
+        wait_for_events(2)
+        stopped.set()
+        thread.join(WAIT_S)
+        assert not thread.is_alive()
+        for topic, seqs in _seqs(listener).items():
+            assert seqs == list(range(1, len(seqs) + 1)), topic
+        assert {listener.on(f"har/town-0000{n}/availability")[-1] for n in (1, 2)} == {b"offline"}
+
+
+def test_another_plan_and_a_database_that_is_away_touch_no_other_lot(
+    write_fleet: Callable[..., Path],
+    postgresql: PostgreSQL,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    yaml = f"name: {uuid.uuid4()}\nmachines: {{m1: 6, m2: 6}}\nlot_cameras: 2\n"
+    path = write_fleet(4, f"{yaml}database: {postgresql.url}\n")
+    machines = Machines()
+    tasks: dict[str, LotTask] = {}
+    with pytest.raises(InputError, match="camera c00 is in no lot yet; run har-fleet plan first"):
+        RunningFleet(path, tasks, machines)
+    assert main(["plan", str(path)]) == 0
+    running = RunningFleet(path, tasks, machines)
+    running.step()
+    first, second = sorted(machines.running)
+    assert [camera.id for camera in tasks[first].settings.cameras] == ["c00", "c01"]
+    assert {camera.home for camera in tasks[second].settings.cameras} == {"h1"}
+
+    write_fleet(5, f"{yaml}database: {postgresql.url}\n")
+    running.step()
+    assert len(machines.started) == 2, "only har-fleet plan changes a plan"
+    assert main(["plan", str(path)]) == 0
+    running.step()
+    assert [lot for lot, _ in machines.started] == [first, second, f"{first[:-1]}3"]
+
+    (path.parent / "plan.csv").write_text("rubbish\n")
+    running.step()
+    assert "the new plan is not taken" in caplog.text
+    postgresql.stop()
+    try:
+        running.step()
+        assert "nothing new can be asked" in caplog.text
+        assert main(["status", str(path)]) == 2
+        assert capsys.readouterr().err.startswith("har-fleet: database postgresql")
+    finally:
+        postgresql.start()
+    running.step()
+    assert len(machines.started) == len(machines.running) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["drain", "FLEET", "m9"], "there is no machine 'm9'; there are m1, m2"),
+        (["scale", "FLEET", "m9", "5"], "there is no machine 'm9'"),
+        (["move", "FLEET", "town-00009", "m1"], "there is no lot 'town-00009'"),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused(
+    arguments: list[str],
+    said: str,
+    write_fleet: Callable[..., Path],
+    postgresql: PostgreSQL,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write_fleet(2, f"machines: {{m1: 6, m2: 6}}\ndatabase: {postgresql.url}\n")
+    given = [str(path) if each == "FLEET" else each for each in arguments]
+    assert main(given) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_orders_are_kept_until_others_come(postgresql: PostgreSQL) -> None:
+    engine = open_database(postgresql.url)
+    with engine.begin() as db:
+        for machine, drained in (("x1", True), ("x2", True), ("x1", False)):
+            orders.drain(db, machine, drained)
+        orders.scale(db, "x1", 7)
+        orders.move(db, "lot-x", "x1")
+        orders.move(db, "lot-x", "x2")
+        found = orders.read_orders(db)
+    engine.dispose()
+    assert {"x1", "x2"} & found.drained == {"x2"}
+    assert found.capacities["x1"] == 7
+    assert "x2" not in found.capacities
+    assert found.pinned["lot-x"] == "x2"

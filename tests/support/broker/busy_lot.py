@@ -1,0 +1,74 @@
+"""A lot under load without cameras: the real outbox, publisher and fences, fed by a clock."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from support.processes.node import bundle, change, recognition
+
+from fleet.lots.lot import Lot, LotTask
+from har_stream.core.activity import News
+from har_stream.mqtt import connection
+
+EVERY_S = 0.2
+
+
+class BusyPipeline:
+    """Changes of every camera at a steady pace; it takes over what it is told to."""
+
+    is_alive = True
+
+    def __init__(self, cameras: list[str], every_s: float) -> None:
+        self.resumed: dict[str, str] = {}
+        self._cameras = cameras
+        self._every_s = every_s
+        self._stopped = threading.Event()
+
+    def run(self, _readers: object) -> Iterator[News]:
+        """Yield a recognition and a change of one camera after another."""
+        for minute in itertools.count():
+            if self._stopped.wait(self._every_s):
+                return
+            camera = self._cameras[minute % len(self._cameras)]
+            yield recognition(minute=minute, camera=camera)
+            yield change(camera=camera, minute=minute)
+
+    def resume_activity(self, camera: str, activity: str, **_: object) -> None:
+        """Note what goes on."""
+        self.resumed[camera] = activity
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._stopped.set()
+
+    def enable(self, *_: object) -> None:
+        """Switch nothing."""
+
+
+class BusyReaders:
+    """No cameras at all."""
+
+    counts: dict[str, Any] = {}  # noqa: RUF012 -- nothing is ever in it
+
+    def __enter__(self) -> "BusyReaders":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class BusyWatch:
+    """What a lot takes for its cameras."""
+
+    def __init__(self, task: LotTask, every_s: float = EVERY_S) -> None:
+        self.bundle = bundle()
+        self.pipeline = BusyPipeline([camera.id for camera in task.settings.cameras], every_s)
+        self.pipeline.acknowledge_fall = self.pipeline.enable  # type: ignore[attr-defined]
+        self.readers = BusyReaders()
+
+
+def busy_lot(task: LotTask, owner: str) -> Lot:
+    """Make a lot of changes at a steady pace."""
+    connection.RETRY_LONGEST_S = 1.0
+    return Lot(task, owner=owner, watch=BusyWatch(task))  # type: ignore[arg-type]
