@@ -1,6 +1,7 @@
 """The page in a real browser: live, by keyboard, corrected and undone, and for everybody."""
 
 import hashlib
+import json
 import statistics
 import subprocess
 import tarfile
@@ -20,6 +21,7 @@ from support.processes.forecast_process import HarForecast, Node
 from support.processes.home_page import PASSWORD, HarPage, write_journal
 from support.processes.teaching_node import teaching_node
 
+from har_stream.config.state_dir import regions_file
 from har_stream.mqtt.messages import ActivityState, FallState
 from har_stream.preview.clip_folder import ClipFolder, name_clip
 from har_stream.preview.video_writer import ClipFile
@@ -154,6 +156,41 @@ def test_a_correction_takes_two_clicks_and_undoing_it_one(
             expect(page.get_by_role("row").filter(has_text="Undo")).to_have_count(0)
             expect(page.get_by_role("link", name="Correct cooking at 08:31")).to_be_visible()
     node.close()
+
+
+@pytest.mark.slow
+def test_regions_are_drawn_by_clicks_and_by_numbers(
+    broker: Mosquitto, chromium: Browser, tmp_path: Path
+) -> None:
+    with (
+        teaching_node(broker.url, tmp_path),
+        HarPage(broker.url, tmp_path) as har_page,
+        listening(broker.port, "none") as listener,
+        opened(chromium, har_page.url) as page,
+    ):
+        say_online(listener)
+        page.goto(f"{har_page.url}/cameras")
+        page.get_by_role("link", name="Regions of cam1").click()
+        picture = page.locator("#picture")
+        box = picture.bounding_box()
+        assert box is not None
+        page.get_by_label("This region is").select_option("bed")
+        for x, y in ((0.1, 0.1), (0.5, 0.1), (0.5, 0.5)):
+            picture.click(position={"x": x * box["width"], "y": y * box["height"]})
+        page.get_by_role("button", name="Close the region").click()
+        page.get_by_label("This region is").select_option("ignore")
+        for x, y in (("60", "0"), ("100", "0"), ("100", "50"), ("0", "0")):
+            page.get_by_label("from the left").fill(x)
+            page.get_by_label("from the top").fill(y)
+            page.get_by_role("button", name="Add this corner").press("Enter")
+        page.get_by_role("button", name="Take the last corner back").press("Enter")
+        page.get_by_role("button", name="Save").press("Enter")  # which closes the region, too
+        expect(page.get_by_role("button", name="Remove: bed 1")).to_be_visible()
+        expect(page.get_by_role("button", name="Remove: ignore 1")).to_be_visible()
+        kept = json.loads(regions_file(tmp_path, "n1").read_text())["cam1"]["drawn"]
+        assert kept["ignore"] == [[[0.6, 0.0], [1.0, 0.0], [1.0, 0.5]]]
+        drawn = np.array(kept["bed"][0])
+        assert np.abs(drawn - [[0.1, 0.1], [0.5, 0.1], [0.5, 0.5]]).max() < 0.01
 
 
 @pytest.mark.slow
