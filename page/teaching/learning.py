@@ -28,6 +28,7 @@ class TaughtOutcome(BaseModel):
     Attributes:
         taken_for: By activity, how many of its clips were taken for everything else, then for each
             activity.
+        beside: As that, of the bundle that was in use.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -39,6 +40,7 @@ class TaughtOutcome(BaseModel):
     accuracy: float
     ordinary_s: float
     false_s: float
+    beside: tuple[tuple[int, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,15 @@ class Learning:
         self._starting = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, base: str, clips: Path, *, when_done: Callable[[], object]) -> bool:
+    def start(
+        self, base: str, clips: Path, *, beside: str, when_done: Callable[[], object]
+    ) -> bool:
         """Begin to learn; returns whether it did: one is enough.
 
         Args:
             base: The path of the bundle that is taught.
             clips: The folder that a node keeps.
+            beside: The path of the bundle in use, for what it says of the same clips.
             when_done: Called, in another thread, at its end.
         """
         with self._starting:
@@ -96,7 +101,7 @@ class Learning:
             name = self._free_name()
             self.progress = LearningProgress(bundle=name, is_running=True)
         command = [
-            *(*self._program, "teach", "--json", "--bundle", base),
+            *(*self._program, "teach", "--json", "--bundle", base, "--beside", beside),
             *("--clips", str(clips / "labelled"), "--ordinary", str(clips / "ordinary")),
             *("--cache", str(self._seen), "--out", str(self._models / name)),
         ]

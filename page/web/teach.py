@@ -155,11 +155,13 @@ class TeachPage:
         form = await read_form(request)
         node = form.get("node", "")
         bundles = (await run_in_threadpool(self._bundles, node)).told if is_id(node) else None
-        if bundles is None or bundles.base is None:
+        base = bundles.base if bundles else None
+        if bundles is None or base is None:
             raise HTTPException(409, mark("No bundle there can be taught; --bundle home can."))
         self.learning.start(
-            bundles.base.path,
+            base.path,
             clips_dir(self.state_dir, node),
+            beside=bundles.bundles.get(bundles.bundle, base).path,
             when_done=lambda: self.link.tell("home"),
         )
         return self._back(request, form)

@@ -42,6 +42,9 @@ def add_teach(commands: Any) -> None:
         "--out", type=Path, metavar="DIR", help="the bundle (models/NAME in the state directory)"
     )
     teach.add_argument(
+        "--beside", metavar="NAME|PATH", help="another bundle, for what it says of the same clips"
+    )
+    teach.add_argument(
         "--json", action="store_true", help="progress and outcome as lines of JSON, for programs"
     )
     teach.add_argument(
@@ -57,6 +60,9 @@ def teach(options: argparse.Namespace, _: str) -> None:
 
     base = load_with_weights(options.bundle, state_dir=default_state_dir())
     lessons = [*list_lessons(options.clips, base.manifest), *list_ordinary(options.ordinary)]
+    beside = None
+    if options.beside:
+        beside = load_with_weights(options.beside, state_dir=default_state_dir())
     folder = options.out or bundles_dir(default_state_dir()) / options.name
     outcome = teach_bundle(
         base,
@@ -65,6 +71,7 @@ def teach(options: argparse.Namespace, _: str) -> None:
         cache_folder=options.cache or clip_cache(),
         command=_recipe(options),
         tell=_tell if options.json else None,
+        beside=beside,
     )
     if options.json:
         print(json.dumps({"outcome": asdict(outcome) | {"accuracy": outcome.accuracy}}), flush=True)
@@ -80,6 +87,9 @@ def teach(options: argparse.Namespace, _: str) -> None:
     ):
         table.add_row(*map(str, row))
     Console().print(table)
+    if outcome.beside is not None:
+        right = [row[1 + n] / sum(row) for n, row in enumerate(outcome.beside)]
+        print(f"{options.beside} beside it: {sum(right) / len(right):.0%}, also of what it learned")
     print(f"right: {outcome.accuracy:.0%} of clips, each judged by what other sessions taught")
     if outcome.ordinary_s:
         share = outcome.false_s / outcome.ordinary_s

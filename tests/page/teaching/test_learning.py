@@ -28,8 +28,8 @@ def learned(folder: Path, program: str) -> tuple[Learning, LearningProgress]:
     """Learn once."""
     learning = Learning(folder, (sys.executable, "-c", program))
     done = threading.Event()
-    assert learning.start("home", folder, when_done=done.set)
-    assert not learning.start("home", folder, when_done=done.set), "one is enough"
+    assert learning.start("home", folder, beside="home", when_done=done.set)
+    assert not learning.start("home", folder, beside="home", when_done=done.set), "one is enough"
     assert done.wait(20)
     return learning, learning.progress
 
@@ -40,7 +40,7 @@ def test_it_says_how_far_it_is_and_how_good(tmp_path: Path) -> None:
     assert progress.outcome is not None and progress.outcome.taken_for == ((1, 2),)
     assert (progress.is_running, progress.problem) == (False, None)
     done = threading.Event()
-    learning.start("home", tmp_path, when_done=done.set)
+    learning.start("home", tmp_path, beside="home", when_done=done.set)
     assert done.wait(20)
     assert learning.progress.bundle == "taught-2", "an older one is never written over"
 

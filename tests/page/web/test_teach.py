@@ -18,6 +18,7 @@ from har_stream.mqtt.messages import Skeleton
 from har_stream.preview.clip_folder import ClipFolder, name_clip
 from har_stream.preview.clip_keeper import ClipKeeper
 from har_stream.preview.picture_server import PictureServer
+from page.teaching.learning import LearningProgress, TaughtOutcome
 from page.web.app import Site
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -152,6 +153,29 @@ def test_a_node_is_checked(teaching: Teaching) -> None:
     html = teaching[0].get("/cameras/check?node=n1").text
     assert "delivers" in html and "is away" in html and html.count("wrong") == 1
     assert "does not answer" in teaching[0].get("/cameras/check?node=n9").text
+
+
+def test_what_was_learned_is_shown_beside_what_was_in_use(teaching: Teaching) -> None:
+    browser, site, _, _ = teaching
+    learning = site.teach.learning
+    learning.progress = LearningProgress(bundle="taught-7", is_running=True, n_seen=2, n_clips=5)
+    assert "2 of 5 clips seen." in browser.get("/teach").text
+    outcome = TaughtOutcome(
+        activities=("ironing", "tea"),
+        n_clips=(3, 4),
+        n_sessions=(2, 2),
+        taken_for=((0, 3, 0), (1, 0, 3)),
+        beside=((3, 0, 0), (4, 0, 0)),
+        accuracy=0.875,
+        ordinary_s=100.0,
+        false_s=2.0,
+    )
+    learning.progress = LearningProgress(bundle="taught-7", outcome=outcome)
+    html = browser.get("/teach").text
+    learning.progress = LearningProgress()
+    assert "What taught-7 has learned" in html and "Right for 88% of the clips" in html
+    assert "Of 100 s of what is none of these, 2% would be taken for one." in html
+    assert html.count("taken for ironing") == 2 and "The bundle that was in use then said" in html
 
 
 def test_what_cannot_be_taught_or_used_is_said(teaching: Teaching) -> None:

@@ -46,6 +46,8 @@ class Outcome:
             activity.
         ordinary_s: Seconds of ordinary footage that were judged.
         false_s: Of these, seconds in which an activity would be said.
+        beside: As `taken_for`, of another bundle, which may have learned from some of the clips;
+            ``None``: of none.
     """
 
     activities: tuple[str, ...]
@@ -56,6 +58,7 @@ class Outcome:
     taken_for: tuple[tuple[int, ...], ...]
     ordinary_s: float
     false_s: float
+    beside: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def accuracy(self) -> float:
@@ -148,6 +151,31 @@ def count(
         ordinary_s=n_ordinary / manifest.clip.sample_hz,
         false_s=n_false / manifest.clip.sample_hz,
     )
+
+
+def count_beside(
+    seen: Sequence[SeenLesson], activities: tuple[str, ...], head: TaughtHead | None
+) -> tuple[tuple[int, ...], ...]:
+    """Count, by activity, how many of its clips another bundle takes for what.
+
+    Args:
+        seen: The clips.
+        activities: Their names.
+        head: The other bundle's; without one, or for an activity of its alone, it is something
+            else.
+
+    Returns:
+        As `Outcome.taken_for`.
+    """
+    names = (None, *head.activities) if head is not None else (None,)
+    counted = {name: [0] * (1 + len(activities)) for name in activities}
+    for each in seen:
+        if each.lesson.activity is not None:
+            said = head.probabilities(each.pooled).mean(0).argmax() if head is not None else 0
+            name = names[said]
+            place = 1 + activities.index(name) if name in activities else 0
+            counted[each.lesson.activity][place] += 1
+    return tuple(tuple(counted[name]) for name in activities)
 
 
 def _index(lesson: Lesson, activities: tuple[str, ...]) -> int:

@@ -1,6 +1,7 @@
 """Teaching, top to bottom: clips, what networks that do not learn say of them, a head, a bundle."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from io import BytesIO
@@ -19,11 +20,13 @@ from har_stream.recognition.person.taught import (
     SCENE_FRAMES,
     SCENE_WEIGHTS,
     TaughtHead,
+    open_taught_head,
 )
 from training.fitting.teaching.judge import (
     Outcome,
     SeenLesson,
     count,
+    count_beside,
     fit_lessons,
     fit_temperature,
     judge_sessions,
@@ -46,6 +49,7 @@ def teach(
     cache_folder: Path,
     command: str,
     tell: Callable[[int, int], None] | None = None,
+    beside: Bundle | None = None,
 ) -> Outcome:
     """Teach a bundle activities, and write the bundle that knows them, too.
 
@@ -55,6 +59,7 @@ def teach(
         folder: Where the new bundle goes; its name is the folder's.
         cache_folder: Keeps what was seen, so that more clips cost only what is new.
         command: How it was started, for the provenance.
+        beside: Another bundle, for what it says of the same clips.
         tell: Told how many clips were seen, of how many; ``None``: a terminal's bar shows it.
 
     Raises:
@@ -68,6 +73,9 @@ def teach(
     judged = judge_sessions(seen, activities)
     temperature = fit_temperature(judged, activities)
     outcome = count(judged, activities, base.manifest, temperature=temperature)
+    if beside is not None:
+        said = count_beside(seen, activities, open_taught_head(beside))
+        outcome = replace(outcome, beside=said)
     head = fit_lessons(seen, activities)
     head = TaughtHead(activities, head.weights / np.float32(temperature))
     # 3. The bundle: the base's networks, the one of the whole image by its hash, and the head.

@@ -9,10 +9,12 @@ from support.bundles.manifest_builder import manifest
 
 from har_stream.core.frame import ClipSpec
 from har_stream.core.thresholds import Thresholds
+from har_stream.recognition.person.taught import TaughtHead
 from training.fitting.teaching.judge import (
     JudgedLesson,
     SeenLesson,
     count,
+    count_beside,
     fit_temperature,
     judge_sessions,
 )
@@ -48,9 +50,23 @@ def test_what_one_session_alone_shows_is_not_learned_before_it_is_judged() -> No
     assert outcome.n_clips == (2, 3)
     assert outcome.n_sessions == (2, 3)
     assert outcome.n_right == (2, 2)
+    assert [row[1 + n] for n, row in enumerate(outcome.taken_for)] == [2, 2]
+    assert [sum(row) for row in outcome.taken_for] == [2, 3]
     assert outcome.accuracy == pytest.approx((1 + 2 / 3) / 2)
     assert outcome.ordinary_s == pytest.approx(2 * N / 5)
     assert outcome.false_s == 0
+
+
+def test_another_bundle_is_asked_about_the_same_clips() -> None:
+    rng = np.random.default_rng(0)
+    lessons = [seen("tea", "mon", says=1, rng=rng), seen("tea", "tue", says=2, rng=rng)]
+    lessons += [seen("ironing", "mon", says=3, rng=rng), seen(None, "mon", says=1, rng=rng)]
+    weights = np.zeros((11, 3), np.float32)  # something else, tea, and what is not taught any more
+    weights[0, 0] = weights[1, 1] = weights[2, 2] = weights[3, 1] = 5.0
+    other = TaughtHead(("tea", "yoga"), weights)
+    activities = ("ironing", "tea")
+    assert count_beside(lessons, activities, other) == ((0, 0, 1), (1, 0, 1))
+    assert count_beside(lessons, activities, None) == ((1, 0, 0), (2, 0, 0))
 
 
 def test_the_only_ordinary_recording_is_learned_from_and_not_judged() -> None:

@@ -51,7 +51,7 @@ def taught(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bund
     (folder / "ordinary").mkdir()
     for n, clip in enumerate(ORDINARY):
         (folder / "ordinary" / f"{n}.mp4").symlink_to(shared / "data" / f"{clip}.mp4")
-    flags = "--clips clips --ordinary ordinary --out flat --cache cache"
+    flags = "--clips clips --ordinary ordinary --out flat --cache cache --beside home"
     run = subprocess.run(
         [sys.executable, "-c", COMMAND, "teach", *flags.split()],
         cwd=folder,
@@ -82,6 +82,7 @@ def test_it_says_how_good_it_is_on_sessions_that_it_did_not_learn_from(
     bundle, said = taught
     assert "each judged by what other sessions taught" in said
     assert "s taken for an activity" in said
+    assert "home beside it: 0%" in said
     manifest = bundle.manifest
     assert manifest.taught == ("CuttingInKitchen", "WallPushups")
     assert set(manifest.labels) > {"walking", "lying", "CuttingInKitchen", "WallPushups"}
