@@ -5,6 +5,7 @@ A lot that is not heard of is started elsewhere without waiting for news of its 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +26,8 @@ LEAVE_S = 15.0
 """A lot that was told to leave sends what waits, and is ended after so long."""
 AILING_S = 60.0
 """A machine on which a lot fell silent gets none for so long."""
+DOUBTFUL_S = 10.0
+"""Where a lot has ended none is started for so long, unless another one there is heard of."""
 RETRY_LONGEST_S = 30.0
 
 
@@ -130,7 +133,9 @@ class Supervisor:
     def hear(self) -> None:
         """Hear what there is."""
         now_s = self._clock()
-        for lot, answer in self._workers.answers().items():
+        answers = self._workers.answers()
+        # Ends first: whoever else is heard of on the machine shows that it is well.
+        for lot, answer in sorted(answers.items(), key=lambda item: item[1].status is not None):
             self._hear(lot, answer, now_s)
 
     @property
@@ -190,6 +195,7 @@ class Supervisor:
             run.n_failed += 1
             wait_s = backoff_s(run.n_failed - 1, jitter=0.5, first_s=1.0, longest_s=RETRY_LONGEST_S)
             run.not_before_s = now_s + (wait_s if run.n_failed > 1 else 0.0)
+            self._ailing_until_s[run.machine] = now_s + DOUBTFUL_S
         self._workers.kill(lot)
         run.machine = run.status = run.left_s = None
 
@@ -211,23 +217,33 @@ class Supervisor:
         run.machine = run.status = run.left_s = None
 
     def _place(self, usable: Collection[str], now_s: float) -> dict[str, str]:
-        well = {name for name in usable if self._ailing_until_s.get(name, 0.0) <= now_s}
-        capacities = {
-            name: capacity for name, capacity in self.capacities.items() if name in (well or usable)
-        }
-        if not capacities:
+        """Say where every lot is wanted: what runs stays, what waits avoids ailing machines."""
+        carries = {name: n for name, n in self.capacities.items() if name in usable}
+        if not carries:
             self._once.warn("nowhere", "there is no machine for the lots")
             return {}
-        kept = {lot: self.runs[lot].machine or self._wanted.get(lot, "") for lot in self._sizes}
-        earlier = self.pinned | {lot: name for lot, name in kept.items() if lot not in self.pinned}
-        earlier = {lot: name for lot, name in earlier.items() if lot in self._sizes}
+        well = {name for name in usable if self._ailing_until_s.get(name, 0.0) <= now_s}
+        running = {lot: run.machine for lot, run in self.runs.items() if run.machine is not None}
+        pinned = {
+            lot: name
+            for lot, name in self.pinned.items()
+            if lot in self._sizes and (name in well or running.get(lot) == name)
+        }
+        waiting = {lot: name for lot, name in self._wanted.items() if name in well}
+        earlier = pinned | {lot: name for lot, name in running.items() if lot not in pinned}
+        earlier |= {lot: n for lot, n in waiting.items() if lot in self._sizes.keys() - earlier}
+        n_running = Counter[str]()
+        for lot, name in running.items():
+            n_running[name] += self._sizes[lot]
+        room = {name: n if name in well else min(n, n_running[name]) for name, n in carries.items()}
         try:
-            placed = place(self._sizes, capacities=capacities, earlier=earlier)
+            room = {name: n for name, n in room.items() if n}
+            placed = place(self._sizes, capacities=room, earlier=earlier)
         except InputError as error:
             # More than they carry, for a while, is better than cameras that nobody watches.
             self._once.warn("full", f"{error}; until then the others carry more")
-            factor = 2 * -(-sum(self._sizes.values()) // sum(capacities.values()))
-            more = {name: factor * capacity for name, capacity in capacities.items()}
+            factor = 2 * -(-sum(self._sizes.values()) // sum(carries.values()))
+            more = {name: factor * n for name, n in carries.items() if name in well or not well}
             return place(self._sizes, capacities=more, earlier=earlier)
         self._once.forget(("nowhere", "full"))
         return placed

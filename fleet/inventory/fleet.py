@@ -1,6 +1,8 @@
 """A fleet as it is given: its settings, and every camera of the YAML file and of its tables."""
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,11 @@ def read_fleet(path: Path) -> Fleet:
         InputError: With file, line (of PostgreSQL: table and camera), key or value; one line for
             each problem, the first 20.
     """
+    with _without_collections():
+        return _read(path)
+
+
+def _read(path: Path) -> Fleet:
     settings = read_yaml(path, FleetSettings)
     cameras: list[FleetCamera] = []
     places: dict[str, str] = {}
@@ -59,6 +66,18 @@ def read_fleet(path: Path) -> Fleet:
             f"{path}: no camera; list them as cameras, or name a table: cameras_csv: cameras.csv"
         )
     return Fleet(settings, tuple(cameras), path.parent / settings.plan)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Pause Python's search for cycles: there are none among so many settings to be found."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _rows(settings: FleetSettings, folder: Path) -> Iterator[Row]:

@@ -53,6 +53,23 @@ def test_an_actor_that_dies_is_started_again_where_it_was(fleet: Fleet) -> None:
     assert fleet.supervisor.runs["a"].n_restarts == 1
 
 
+def test_a_lot_that_hangs_alone_is_started_again_and_its_neighbour_stays(fleet: Fleet) -> None:
+    fleet.machines.mute.add("a")
+    fleet.run(SILENT_S + 2)
+    fleet.machines.mute.clear()
+    fleet.run(2)
+    assert {**fleet.machines.running, "a": "m1"} == PLAN
+    assert [lot for lot, _ in fleet.machines.started[4:]] == ["a"]
+
+
+def test_a_lot_that_died_with_its_machine_is_started_elsewhere_at_once(fleet: Fleet) -> None:
+    """Ray believes in a machine for some time after its death."""
+    del fleet.machines.running["d"]
+    fleet.machines.ends["d"] = "its process died"
+    fleet.run(2)
+    assert fleet.machines.running["d"] in ("m1", "m2")
+
+
 def test_a_lot_that_ends_again_and_again_is_tried_more_and_more_rarely(fleet: Fleet) -> None:
     for _ in range(120):
         if "a" in fleet.machines.running:
@@ -87,10 +104,9 @@ def test_a_machine_that_freezes_loses_its_lots_once_they_are_silent(fleet: Fleet
     assert {*fleet.machines.running.values()} == {"m1"}, "where no other is, an ailing one serves"
 
 
-def test_a_lot_that_never_answers_is_tried_elsewhere(fleet: Fleet) -> None:
+def test_a_lot_that_never_answers_is_tried_elsewhere() -> None:
+    fleet = Fleet()
     fleet.machines.frozen.add("m2")
-    fleet.machines.ends["c"] = "its process died"
-    del fleet.machines.running["c"]
     fleet.run(START_S)
     assert fleet.machines.running["c"] == "m2"
     fleet.run(3)

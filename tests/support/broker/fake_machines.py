@@ -19,6 +19,7 @@ class Machines:
         self.started: list[tuple[str, str]] = []
         self.ends: dict[str, str] = {}
         self.stuck: set[str] = set()
+        self.mute: set[str] = set()
 
     def machines(self) -> Collection[str]:
         """Those that are there; a frozen one still is, for some time."""
@@ -36,7 +37,7 @@ class Machines:
         said = {
             lot: WELL
             for lot, machine in self.running.items()
-            if self.there[machine] and machine not in self.frozen
+            if self.there[machine] and machine not in self.frozen and lot not in self.mute
         }
         ended = {lot: Answer(None, error) for lot, error in self.ends.items()}
         self.ends.clear()

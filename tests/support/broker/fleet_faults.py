@@ -1,0 +1,232 @@
+"""A fleet of three machines under faults, as a program for a network of its own.
+
+`python -m support.broker.fleet_faults N_FAULTS SEED`: three raylets, six lots of ten cameras that
+say something twice a second, a real broker and a real PostgreSQL. It prints a JSON object: what was
+lost, doubled or out of order, and how long each lot that a fault hit was silent.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from bisect import bisect
+from collections import defaultdict
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import ray
+import sqlalchemy
+from ray.cluster_utils import Cluster
+from support.broker.busy_lot import busy_lot
+from support.broker.real_broker import Listener, Mosquitto, Received
+from support.processes.postgresql import PostgreSQL, running_postgresql
+
+from fleet.cluster.ray_workers import RayWorkers
+from fleet.cluster.run_fleet import RunningFleet
+from fleet.commands.fleet import main as har_fleet
+from fleet.lots.lot import LotTask
+from har_stream.mqtt.messages import ActivityEvent
+
+MACHINES = ("m1", "m2", "m3")
+N_LOTS, N_CAMERAS = 6, 10
+FROZEN_S = 12.0
+AWAY_S = 8.0
+WAIT_S = 120.0
+NOTICED_S = 3.0
+KINDS = ("kill lot", "freeze lot", "kill machine", "freeze machine", "database", "broker")
+
+
+class World:
+    """Everything that can fail, and what is heard of it."""
+
+    def __init__(self, folder: Path, postgresql: PostgreSQL, broker: Mosquitto) -> None:
+        self.postgresql, self.broker = postgresql, broker
+        self.cluster = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+        )
+        self.nodes = {name: self.add(name) for name in MACHINES}
+        ray.init(address=self.cluster.address, log_to_driver=False)
+        rows = [f"c{n:02},h{n},sim:{n}\n" for n in range(N_LOTS * N_CAMERAS)]
+        (folder / "cameras.csv").write_text("".join(["name,home,source\n", *rows]))
+        machines = ", ".join(f"{name}: {N_LOTS * N_CAMERAS}" for name in MACHINES)
+        path = folder / "fleet.yaml"
+        path.write_text(
+            f"name: town\nmachines: {{{machines}}}\nlot_cameras: {N_CAMERAS}\n"
+            f"broker: {{url: '{broker.url}'}}\ndatabase: {postgresql.url}\n"
+            f"state_dir: {folder}\ncameras_csv: cameras.csv\n"
+        )
+        assert har_fleet(["plan", str(path)]) == 0
+        tasks: dict[str, LotTask] = {}
+        self.fleet = RunningFleet(path, tasks, RayWorkers(tasks, make=busy_lot))
+        self.lots = sorted(tasks)
+
+    def add(self, name: str) -> object:
+        """Add a machine."""
+        return self.cluster.add_node(
+            num_cpus=1, resources={f"machine:{name}": 1}, object_store_memory=80_000_000
+        )
+
+    def pids_of(self, name: str) -> list[int]:
+        """A machine's raylet and its workers."""
+        raylet = self.nodes[name].all_processes["raylet"][0].process.pid  # type: ignore[attr-defined]
+        children = Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
+        return [raylet, *map(int, children)]
+
+
+def lot_pids() -> list[int]:
+    """Processes of lots."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_bytes().startswith(b"ray::LotActor"):
+                found.append(int(path.parent.name))
+    return found
+
+
+def send(pids: list[int], number: signal.Signals) -> None:
+    """Send a signal to those that are still there."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def break_something(world: World, kind: str, draw: random.Random) -> None:
+    """Let one thing fail, and end the failure where it has an end."""
+    machine = draw.choice(MACHINES)
+    if kind == "kill lot":
+        send([draw.choice(lot_pids())], signal.SIGKILL)
+    elif kind == "freeze lot":
+        frozen = [draw.choice(lot_pids())]
+        send(frozen, signal.SIGSTOP)
+        threading.Timer(FROZEN_S, send, (frozen, signal.SIGCONT)).start()
+    elif kind == "kill machine":
+        pids = world.pids_of(machine)
+        send(pids, signal.SIGKILL)
+        world.cluster.remove_node(world.nodes[machine], allow_graceful=False)
+        world.nodes[machine] = world.add(machine)
+    elif kind == "freeze machine":
+        frozen = world.pids_of(machine)
+        send(frozen, signal.SIGSTOP)
+        threading.Timer(FROZEN_S, send, (frozen, signal.SIGCONT)).start()
+    elif kind == "database":
+        world.postgresql.hang()
+        threading.Timer(AWAY_S, world.postgresql.go_on).start()
+    else:
+        world.broker.kill()
+        world.broker.start()
+
+
+class Heard:
+    """Every event that came, and when."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[float, ActivityEvent]] = []
+
+    def add(self, _listener: Listener, message: Received) -> None:
+        """Note an event; called in the network thread."""
+        self.events.append((time.monotonic(), ActivityEvent.decode(message.payload)))
+
+    def times_of(self, lot: str) -> list[float]:
+        """When events of a lot came."""
+        return [at_s for at_s, event in [*self.events] if event.node == lot]
+
+
+def judge(heard: Heard, url: str) -> dict[str, int]:
+    """Compare what was heard with what the database holds."""
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as db:
+        rows = db.execute(
+            sqlalchemy.text("SELECT lot, camera, seq, id, sent FROM fleet_events")
+        ).all()
+        last = db.execute(sqlalchemy.text("SELECT sum(last_seq) FROM fleet_cameras")).scalar_one()
+    engine.dispose()
+    kept = {(row.lot, row.camera, row.seq): row.id for row in rows}
+    by_camera: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    n_again = 0
+    for _, event in heard.events:
+        of_camera = by_camera[event.node, event.camera]
+        n_again += event.id in of_camera
+        of_camera.setdefault(event.id, event.seq)
+    numbers = [
+        (node, camera, seq)
+        for (node, camera), events in by_camera.items()
+        for seq in events.values()
+    ]
+    ids = {each for events in by_camera.values() for each in events}
+    return {
+        "events": len(kept),
+        "lost": int(last) - len(kept),
+        "unsent": sum(not row.sent for row in rows),
+        "left to replay": len(kept.keys() - {*numbers}),
+        "doubled": len(numbers) - len({*numbers}) + len(ids - {*kept.values()}),
+        "cameras out of order": sum(
+            sorted(events.values()) != list(events.values()) for events in by_camera.values()
+        ),
+        "sent again": n_again,
+    }
+
+
+def run(world: World, heard: Heard, n_faults: int, seed: int) -> dict[str, list[float]]:
+    """Break things one after another; each time wait until every lot was heard again.
+
+    Returns:
+        By kind of fault, for how long each lot was silent that was for more than `NOTICED_S`.
+    """
+    draw = random.Random(seed)
+    pause = threading.Event()
+    gaps_s: dict[str, list[float]] = {kind: [] for kind in KINDS}
+
+    def wait_for_all(since_s: float) -> None:
+        deadline_s = time.monotonic() + WAIT_S
+        while any(not t or t[-1] <= since_s for t in map(heard.times_of, world.lots)):
+            assert time.monotonic() < deadline_s, "a lot is not heard of any more"
+            pause.wait(0.2)
+
+    wait_for_all(0.0)
+    for n_fault in range(n_faults):
+        kind = KINDS[n_fault % len(KINDS)]
+        began_s = time.monotonic()
+        break_something(world, kind, draw)
+        wait_for_all(time.monotonic() + 1.0)
+        pause.wait(FROZEN_S + 2.0 if "freeze" in kind else 2.0)
+        for lot in world.lots:
+            times = heard.times_of(lot)
+            first = bisect(times, began_s) - 1
+            gap_s = max(b - a for a, b in pairwise(times[max(first, 0) :]))
+            if gap_s > NOTICED_S:
+                gaps_s[kind].append(round(gap_s, 1))
+        print(n_fault, kind, gaps_s[kind], file=sys.stderr, flush=True)
+    return gaps_s
+
+
+def main(n_faults: int, seed: int) -> None:
+    """Run a fleet under faults and print what came of it."""
+    with tempfile.TemporaryDirectory() as name, running_postgresql() as postgresql:
+        folder = Path(name)
+        broker = Mosquitto(folder)
+        broker.start()
+        world = World(folder, postgresql, broker)
+        heard = Heard()
+        stopped = threading.Event()
+        running = threading.Thread(target=world.fleet.run, args=(stopped,))
+        listener = Listener(broker.port, "har/+/+/event", on_message=heard.add)
+        running.start()
+        gaps_s = run(world, heard, n_faults, seed)
+        stopped.set()
+        running.join(WAIT_S)
+        threading.Event().wait(2.0)
+        listener.close()
+        found = judge(heard, postgresql.url)
+        ray.shutdown()
+        world.cluster.shutdown()
+        broker.kill()
+    print(json.dumps(found | {"gaps_s": gaps_s}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
