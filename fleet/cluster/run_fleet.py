@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from fleet.cluster.metrics import FleetCollector
 from fleet.cluster.orders import read_orders, write_status
 from fleet.cluster.supervisor import Supervisor, Workers
 from fleet.inventory.fleet import Fleet, read_fleet
@@ -106,6 +107,11 @@ class RunningFleet:
             machines=plan.machines,
             clock=time.monotonic,
         )
+
+    @property
+    def metrics(self) -> FleetCollector:
+        """How lots fare, for Prometheus."""
+        return FleetCollector(lambda: self._supervisor.runs, self._sizes)
 
     def run(self, stopped: threading.Event) -> None:
         """Work until somebody sets `stopped`; then all lots leave in good order."""

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 SILENT_S = 6.0
 """A lot that has not answered for so long is started elsewhere; it is asked every second."""
-START_S = 30.0
+START_S = 60.0
 """A lot's first answer may take so long: packages are imported and networks loaded."""
 LEAVE_S = 15.0
 """A lot that was told to leave sends what waits, and is ended after so long."""

@@ -5,7 +5,7 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ from har_stream.core.errors import InputError
 
 def run(options: argparse.Namespace) -> None:
     """Run a fleet until SIGINT or SIGTERM."""
+    from fleet.cluster.metrics import serve_metrics
     from fleet.cluster.ray_workers import RayWorkers, start_ray
     from fleet.cluster.run_fleet import RunningFleet
 
@@ -32,7 +33,10 @@ def run(options: argparse.Namespace) -> None:
     running = RunningFleet(options.fleet, tasks, RayWorkers(tasks))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    running.run(stopped)
+    with ExitStack() as stack:
+        if fleet.settings.metrics_port is not None:
+            stack.enter_context(serve_metrics(fleet.settings.metrics_port, running.metrics))
+        running.run(stopped)
 
 
 def show_status(options: argparse.Namespace) -> None:

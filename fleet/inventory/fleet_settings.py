@@ -11,7 +11,7 @@ from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.ids import Id, TopicPrefix
 from har_stream.config.section import Section, UserPath
 from har_stream.config.state_dir import default_state_dir
-from har_stream.core.url import parse_url
+from har_stream.core.url import LOOPBACK, parse_url
 
 
 def _without_password(url: str) -> str:
@@ -55,6 +55,9 @@ class FleetSettings(Section):
     engine: Literal["auto", "litert", "keras"] = "auto"
     state_dir: UserPath = Field(default_factory=default_state_dir)
     database: DatabaseUrl | None = None
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description=f"of har-fleet run: /metrics on {LOOPBACK}; none: off"
+    )
     plan: Path = Field(Path("plan.csv"), description="which camera is in which lot; keep it")
 
     @model_validator(mode="after")

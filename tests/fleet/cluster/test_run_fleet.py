@@ -18,10 +18,12 @@ from support.processes.postgresql import PostgreSQL
 from support.repository import ENVIRONMENT
 
 from fleet.cluster import orders
-from fleet.cluster.run_fleet import RunningFleet
+from fleet.cluster.run_fleet import RunningFleet, make_tasks
 from fleet.commands.fleet import main
+from fleet.inventory.fleet import read_fleet
 from fleet.lots.lot import LotTask
 from fleet.lots.lot_tables import open_database
+from fleet.planning.plan import Plan, make_plan
 from har_stream.core.errors import InputError
 
 ray_workers = pytest.importorskip("fleet.cluster.ray_workers", reason="no ray here")
@@ -198,3 +200,26 @@ def test_orders_are_kept_until_others_come(postgresql: PostgreSQL) -> None:
     assert found.capacities["x1"] == 7
     assert "x2" not in found.capacities
     assert found.pinned["lot-x"] == "x2"
+
+
+def test_a_lot_signs_in_as_itself_and_is_told_its_cameras_alone(
+    write_fleet: Callable[..., Path],
+) -> None:
+    yaml = "name: town\nmachines: {m1: 6}\nlot_cameras: 2\nbundle: lrcn-ucf\nlogins: logins\n"
+    yaml += "broker: {url: 'mqtts://b:8883', username: nobody}\n"
+    fleet = read_fleet(write_fleet(3, f"{yaml}database: postgresql://har@db/har\n"))
+    told = make_tasks(fleet, make_plan(fleet, Plan()))
+    task = LotTask.model_validate_json(told["town-00001"].model_dump_json(exclude_unset=True))
+    assert task == told["town-00001"]
+    settings = task.settings
+    assert (settings.node, settings.bundle) == ("town-00001", "lrcn-ucf")
+    assert [(camera.id, camera.home) for camera in settings.cameras] == [
+        ("c00", "h0"),
+        ("c01", "h0"),
+    ]
+    assert settings.broker.username == "town-00001"
+    assert settings.broker.password_file == fleet.plan_file.parent / "logins" / "town-00001"
+    assert not settings.discovery.enabled
+    without = read_fleet(write_fleet(3, yaml))
+    with pytest.raises(InputError, match="needs a database"):
+        make_tasks(without, Plan())

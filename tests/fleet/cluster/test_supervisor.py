@@ -196,7 +196,7 @@ def test_whatever_happened_once_all_is_well_every_lot_runs(
     fleet.machines.there = dict.fromkeys(CAPACITIES, True)
     fleet.machines.frozen.clear()
     fleet.supervisor.drained.clear()
-    fleet.run(45)
+    fleet.run(START_S + 15)
     assert fleet.machines.running.keys() == SIZES.keys()
     said = {lot: run.machine for lot, run in fleet.supervisor.runs.items()}
     assert said == fleet.machines.running
