@@ -22,7 +22,9 @@ START = datetime(2026, 11, 27, 18, tzinfo=UTC)
 TURN_S = 25
 """Seconds of each activity in the film, by turns."""
 N_TURNS = 44
-FPS, SIZE_PX = 15.0, (384, 288)
+FPS, SIZE_PX = 5.0, (384, 288)
+ONE_IN = 3
+"""The clips have 15 frames a second."""
 READING, ORDINARY = ("Subject_3/ADL/15",), ("Subject_3/ADL/19", "Subject_3/ADL/20")
 
 
@@ -40,7 +42,8 @@ def write_film(path: Path, clips: Path) -> None:
     for turn in range(N_TURNS):
         frames = shown[READING if turn % 2 == 0 else ORDINARY]
         for n in range(round(TURN_S * FPS)):
-            film_file.write(np.asarray(frames[n % len(frames)], np.uint8))
+            frame = frames[n * ONE_IN % len(frames)]
+            film_file.write(np.asarray(frame, np.uint8))
     film_file.close()
 
 
