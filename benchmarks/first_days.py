@@ -9,9 +9,7 @@ it writes `predictor/prior/homes.json` instead: the numbers that the package bri
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +86,7 @@ def main() -> None:
     """Print the table, or write the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("logs", nargs="+", metavar="LOG", type=Path)
+    parser.add_argument("--raw", action="store_true", help="rows as they stand, not merged")
     parser.add_argument("--learn", action="store_true", help=f"write {HOMES.name}")
     options = parser.parse_args()
     logs = {path.stem: read_logs([str(path)]).sessions for path in options.logs}
@@ -95,20 +94,17 @@ def main() -> None:
     if options.learn:
         HOMES.write_text(_as_json({name: asdict(home) for name, home in homes.items()}))
         return
-    others = [[homes[other] for other in homes if other != name] for name in homes]
-    print("| log, view | days | from nothing | with other homes | gained |")
+    others = {name: [homes[other] for other in homes if other != name] for name in homes}
+    print("| log | days | from nothing | with other homes | gained |")
     print("|---|---|---|---|---|")
-    for view in ("raw", "merged"):
-        question = Question(repeats=view == "raw")
-        with ProcessPoolExecutor(1) as pool:
-            found = list(pool.map(losses_of, logs.values(), others, repeat(question)))
-        for name, losses in zip(logs, found, strict=True):
-            first = slice(1, 7)
-            print(f"| {name}, {view} | 2 to 7 |", row(losses, losses.common, first))
-            print("| | 2 to 7, no names |", row(losses, losses.nameless, first))
-            for day in range(7, int(losses.days.max()) + 1, 7):
-                later = row(losses, losses.common, slice(day, day + 7))
-                print(f"| | {day + 1} to {day + 7} |", later, flush=True)
+    question = Question(repeats=options.raw)
+    for name, log in logs.items():
+        losses = losses_of(log, others[name], question)
+        print(f"| {name} | 2 to 7 |", row(losses, losses.common, slice(1, 7)), flush=True)
+        print("| | 2 to 7, no names |", row(losses, losses.nameless, slice(1, 7)))
+        for day in range(7, int(losses.days.max()) + 1, 7):
+            later = row(losses, losses.common, slice(day, day + 7))
+            print(f"| | {day + 1} to {day + 7} |", later, flush=True)
 
 
 def _as_json(homes: Mapping[str, Mapping[str, object]]) -> str:

@@ -29,10 +29,12 @@ HOUR_STATE_PRIOR = 16.0
 """Strength of an activity's hours as the prior of its states' hours."""
 HOUR_ACTIVITY_PRIOR = 2.0
 """Strength of the overall hours as the prior of an activity's hours."""
-COMMON_FOLLOWS = 2.0
+COMMON_FOLLOWS = 4.0
 """Strength of what follows an activity in other homes as the prior of its row."""
-COMMON_HOURS = 4.0
+COMMON_HOURS = 8.0
 """Strength of an activity's hours in other homes as the prior of its hours."""
+COMMON_HALF_LIFE_DAYS = 3.0
+"""After so many days of its own a home's pseudo-counts of other homes weigh half."""
 HOUR_BANDWIDTH = 1.0
 """Width of the kernel that spreads one observation over the hours around it."""
 _HOURS = np.arange(24) + 0.5
@@ -214,10 +216,8 @@ class HmmForecaster(Forecaster):
             prior[np.arange(len(activities)), activities] = 0.0
         counts = self.pairs[activities] + ACTIVITY_PRIOR * _normalised(prior)
         if self.common.activities:
-            match = self._match()
-            counts += (
-                COMMON_FOLLOWS * self.common.rows(match, overall, repeats=self.repeats)[activities]
-            )
+            rows = self.common.rows(self._match(), overall, repeats=self.repeats)
+            counts += self._trust_in_others() * COMMON_FOLLOWS * rows[activities]
         return _normalised(counts)
 
     def _shares_of_hours(self, by_activity: Array) -> Array:
@@ -229,8 +229,12 @@ class HmmForecaster(Forecaster):
         overall = by_activity.sum(axis=0) + 1.0 / 24
         counts = by_activity + HOUR_ACTIVITY_PRIOR * overall / overall.sum()
         if self.common.activities:
-            counts += COMMON_HOURS * self._match() @ self.common.hours
+            counts += self._trust_in_others() * COMMON_HOURS * self._match() @ self.common.hours
         return _normalised(counts)
+
+    def _trust_in_others(self) -> float:
+        """Return how much of the pseudo-counts of other homes is left after the home's own days."""
+        return float(0.5 ** (self.days / COMMON_HALF_LIFE_DAYS))
 
     def _match(self) -> Array:
         return self.common.match(self.left_for.sum(axis=1), self.lengths.counts)
