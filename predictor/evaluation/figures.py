@@ -162,30 +162,30 @@ def _rates(truth: Truth) -> dict[str, Array]:
     """Return how often each activity began within each horizon in the cases before a test case.
 
     Of all of them, of those around the same time of day, of those of the same running activity, and
-    of those that are both; the latter three back off to all. A case's outcome is known only once
-    its horizon has passed: as good as one case later.
+    of those that are both; the latter three back off to all. Cases count once their horizon has
+    passed.
 
     Returns:
         By name: shape (test cases, horizons, outcomes - 1).
     """
-    n_cases = len(truth.within)
-    happened = truth.within.reshape(n_cases, -1)
-    before = np.tri(n_cases, k=-1)[truth.first :]
-    overall = before @ happened / before.sum(axis=1, keepdims=True)
     apart = np.abs(truth.hours[truth.first :, None] - truth.hours)
     apart = np.minimum(apart, 24.0 - apart)
     at_hour = np.exp(-0.5 * apart * apart)  # a kernel an hour wide
     same = (truth.currents[truth.first :, None] == truth.currents).astype(float)
-    rates = {"rate": overall}
-    for name, like in (
-        ("time_of_day", at_hour),
-        ("activity", same),
-        ("activity, time_of_day", same * at_hour),
-    ):
-        weight = before * like
-        counted = weight @ happened + overall
-        rates[name] = counted / (weight.sum(axis=1, keepdims=True) + 1.0)
-    return {name: each.reshape(-1, *truth.within.shape[1:]) for name, each in rates.items()}
+    likeness = {"time_of_day": at_hour, "activity": same, "activity, time_of_day": same * at_hour}
+    age_s = truth.asked_s[truth.first :, None] - truth.asked_s
+    shape = (len(age_s), *truth.within.shape[1:])
+    rates = {name: np.zeros(shape) for name in ("rate", *likeness)}
+    for place, horizon_s in enumerate(HORIZONS_S.values()):
+        before = (age_s >= horizon_s).astype(float)
+        happened = truth.within[:, place]
+        overall = before @ happened / np.maximum(before.sum(axis=1, keepdims=True), 1.0)
+        rates["rate"][:, place] = overall
+        for name, like in likeness.items():
+            weight = before * like
+            counted = weight @ happened + overall
+            rates[name][:, place] = counted / (weight.sum(axis=1, keepdims=True) + 1.0)
+    return rates
 
 
 def _by_day(answers: Answers, truth: Truth) -> list[Figures]:

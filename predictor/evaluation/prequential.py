@@ -77,6 +77,7 @@ class Truth:
             cases of the log, horizons, outcomes - 1).
         currents: Index of the current activity, shape (all cases,).
         hours: Time of day of the question in hours, shape (all cases,).
+        asked_s: Instant of the question, in seconds since 1970, shape (all cases,).
         first: Index of the first test case among all cases.
     """
 
@@ -87,6 +88,7 @@ class Truth:
     within: Array
     currents: np.ndarray[tuple[int], np.dtype[np.intp]]
     hours: Array
+    asked_s: Array
     first: int
 
 
@@ -151,6 +153,7 @@ def true_answers(sessions: Sequence[Session], question: Question) -> Truth:
     """Return what happened."""
     labels = labels_of(sessions)
     every = cases(sessions, repeats=question.repeats)
+    asked = [asked_at(sessions, case, at=question.at) for case in every]
     tested = test_cases(sessions, repeats=question.repeats)
     seen: set[str] = set()
     seen_before = []
@@ -179,7 +182,8 @@ def true_answers(sessions: Sequence[Session], question: Question) -> Truth:
         np.array([sessions[case.target].started_at.toordinal() for case in tested], np.int64),
         np.array([_started_within(sessions, case, question, labels) for case in every]),
         np.array([labels.index(sessions[case.current].activity) for case in every], np.intp),
-        np.array([hour_of(asked_at(sessions, case, at=question.at)) for case in every]),
+        np.array([hour_of(each) for each in asked]),
+        np.array([each.timestamp() for each in asked]),
         len(every) - len(tested),
     )
 

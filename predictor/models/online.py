@@ -16,15 +16,8 @@ from predictor.estimators.evidence import Lengths, Rooms, Sensors
 from predictor.estimators.filtering import Array
 from predictor.estimators.novelty import Novelty
 from predictor.estimators.quantiles import QUANTILES, TimeDistribution
-from predictor.models.rollout import (
-    N_PATHS,
-    Rhythm,
-    in_progress,
-    roll_out,
-    sequence,
-    skip,
-    within,
-)
+from predictor.estimators.soon import Soon
+from predictor.models import rollout
 from predictor.outlook import HORIZONS_S, Observation, Outlook
 from predictor.prior.common_habits import CommonHabits
 from predictor.sessions import MERGE_GAP_S
@@ -33,7 +26,6 @@ LIKELIHOOD_FLOOR = 1e-4
 """A recogniser is never surer than this that it does not see an activity."""
 CERTAIN = 1.0 - 1e-9
 """A belief above this is not weighed any further."""
-
 SEEN_S = 120.0
 """What a camera said so long ago still holds: cameras repeat themselves twice a minute."""
 UNSEEN_S = 6 * 3600.0
@@ -73,6 +65,7 @@ class Forecaster(ABC):
         pauses: Time from an activity's end to the next one's start.
         lengths: How long each activity itself lasts.
         gaps: How long nothing was seen before each activity.
+        soon: What began soon after each start and end.
         rooms: Where activities happen.
         sensors: Which sensors are on while they last.
         context: Newest value per context topic.
@@ -94,6 +87,7 @@ class Forecaster(ABC):
     pauses: Durations = field(default_factory=Durations)
     lengths: Lengths = field(default_factory=Lengths)
     gaps: Lengths = field(default_factory=Lengths)
+    soon: Soon = field(default_factory=Soon)
     rooms: Rooms = field(default_factory=Rooms)
     sensors: Sensors = field(default_factory=Sensors)
     context: dict[str, float | str] = field(default_factory=dict)
@@ -135,7 +129,7 @@ class Forecaster(ABC):
         """Return p(z_t+1 | y_1:t, session t ends at `at`), shape (activities,)."""
 
     @abstractmethod
-    def rhythm(self) -> Rhythm:
+    def rhythm(self) -> rollout.Rhythm:
         """Return the home's habits in small."""
 
     @property
@@ -186,6 +180,8 @@ class Forecaster(ABC):
             self.predict_and_condition(likelihood, at)
             self.gaps.add(self.activity_probabilities(), pause_s)
             self.since, self.last = at, index
+        if self.since == at:
+            self.soon.begin(self._likeliest(), at)
         self.ended_at = None
         if observation.room is not None:
             self.rooms.add(self.activity_probabilities(), observation.room)
@@ -200,6 +196,7 @@ class Forecaster(ABC):
         if self.since is not None and self.ended_at is None:
             self._learn_length(at)
             self.ended_at = at
+            self.soon.end(self._likeliest(), at)
 
     def lose_track(self) -> None:
         """Take in that nobody told what happened since: nothing is learnt of how long it lasted."""
@@ -230,13 +227,12 @@ class Forecaster(ABC):
         """Return the distribution of the time until the next activity starts."""
         if self.since is None:
             return TimeDistribution(np.array([0.0, 86400.0]), np.array([0.0, 1.0]))
-        activity = int(self.activity_probabilities().argmax())
         durations, begun = (
             (self.dwells, self.since) if self.ended_at is None else (self.pauses, self.ended_at)
         )
         elapsed_s = max((at - begun).total_seconds(), 0.0)
         return durations.remaining(
-            self._begun(activity, begun), day=float(at.toordinal()), elapsed_s=elapsed_s
+            self._begun(self._likeliest(), begun), day=float(at.toordinal()), elapsed_s=elapsed_s
         )
 
     def outlook(self, at: datetime, *, unseen_s: float = 0.0) -> Outlook:
@@ -254,30 +250,36 @@ class Forecaster(ABC):
         start = self.next_start(at)
         p10_s, p50_s, p90_s = (start.quantile(share) for share in QUANTILES)
         if len(self.activities) < 2:
-            nothing: dict[str, dict[str, float]] = {horizon: {} for horizon in HORIZONS_S}
-            current = self.current()
-            return Outlook(at, current, {UNKNOWN: 1.0}, {}, (p10_s, p50_s, p90_s), nothing, ())
+            nothing = {horizon: dict[str, float]() for horizon in HORIZONS_S}
+            return Outlook(
+                at, self.current(), {UNKNOWN: 1.0}, {}, (p10_s, p50_s, p90_s), nothing, ()
+            )
         known = self.next_activity_probabilities(self._asked_at(at, p50_s))
-        paths = roll_out(
+        paths = rollout.roll_out(
             known, start, hour=hour_of(at), rhythm=self.rhythm(), durations=self.dwells
         )
-        reached = within(paths, len(known))
+        reached = rollout.within(paths, len(known))
+        if self.since is not None:  # else nobody knows what goes on
+            reached = self.soon.blended(reached, at, list(HORIZONS_S.values()))
         return Outlook(
             at=at,
             current=self.current(),
             next=self.next_activity(at, p50_s),
             next_room=self.rooms.likely(known),
             next_start_s=(p10_s, p50_s, p90_s),
-            within={name: self._named(row) for name, row in zip(HORIZONS_S, reached, strict=True)},
-            sequence=tuple(self.activities[index] for index in sequence(paths)),
+            within=self._by_horizon(reached),
+            sequence=tuple(self.activities[index] for index in rollout.sequence(paths)),
         )
+
+    def _likeliest(self) -> int:
+        return int(self.activity_probabilities().argmax())
 
     def _outlook_unseen(self, at: datetime, unseen_s: float) -> Outlook:
         seen_at = at - timedelta(seconds=unseen_s)
         unseen_s -= max(unseen_s - UNSEEN_S, 0.0) // DAY_S * DAY_S
         start = self.next_start(seen_at)
         known = self.next_activity_probabilities(self._asked_at(seen_at, start.quantile(0.5)))
-        paths = roll_out(
+        paths = rollout.roll_out(
             known,
             start,
             hour=hour_of(seen_at),
@@ -285,19 +287,18 @@ class Forecaster(ABC):
             durations=self.dwells,
             unseen_s=unseen_s,
         )
-        running = in_progress(paths, self.activity_probabilities(), unseen_s)
-        ahead = skip(paths, unseen_s)
-        following = np.bincount(ahead.activities[0], minlength=len(known)) / N_PATHS
+        running = rollout.in_progress(paths, self.activity_probabilities(), unseen_s)
+        ahead = rollout.skip(paths, unseen_s)
+        following = np.bincount(ahead.activities[0], minlength=len(known)) / rollout.N_PATHS
         p10_s, p50_s, p90_s = np.quantile(ahead.starts_s[0], QUANTILES).tolist()
-        reached = within(ahead, len(known))
         return Outlook(
             at=at,
             current=self._named(running),
             next=self._with_unknown(following),
             next_room=self.rooms.likely(following),
             next_start_s=(p10_s, p50_s, p90_s),
-            within={name: self._named(row) for name, row in zip(HORIZONS_S, reached, strict=True)},
-            sequence=tuple(self.activities[index] for index in sequence(ahead)),
+            within=self._by_horizon(rollout.within(ahead, len(known))),
+            sequence=tuple(self.activities[index] for index in rollout.sequence(ahead)),
         )
 
     def next_activity(self, at: datetime, start_s: float) -> dict[str, float]:
@@ -322,6 +323,9 @@ class Forecaster(ABC):
         """
         return self.ended_at or at + timedelta(seconds=start_s)
 
+    def _by_horizon(self, reached: Array) -> dict[str, dict[str, float]]:
+        return {name: self._named(row) for name, row in zip(HORIZONS_S, reached, strict=True)}
+
     def _named(self, values: Array) -> dict[str, float]:
         return dict(zip(self.activities, values.tolist(), strict=True))
 
@@ -338,8 +342,8 @@ class Forecaster(ABC):
         if is_new:
             self.activities.append(label)
             self.common.add_label(label)
-            learnt = (self.dwells, self.pauses, self.lengths, self.gaps, self.rooms, self.sensors)
-            for part in learnt:
+            times = (self.dwells, self.pauses, self.lengths, self.gaps, self.soon)
+            for part in (*times, self.rooms, self.sensors):
                 part.grow(len(self.activities))
             self._grow()
         return self.activities.index(label)
@@ -351,13 +355,8 @@ class Forecaster(ABC):
             # Under a uniform prior, as recognisers are calibrated, p(y | z) ~ p(z | y).
             given = np.array([observation.probabilities.get(each, 0.0) for each in self.activities])
         elif self.confusion:
-            given = np.array(
-                [
-                    self.confusion.get(each, {}).get(label, each == label)
-                    for each in self.activities
-                ],
-                float,
-            )
+            rows = [(each, self.confusion.get(each, {})) for each in self.activities]
+            given = np.array([row.get(label, each == label) for each, row in rows], float)
         else:
             certain = np.zeros(len(self.activities))
             certain[self.activities.index(label)] = 1.0
@@ -373,7 +372,7 @@ class Forecaster(ABC):
             return
         if self.ended_at is None:
             self._learn_length(at)
-        activity = int(self.activity_probabilities().argmax())
+        activity = self._likeliest()
         for durations, begun in ((self.dwells, self.since), (self.pauses, self.ended_at)):
             if begun is not None:
                 durations.add(self._begun(activity, begun), (at - begun).total_seconds())
