@@ -8,6 +8,7 @@ from support.bundles.manifest_builder import manifest
 
 from har_stream.bundles.bundle import read_named_manifest
 from har_stream.core.errors import InputError
+from har_stream.core.frame import PIXELS
 
 CONFUSION = ((0.8, 0.1, 0.1), (0.2, 0.7, 0.1), (0.0, 0.0, 1.0))
 
@@ -20,6 +21,11 @@ def test_the_confusion_matrix_by_label_is_the_one_in_the_manifest(tmp_path: Path
     for true, row in zip(shipped.labels, shipped.confusion, strict=True):
         assert tuple(confusion[true].values()) == row
         assert sum(confusion[true].values()) == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["home", "lrcn-ucf", "sim-home"])
+def test_shipped_bundles_learned_from_the_pixels_of_today(tmp_path: Path, name: str) -> None:
+    assert read_named_manifest(name, state_dir=tmp_path).pixels == PIXELS
 
 
 def test_a_manifest_alone_tells_its_confusion(tmp_path: Path) -> None:
