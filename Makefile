@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 DEMO_FLAGS := $(if $(CLIP),--camera '$(CLIP)') $(if $(CAMERA),--camera '$(CAMERA)') \
               $(if $(PORT),--port $(PORT)) $(if $(DURATION),--duration $(DURATION)) $(if $(SEED),--seed $(SEED))
 
-.PHONY: demo test test-long lint types check docs lock sbom tree clean
+.PHONY: demo test test-long lint types check docs lock sbom add-on tree clean
 
 demo: $(VENV)/.run ## the whole loop: broker, camera, activities, forecasts, live view
 	@$(BIN)/har-demo $(DEMO_FLAGS)
@@ -59,6 +59,12 @@ lock: $(VENV)/pyvenv.cfg ## write the lock files anew from pyproject.toml
 sbom: $(VENV)/.dev ## the packages of a run-only install as CycloneDX, in build/sbom.json
 	@mkdir -p build
 	$(BIN)/cyclonedx-py requirements locks/run.txt --output-file build/sbom.json
+
+add-on: $(VENV)/.dev ## the add-on of Home Assistant, in build/home-assistant
+	@rm -rf build/home-assistant && mkdir -p build/home-assistant
+	@cp -r docs/deploy/home-assistant/har-stream docs/deploy/home-assistant/repository.yaml build/home-assistant/
+	@cp locks/run-headless.txt build/home-assistant/har-stream/
+	$(BIN)/python -m build --no-isolation --wheel --outdir build/home-assistant/har-stream .
 
 tree: $(VENV)/.dev ## draw the tree in CONTRIBUTING.md anew
 	@PYTHONPATH=tests $(BIN)/python -m support.tree
