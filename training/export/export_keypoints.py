@@ -1,7 +1,7 @@
-"""A key-point network becomes one `.tflite` file that any tracker of people can take.
+"""A key-point network becomes one `.tflite` file in 8 bits (Jacob et al. 2018).
 
-It takes what MoveNet takes and gives what MoveNet gives (Google 2021): a uint8 square of RGB,
-(1, size, size, 3), to y, x and score of COCO's 17 joints as shares of the square, (1, 1, 17, 3).
+It takes a uint8 square of RGB, (1, size, size, 3), and gives logits: maps of COCO's 17 joints,
+(1, n, n, 17), and of anybody being there, (1, 1).
 """
 
 from pathlib import Path
@@ -14,24 +14,22 @@ from numpy.typing import NDArray
 
 from har_stream.core.atomic_file import replacing_file
 
-NEAR_CELLS = 5
-"""Side of the neighbourhood of a map's peak, of which the mean is where the joint is."""
-
 
 def to_tflite(model: keras.Model, squares: NDArray[np.uint8], *, doubt: float = 0.0) -> bytes:
-    """Convert a network and what reads its maps; weights and what passes between in 8 bits.
+    """Convert a network; weights and what passes between in 8 bits.
 
     Args:
         model: Of `training.fitting.keypoints.network.build`.
         squares: By whose values the ranges of 8 bits are chosen, shape (n, size, size, 3).
-        doubt: See `read_logits`.
+        doubt: Is taken from the logit of somebody being there, so that rooms without anybody
+            hardly ever seem to have somebody.
     """
     learned = [tf.constant(variable.numpy()) for variable in model.trainable_variables]
     fixed = [tf.constant(variable.numpy()) for variable in model.non_trainable_variables]
 
     def find(square: Any) -> Any:
-        given = model.stateless_call(learned, fixed, square, training=False)[0]
-        return read_logits(*given, doubt=doubt)
+        maps, presence = model.stateless_call(learned, fixed, square, training=False)[0]
+        return maps, presence - doubt
 
     spec = tf.TensorSpec((1, *model.input.shape[1:]), tf.uint8, name="square")
     function = tf.function(find, autograph=False).get_concrete_function(spec)
@@ -40,30 +38,6 @@ def to_tflite(model: keras.Model, squares: NDArray[np.uint8], *, doubt: float = 
     converter.representative_dataset = lambda: ([square[None]] for square in squares)
     converted: bytes = converter.convert()
     return converted
-
-
-def read_logits(maps: Any, presence: Any, *, doubt: float = 0.0) -> Any:
-    """Read y, x and score out of maps (1, n, n, 17) and presence (1, 1).
-
-    A joint is at the mean place near its map's peak; its score is that of the peak, times that of
-    anybody being there.
-
-    Args:
-        maps: Logits of every cell.
-        presence: Logit of somebody being there.
-        doubt: Is taken from it, so that rooms without anybody hardly ever seem to have somebody.
-    """
-    n = maps.shape[1]
-    peak = tf.reduce_max(maps, axis=(1, 2), keepdims=True)
-    at_peak = tf.cast(maps >= peak, tf.float32)
-    near = tf.nn.max_pool2d(at_peak, NEAR_CELLS, 1, "SAME")
-    shares = near * tf.sigmoid(maps)
-    shares /= tf.reduce_sum(shares, axis=(1, 2), keepdims=True)
-    centres = tf.constant((np.arange(n, dtype=np.float32) + 0.5) / n)
-    y = tf.reduce_sum(shares * centres[None, :, None, None], axis=(1, 2))
-    x = tf.reduce_sum(shares * centres[None, None, :, None], axis=(1, 2))
-    score = tf.sigmoid(peak[:, 0, 0]) * tf.sigmoid(presence - doubt)
-    return tf.stack([y, x, score], axis=-1)[:, None]
 
 
 def write_tflite(path: Path, converted: bytes) -> None:

@@ -1,6 +1,7 @@
 """A single-pose network: the key points of one person in a square image.
 
-MoveNet Lightning (Google 2021) is one; any other with the same tensors may stand in its place.
+MoveNet Lightning (Google 2021) is one; any other with the same tensors may stand in its place, or
+one that gives maps of joints and whether anybody is there.
 """
 
 from pathlib import Path
@@ -14,6 +15,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.recognition.engines.tflite_file import open_interpreter
 from har_stream.recognition.person.key_points import NAMES
+from har_stream.recognition.person.maps import read_maps
 
 MAX_SIZE_PX = 1024
 
@@ -41,6 +43,8 @@ class PoseFinder(Protocol):
 class PoseNetwork:
     """One `.tflite` file that takes uint8 RGB (1, H, H, 3) and gives float (1, 1, 17, 3).
 
+    Instead, it may give logits: maps of joints, (1, n, n, 17), and of anybody there, (1, 1).
+
     Args:
         path: The file.
 
@@ -59,19 +63,28 @@ class PoseNetwork:
         gives = [(each["shape"].tolist(), each["dtype"]) for each in outputs]
         self.size_px = takes[0][0][1] if len(takes[0][0]) == 4 else 0
         square = ([1, self.size_px, self.size_px, 3], np.uint8)
-        if takes != [square] or gives != [([1, 1, len(NAMES), 3], np.float32)]:
+        sizes = sorted((shape for shape, dtype in gives if dtype == np.float32), key=len)
+        has_points = sizes == [[1, 1, len(NAMES), 3]]
+        has_maps = len(sizes) == 2 and sizes[0] == [1, 1] and sizes[1][-1] == len(NAMES)
+        if takes != [square] or not (has_points or has_maps):
             raise InputError(f"{path}: no single-pose network (takes {takes}, gives {gives})")
         if not 0 < self.size_px <= MAX_SIZE_PX:
             raise InputError(f"{path}: takes {self.size_px} pixels; {MAX_SIZE_PX} are the most")
         self._interpreter.allocate_tensors()
-        self._takes, self._gives = inputs[0]["index"], outputs[0]["index"]
+        self._takes = inputs[0]["index"]
+        # Points alone; or whether anybody is there, then the maps.
+        ordered = sorted(outputs, key=lambda each: len(each["shape"]))
+        self._gives = [each["index"] for each in ordered]
 
     def find(self, square: Image) -> NDArray[np.float32]:
         """Find one person's key points; see `PoseFinder`."""
         self._interpreter.set_tensor(self._takes, square[None])
         self._interpreter.invoke()
-        found: NDArray[np.float32] = self._interpreter.get_tensor(self._gives)[0, 0]
-        return found
+        *presence, found = (self._interpreter.get_tensor(index)[0] for index in self._gives)
+        if presence:
+            return read_maps(found, float(presence[0][0]))
+        points: NDArray[np.float32] = found[0]
+        return points
 
 
 def open_pose_network(bundle: Bundle) -> PoseNetwork | None:

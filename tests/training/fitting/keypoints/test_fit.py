@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from har_stream.config.yaml_file import read_yaml
+from har_stream.recognition.person.maps import read_maps
 from har_stream.recognition.person.network import PoseNetwork
 from training.config import KeypointConfig
 from training.data.keypoints.examples import nobody
 from training.data.keypoints.squares import Squares
-from training.export.export_keypoints import read_logits, to_tflite, write_tflite
+from training.export.export_keypoints import to_tflite, write_tflite
 from training.fitting.keypoints.fit import fit
 from training.fitting.keypoints.network import build, draw_maps, map_loss, presence_loss
 
@@ -50,7 +51,8 @@ def test_it_learns_and_its_file_agrees(tmp_path: Path) -> None:
     path = tmp_path / "tiny.tflite"
     write_tflite(path, to_tflite(network, squares.squares, doubt=0.5))
     square = squares.squares[0]
-    known = read_logits(*network(square[None], training=False), doubt=0.5).numpy()[0, 0]
+    maps, presence = (np.asarray(each)[0] for each in network(square[None], training=False))
+    known = read_maps(maps, float(presence[0]) - 0.5)
     found = PoseNetwork(path).find(square)
     np.testing.assert_allclose(found[:, 2], known[:, 2], atol=0.1)
 
