@@ -1,7 +1,6 @@
 """Of a live stream, too, only what is needed is decoded: by a real RTSP server."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import islice, pairwise
 from threading import Event
 
@@ -21,7 +20,7 @@ from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.camera_settings import CameraSettings, Decode
 from har_stream.core.frame import Frame
 
-FPS, N_FRAMES = 25, 5
+FPS, N_FRAMES, SAMPLE_HZ = 25, 5, 5.0
 ENCODED = (
     "-c:v",
     "libx264",
@@ -46,7 +45,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _watch(url: str, decode: Decode) -> list[Frame]:
     stop = Event()
     camera = CameraSettings(source=url, decode=decode)
-    source = LiveSource(camera, ReadOptions(sample_hz=5), stop=stop, counts=SourceCounts())
+    source = LiveSource(camera, ReadOptions(sample_hz=SAMPLE_HZ), stop=stop, counts=SourceCounts())
     items = source.read()
     frames = list(islice((item for item in items if isinstance(item, Frame)), N_FRAMES))
     stop.set()
@@ -54,16 +53,20 @@ def _watch(url: str, decode: Decode) -> list[Frame]:
     return frames
 
 
-def _steps_s(frames: list[Frame]) -> list[float]:
-    return [(b.captured_at - a.captured_at) / timedelta(seconds=1) for a, b in pairwise(frames)]
+def _check_rate(frames: list[Frame], *, every_s: float) -> None:
+    """Frames come so far apart, or a whole multiple of it, and answer for all of that time."""
+    assert not any(frame.resets for frame in frames[1:])
+    for before, frame in pairwise(frames[2:]):  # by then the stream's clock is set
+        step_s = (frame.captured_at - before.captured_at).total_seconds()
+        n_steps = round(step_s / every_s)
+        assert n_steps >= 1
+        assert step_s == pytest.approx(n_steps * every_s, abs=0.05)
+        assert frame.n_ticks == round(n_steps * every_s * SAMPLE_HZ)
 
 
 def test_samples_come_at_their_rate_whatever_is_passed_over(url: str) -> None:
-    frames = _watch(url, "needed")
-    assert [frame.n_ticks for frame in frames[2:]] == [1] * (N_FRAMES - 2)
-    assert not any(frame.resets for frame in frames[1:])
-    # The first frame at or after each tick of 0.2 s, of frames that are 0.04 s apart.
-    assert _steps_s(frames[2:]) == pytest.approx([0.2] * (N_FRAMES - 3), abs=0.05)
+    # The first frame at or after each tick, of frames that are 0.04 s apart.
+    _check_rate(_watch(url, "needed"), every_s=1 / SAMPLE_HZ)
 
 
 def test_frames_that_nobody_needs_or_refers_to_are_passed_over(url: str) -> None:
@@ -78,9 +81,7 @@ def test_frames_that_nobody_needs_or_refers_to_are_passed_over(url: str) -> None
 
 def test_key_frames_of_a_live_stream_answer_for_the_time_between_them(url: str) -> None:
     frames = _watch(url, "keyframes")
-    settled = frames[2:]  # by then the stream's clock is set
-    assert [frame.n_ticks for frame in settled] == [2] * len(settled)
-    assert not any(frame.resets for frame in frames[1:])
-    assert _steps_s(settled) == pytest.approx([0.4] * (len(settled) - 1), abs=0.05)
-    shown_s = [clock_s(frame.image) for frame in settled]
-    assert shown_s[-1] - shown_s[0] == pytest.approx(0.4 * (len(settled) - 1), abs=0.6)
+    _check_rate(frames, every_s=0.4)
+    passed_s = (frames[-1].captured_at - frames[2].captured_at).total_seconds()
+    shown_s = clock_s(frames[-1].image) - clock_s(frames[2].image)
+    assert shown_s == pytest.approx(passed_s, abs=0.6)
