@@ -54,6 +54,7 @@ def start_ray(machines: Collection[str], *, address: str | None) -> None:
         os.environ.setdefault(f"RAY_health_check_{name}", str(value))
     os.environ.setdefault("RAY_health_check_failure_threshold", str(HEALTH_CHECK_FAILURES))
     ray.init(
+        address="local",  # never one that happens to run here
         include_dashboard=False,
         log_to_driver=False,
         object_store_memory=100_000_000,
