@@ -128,3 +128,4 @@ def test_without_a_bundle_it_is_home_and_says_what_that_knows(
     with caplog.at_level("INFO"):
         assert stream.main(["--check-config", str(config), "--state-dir", str(tmp_path)]) == 0
     assert "no bundle given, so home: it knows idle, walking, standing" in caplog.text
+    assert "bending, fallen, sleeping, all else is unknown" in caplog.text
