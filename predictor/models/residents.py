@@ -15,6 +15,7 @@ import numpy as np
 
 from predictor.estimators.filtering import Array
 from predictor.estimators.quantiles import QUANTILES, TimeDistribution
+from predictor.estimators.soon import Soon
 from predictor.models.dbn import DbnForecaster
 from predictor.models.history import History
 from predictor.models.hmm import N_CLONES
@@ -28,7 +29,7 @@ NEVER = 1e-6
 """Share of the least likely chain, so that none is ruled out."""
 GOES_ON = 0.5
 """Probability that who has just ended something takes it up again, against all that may follow."""
-_OF_ONE = ("last", "before", "since", "ended_at", "belief")
+_OF_ONE = ("last", "before", "since", "ended_at", "belief", "soon")
 _HISTORY_OF_ONE = ("before", "earlier", "ended_h", "today", "day")
 """What a forecaster holds of one resident; all its other fields are of the home."""
 
@@ -167,6 +168,7 @@ def _empty() -> dict[str, Any]:
     history = History()
     return nobody | {
         "belief": np.zeros((0, N_CLONES)),
+        "soon": Soon(),
         "history": {name: getattr(history, name) for name in _HISTORY_OF_ONE},
     }
 
@@ -185,6 +187,7 @@ def _put_in(forecaster: Forecaster, kept: dict[str, Any], room: str | None) -> N
     belief = np.pad(kept["belief"], ((0, n_labels - len(kept["belief"])), (0, 0)))
     for name, value in ({name: kept[name] for name in _OF_ONE} | {"belief": belief}).items():
         setattr(forecaster, name, value)
+    forecaster.soon.grow(n_labels)
     if isinstance(forecaster, DbnForecaster):
         history = forecaster.history
         for name, value in kept["history"].items():

@@ -69,6 +69,12 @@ def test_two_are_followed_each_by_what_they_did_before(model: str) -> None:
     assert outlook.within["180min"]["reading"] > 0.5, "the sleeper's"
     assert outlook.within["60min"]["eating"] > 0.8, "the cook's"
     assert sum(outlook.next.values()) == pytest.approx(1.0)
+    # Of neither is it known that the other's habits begin soon after one's own.
+    assert outlook.within["60min"]["sleeping"] < 0.1
+    moments = [residents.forecaster.soon.n_seen]
+    residents.current("bedroom")
+    moments.append(residents.forecaster.soon.n_seen)
+    assert min(moments) > 40
     # One chain is asked alone what a chain alone would say, whoever was told of last.
     residents.observe(Observation("juggling", morning.replace(hour=9), "kitchen"), "kitchen")
     assert residents.current("bedroom") == {**residents.current("bedroom"), "juggling": 0.0}
