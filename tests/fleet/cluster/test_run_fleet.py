@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.broker.busy_lot import busy_lot
+from support.broker.busy_lot import busy_lot, lot_pids
 from support.broker.fake_machines import Machines
 from support.broker.real_broker import Listener, Mosquitto, listening
 from support.processes.postgresql import PostgreSQL
@@ -32,14 +32,14 @@ WAIT_S = 60.0
 
 @pytest.fixture
 def ray(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A Ray of our own that stands for two machines."""
+    """A Ray of our own that stands for two machines; no other test's orders name them."""
     # Beside jsonschema, the test tools bring a grammar of addresses that nobody here needs, and
     # that each of Ray's ten processes would spend two seconds on.
     without = tmp_path / "without"
     without.mkdir()
     (without / "rfc3987_syntax.py").write_text("raise ImportError\n")
     monkeypatch.setenv("PYTHONPATH", f"{without}:{ENVIRONMENT['PYTHONPATH']}")
-    ray_workers.start_ray(["m1", "m2"], address=None)
+    ray_workers.start_ray(["r1", "r2"], address=None)
     yield
     ray_workers.ray.shutdown()
 
@@ -54,18 +54,6 @@ def _seqs(listener: Listener) -> dict[str, list[int]]:
     return {topic: list(seqs.values()) for topic, seqs in seen.items()}
 
 
-def _actor_pids() -> list[int]:
-    """Processes of lots, as Ray names them."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if path.read_bytes().startswith(b"ray::LotActor"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
 def test_a_killed_lot_goes_on_without_a_gap_and_orders_are_followed(
     ray: None,
     write_fleet: Callable[..., Path],
@@ -75,7 +63,7 @@ def test_a_killed_lot_goes_on_without_a_gap_and_orders_are_followed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     url = postgresql.url
-    yaml = "name: town\nmachines: {m1: 4, m2: 4}\nlot_cameras: 2\n"
+    yaml = "name: town\nmachines: {r1: 4, r2: 4}\nlot_cameras: 2\n"
     yaml += f"broker: {{url: '{mosquitto.url}'}}\ndatabase: {url}\nstate_dir: {tmp_path}\n"
     path = write_fleet(4, yaml)
     assert main(["plan", str(path)]) == 0
@@ -108,13 +96,13 @@ def test_a_killed_lot_goes_on_without_a_gap_and_orders_are_followed(
 
         thread.start()
         wait_for_events(2)
-        wait_for_status("town-00001  m1          2/2", "4 of 4 cameras online, 0 of 2 lots nowhere")
-        victim, *_ = _actor_pids()
+        wait_for_status("town-00001  r1          2/2", "4 of 4 cameras online, 0 of 2 lots nowhere")
+        victim, *_ = lot_pids()
         os.kill(victim, signal.SIGKILL)
         wait_for_events(3)
         wait_for_status("       1\n")
-        assert main(["drain", str(path), "m1"]) == 0
-        wait_for_status("town-00001  m2          2/2", "town-00002  m2          2/2")
+        assert main(["drain", str(path), "r1"]) == 0
+        wait_for_status("town-00001  r2          2/2", "town-00002  r2          2/2")
         wait_for_events(2)
         stopped.set()
         thread.join(WAIT_S)

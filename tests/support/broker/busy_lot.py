@@ -1,8 +1,11 @@
 """A lot under load without cameras: the real outbox, publisher and fences, fed by a clock."""
 
 import itertools
+import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from support.processes.node import bundle, change, recognition
@@ -72,3 +75,15 @@ def busy_lot(task: LotTask, owner: str) -> Lot:
     """Make a lot of changes at a steady pace."""
     connection.RETRY_LONGEST_S = 1.0
     return Lot(task, owner=owner, watch=BusyWatch(task))  # type: ignore[arg-type]
+
+
+def lot_pids() -> list[int]:
+    """Processes of lots that this process, or its Ray, has started: they share its PYTHONPATH."""
+    ours = f"PYTHONPATH={os.environ['PYTHONPATH']}".encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            is_lot = (path / "cmdline").read_bytes().startswith(b"ray::LotActor")
+            if is_lot and ours in (path / "environ").read_bytes().split(b"\0"):
+                found.append(int(path.name))
+    return found

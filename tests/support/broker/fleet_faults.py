@@ -22,7 +22,7 @@ from pathlib import Path
 import ray
 import sqlalchemy
 from ray.cluster_utils import Cluster
-from support.broker.busy_lot import busy_lot
+from support.broker.busy_lot import busy_lot, lot_pids
 from support.broker.real_broker import Listener, Mosquitto, Received
 from support.processes.postgresql import PostgreSQL, running_postgresql
 
@@ -76,16 +76,6 @@ class World:
         raylet = self.nodes[name].all_processes["raylet"][0].process.pid  # type: ignore[attr-defined]
         children = Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
         return [raylet, *map(int, children)]
-
-
-def lot_pids() -> list[int]:
-    """Processes of lots."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            if path.read_bytes().startswith(b"ray::LotActor"):
-                found.append(int(path.parent.name))
-    return found
 
 
 def send(pids: list[int], number: signal.Signals) -> None:
