@@ -43,6 +43,7 @@ def fit(
         keras.optimizers.AdamW(config.learning_rate, weight_decay=1e-4, clipnorm=5.0),
         loss=[map_loss, presence_loss],
         loss_weights=[1.0, PRESENCE],
+        jit_compile=keras.backend.backend() == "jax",  # of TensorFlow it takes minutes
     )
     learner.fit(
         ((batch.squares, (batch.points, batch.somebody)) for batch in batches),

@@ -30,9 +30,10 @@ def _squares(n: int, size_px: int) -> Squares:
 
 
 @pytest.mark.slow
-def test_it_learns_and_its_file_agrees(tmp_path: Path) -> None:
+def test_it_learns_and_its_file_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.fitting.keypoints.fit.ROUND", 8)
     config = read_yaml(Path("configs/keypoints.yaml"), KeypointConfig)
-    tiny = config.model_copy(update={"size_px": 64, "batch": 16, "minutes": 0.2})
+    tiny = config.model_copy(update={"size_px": 64, "batch": 16, "minutes": 0.25})
     network, squares = build(tiny.size_px), _squares(16, 64)
 
     def same() -> Iterator[Squares]:
@@ -40,7 +41,7 @@ def test_it_learns_and_its_file_agrees(tmp_path: Path) -> None:
             yield squares
 
     def loss() -> float:
-        maps, presence = network(squares.squares, training=False)
+        maps, presence = network(squares.squares, training=True)
         lost = map_loss(squares.points, maps) + presence_loss(squares.somebody, presence)
         return float(np.mean(lost))
 
