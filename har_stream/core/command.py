@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 
@@ -29,7 +30,9 @@ def run_command(
         extras: By package, the extra of har-stream that brings it, where it may be missing.
     """
     try:
-        return body() or 0
+        status = body() or 0
+        sys.stdout.flush()
+        return status
     except InputError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
@@ -40,6 +43,18 @@ def run_command(
         remedy = f"pip install 'har-stream[{(extras or {})[package]}]'"
         print(f"{name}: {package} is not installed: {remedy}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        if "cannot open shared object" not in str(error):
+            raise
+        remedy = "on Debian: apt-get install libgl1 libglib2.0-0"
+        print(f"{name}: this system lacks a library: {error}; {remedy}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        if is_service:
+            raise
+        # Whoever read has had enough, as `head` has; what is left is flushed to nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (KeyboardInterrupt, EOFError) as interrupt:  # EOF: Ctrl-D where something is asked
         if is_service:
             return 0

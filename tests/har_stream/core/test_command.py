@@ -1,6 +1,8 @@
 """A command ends in one way: a line and status 2 for a mistake, a rule for Ctrl-C."""
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -42,6 +44,25 @@ def test_a_missing_extra_is_named_with_its_remedy(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == expected
     with pytest.raises(ModuleNotFoundError):
         run_command("har-x", _raises(missing))
+
+
+def test_a_library_that_the_system_lacks_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    missing = ImportError("libxcb.so.1: cannot open shared object file: No such file or directory")
+    assert run_command("har-x", _raises(missing)) == 2
+    assert capsys.readouterr().err.endswith("apt-get install libgl1 libglib2.0-0\n")
+    with pytest.raises(ImportError):
+        run_command("har-x", _raises(ImportError("cannot import name 'x'")))
+
+
+def test_a_reader_who_has_had_enough_is_no_error() -> None:
+    code = "from har_stream.core.command import run_command; import sys; "
+    code += "sys.exit(run_command('har-x', lambda: print('line ' * 100_000)))"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
