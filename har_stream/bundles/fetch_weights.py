@@ -8,6 +8,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import (
     Bundle,
+    Manifest,
     load_named_bundle,
     read_named_manifest,
 )
@@ -30,17 +31,26 @@ def load_with_weights(name_or_path: str, *, state_dir: Path) -> Bundle:
             where to put them by hand, and which bundle needs none.
     """
     manifest = read_named_manifest(name_or_path, state_dir=state_dir)
-    by_hash = {remote.sha256: name for name, remote in WEIGHTS.items()}
-    for outside in manifest.outside.values():
-        if outside.sha256 in by_hash:
-            try:
-                fetch_weights(by_hash[outside.sha256])
-            except InputError as error:
-                raise InputError(
-                    f"bundle {manifest.name} needs weights that are not here: {error}; or take "
-                    f"--bundle {NEEDS_NOTHING}, which needs none and knows four sports"
-                ) from error
+    for name in absent_weights(manifest):
+        try:
+            fetch_weights(name)
+        except InputError as error:
+            raise InputError(
+                f"bundle {manifest.name} needs weights that are not here: {error}; or take "
+                f"--bundle {NEEDS_NOTHING}, which needs none and knows four sports"
+            ) from error
     return load_named_bundle(name_or_path, state_dir=state_dir)
+
+
+def absent_weights(manifest: Manifest) -> list[str]:
+    """Name the published weights that a bundle needs and that are not here yet."""
+    hashes = {outside.sha256 for outside in manifest.outside.values()}
+    return [
+        name
+        for name, remote in WEIGHTS.items()
+        if remote.sha256 in hashes
+        and weights.find_by_hash(remote.sha256 or "", suffix=Path(remote.name).suffix) is None
+    ]
 
 
 def fetch_weights(name: str) -> Path:

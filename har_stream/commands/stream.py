@@ -313,16 +313,21 @@ def _forget(settings: "Settings", *, orphans: bool) -> None:
 
 
 def _list_bundles(settings: "Settings") -> None:
-    from har_stream.bundles.bundle import bundle_paths, load_bundle
+    from har_stream.bundles.bundle import bundle_paths, load_bundle, read_named_manifest
+    from har_stream.bundles.fetch_weights import absent_weights
 
     for path in bundle_paths(settings.state_dir):
         try:
-            manifest = load_bundle(path).manifest
+            manifest = read_named_manifest(str(path), state_dir=settings.state_dir)
+            absent = ", ".join(absent_weights(manifest))
+            if not absent:
+                load_bundle(path)
         except InputError as error:
             print(f"{path.name:20} cannot be used: {error}")
         else:
             known = ", ".join(manifest.activities)
-            print(f"{path.name:20} {known}\n{'':20} {manifest.about}, {path}")
+            later = f"; fetches {absent} at its first start" if absent else ""
+            print(f"{path.name:20} {known}{later}\n{'':20} {manifest.about}, {path}")
 
 
 def _list_cameras() -> None:

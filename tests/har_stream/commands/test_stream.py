@@ -179,14 +179,20 @@ def test_a_config_is_checked_without_touching_anything(
 
 
 def test_bundles_are_listed_with_what_they_know(
-    eager_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    eager_bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("HAR_WEIGHTS", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     shutil.copytree(eager_bundle, tmp_path / "models" / "mine")
     broken = Path(shutil.copytree(eager_bundle, tmp_path / "models" / "broken"))
     (broken / MANIFEST).write_text("{}")
     assert stream.main(["--list-bundles", "--state-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert re.search(r"^mine .*WalkingWithDog", said, re.MULTILINE)
+    assert re.search(r"^home .*lying.*; fetches movenet_lightning at its", said, re.MULTILINE)
     assert re.search(r"^broken .*cannot be used: .*manifest\.json", said, re.MULTILINE)
 
 
