@@ -31,6 +31,7 @@ COMMANDS = {
     "train-hmm": "predictor.commands.train_hmm_arguments",
     "train-har": "training.commands.arguments",
     "har-sim": "training.commands.sim",
+    "har-fleet": "fleet.commands.fleet",
     "har-bench": "training.benchmark.bench",
     "har-demo": "har_stream.commands.demo",
     "har-broker": "har_stream.mqtt.brokers.embedded_broker",

@@ -36,11 +36,12 @@ touches their lots alone.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-fleet`; returns the exit status."""
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     return run_command("har-fleet", lambda: options.run(options), extras=EXTRAS)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Describe every argument."""
     parser = argparse.ArgumentParser(
         prog="har-fleet",
         description="Carry more cameras and homes than one machine does.",

@@ -61,6 +61,7 @@ NOT_HERE = {
     "train-hmm sqlite": "needs the journal of a home",
     "train-hmm": "needs logs: the same as those that are run, with other flags",
     "configs/": "needs clips, or hours",
+    "har-fleet": "needs a fleet's machines and database",
 }
 """Part of a command, and why it is not run: tests of its program run it."""
 
@@ -77,7 +78,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 
 def _words(line: str) -> list[str]:
     """Part a line into words; no words where it is none of our commands."""
-    words = shlex.split(line.replace("\n", " "), comments=True)
+    words = shlex.split(line.replace("\n", " ").partition(" > ")[0], comments=True)
     while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):  # HAR_WEIGHTS=/my/weights
         words = words[1:]
     return words if words and words[0] in parsers() else []

@@ -20,6 +20,7 @@ from support.event_builder import living
 from support.files.mutations import ODD, mutate
 from support.repository import ROOT
 
+from fleet.commands import fleet
 from har_stream.commands import demo, stream_arguments
 from har_stream.commands.archive.clip_list import list_clips
 from har_stream.commands.archive.event_table import write_table
@@ -234,6 +235,7 @@ PARSERS: dict[str, tuple[str, Callable[[Sequence[str]], object]]] = {
         lambda words: page._settings(page.make_parser().parse_args(words)),
     ),
     "har": (har.EXAMPLES, lambda words: har.make_parser().parse_args(words)),
+    "har-fleet": (fleet.EXAMPLES, lambda words: fleet.make_parser().parse_args(words)),
     "har-demo": (
         "  har-demo --camera 0 --seed 3    x",
         lambda words: demo.make_parser().parse_args(words),

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,10 @@ def test_version_and_help_load_nothing_heavy() -> None:
         "heavy = {'cv2', 'numpy', 'pydantic', 'paho', 'tensorflow', 'yaml'} & set(sys.modules)\n"
         "sys.exit(f'loads {heavy}' if heavy else status)\n"
     )
-    for flag, says in (("--version", "har-stream 0"), ("--help", "har-stream --camera 0")):
+    for flag, says in (
+        ("--version", f"har-stream {version('har-stream')}"),
+        ("--help", "har-stream --camera 0"),
+    ):
         run = subprocess.run(
             [sys.executable, "-c", script, flag], capture_output=True, text=True, check=False
         )

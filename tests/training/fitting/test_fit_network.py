@@ -82,7 +82,7 @@ def test_without_a_gpu_it_is_not_used_and_this_is_said(caplog: pytest.LogCapture
 def test_what_was_fitted_in_half_precision_is_kept_in_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keras.distribution, "list_devices", lambda _: ["gpu:0"])
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda *_: ["gpu:0"])
     config = RunConfig.model_validate(
         {
             "name": "x",
