@@ -108,7 +108,7 @@ def test_a_part_without_an_end_is_not_kept(
     assert run.status == 0, run.output
     assert "lost True" in run.output
     print(f"{content_type}, {begin.__name__}: {run.peak_mb:.0f} MB")
-    assert run.peak_mb < 500
+    assert run.peak_mb < 600  # of 2 GB: FFmpeg's buffer doubles until it may not
 
 
 def test_8k_is_watched_and_recorded_in_little_memory(tmp_path: Path) -> None:
