@@ -11,7 +11,7 @@ from pathlib import Path
 
 import av
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -109,6 +109,7 @@ def test_a_journal_is_looked_for_where_it_is_whatever_the_password() -> None:
 @settings(max_examples=25, deadline=None)
 @given(PASSWORDS)
 def test_nor_in_a_log_line_of_a_camera_that_is_away(password: str) -> None:
+    assume(not password.startswith("//"))  # `u://...@cam` is an address of a scheme, and no file
     lines: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
