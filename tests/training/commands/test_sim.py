@@ -152,6 +152,7 @@ def _scored(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     return scores
 
 
+@pytest.mark.slow  # the simulated day in tests/end_to_end shows it through the real processes
 def test_the_shipped_bundle_understands_half_a_day_in_an_unseen_home(tmp_path: Path) -> None:
     half_a_day = ("--start-at", START_AT.isoformat(), "--days", "0.5", "--every", "120")
     (score,) = _scored(tmp_path, "--seed", "101", *half_a_day)
