@@ -52,8 +52,8 @@ MAX_REPLAYED = 100
 Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 Seq = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 Amount = Annotated[float, Field(ge=0, le=MAX_NUMBER), AfterValidator(lambda x: round(x, 3))]
-Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda p: round(p, 4))]
-"""A ten-thousandth is more than a recogniser or forecaster can vouch for."""
+Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda p: float(f"{p:.4g}"))]
+"""With the four digits that mean something; what is unlikely does not become impossible."""
 Text = Annotated[str, Field(max_length=MAX_NAME_LENGTH)]
 Name = Annotated[Text, AfterValidator(clean_name)]
 Identifier = Annotated[Name, Field(min_length=1)]
