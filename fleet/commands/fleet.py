@@ -4,14 +4,13 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from fleet.inventory.fleet import Fleet, read_fleet
 from fleet.planning.access_list import access_list, users, write_logins
 from fleet.planning.plan import Plan, compare_plans, make_plan
 from fleet.planning.plan_file import read_plan, write_plan
-from har_stream.core.command import count, run_command
+from har_stream.core.command import command_parser, count, run_command
 
 EXTRAS = {"psycopg": "fleet", "ray": "fleet", "sqlalchemy": "fleet"}
 """Packages that may be missing, and the extra that brings them."""
@@ -42,13 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every argument."""
-    parser = argparse.ArgumentParser(
-        prog="har-fleet",
-        description="Carry more cameras and homes than one machine does.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "har-fleet",
+        "Carry more cameras and homes than one machine does.",
+        examples=EXAMPLES,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
     commands = parser.add_subparsers(
         title="commands", required=True, metavar="COMMAND", dest="command"
     )

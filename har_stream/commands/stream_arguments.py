@@ -4,11 +4,10 @@ import argparse
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from har_stream.core.command import count, names, positive
+from har_stream.core.command import command_parser, count, names, positive
 from har_stream.core.errors import InputError
 from har_stream.core.url import LOOPBACK, MQTT_PORT
 from har_stream.core.user_path import is_there
@@ -37,13 +36,11 @@ broker comes from broker.password_file in the configuration or from HAR_MQTT_PAS
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every argument."""
-    parser = argparse.ArgumentParser(
-        prog="har-stream",
-        description="Recognise what people do in front of cameras and say it over MQTT.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "har-stream",
+        "Recognise what people do in front of cameras and say it over MQTT.",
+        examples=EXAMPLES,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
     what = parser.add_argument_group("what to watch")
     what.add_argument(
         "--camera",

@@ -5,10 +5,24 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 
 from har_stream.core.errors import InputError
 
 MAX_PORT = 65_535
+
+
+def command_parser(name: str, description: str, *, examples: str) -> argparse.ArgumentParser:
+    """Begin the parser of a command: its help ends with examples, and it can say its version."""
+    parser = argparse.ArgumentParser(
+        prog=name,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    told = f"%(prog)s {version('har-stream')}"
+    parser.add_argument("--version", action="version", version=told)
+    return parser
 
 
 def run_command(

@@ -9,12 +9,11 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from har_stream.config.state_dir import journal_file
-from har_stream.core.command import port, run_command
+from har_stream.core.command import command_parser, port, run_command
 from har_stream.core.errors import InputError
 from har_stream.core.url import LOOPBACK
 from page.guard.prefix import is_prefix
@@ -62,13 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every argument."""
-    parser = argparse.ArgumentParser(
-        prog="har-page",
-        description="Show a home in a browser: what goes on, what comes next, its days.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "har-page",
+        "Show a home in a browser: what goes on, what comes next, its days.",
+        examples=EXAMPLES,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
     what = parser.add_argument_group("what it shows")
     what.add_argument("--broker", metavar="URL", help="mqtt://host:1883 or mqtts://host:8883")
     what.add_argument("--home", metavar="ID", help="name of the household (home1)")

@@ -8,12 +8,11 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from har_stream.config.state_dir import journal_file
-from har_stream.core.command import count, run_command
+from har_stream.core.command import command_parser, count, run_command
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from har_stream.core.url import LOOPBACK, MQTT_PORT
@@ -76,13 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every argument."""
-    parser = argparse.ArgumentParser(
-        prog="har-forecast",
-        description="Remember what people do, forecast what they will do next, say it over MQTT.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "har-forecast",
+        "Remember what people do, forecast what they will do next, say it over MQTT.",
+        examples=EXAMPLES,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
     wire = parser.add_argument_group("where to listen and speak")
     wire.add_argument(
         "--broker",

@@ -1,10 +1,9 @@
 """The arguments of `train-hmm`."""
 
 import argparse
-from importlib.metadata import version
 from pathlib import Path
 
-from har_stream.core.command import share, whole_number
+from har_stream.core.command import command_parser, share, whole_number
 from predictor.logs.other_formats import KINDS
 
 COMMANDS = ("fit", "evaluate", "compare", "show", "import")
@@ -30,13 +29,11 @@ A FILE to be written may be - for standard output; what is said to people is on 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser; `command` holds the name of the subcommand."""
-    parser = argparse.ArgumentParser(
-        prog="train-hmm",
-        description="Fit a forecaster of the next activity to a log, and say how good it is.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "train-hmm",
+        "Fit a forecaster of the next activity to a log, and say how good it is.",
+        examples=EXAMPLES,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     fit = commands.add_parser("fit", help="fit a model to logs (the default command)")

@@ -7,16 +7,14 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
 from urllib.error import HTTPError
 
 import pytest
 import yaml
 from support.broker.real_broker import Mosquitto, free_port
 from support.processes.home_page import HarPage
-from support.repository import ROOT
+from support.repository import ROOT, load_module
 
 from har_stream.config.settings import load_settings
 
@@ -32,18 +30,10 @@ BROKER = {
 }
 
 
-def _run_py() -> ModuleType:
-    spec = spec_from_file_location("run", ADD_ON / "run.py")
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_what_a_person_chooses_there_are_settings_of_ours(tmp_path: Path) -> None:
     options = CONFIG["options"] | {"timezone": "Europe/Berlin"}
     assert set(options) == set(CONFIG["schema"])
-    settings = _run_py().settings_of(options, BROKER)
+    settings = load_module(ADD_ON / "run.py").settings_of(options, BROKER)
     assert "geheim" not in json.dumps(settings)
     path = tmp_path / "har-stream.yaml"
     path.write_text(json.dumps(settings))

@@ -6,15 +6,15 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 from support.event_builder import living
-from support.repository import ENVIRONMENT, ROOT
+from support.repository import ENVIRONMENT, ROOT, load_module
 
 from predictor.logs.csv_log import write_log
 from predictor.logs.event_file import write_events
@@ -69,10 +69,7 @@ NOT_HERE = {
 @cache
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """The parser of every command, as the site's pages of commands are made of them."""
-    spec = spec_from_file_location("pages", ROOT / "docs" / "site" / "pages.py")
-    assert spec and spec.loader
-    pages = module_from_spec(spec)
-    spec.loader.exec_module(pages)
+    pages = load_module(ROOT / "docs" / "site" / "pages.py")
     return {name: import_module(module).make_parser() for name, module in pages.COMMANDS.items()}
 
 
@@ -132,6 +129,11 @@ def test_what_a_page_names_is_there(page: Path) -> None:
             flags |= {flag for action in chosen._actions for flag in action.option_strings}
         used = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert used <= flags, f"{page.name}: {' '.join(words)}"
+
+
+def test_every_command_that_is_installed_has_a_page() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert parsers().keys() == scripts.keys()
 
 
 def test_every_command_is_run_or_it_is_said_why_not() -> None:

@@ -3,7 +3,9 @@
 import ast
 import functools
 import os
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
@@ -22,6 +24,15 @@ def module_name(path: Path) -> str:
     """Name a source file as an import would: `har_stream.core.frame`."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
+
+
+def load_module(path: Path) -> ModuleType:
+    """Import a file that is in no package."""
+    spec = spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def imports_of(path: Path) -> set[str]:

@@ -1,11 +1,10 @@
 """The arguments of `train-har`: one short function per command."""
 
 import argparse
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from har_stream.core.command import count, names, positive, whole_number
+from har_stream.core.command import command_parser, count, names, positive, whole_number
 from training.commands import keypoints, teach
 from training.commands.add_command import add_command
 
@@ -36,13 +35,11 @@ Wrong input ends with one line and status 2. Ctrl-C keeps the last epoch: go on 
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every command and its arguments."""
-    parser = argparse.ArgumentParser(
-        prog="train-har",
-        description="Make recognisers from clips, and see how good they are.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = command_parser(
+        "train-har",
+        "Make recognisers from clips, and see how good they are.",
+        examples=EXAMPLES,
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('har-stream')}")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command", required=True
     )
