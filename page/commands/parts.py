@@ -10,6 +10,7 @@ from pathlib import Path
 from har_stream.bundles.bundle import bundle_paths, read_named_manifest
 from har_stream.bundles.published_weights import WEIGHTS
 from har_stream.core.errors import InputError
+from predictor.prior.common_habits import LICENCE
 
 _OWN = "har-stream"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -61,15 +62,13 @@ def say_licences(state_dir: Path) -> str:
     packages = [f"  {each.name} {each.version}: {each.licence}" for each in installed_packages()]
     bundles = [f"  {path.name}: {_of_bundle(path, state_dir)}" for path in bundle_paths(state_dir)]
     weights = [f"  {name}: {each.licence or _UNSAID}" for name, each in WEIGHTS.items()]
-    parts = (
-        "packages:",
-        *packages,
-        "bundles:",
-        *bundles,
-        "weights that a command fetches:",
-        *weights,
-    )
-    return "\n".join(parts)
+    groups = {
+        "packages:": packages,
+        "bundles:": bundles,
+        "what a new home's forecasts begin with:": [f"  {LICENCE}"],
+        "weights that a command fetches:": weights,
+    }
+    return "\n".join(line for title, lines in groups.items() for line in (title, *lines))
 
 
 def _of_bundle(path: Path, state_dir: Path) -> str:

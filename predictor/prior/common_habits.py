@@ -19,6 +19,10 @@ from predictor.prior.activity_names import activity_of_label, common_activities
 from predictor.prior.home_counts import HomeCounts, began
 from predictor.sessions import Session
 
+LICENCE = (
+    "counts of public logs: Ordonez A and B (to be cited, no commercial use), Kasteren C, CASAS"
+)
+"""Of `homes.json`."""
 HOUR_WIDTH = 1.5
 """Width, in hours, of the kernel over the time of day: homes keep other hours than each other."""
 ANY_FOLLOWS = 4.0

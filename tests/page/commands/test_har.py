@@ -68,6 +68,7 @@ def test_it_says_versions_and_licences_of_all_parts(
     said = capsys.readouterr().out
     assert f"  pydantic {version('pydantic')}: MIT\n" in said
     assert "  home: head: learned from UR Fall (research only, no commercial use)" in said
+    assert "Ordonez A and B (to be cited, no commercial use)" in said
     assert "  movenet_lightning: Apache-2.0\n" in said
 
 
