@@ -1,4 +1,4 @@
-"""Who looks at frames beside the recogniser: windows and recordings, kept clips, the page."""
+"""What takes frames beside the recogniser: windows, recordings, kept clips, the page."""
 
 import argparse
 import logging

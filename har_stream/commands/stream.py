@@ -70,7 +70,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     from har_stream.commands.bundle_use import BundleUse
     from har_stream.commands.clip_requests import ClipRequests
     from har_stream.commands.drawn_regions import RegionRequests, with_drawn_regions
-    from har_stream.commands.lookers import open_keeper, open_pictures, open_preview
+    from har_stream.commands.frame_outputs import open_keeper, open_pictures, open_preview
     from har_stream.config.kept_node import keep_node
     from har_stream.config.secret_file import read_own_key
     from har_stream.mqtt.brokers.embedded_broker import ensure_broker
@@ -92,18 +92,18 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     preview = open_preview(options, bundle)
     keeper = open_keeper(settings, bundle)
     pictures = open_pictures(settings) if options.pictures else None
-    lookers = [each for each in (preview, keeper, pictures) if each]
+    outputs = [each for each in (preview, keeper, pictures) if each]
 
     def show(camera: str, frame: "Frame") -> None:
-        for looker in lookers:
-            looker.show(camera, frame)
+        for output in outputs:
+            output.show(camera, frame)
 
     pipeline = Pipeline(Recogniser(bundle, engine=settings.engine), settings.cameras, on_frame=show)
     readers = _open_readers(options, settings, pipeline, shows=preview is not None)
     # 2. What tells: event file, broker, outbox, publisher. The stack closes it in reverse order.
     with ExitStack() as stack:
-        for looker in lookers:
-            stack.callback(looker.close)
+        for output in outputs:
+            stack.callback(output.close)
         log = EventLog(options.record_events) if options.record_events else None
         if log:
             stack.callback(log.close)
@@ -147,8 +147,8 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         _stop_on_signals(pipeline)
         for news in pipeline.run(readers):
             publisher.publish(news)
-            for looker in lookers:
-                looker.update(news)
+            for output in outputs:
+                output.update(news)
             if preview and preview.closed:
                 pipeline.stop()
 
