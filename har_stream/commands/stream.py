@@ -18,7 +18,7 @@ from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 
 if TYPE_CHECKING:
-    from har_stream.bundles.bundle import Bundle
+    from har_stream.bundles.bundle import Bundle, Manifest
     from har_stream.cameras.readers import Readers
     from har_stream.config.settings import Settings
     from har_stream.core.frame import Frame
@@ -261,26 +261,41 @@ def _load_bundle(settings: "Settings", *, in_use: bool = False) -> "Bundle":
         loaded = load_bundle_in_use(settings)
     else:
         loaded = load_with_weights(name, state_dir=settings.state_dir)
-    if settings.bundle is None and loaded.manifest.name == name:
-        logger.info(
-            "no bundle given, so %s: it knows %s, all else is unknown; train-har teach teaches it "
-            "your own activities",
-            name,
-            ", ".join(loaded.manifest.activities),
-        )
+    _say_default(settings, loaded.manifest)
     return loaded
 
 
+def _say_default(settings: "Settings", manifest: "Manifest") -> None:
+    from har_stream.bundles.bundle import DEFAULT
+
+    if settings.bundle is None and manifest.name == DEFAULT:
+        logger.info(
+            "no bundle given, so %s: it knows %s, all else is unknown; train-har teach teaches it "
+            "your own activities",
+            manifest.name,
+            ", ".join(manifest.activities),
+        )
+
+
 def _check(path: Path, settings: "Settings") -> None:
+    """Say whether a file is right; nothing is fetched."""
+    from har_stream.bundles.bundle import DEFAULT, load_named_bundle, read_named_manifest
+    from har_stream.bundles.fetch_weights import absent_weights
     from har_stream.publishing.publisher import open_connection
     from har_stream.recognition.camera_track import thresholds_for
 
     open_connection(settings)  # reads its files; connects only when started
-    loaded = _load_bundle(settings)
+    name = settings.bundle or DEFAULT
+    manifest = read_named_manifest(name, state_dir=settings.state_dir)
+    absent = ", ".join(absent_weights(manifest))
+    if not absent:
+        load_named_bundle(name, state_dir=settings.state_dir)  # its files are whole
+    _say_default(settings, manifest)
     for camera in settings.cameras:
-        thresholds_for(camera, loaded.manifest)
+        thresholds_for(camera, manifest)
     names = ", ".join(camera.id for camera in settings.cameras) or "none"
-    print(f"{path}: fine; bundle {loaded.manifest.name}, cameras: {names}")
+    later = f" (fetches {absent} at its first start)" if absent else ""
+    print(f"{path}: fine; bundle {manifest.name}{later}, cameras: {names}")
 
 
 def _check_running(settings: "Settings", publisher: "Publisher") -> dict[str, object]:

@@ -116,6 +116,23 @@ def test_one_line_says_what_to_do_where_nothing_can_be_reached(
     assert failed.endswith("or take --bundle lrcn-ucf, which needs none and knows four sports")
 
 
+def test_checking_a_configuration_fetches_nothing(
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = tmp_path / "har.yaml"
+    config.write_text(f"bundle: {bundle}\ncameras: absent.mp4\n")
+    with FileServer({"net.tflite": CONTENT}) as server:
+        publish(monkeypatch, f"{server.url}/net.tflite")
+        assert stream.main(["--check-config", str(config), "--state-dir", str(tmp_path)]) == 0
+        assert server.asked == []
+    said = capsys.readouterr()
+    assert f"bundle home (fetches {NAME} at its first start), cameras: absent" in said.out
+    assert said.err == ""
+
+
 def test_without_a_bundle_it_is_home_and_says_what_that_knows(
     shared: Path,
     tmp_path: Path,
