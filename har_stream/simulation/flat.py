@@ -5,7 +5,7 @@ x -2.7..2.7 and z 0..3.4.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,9 @@ Colour = tuple[float, float, float]
 """Blue, green, red, 0..255."""
 
 WALL_Y, BACK_Z, SIDE_X, FRONT_Z = 3.6, 3.4, 2.7, -0.6
+_BESIDE_M = 0.4
+"""So far from the first resident a second one does the same at the same place."""
+_MIDDLE = xyz(0.1, 0.0, 1.15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,24 @@ def furnish(rng: np.random.Generator) -> Flat:
         mat=(mat_x - 0.9, mat_x + 0.9, mat_z - 0.42, mat_z + 0.42),
         plank_m=rng.uniform(0.25, 0.6),
     )
+
+
+def furnish_for_two(flat: Flat) -> tuple[Flat, Flat]:
+    """Return a flat with a stool more at the table, as each of two residents uses it.
+
+    The second one's places lie beside those of the first, towards the middle of the room.
+    """
+    beside: dict[str, Place] = {}
+    for name, place in flat.places.items():
+        sideways = xyz(-math.sin(place.heading), 0.0, math.cos(place.heading))
+        step = math.copysign(_BESIDE_M, float(sideways @ (_MIDDLE - place.spot))) * sideways
+        depth = place.depth + float(step[2])
+        beside[name] = replace(place, spot=place.spot + step, depth=depth)
+    x, y, z = beside["table"].spot
+    stool = Box((x - 0.18, 0.0, z - 0.18), (x + 0.18, y, z + 0.18), flat.accent, z + 0.17)
+    boxes = tuple(sorted([*flat.boxes, stool], key=lambda box: -box.depth))
+    first = replace(flat, boxes=boxes)
+    return first, replace(first, places=beside)
 
 
 def pastel(rng: np.random.Generator, about: Colour, spread: float) -> Colour:

@@ -94,6 +94,7 @@ class PlannedActivity:
         end_s: End; the next activity's start.
         origin: Place that the resident comes from; a walk begins there and ends at ``place``.
         seed: For everything about it that varies: posture, pace, paths.
+        resident: Whose it is, from 0 on; each has a bedroom of their own.
     """
 
     activity: str
@@ -102,15 +103,19 @@ class PlannedActivity:
     end_s: float
     origin: str
     seed: int
+    resident: int = 0
 
     @property
     def room(self) -> str:
         """The part of the flat that it happens in."""
-        return ROOMS[self.place]
+        room = ROOMS[self.place]
+        return f"{room}_{self.resident + 1}" if self.resident and self.place == "bed" else room
 
 
-def plan(seed: int, until_s: float, *, first_day: int = 0) -> list[PlannedActivity]:
-    """Draw the resident's days, from a midnight (asleep) on.
+def plan(
+    seed: int, until_s: float, *, first_day: int = 0, resident: int = 0
+) -> list[PlannedActivity]:
+    """Draw a resident's days, from a midnight (asleep) on.
 
     The same seed and first day give the same days, whatever part of them is looked at.
 
@@ -118,11 +123,13 @@ def plan(seed: int, until_s: float, *, first_day: int = 0) -> list[PlannedActivi
         seed: The home's seed.
         until_s: The plan covers at least this many seconds since midnight.
         first_day: Number of the first day; a life that begins on another day is another one.
+        resident: Whose days, from 0 on; each has their own.
 
     Returns:
         Activities without gap or overlap, in order, from 0 to at least ``until_s``.
     """
-    rng = np.random.Generator(np.random.PCG64([seed, 1, first_day]))
+    whose = [resident] if resident else []
+    rng = np.random.Generator(np.random.PCG64([seed, 1, first_day, *whose]))
     activities: list[PlannedActivity] = []
     at_s, activity, place = 0.0, "sleeping", "bed"
     while at_s < until_s:
@@ -132,11 +139,13 @@ def plan(seed: int, until_s: float, *, first_day: int = 0) -> list[PlannedActivi
         goal = PLACES.get(follower, place)
         if activity == "walking":
             place = goal
-        activities.append(PlannedActivity(activity, place, at_s, end_s, origin, _seed(rng)))
+        drawn = _seed(rng)
+        activities.append(PlannedActivity(activity, place, at_s, end_s, origin, drawn, resident))
         at_s = end_s
         if goal != place and follower != "walking":
             at_s = end_s + rng.uniform(*_CROSSING_S)
-            activities.append(PlannedActivity("walking", goal, end_s, at_s, place, _seed(rng)))
+            drawn = _seed(rng)
+            activities.append(PlannedActivity("walking", goal, end_s, at_s, place, drawn, resident))
         activity, place = follower, goal
     return activities
 

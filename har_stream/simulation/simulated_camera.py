@@ -1,4 +1,4 @@
-"""The camera `sim:SEED`: one fixed camera that overlooks the whole open flat.
+"""The camera `sim:SEED`: one fixed camera that overlooks the open flat, or sees one room of it.
 
 Activities keep their real length in simulated time, and motion its real speed; what is skipped are
 frames that no window needs. The camera shows one window's worth of frames (a burst), then nothing
@@ -9,15 +9,18 @@ everything.
 import math
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
+from har_stream.core.activity import IDLE
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.simulation.renderer import SIZE, Renderer
+from har_stream.simulation.routine import ROOMS, PlannedActivity
 from har_stream.simulation.truth import course
 
 SCHEME = "sim:"
@@ -34,7 +37,9 @@ class SimulatedSource:
         days: Simulated days until the camera ends.
         every: Simulated seconds from one burst to the next; 0: no pause.
         pace: Simulated seconds a real second; none: as fast as it goes.
-        past: Whole days that the resident has lived here before; a log may tell them.
+        past: Whole days that the residents have lived here before; a log may tell them.
+        residents: How many live there: one or two, of whom each has a bedroom.
+        room: Part of the flat that the camera sees, without who is elsewhere; none: all of it.
     """
 
     seed: int
@@ -42,6 +47,14 @@ class SimulatedSource:
     every: float = 30.0
     pace: float | None = None
     past: float = 0.0
+    residents: int = 1
+    room: str | None = None
+
+    @property
+    def rooms(self) -> list[str]:
+        """The parts of the flat."""
+        more = [f"bedroom_{number}" for number in range(2, self.residents + 1)]
+        return [*dict.fromkeys(ROOMS.values()), *more]
 
 
 def parse_source(source: str, *, realtime: bool = False) -> SimulatedSource:
@@ -58,14 +71,17 @@ def parse_source(source: str, *, realtime: bool = False) -> SimulatedSource:
     keys = [field.name for field in fields(SimulatedSource) if field.name != "seed"]
     if not (seed.isascii() and seed.isdigit() and len(seed) < 9 and int(seed) < N_SEEDS):
         raise InputError(f"{source}: a seed from 0 to {N_SEEDS - 1} expected, for example sim:7")
-    given: dict[str, float] = {"pace": 1.0} if realtime and "pace=" not in query else {}
+    given: dict[str, Any] = {"pace": 1.0} if realtime and "pace=" not in query else {}
     for part in filter(None, query.split("&")):
         key, _, value = part.partition("=")
         if key not in keys or key in given:
             twice = " twice" if key in given else ""
             raise InputError(f"{source}: {key!r}{twice}; valid keys are {', '.join(keys)}")
-        given[key] = _positive(source, key, value)
-    return SimulatedSource(int(seed), **given)
+        given[key] = value if key == "room" else _positive(source, key, value)
+    parsed = SimulatedSource(int(seed), **given)
+    if parsed.room not in (None, *parsed.rooms):
+        raise InputError(f"{source}: room={parsed.room!r}; it has {', '.join(parsed.rooms)}")
+    return parsed
 
 
 def read_frames(
@@ -91,14 +107,25 @@ def read_frames(
         Sampled frames; the first of each burst resets the windows.
     """
     stop = stop or threading.Event()
-    renderer = Renderer(source.seed, size=size)
-    life = course(source.seed, start_at=start_at, days=source.days, past_days=int(source.past))
+    renderer = Renderer(source.seed, size=size, n_residents=source.residents)
+    lives = [
+        course(
+            source.seed,
+            start_at=start_at,
+            days=source.days,
+            past_days=int(source.past),
+            resident=resident,
+        )
+        for resident in range(source.residents)
+    ]
+    life = lives[0]
     ticks = np.arange(n_frames) / sample_hz
     span_s, began = n_frames / sample_hz, time.monotonic()
     step_s = max(source.every, span_s)
     for burst in range(math.floor((life.end_s - life.start_s - span_s) / step_s) + 1):
         at_s = life.start_s + burst * step_s + ticks
-        images = renderer.draw(at_s, life.around(at_s[0], at_s[-1]))
+        seen = [_in_sight(each.around(at_s[0], at_s[-1]), source.room) for each in lives]
+        images = renderer.draw(at_s, *seen)
         for index, image in enumerate(images):
             after_s = float(at_s[index]) - life.start_s
             due_s = began + after_s / source.pace - time.monotonic() if source.pace else 0.0
@@ -108,6 +135,13 @@ def read_frames(
             yield Frame(image, start_at + timedelta(seconds=after_s), resets=resets)
 
 
+def _in_sight(life: Sequence[PlannedActivity], room: str | None) -> Sequence[PlannedActivity]:
+    """Return what somebody does as a camera sees it: nobody is there while they are elsewhere."""
+    if room is None:
+        return life
+    return [each if each.room == room else replace(each, activity=IDLE) for each in life]
+
+
 def _positive(source: str, key: str, value: str) -> float:
     try:
         number = float(value)
@@ -115,6 +149,10 @@ def _positive(source: str, key: str, value: str) -> float:
         number = -1.0
     if not 0 <= number < float("inf") or (number == 0 and key != "every"):
         raise InputError(f"{source}: {key}={value!r}: a positive number expected")
+    if key == "residents":
+        if number not in (1, 2):
+            raise InputError(f"{source}: residents={value!r}: 1 or 2 expected")
+        return int(number)
     if key == "past" and number % 1:
         raise InputError(f"{source}: past={value!r}: whole days expected")
     return number

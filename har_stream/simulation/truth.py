@@ -56,8 +56,10 @@ class Course:
         return self.activities[max(0, first - 1) : last + 1]
 
 
-def course(seed: int, *, start_at: datetime, days: float, past_days: int = 0) -> Course:
-    """Draw what the resident of a home does from an instant on.
+def course(
+    seed: int, *, start_at: datetime, days: float, past_days: int = 0, resident: int = 0
+) -> Course:
+    """Draw what a resident of a home does from an instant on.
 
     The hours are those of ``start_at``'s own zone; its days start at midnight there, and life began
     ``past_days`` before.
@@ -66,16 +68,16 @@ def course(seed: int, *, start_at: datetime, days: float, past_days: int = 0) ->
     midnight = today - timedelta(days=past_days)
     start_s = (start_at - midnight).total_seconds()
     end_s = start_s + days * 86_400
-    activities = plan(seed, end_s + 60.0, first_day=midnight.toordinal())
+    activities = plan(seed, end_s + 60.0, first_day=midnight.toordinal(), resident=resident)
     return Course(midnight, tuple(activities), start_s, end_s)
 
 
-def truth(seed: int, *, start_at: datetime, days: float) -> list[Stay]:
-    """Return the ground-truth timeline of what `read_frames` shows: no gap, no overlap, in order.
+def truth(seed: int, *, start_at: datetime, days: float, resident: int = 0) -> list[Stay]:
+    """Return the ground-truth timeline of one resident: no gap, no overlap, in order.
 
     Neighbours differ in activity; changes of room alone are merged under the first one's room.
     """
-    made = course(seed, start_at=start_at, days=days)
+    made = course(seed, start_at=start_at, days=days, resident=resident)
     stays: list[Stay] = []
     for planned in made.activities:
         begins, ends = max(planned.start_s, made.start_s), min(planned.end_s, made.end_s)
