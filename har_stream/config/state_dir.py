@@ -87,6 +87,11 @@ def home_announcements(state_dir: Path, home: str) -> Path:
     return state_dir / f"announced-home-{home}.json"
 
 
+def acknowledged_file(state_dir: Path, home: str) -> Path:
+    """What is unusual in a home, and somebody knows of."""
+    return state_dir / f"acknowledged-{home}.json"
+
+
 def node_client(node: str) -> str:
     """As whom a node signs in at the broker."""
     return f"har-stream-{node}"

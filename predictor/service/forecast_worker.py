@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from har_stream.bundles.awaited_labels import awaited_labels, bundles_by_label, suggest_label
 from har_stream.config.settings import Settings, zone_of
+from har_stream.config.state_dir import acknowledged_file
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
 from har_stream.mqtt.messages import ActivityState, Unusual
@@ -106,7 +107,9 @@ class ForecastWorker:
         self._live = self._unlearned()
         self._last = self._live.messages(wall())
         self._unusual: Unusual | None = None
-        self._acknowledged = AcknowledgedFindings()
+        self._acknowledged = AcknowledgedFindings(
+            acknowledged_file(settings.state_dir, settings.home)
+        )
         self._labels = self._live.forecaster.labels
 
     @property

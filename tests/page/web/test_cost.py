@@ -1,6 +1,5 @@
 """What the page costs: a year in the journal, fifty viewers, and nothing happening."""
 
-import re
 import sqlite3
 import statistics
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.broker.real_broker import Mosquitto, listening
 from support.processes.home_page import HarPage
+from support.processes.measured import cpu_s, resident_mb
 
 from har_stream.mqtt.messages import ActivityState, EventAck
 from predictor.journal.database import sqlite_url
@@ -46,16 +46,6 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Path:
         database.execute("INSERT INTO cameras VALUES ('n1', 'cam1', 1, ?, ?)", (N_EVENTS,) * 2)
     database.close()
     return folder
-
-
-def cpu_s(pid: int) -> float:
-    """Seconds of a core that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
-
-
-def resident_mb(pid: int) -> float:
-    return int(re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
 
 
 def test_a_year_of_a_million_events_is_drawn_soon(year: Path, mosquitto: Mosquitto) -> None:

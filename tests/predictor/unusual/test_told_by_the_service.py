@@ -39,7 +39,7 @@ def _days(n_days: int) -> Iterator[ActivityEvent]:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with Journal(sqlite_url(tmp_path / "journal.db")) as journal:
         journal.record_together([JournalEntry(one, one.started_at) for one in _days(N_DAYS)])
-        yield Bench(journal)
+        yield Bench(journal, state_dir=tmp_path)
 
 
 def _said(bench: Bench) -> list[Any]:

@@ -1,6 +1,7 @@
 """The forecast's worker for tests, with clocks that move only when a test moves them."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from support.broker.recording_publisher import RecordingPublisher
@@ -29,10 +30,13 @@ class Bench:
             "dry_run": False,
             "make": lambda: store.create("hmm"),
             "begins": True,
+            "state_dir": Path("no such folder"),
         }
         options |= {key: forecast.pop(key) for key in list(forecast) if key in options}
         self.worker = ForecastWorker(
-            Settings.model_validate({"home": "h1", "forecast": forecast}),
+            Settings.model_validate(
+                {"home": "h1", "forecast": forecast, "state_dir": options["state_dir"]}
+            ),
             journal,
             self.said,
             make_forecaster=options["make"],

@@ -1,9 +1,11 @@
-"""Runs a program of its own and says what it took: tests of memory need a process each."""
+"""What a process takes, and a program of its own run for that: memory needs a process each."""
 
+import re
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,14 @@ def run_python(code: str, *arguments: str) -> Measured:
     wall_s = time.monotonic() - began_s
     output, _, peak_kb = run.stdout.rpartition("peak kB ")
     return Measured(run.returncode, output, wall_s, int(peak_kb or 0) / 1000)
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of a core that a running process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def resident_mb(pid: int) -> float:
+    """Memory that a running process holds."""
+    return int(re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
