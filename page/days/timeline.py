@@ -4,7 +4,7 @@ A row is 1000 wide and 100 high, whatever time it spans.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
@@ -36,10 +36,10 @@ class TimeSpan:
         """How long it is; a day may have 23 or 25 hours."""
         return timedelta(seconds=self.end.timestamp() - self.start.timestamp())
 
-    def share(self, at: datetime) -> float:
-        """Return where an instant lies, 0 to 1; what lies outside is at the nearer end."""
-        start_s, end_s = self.start.timestamp(), self.end.timestamp()
-        return min(max((at.timestamp() - start_s) / (end_s - start_s), 0.0), 1.0)
+    def shares(self) -> Callable[[datetime], float]:
+        """Return what tells where an instant lies, 0 to 1; outside, it is at the nearer end."""
+        start_s, lasts_s = self.start.timestamp(), self.duration.total_seconds()
+        return lambda at: min(max((at.timestamp() - start_s) / lasts_s, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,10 @@ def draw_rows(bouts: Iterable[Bout], span: TimeSpan, *, now: datetime) -> list[R
         span: What a row spans.
         now: Until when a running stretch goes on.
     """
+    share_of = span.shares()
     by_camera: defaultdict[CameraKey, list[_Stretch]] = defaultdict(list)
     for bout in bouts:
-        start, end = span.share(bout.started_at), span.share(bout.ended_at or now)
+        start, end = share_of(bout.started_at), share_of(bout.ended_at or now)
         if start < end:
             by_camera[bout.camera].append((bout.activity, start, end))
     return [

@@ -274,7 +274,8 @@ def _ticks(span: TimeSpan) -> list[tuple[float, datetime]]:
     n_hours = round(span.duration / timedelta(hours=1))
     step = max(1, n_hours // 8)
     at = [span.start + timedelta(hours=hour) for hour in range(0, n_hours, step)]
-    return [(span.share(each), each) for each in at]
+    share_of = span.shares()
+    return [(share_of(each), each) for each in at]
 
 
 @cache

@@ -5,8 +5,8 @@ from the text files themselves, so that no compiled copy can lag behind.
 """
 
 import io
-from datetime import date, datetime, timedelta
-from functools import cache
+from datetime import date, datetime, time, timedelta
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Words:
 
     def time(self, at: datetime) -> str:
         """Return the time of day."""
-        return format_time(at, "short", tzinfo=at.tzinfo, locale=self.locale)
+        return _format_time(time(at.hour, at.minute), self.locale)
 
     def moment(self, at: datetime, *, today: date) -> str:
         """Return the time of day, with the weekday or the date where that is not today."""
@@ -78,20 +78,19 @@ class Words:
 
     def percent(self, share: float) -> str:
         """Return a share; one that is nearly 0 or 1 is not called so."""
-        said = format_percent(min(max(share, 0.01), 0.99), locale=self.locale)
         if 0.0 < share < 0.01:
-            return f"< {said}"
+            return f"< {_format_percent(1, self.locale)}"
         if 0.99 < share < 1.0:
-            return f"> {said}"
-        return format_percent(share, locale=self.locale)
+            return f"> {_format_percent(99, self.locale)}"
+        return _format_percent(round(share * 100), self.locale)
 
     def number(self, value: float, digits: int = 1) -> str:
         """Return a number with so many digits behind the point."""
         return format_decimal(value, f"#,##0.{'0' * digits}", locale=self.locale)
 
-    def duration(self, time: timedelta) -> str:
+    def duration(self, lasts: timedelta) -> str:
         """Return how long something lasts, in hours and minutes."""
-        minutes = max(0, round(time.total_seconds() / 60.0))
+        minutes = max(0, round(lasts.total_seconds() / 60.0))
         if minutes < 60:
             return self.say("%(minutes)s min") % {"minutes": minutes}
         hours, minutes = divmod(minutes, 60)
@@ -105,6 +104,17 @@ def choose_words(accepted: str) -> Words:
         if tag.partition("-")[0].lower() in LANGUAGES:
             return _words(tag)
     return _words("en")
+
+
+@lru_cache(maxsize=4 * 24 * 60)
+def _format_time(at: time, locale: Locale) -> str:
+    """Format the time of day, once for all stretches of a day that begin with the same minute."""
+    return format_time(at, "short", locale=locale)
+
+
+@lru_cache(maxsize=4 * 101)
+def _format_percent(percent: int, locale: Locale) -> str:
+    return format_percent(percent / 100, locale=locale)
 
 
 def _words(tag: str) -> Words:

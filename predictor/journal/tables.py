@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
@@ -154,7 +154,6 @@ _CHECKED = [
     *_AS_ON_THE_WIRE,
     *("started_ms", "ended_ms", "happened_ms", "utc_offset_s", "received_ms"),
 ]
-_INSERT: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def migrate(connection: Connection) -> str:
@@ -185,7 +184,13 @@ def migrate(connection: Connection) -> str:
 
 def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
     """Insert a row, or change the one that has the same primary key."""
-    statement = _INSERT[connection.dialect.name](table)
+    statement: Any
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # 2 MB that a SQLite file does without
+
+        statement = postgresql.insert(table)
+    else:
+        statement = sqlite.insert(table)
     keys = [column.name for column in table.primary_key]
     changed = {name: statement.excluded[name] for name in values if name not in keys}
     statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)

@@ -48,7 +48,7 @@ def test_a_day_may_have_23_or_25_hours(day: date, hours: int) -> None:
     span = day_span(day, BERLIN)
     assert span.duration == timedelta(hours=hours)
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=BERLIN)
-    assert span.share(noon) == pytest.approx((hours - 12) / hours)
+    assert span.shares()(noon) == pytest.approx((hours - 12) / hours)
 
 
 def test_of_thousands_of_stretches_the_longest_of_each_slot_is_drawn() -> None:
