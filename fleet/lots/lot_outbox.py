@@ -166,9 +166,12 @@ class LotOutbox:
         self._attempt(
             lambda db: run(
                 db,
-                "UPDATE fleet_events SET sent = true WHERE lot = :lot AND position = :position",
+                # A journal may have refused what a former owner sent.
+                "UPDATE fleet_events SET sent = true WHERE lot = :lot AND position = :position"
+                " AND EXISTS (SELECT 1 FROM fleet_lots WHERE lot = :lot AND epoch = :epoch)",
                 lot=self._lot,
                 position=min(position, _LARGEST),
+                epoch=self._epoch,
             ),
             otherwise=None,
             costs="events may be sent twice",
@@ -243,21 +246,14 @@ class LotOutbox:
 
         How long ago that was is told by the database's clock alone.
         """
-        n_deleted = self._attempt(
-            lambda db: (
-                run(
-                    db,
-                    "DELETE FROM fleet_events WHERE position IN (SELECT position FROM fleet_events"
-                    " WHERE lot = :lot AND acknowledged"
-                    " AND stored_at < now() - :age * interval '1 s'"
-                    " ORDER BY position LIMIT :limit)",
-                    lot=self._lot,
-                    age=MAX_AGE_S,
-                    limit=N_AGED_OUT,
-                ).rowcount
-            ),
-            otherwise=0,
-            costs="what is old stays",
+        old = (
+            "DELETE FROM fleet_events WHERE position IN (SELECT position FROM fleet_events"
+            " WHERE lot = :lot AND acknowledged AND stored_at < now() - :age * interval '1 s'"
+            " ORDER BY position LIMIT :limit)"
+        )
+        values = {"lot": self._lot, "age": MAX_AGE_S, "limit": N_AGED_OUT}
+        n_deleted: int = self._attempt(
+            lambda db: run(db, old, **values).rowcount, otherwise=0, costs="what is old stays"
         )
         self._n_events -= n_deleted
         return n_deleted
@@ -318,7 +314,7 @@ class LotOutbox:
             camera=waiting.camera,
             room=waiting.room,
             home=waiting.home,
-        )
+        ).model_copy(update={"lot_epoch": self._epoch})
         encoded = event.encode().decode()
         row = {"id": event.id, "lot": self._lot, "camera": event.camera, "seq": event.seq}
         insert_event(db, row | {"event": encoded, "checksum": checksum_of(encoded)})
@@ -377,6 +373,8 @@ class LotOutbox:
                     error,
                 )
             else:
+                # Whoever kept it, we say it: a journal takes it from the newest owner alone.
+                event = event.model_copy(update={"lot_epoch": self._epoch})
                 signed = sign(event, self._signing_key, node=event.node, camera=event.camera)
                 found.append(Pending(row.position, signed))
         for position in bad:

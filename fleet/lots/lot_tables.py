@@ -100,12 +100,18 @@ def run(db: Connection, statement: str, **values: Any) -> Any:
 
 
 def take_epoch(db: Connection, lot: str, owner: str) -> int:
-    """Become a lot's owner; returns the new epoch, which ends every earlier one."""
+    """Become a lot's owner; returns the new epoch, which ends every earlier one.
+
+    It is the time in seconds, or one more than the last: journals remember epochs, and must not
+    refuse a lot whose tables were lost or come from a backup.
+    """
     return int(
         run(
             db,
-            "INSERT INTO fleet_lots (lot, epoch, owner) VALUES (:lot, 1, :owner)"
-            " ON CONFLICT (lot) DO UPDATE SET epoch = fleet_lots.epoch + 1, owner = :owner,"
+            "INSERT INTO fleet_lots (lot, epoch, owner)"
+            " VALUES (:lot, extract(epoch FROM clock_timestamp())::bigint, :owner)"
+            " ON CONFLICT (lot) DO UPDATE SET"
+            " epoch = greatest(fleet_lots.epoch + 1, excluded.epoch), owner = :owner,"
             " taken_at = now() RETURNING epoch",
             lot=lot,
             owner=owner,

@@ -156,6 +156,9 @@ class ActivityEvent(Message):
     camera: Name
     node: Name
     home: Name | None = Field(default=None, description="whose; null: of any home of the broker")
+    lot_epoch: Count | None = Field(
+        default=None, description="of the owner of a fleet's lot that says it; null: no lot"
+    )
     signature: Signature | None = Field(default=None, description="see docs/security.md")
 
     model_config = _SCHEMA_ALIAS

@@ -130,9 +130,19 @@ class Journal:
             recorder = Recorder(connection, running_s=self._running.now_s())
             progress = recorder.record(entries)
             recorder.finish()
+            refused.extend(recorder.refused)
             return progress
 
-        return self._write(record)
+        refused: list[tuple[ActivityEvent, int]] = []
+        recorded = self._write(record)
+        for event, newest in refused:
+            self._once.warn(
+                (event.node, event.lot_epoch),
+                f"lot {event.node}: a former owner (epoch {event.lot_epoch}, the newest is"
+                f" {newest}) still speaks; its event {event.seq} of camera {event.camera} is"
+                " refused, further ones silently; the newest owner is asked for what is missing",
+            )
+        return recorded
 
     def record_all(self, events: Iterable[ActivityEvent], *, received_at: datetime) -> int:
         """Keep many events in one transaction; returns how many were new.

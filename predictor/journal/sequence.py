@@ -1,14 +1,18 @@
-"""Which events of a camera the journal holds: their numbers, what is missing, counting anew."""
+"""Which events of a camera the journal holds: their numbers, what is missing, counting anew.
+
+Events of a fleet's lot say the epoch of the owner that sends them. Once one of a newer owner is
+held, what a former one still says is refused: the newest has it too, and is asked for it.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, delete, insert, select, update
 
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.records import CameraKey, JournalEntry, Progress
-from predictor.journal.tables import CAMERAS, DELETED, EVENTS, row_of, upsert
+from predictor.journal.tables import CAMERAS, DELETED, EVENTS, LOTS, insert_or, row_of, upsert
 
 
 @dataclass(slots=True)
@@ -26,6 +30,9 @@ class Recorder:
     Args:
         connection: In a transaction; nothing is to be seen of it before `finish`.
         running_s: When the events were received, by the journal's running time.
+
+    Attributes:
+        refused: Events of a former owner of a lot, by the epoch of the newest.
     """
 
     def __init__(self, connection: Connection, *, running_s: float) -> None:
@@ -35,6 +42,8 @@ class Recorder:
         self._rows: list[dict[str, Any]] = []
         self._epochs: dict[str, int] = {}
         self._deleted: set[str] = set()
+        self._lot_epochs: dict[str, int] = {}
+        self.refused: list[tuple[ActivityEvent, int]] = []
 
     def record(self, entries: Sequence[JournalEntry]) -> list[Progress]:
         """Keep each event once; returns how far its camera is known after each."""
@@ -79,6 +88,10 @@ class Recorder:
         event = entry.event
         key = event.node, event.camera
         camera = self._camera(key)
+        if not self._is_of_newest_owner(event):
+            # The newest owner has it too, and is asked as for any that is missing.
+            is_missing = max(camera.highest, event.seq) > camera.contiguous
+            return replace(_progress(camera, is_new=False), has_gap=is_missing)
         known_in = self._epochs.get(event.id)
         if event.id in self._deleted:  # its node still has it; its number counts as held
             self._count(key, camera, event.seq)
@@ -99,6 +112,24 @@ class Recorder:
         elif known_in < camera.epoch and event.seq > camera.contiguous:
             self._move(key, camera, event)
         return _progress(camera, is_new=known_in is None)
+
+    def _is_of_newest_owner(self, event: ActivityEvent) -> bool:
+        """Tell whether a lot's newest owner says it; a newer one waits until we have committed."""
+        if event.lot_epoch is None:
+            return True
+        if event.lot_epoch > self._lot_epochs.get(event.node, -1):
+            statement = insert_or(self._connection, LOTS)
+            said, held = statement.excluded.epoch, LOTS.c.epoch
+            newest = case((said > held, said), else_=held)
+            statement = statement.on_conflict_do_update(
+                index_elements=[LOTS.c.node], set_={"epoch": newest}
+            ).returning(held)
+            values = {"node": event.node, "epoch": event.lot_epoch}
+            self._lot_epochs[event.node] = self._connection.execute(statement, values).scalar_one()
+        newest_epoch = self._lot_epochs[event.node]
+        if event.lot_epoch < newest_epoch:
+            self.refused.append((event, newest_epoch))
+        return event.lot_epoch == newest_epoch
 
     def _look_back(self, key: CameraKey, camera: _Camera, seq: int) -> None:
         """Tell a late event from one of a node that lost its state, or was restored from a backup.

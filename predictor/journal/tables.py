@@ -34,7 +34,7 @@ from sqlalchemy.dialects import sqlite
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
 
-VERSION = 7
+VERSION = 8
 """Of the tables below."""
 _STEPS: Mapping[int, tuple[str, ...]] = {
     3: ("DROP VIEW IF EXISTS sessions", "DROP VIEW IF EXISTS bouts"),  # views of version 2
@@ -106,6 +106,12 @@ CAMERAS = Table(
     Column("epoch", Integer, nullable=False),
     Column("contiguous_seq", BigInteger, nullable=False),
     Column("highest_seq", BigInteger, nullable=False),
+)
+LOTS = Table(
+    "lots",
+    METADATA,
+    Column("node", Text, primary_key=True),  # a fleet's lot
+    Column("epoch", BigInteger, nullable=False),  # of its newest owner that was heard
 )
 CONTEXTS = Table(
     "contexts",
@@ -182,15 +188,18 @@ def migrate(connection: Connection) -> str:
     return str(name)
 
 
-def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert a row, or change the one that has the same primary key."""
-    statement: Any
+def insert_or(connection: Connection, table: Table) -> Any:
+    """An insert that can say what is to happen with a row that is there already."""
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects import postgresql  # 2 MB that a SQLite file does without
 
-        statement = postgresql.insert(table)
-    else:
-        statement = sqlite.insert(table)
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row, or change the one that has the same primary key."""
+    statement = insert_or(connection, table)
     keys = [column.name for column in table.primary_key]
     changed = {name: statement.excluded[name] for name in values if name not in keys}
     statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 LOST = "lost: their node no longer holds them"
 MAX_JUMP = 10**9
 """No camera sends so many events; a number that is further ahead is a mistake, or a lie."""
+MAX_EPOCH_AHEAD_S = 86_400
+"""A lot's epoch is the time at which its owner began, or a little more."""
 MAX_CAMERAS = 1000
 """Whoever may publish can invent cameras; so many are believed before they send an event."""
 MAX_WAITING = 5000
@@ -223,6 +225,8 @@ class EventIngest:
     def _is_genuine(self, event: ActivityEvent) -> bool:
         if event.seq > self._contiguous((event.node, event.camera)) + MAX_JUMP:
             raise MessageError(f"ActivityEvent: seq: {event.seq} is too far ahead")
+        if (event.lot_epoch or 0) > self._wall().timestamp() + MAX_EPOCH_AHEAD_S:
+            raise MessageError(f"ActivityEvent: lot_epoch: {event.lot_epoch} lies in the future")
         return self._signatures.passes(event, node=event.node, camera=event.camera)
 
     def _arrived(self, event: ActivityEvent) -> JournalEntry:

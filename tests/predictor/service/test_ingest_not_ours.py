@@ -93,6 +93,17 @@ def test_a_number_too_far_ahead_is_refused(desk: Desk, journal: Journal) -> None
     assert journal.progress()["n1", "cam1"].has_gap
 
 
+def test_a_lots_epoch_of_next_week_is_refused_and_shuts_nobody_out(
+    desk: Desk, journal: Journal
+) -> None:
+    one, two = numbered_events(1, 2)
+    now_s = int(desk.wall.timestamp())
+    with pytest.raises(MessageError, match=r"lot_epoch: \d+ lies in the future"):
+        desk.tell(one.model_copy(update={"lot_epoch": now_s + 7 * 86_400}))
+    desk.tell(two.model_copy(update={"lot_epoch": now_s}))
+    assert journal.count() == 1
+
+
 def _of(home: str | None, *numbers: int) -> list[ActivityEvent]:
     return [event.model_copy(update={"home": home}) for event in numbered_events(*numbers)]
 

@@ -24,6 +24,7 @@ class Desk:
     def __init__(self, journal: Journal, keys: Mapping[str, bytes] | None = None) -> None:
         self.journal = journal
         self.seconds = 0.0
+        self.wall = datetime(2026, 3, 1, tzinfo=UTC)
         self.said = RecordingPublisher()
         self.signatures = SignatureCheck(keys or {})
         self.delivered: list[JournalEntry] = []
@@ -34,7 +35,7 @@ class Desk:
             signatures=self.signatures,
             home="h1",
             deliver=self.delivered.append,
-            wall=lambda: datetime(2026, 3, 1, tzinfo=UTC),
+            wall=lambda: self.wall,
             monotonic=lambda: self.seconds,
         )
 
