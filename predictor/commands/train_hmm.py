@@ -72,9 +72,13 @@ def _fit(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from predictor.evaluation.figures import evaluate
 
+    asked = {"--unusual": _judge_unusual, "--residents": _judge_residents}
+    judges = {flag: asked[flag] for flag in asked if getattr(options, flag[2:]) is not None}
+    if len(judges) > 1 or (judges and options.boosting):
+        raise InputError(f"{min(judges)} answers a question of its own; ask the other one apart")
     log = _read(options.logs)
-    if options.unusual is not None:
-        _judge_unusual(options, log)
+    for judge in judges.values():
+        judge(options, log)
         return
     figures = evaluate(
         options.model, log.sessions, _question(options), boosting=options.boosting, watch=_watch
@@ -94,14 +98,55 @@ def _judge_unusual(options: argparse.Namespace, log: "Log") -> None:
             f"{log.source}: no day is left after {options.unusual} to learn from; "
             "give fewer with --unusual DAYS"
         )
-    words = _words(options)
     for at, finding in verdict.false_alarms:
-        print(f"{at:%Y-%m-%d %H:%M} {finding.kind}: {finding.words}", file=words)
+        print(f"{at:%Y-%m-%d %H:%M} {finding.kind}: {finding.words}", file=_words(options))
     rows = table([verdict])
+    _report_rows(options, log, rows, title="What would be told as unusual", content=dict(rows))
+
+
+def _judge_residents(options: argparse.Namespace, log: "Log") -> None:
+    from predictor.evaluation.residents import judge_log
+
+    figures = {}
+    for number in dict.fromkeys((1, options.residents)):
+        verdict = judge_log(
+            log.sessions,
+            number,
+            model=options.model,
+            noise=options.noise,
+            seed=options.seed,
+            watch=_watch,
+        )
+        figures[f"{number} supposed"] = verdict.figures()
+    rows = [
+        (
+            name,
+            f"{found['occupied_rooms']:.1%} right of occupied rooms, {found['empty_rooms']:.1%} of "
+            f"empty ones; next {found['log_loss']:.2f} nats, {found['top1']:.0%} of {found['n']}",
+        )
+        for name, found in figures.items()
+    ]
+    title = "How well residents are followed"
+    _report_rows(options, log, rows, title=title, content=figures)
+
+
+def _report_rows(
+    options: argparse.Namespace,
+    log: "Log",
+    rows: Sequence[tuple[str, str]],
+    *,
+    title: str,
+    content: dict[str, Any],
+) -> None:
+    """Print names and what was found, and write the files that were asked for."""
     for name, value in rows:
-        print(f"{name}: {value}", file=words)
+        print(f"{name}: {value}", file=_words(options))
     if options.json:
-        _write(options, options.json, figures_text(dict(rows)))
+        _write(options, options.json, figures_text(content))
+    if options.html:
+        from predictor.evaluation.evaluation_report import table_page
+
+        _write(options, options.html, table_page(title, log.source, rows, log.skipped))
 
 
 def _compare(options: argparse.Namespace) -> None:

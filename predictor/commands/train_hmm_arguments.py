@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from har_stream.core.command import command_parser, share, whole_number
+from har_stream.core.command import command_parser, count, share, whole_number
 from predictor.logs.other_formats import KINDS
 
 COMMANDS = ("fit", "evaluate", "compare", "show", "import")
@@ -15,6 +15,7 @@ examples:
   har-forecast --model-path forecaster       forecast live from there on
   train-hmm evaluate log.csv                 how well would it have forecast? (last 30 % of days)
   train-hmm evaluate log.csv --unusual       what would have been told, rightly and falsely?
+  train-hmm evaluate log.csv --residents 2     how well are two people followed, room by room?
   train-hmm compare log.csv --raw            hmm, dbn and all baselines side by side
   train-hmm show forecaster --out home.html  what follows what, and the rhythm of a day
   train-hmm import casas data.txt --out log.csv
@@ -76,6 +77,13 @@ def make_parser() -> argparse.ArgumentParser:
         const=21,
         help="instead: what would be told as unusual after so many days (21), and of changes "
         "planted into the others",
+    )
+    evaluate.add_argument(
+        "--residents",
+        metavar="N",
+        type=count,
+        help="instead: how well N people are followed, room by room, beside supposing one; the log "
+        "holds all of them, with rooms",
     )
 
     compare = commands.add_parser("compare", help="hmm, dbn and every baseline side by side")

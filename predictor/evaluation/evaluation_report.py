@@ -91,6 +91,13 @@ def evaluation_page(
     )
 
 
+def table_page(
+    title: str, log: str, rows: Sequence[tuple[str, str]], skipped: Sequence[str]
+) -> str:
+    """Return a report that is one table of names and what was found."""
+    return render("table.html", title=title, log=log, rows=rows, skipped=skipped)
+
+
 def _calibration_plot(figures: Mapping[str, Any]) -> "Figure":
     figure = new_figure(5, 4)
     axes = figure.add_subplot()

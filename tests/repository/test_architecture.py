@@ -20,9 +20,10 @@ ORDER = {
         "prior",
         "models",
         "unusual",
-        "evaluation journal",
+        "journal",
         "sensors",
         "logs service",
+        "evaluation",
         "commands",
     ),
     "page": (

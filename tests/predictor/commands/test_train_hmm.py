@@ -77,10 +77,14 @@ def test_evaluate_says_what_would_be_told_as_unusual(
     figures = log.parent / "unusual.json"
     assert main(["evaluate", str(log), "--unusual"]) == 2
     assert "no day is left after 21 to learn from; give fewer" in capsys.readouterr().err
-    assert main(["evaluate", str(log), "--unusual", "2", "--json", str(figures)]) == 0
+    page = log.parent / "unusual.html"
+    words = ["--json", str(figures), "--html", str(page)]
+    assert main(["evaluate", str(log), "--unusual", "2", *words]) == 0
     said = capsys.readouterr().out
     assert "false alarms: 0 on 2 days, 0.00 a month (0.00 to 55.33)\n" in said
     assert json.loads(figures.read_text())["false alarms, quiet"].startswith("0 on 2 days")
+    assert "<td>false alarms, quiet</td>" in page.read_text()
+    assert "Rows left out: 1" in page.read_text()
 
 
 def test_compare_sets_both_models_beside_every_baseline(
