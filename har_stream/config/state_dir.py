@@ -1,13 +1,28 @@
 """What a node and a home keep, and under which names: files of the state directory, client ids."""
 
+import os
 from pathlib import Path
 
 import platformdirs
 
+from har_stream.core.errors import InputError
+
 
 def default_state_dir() -> Path:
-    """Where all of it lies unless a person says otherwise (XDG)."""
-    return Path(platformdirs.user_state_dir("har-stream"))
+    """Where all of it lies unless a person says otherwise: as systemd gives it, else by XDG.
+
+    Raises:
+        InputError: The user has no home directory, as the users of services have none.
+    """
+    if given := os.environ.get("STATE_DIRECTORY"):  # systemd.exec(5), StateDirectory=
+        return Path(given.split(":")[0])
+    try:
+        return Path(platformdirs.user_state_dir("har-stream"))
+    except RuntimeError as error:
+        raise InputError(
+            "this user has no home directory; name a folder for what is kept: "
+            "STATE_DIRECTORY=FOLDER in the environment"
+        ) from error
 
 
 def outbox_file(state_dir: Path, node: str) -> Path:

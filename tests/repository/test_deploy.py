@@ -24,7 +24,7 @@ from support.repository import ROOT
 
 from har_stream.commands.stream_arguments import make_parser
 from har_stream.config.broker_settings import BrokerSettings
-from har_stream.config.state_dir import bundles_dir, default_state_dir, weights_cache
+from har_stream.config.state_dir import bundles_dir, weights_cache
 from har_stream.core.errors import InputError
 from har_stream.mqtt.connection import Connection
 
@@ -51,11 +51,17 @@ def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_a_bundle_fetches_goes_into_the_units_state_directory() -> None:
-    lines = (DEPLOY / "har-stream.service").read_text().splitlines()
-    assert {"StateDirectory=har-stream", "Environment=XDG_STATE_HOME=%S"} <= set(lines)
-    assert weights_cache().relative_to(default_state_dir()).parts[0] == "cache"
-    assert default_state_dir().name == "har-stream"
+def test_units_have_a_state_directory_and_the_page_reads_the_forecasters() -> None:
+    """What har-stream keeps there when systemd names it: tests of default_state_dir."""
+    kept = {}
+    for name in UNITS:
+        lines = (DEPLOY / name).read_text().splitlines()
+        (kept[name],) = [line for line in lines if line.startswith("StateDirectory=")]
+    assert kept == {
+        "har-stream.service": "StateDirectory=har-stream",
+        "har-forecast.service": "StateDirectory=har-forecast",
+        "har-page.service": "StateDirectory=har-forecast",
+    }
 
 
 @needs_systemd
