@@ -33,7 +33,7 @@ def children_of(pid: int) -> list[Path]:
 
 
 def test_it_ends_by_itself_after_showing_events_and_forecasts() -> None:
-    run = demo("--duration", "25", "--pace", "900")
+    run = demo("--duration", "14", "--pace", "1800")
     assert run.returncode == 0, run.stderr
     assert "mosquitto_sub" in run.stdout
     assert "page http://127.0.0.1:" in run.stdout

@@ -205,10 +205,10 @@ def test_a_camera_that_is_not_there_yet_is_said_once_and_comes(
             server.kill()
 
 
-def test_a_camera_that_is_cut_five_times_comes_back_each_time(
+def test_a_camera_that_is_cut_three_times_comes_back_each_time(
     server: RtspServer, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
-    cut_often(server, mosquitto, HASTY, n_cuts=5, folder=tmp_path)
+    cut_often(server, mosquitto, HASTY, n_cuts=3, folder=tmp_path)
 
 
 @pytest.mark.slow
