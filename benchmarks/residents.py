@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from har_stream.core.activity import IDLE
 from har_stream.simulation.truth import truth
-from predictor.evaluation.residents import Verdict, judge_log
+from predictor.evaluation.residents import RoomScores, judge_log
 from predictor.sessions import Session
 from training.evaluation.simulated_home import drop_brief_stays
 
@@ -36,14 +36,14 @@ def live_together(home: int, n_days: int) -> list[Session]:
     return sorted(sessions, key=lambda session: session.started_at)
 
 
-def _run(job: tuple[int, float, int, int, str]) -> tuple[float, int, Verdict]:
+def _run(job: tuple[int, float, int, int, str]) -> tuple[float, int, RoomScores]:
     home, noise, n_residents, n_days, model = job
     sessions = live_together(home, n_days)
     verdict = judge_log(sessions, n_residents, model=model, noise=noise, seed=home)
     return noise, n_residents, verdict
 
 
-def rows(verdicts: Mapping[tuple[float, int], Verdict]) -> Iterator[str]:
+def rows(verdicts: Mapping[tuple[float, int], RoomScores]) -> Iterator[str]:
     """Yield the table."""
     yield "| wrong labels | supposed residents | right, of occupied rooms | of empty rooms | next |"
     yield "|---|---|---|---|---|"
@@ -69,7 +69,7 @@ def main() -> None:
         (home, noise, n_residents, options.days, options.model)
         for home, noise, n_residents in product(options.homes, options.noise, (1, 2))
     ]
-    verdicts: defaultdict[tuple[float, int], Verdict] = defaultdict(Verdict)
+    verdicts: defaultdict[tuple[float, int], RoomScores] = defaultdict(RoomScores)
     with ProcessPoolExecutor(options.workers) as pool:
         for noise, n_residents, verdict in pool.map(_run, jobs):
             verdicts[noise, n_residents] += verdict

@@ -59,7 +59,7 @@ class Report:
 
 
 @dataclass(slots=True)
-class Verdict:
+class RoomScores:
     """How well the residents of one home were followed; counts and sums add up over homes.
 
     Attributes:
@@ -80,9 +80,9 @@ class Verdict:
     n_first: int = 0
     log_loss: float = 0.0
 
-    def __add__(self, other: "Verdict") -> "Verdict":
+    def __add__(self, other: "RoomScores") -> "RoomScores":
         """Take two homes together."""
-        return Verdict(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return RoomScores(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def figures(self) -> dict[str, float]:
         """Return shares and the mean loss."""
@@ -103,7 +103,7 @@ def judge_log(
     noise: float = 0.0,
     seed: int = 0,
     watch: Watch = unwatched,
-) -> Verdict:
+) -> RoomScores:
     """Live through a log as cameras would tell it, and judge its test days.
 
     Args:
@@ -226,7 +226,7 @@ def judge(
     judged_from: datetime,
     zone: tzinfo | None,
     watch: Watch = unwatched,
-) -> Verdict:
+) -> RoomScores:
     """Let a forecaster that supposes so many residents live through reports.
 
     Args:
@@ -241,7 +241,7 @@ def judge(
     home = HomeForecast(
         create(model), LogOnce(), stale_after_s=1e9, zone=zone, n_residents=n_residents
     )
-    verdict = Verdict()
+    verdict = RoomScores()
     rooms = {each.room: IDLE for each in seen}
     ask_at, pending, days = judged_from, list(reversed(seen)), set()
     for number in watch(f"residents: {n_residents}", range(len(reports)), len(reports)):
@@ -262,7 +262,7 @@ def judge(
 
 
 def _judge_rooms(
-    verdict: Verdict, home: HomeForecast, at: datetime, rooms: Mapping[str, str]
+    verdict: RoomScores, home: HomeForecast, at: datetime, rooms: Mapping[str, str]
 ) -> None:
     told = {each.room: each.label for each in home.messages(at)[0].residents}
     for room, activity in rooms.items():
@@ -275,14 +275,14 @@ def _judge_rooms(
             verdict.n_occupied_right += is_right
 
 
-def _judge_next(verdict: Verdict, likely: Mapping[str, float], true: str) -> None:
+def _judge_next(verdict: RoomScores, likely: Mapping[str, float], true: str) -> None:
     share = likely.get(true, likely.get(UNKNOWN, 0.0))
     verdict.log_loss -= math.log((1 - FLOOR) * share + FLOOR / max(len(likely), 1))
     verdict.n_first += bool(likely) and max(likely, key=likely.__getitem__) == true
     verdict.n_next += 1
 
 
-def _newest(there: Mapping[int, str]) -> str:
+def _newest(there: dict[int, str]) -> str:
     return next(reversed(there.values()), IDLE)
 
 

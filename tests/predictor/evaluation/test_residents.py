@@ -9,7 +9,7 @@ import pytest
 from support.event_builder import EIGHT
 
 from predictor.commands.train_hmm import main
-from predictor.evaluation.residents import Shown, Verdict, judge_log, reported, shown
+from predictor.evaluation.residents import RoomScores, Shown, judge_log, reported, shown
 from predictor.logs.csv_log import write_log
 from predictor.sessions import Session
 
@@ -70,7 +70,7 @@ def test_both_are_known_where_two_are_supposed_and_one_where_one_is() -> None:
     assert one.figures()["occupied_rooms"] < 0.7
     assert one.n_occupied == two.n_occupied
     assert (one + two).n_next == 2 * two.n_next
-    assert Verdict().figures()["log_loss"] == 0.0
+    assert RoomScores().figures()["log_loss"] == 0.0
 
 
 def test_evaluate_tells_of_residents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
