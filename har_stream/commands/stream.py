@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from har_stream.commands.stream_arguments import common_room, make_parser, read_settings
+from har_stream.commands.stream_arguments import make_parser, read_settings
 from har_stream.config.state_dir import outbox_file
 from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "har-stream",
         lambda: _run(options),
         is_service=options.archive is None,
-        extras={"pyarrow": "archive"},
+        extras={"fsspec": "archive", "pyarrow": "archive"},
     )
 
 
@@ -193,34 +192,13 @@ def _resume_falls(publisher: "Publisher", pipeline: "Pipeline") -> None:
 
 
 def _recognise_archive(options: argparse.Namespace, settings: "Settings") -> int:
-    from har_stream.commands.archive.archive import ArchiveOptions, recognise_archive
-    from har_stream.commands.archive.clip_list import list_clips
-    from har_stream.commands.archive.event_table import check_out
+    from har_stream.commands.archive.archive import recognise_archive
+    from har_stream.commands.archive.archive_arguments import archive_options, find_archive
 
-    if options.out is None:
-        raise InputError("--archive: give --out EVENTS.parquet or EVENTS.jsonl as well")
-    for flag in ("camera", "realtime", "record_events", "show", "record", "metrics_port"):
-        if getattr(options, flag):
-            raise InputError(f"--archive and --{flag.replace('_', '-')}: give one of them")
-    check_out(options.out)
-    found = list_clips(options.archive)
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    n_workers = options.workers or n_cores or 1
-    return recognise_archive(
-        found,
-        options.out,
-        ArchiveOptions(
-            bundle=_load_bundle(settings),
-            engine=settings.engine,
-            cameras={camera.id: camera for camera in settings.cameras},
-            room=common_room(options.room),
-            home=settings.home if "home" in settings.model_fields_set else None,
-            clip_names=options.clip_names,
-            start_at=options.start_at,
-            n_workers=n_workers,
-            n_threads=max(1, n_workers // max(len(found.clips), 1)),
-        ),
-    )
+    found = find_archive(options)
+    how = archive_options(options, settings, _load_bundle(settings), n_clips=len(found.clips))
+    progress_file = options.out.with_name(f"{options.out.name}.progress")
+    return recognise_archive(found, options.out, how, progress_file=progress_file)
 
 
 def _now() -> datetime:

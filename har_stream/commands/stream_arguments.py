@@ -75,7 +75,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     archive = parser.add_argument_group("an archive of recordings, without a broker")
     archive.add_argument(
-        "--archive", metavar="FOLDER|LIST", type=Path, help="recognise all recordings there"
+        "--archive",
+        metavar="FOLDER|LIST|URL",
+        help="recognise all recordings there; s3://bucket/folder needs the package s3fs",
     )
     archive.add_argument(
         "--out", metavar="EVENTS", type=Path, help="the file of events, .parquet or .jsonl"

@@ -4,7 +4,7 @@ import json
 import sys
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -18,7 +18,7 @@ from har_stream.commands.archive.progress_line import ProgressLine
 from har_stream.commands.archive.results import START, ClipResult, ClipTask, WorkerSetup
 from har_stream.commands.archive.start_times import name_reader
 from har_stream.commands.archive.worker import NO_TIME
-from har_stream.commands.archive.worker_pool import WorkerPool
+from har_stream.commands.archive.worker_pool import ArchiveWorkers, WorkerPool
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.frame import PIXELS
 from har_stream.mqtt.messages import ActivityEvent
@@ -43,6 +43,7 @@ class ArchiveOptions:
             follow it in the order of their names.
         n_workers: Processes.
         n_threads: Decoding threads of each.
+        open_workers: Starts them; they may be on other machines.
     """
 
     bundle: Bundle
@@ -54,6 +55,7 @@ class ArchiveOptions:
     start_at: datetime | None
     n_workers: int
     n_threads: int = 1
+    open_workers: Callable[[WorkerSetup, int], ArchiveWorkers] = WorkerPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,13 @@ class _Found:
     started_at: datetime | None
 
 
-def recognise_archive(found: ClipList, out: Path, options: ArchiveOptions) -> int:
+def recognise_archive(
+    found: ClipList, out: Path, options: ArchiveOptions, *, progress_file: Path
+) -> int:
     """Recognise what is not yet recognised, then write all events to one file.
 
-    Beside the file lies another one, with ``.progress`` at the end of its name, to which every clip
-    is added as soon as it is recognised; a later run with the same names goes on from there.
+    Every clip is added to the progress file as soon as it is recognised; a later run with the same
+    one goes on from there.
 
     Returns:
         1 where a recording could not be read, otherwise 0.
@@ -80,8 +84,7 @@ def recognise_archive(found: ClipList, out: Path, options: ArchiveOptions) -> in
     """
     clips = {each.clip.name: each for each in _look_at_names(found, options)}
     unread = list(found.unread)
-    path = out.with_name(f"{out.name}.progress")
-    with ProgressFile(path, _settings_that_count(options)) as progress:
+    with ProgressFile(progress_file, _settings_that_count(options)) as progress:
         names = _names_done(clips, progress)
         waiting = [each for name, each in clips.items() if name not in names]
         _say_beginning(found, n_waiting=len(waiting))
@@ -162,7 +165,7 @@ def _recognise(waiting: list[_Found], progress: ProgressFile, options: ArchiveOp
         (
             each.clip.name,
             ClipTask(
-                path=str(each.clip.path.resolve()),
+                path=each.clip.path,
                 camera=each.camera,
                 needs_time=each.started_at is None and options.start_at is None,
             ),
@@ -171,8 +174,8 @@ def _recognise(waiting: list[_Found], progress: ProgressFile, options: ArchiveOp
     ]
     line = ProgressLine(len(tasks), sum(clip.n_bytes for clip in by_name.values()))
     unread = []
-    with WorkerPool(setup, n_workers=min(options.n_workers, len(tasks))) as pool, line:
-        for name, result in pool.recognise(tasks):
+    with options.open_workers(setup, min(options.n_workers, len(tasks))) as workers, line:
+        for name, result in workers.recognise(tasks):
             if result.error:
                 unread.append(result.error)
                 line.say(f"not read: {result.error}")

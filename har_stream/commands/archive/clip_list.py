@@ -21,13 +21,14 @@ class ArchiveClip:
 
     Attributes:
         name: Its path below the archive, with ``/``; it names the clip in every output.
-        path: Where it lies.
+        path: Where it lies: an absolute path, or the address of an object.
         n_bytes: Its size.
         changed_ns: When it was last written; with its size this tells whether it is still the same.
+            Of an object it is a hash of all that its store says of it.
     """
 
     name: str
-    path: Path
+    path: str
     n_bytes: int
     changed_ns: int
 
@@ -75,9 +76,9 @@ def list_clips(source: Path) -> ClipList:
             reason = error.strerror if isinstance(error, OSError) else error
             unread.append(f"{path}: cannot be read: {reason}")
         else:
-            found[name] = ArchiveClip(name, path, state.st_size, state.st_mtime_ns)
+            found[name] = ArchiveClip(name, str(path.resolve()), state.st_size, state.st_mtime_ns)
     if not found and not unread:
-        raise InputError(f"{source}: no recording in it{_others(passed_over)}")
+        raise no_recording(str(source), passed_over)
     clips = tuple(found[name] for name in sorted(found))
     return ClipList(root, clips, tuple(unread), passed_over)
 
@@ -141,10 +142,12 @@ def _read_list(source: Path, unread: list[str]) -> Iterator[Path]:
         seen.add(path)
 
 
-def _others(passed_over: Counter[str]) -> str:
-    if not passed_over:
-        return "; give a folder of video files"
-    return f"; it has {describe(passed_over)}, which are no videos by their names"
+def no_recording(source: str, passed_over: Counter[str]) -> InputError:
+    """Say that a source has no recording, and what it has instead."""
+    others = "give a folder of video files"
+    if passed_over:
+        others = f"it has {describe(passed_over)}, which are no videos by their names"
+    return InputError(f"{source}: no recording in it; {others}")
 
 
 def describe(passed_over: Counter[str]) -> str:

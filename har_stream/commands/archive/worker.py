@@ -24,6 +24,7 @@ from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.readers import Arrival, EndOfSource
+from har_stream.commands.archive.object_store import brought_here
 from har_stream.commands.archive.results import (
     START,
     ClipResult,
@@ -49,6 +50,25 @@ def recognise_clip(task: ClipTask, recogniser: Recogniser, *, n_threads: int = 1
     Returns:
         The changes, or why it could not be read; it never raises for what lies in a file.
     """
+    try:
+        with brought_here(task.path) as path:
+            here = task.model_copy(update={"path": path})
+            result = _recognise_file(here, recogniser, n_threads=n_threads)
+    except InputError as error:
+        return ClipResult(error=str(error))
+
+    def naming(text: str) -> str:
+        return text.replace(path, task.path)
+
+    return result.model_copy(
+        update={
+            "error": result.error and naming(result.error),
+            "warnings": tuple(map(naming, result.warnings)),
+        }
+    )
+
+
+def _recognise_file(task: ClipTask, recogniser: Recogniser, *, n_threads: int) -> ClipResult:
     warnings = _Warnings()
     logging.getLogger().addHandler(warnings)
     camera = task.camera.model_copy(update={"source": task.path, "enabled": True})

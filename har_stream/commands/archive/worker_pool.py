@@ -6,12 +6,27 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Self
+from typing import Protocol, Self
 
 from har_stream.commands.archive.results import ClipResult, ClipTask, WorkerReady, WorkerSetup
 from har_stream.core.errors import InputError
 
 _COMMAND = (sys.executable, "-m", "har_stream.commands.archive.worker")
+
+
+class ArchiveWorkers(Protocol):
+    """Whoever recognises recordings, many at a time; a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def recognise(self, tasks: Iterable[tuple[str, ClipTask]]) -> Iterator[tuple[str, ClipResult]]:
+        """Yield each clip's name and result as they come, in no order; the first tasks begin first.
+
+        Raises:
+            InputError: The bundle does not run there, or no worker is left.
+        """
 
 
 class WorkerPool:
@@ -25,7 +40,7 @@ class WorkerPool:
         InputError: A worker cannot run the bundle.
     """
 
-    def __init__(self, setup: WorkerSetup, *, n_workers: int) -> None:
+    def __init__(self, setup: WorkerSetup, n_workers: int) -> None:
         self._workers = [_Worker(setup) for _ in range(n_workers)]
 
     def __enter__(self) -> Self:

@@ -225,7 +225,7 @@ def test_what_cannot_work_is_said_at_once(
 
 def test_results_of_another_bundle_are_not_mixed_in(tmp_path: Path) -> None:
     path = tmp_path / "e.jsonl.progress"
-    clip = ArchiveClip("a.mp4", tmp_path / "a.mp4", 7, 8)
+    clip = ArchiveClip("a.mp4", str(tmp_path / "a.mp4"), 7, 8)
     with ProgressFile(path, {"--bundle": "1"}) as progress:
         progress.add(clip, ClipResult(n_frames=9))
         with pytest.raises(InputError, match="another har-stream works on it"):
