@@ -6,5 +6,6 @@ In the order in which a fleet comes to be:
 - ``lots``: a lot at work: events in PostgreSQL, numbered over all machines, one owner at a time
 - ``planning``: which lot a camera is in, which machine carries the lot, who may say what
 - ``cluster``: lots on the machines of a Ray, started elsewhere where one is not heard of
+- ``archives``: recordings by the thousand, recognised by all machines
 - ``commands``: ``har-fleet``
 """

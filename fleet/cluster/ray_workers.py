@@ -44,6 +44,8 @@ def start_ray(machines: Collection[str], *, address: str | None) -> None:
     Raises:
         InputError: There is no Ray at the address.
     """
+    if ray.is_initialized():  # joined before
+        return
     if address is not None:
         try:
             ray.init(address=address, log_to_driver=False)

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fleet.inventory.fleet import Fleet, read_fleet
 from fleet.planning.access_list import access_list, users, write_logins
@@ -12,8 +13,16 @@ from fleet.planning.plan import Plan, compare_plans, make_plan
 from fleet.planning.plan_file import read_plan, write_plan
 from har_stream.core.command import command_parser, count, run_command
 
-EXTRAS = {"psycopg": "fleet", "ray": "fleet", "sqlalchemy": "fleet"}
+EXTRAS = {
+    "fsspec": "archive",
+    "psycopg": "fleet",
+    "pyarrow": "archive",
+    "ray": "fleet",
+    "sqlalchemy": "fleet",
+}
 """Packages that may be missing, and the extra that brings them."""
+PASSED_ON = {"archive": "har-stream --archive"}
+"""Commands that take the flags of others too."""
 N_NAMED = 5
 """Lots that are named of those that a change touches."""
 EXAMPLES = """
@@ -26,6 +35,7 @@ examples:
   har-fleet run fleet.yaml --address auto      ... on the machines of a running Ray
   har-fleet status fleet.yaml                  lots, machines, cameras online, frames, restarts
   har-fleet drain fleet.yaml m2                before m2 is switched off; --undo afterwards
+  har-fleet archive /mnt/footage --out events  recordings, by all cores of all machines
 
 Cameras stand in fleet.yaml, in a CSV file (cameras_csv) or in a table of PostgreSQL
 (cameras_table). A camera stays in its lot and a lot on its machine; adding or removing cameras
@@ -35,7 +45,12 @@ touches their lots alone.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `har-fleet`; returns the exit status."""
-    options = make_parser().parse_args(argv)
+    parser = make_parser()
+    options, others = parser.parse_known_args(argv)
+    if others and options.command not in PASSED_ON:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    if options.command in PASSED_ON:
+        options.others = others
     return run_command("har-fleet", lambda: options.run(options), extras=EXTRAS)
 
 
@@ -76,7 +91,31 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (drain, move, scale):
         command.add_argument("machine", metavar="MACHINE")
     scale.add_argument("cameras", metavar="CAMERAS", type=count)
+    _add_archive(commands)
     return parser
+
+
+def _add_archive(commands: Any) -> None:
+    archive = commands.add_parser(
+        "archive",
+        help="recognise recordings on all machines",
+        description="Recognise all recordings of a folder, a list, or an object store. Flags of "
+        "har-stream --archive hold too: --bundle, --engine, --config, --room, --home, "
+        "--clip-names, --start-at, --workers.",
+    )
+    archive.add_argument("source", metavar="SOURCE", help="folder, list, or s3://bucket/folder")
+    archive.add_argument(
+        "--out", metavar="FOLDER", type=Path, required=True, help="of events.parquet; made here"
+    )
+    archive.add_argument("--journal", metavar="URL", help="add the events to this journal too")
+    archive.add_argument("--address", help="on a running Ray; without: on one of its own, here")
+    archive.set_defaults(run=_archive)
+
+
+def _archive(options: argparse.Namespace) -> int:
+    from fleet.commands.archive import archive
+
+    return archive(options, options.others)
 
 
 def _operate(options: argparse.Namespace) -> None:

@@ -1,10 +1,11 @@
-"""What tests of fleets share: a PostgreSQL, and files of a small fleet."""
+"""What tests of fleets share: a PostgreSQL, a Ray, and files of a small fleet."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.processes.postgresql import PostgreSQL, running_postgresql
+from support.repository import ENVIRONMENT
 
 SMALL = """\
 name: city
@@ -19,6 +20,21 @@ def postgresql() -> Iterator[PostgreSQL]:
     """One server for all tests; each takes tables or lots of its own."""
     with running_postgresql() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Ray of our own, which takes seconds to start; it stands for the machines r1 and r2."""
+    ray_workers = pytest.importorskip("fleet.cluster.ray_workers", reason="no ray here")
+    # Beside jsonschema, the test tools bring a grammar of addresses that nobody here needs, and
+    # that each of Ray's ten processes would spend two seconds on.
+    without = tmp_path_factory.mktemp("without")
+    (without / "rfc3987_syntax.py").write_text("raise ImportError\n")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PYTHONPATH", f"{without}:{ENVIRONMENT['PYTHONPATH']}")
+        ray_workers.start_ray(["r1", "r2"], address=None)
+    yield
+    ray_workers.ray.shutdown()
 
 
 @pytest.fixture

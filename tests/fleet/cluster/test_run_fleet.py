@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from support.broker.busy_lot import busy_lot, lot_pids
 from support.broker.fake_machines import Machines
 from support.broker.real_broker import Listener, Mosquitto, listening
 from support.processes.postgresql import PostgreSQL
-from support.repository import ENVIRONMENT
 
 from fleet.cluster import orders
 from fleet.cluster.run_fleet import RunningFleet, make_tasks
@@ -28,20 +27,6 @@ from har_stream.core.errors import InputError
 
 ray_workers = pytest.importorskip("fleet.cluster.ray_workers", reason="no ray here")
 WAIT_S = 60.0
-
-
-@pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A Ray of our own that stands for two machines; no other test's orders name them."""
-    # Beside jsonschema, the test tools bring a grammar of addresses that nobody here needs, and
-    # that each of Ray's ten processes would spend two seconds on.
-    without = tmp_path / "without"
-    without.mkdir()
-    (without / "rfc3987_syntax.py").write_text("raise ImportError\n")
-    monkeypatch.setenv("PYTHONPATH", f"{without}:{ENVIRONMENT['PYTHONPATH']}")
-    ray_workers.start_ray(["r1", "r2"], address=None)
-    yield
-    ray_workers.ray.shutdown()
 
 
 def _seqs(listener: Listener) -> dict[str, list[int]]:

@@ -1,0 +1,1 @@
+"""Recordings by the thousand, recognised on the machines of a Ray."""
