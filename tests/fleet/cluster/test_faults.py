@@ -19,9 +19,9 @@ N_FAULTS, SEED = 200, 11
 @pytest.mark.skipif(not shutil.which("unshare"), reason="apt-get install util-linux")
 def test_faults(tmp_path: Path) -> None:
     (tmp_path / "rfc3987_syntax.py").write_text("raise ImportError\n")  # see test_run_fleet.py
-    program = f"{sys.executable} -m support.broker.fleet_faults {N_FAULTS} {SEED}"
+    program = [sys.executable, "-m", "support.broker.fleet_faults", str(N_FAULTS), str(SEED)]
     ended = subprocess.run(
-        ["unshare", "--net", "sh", "-c", f"ip link set lo up && exec {program}"],
+        ["unshare", "--net", *program],
         env=ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}"},
         cwd=ROOT,
         stdout=subprocess.PIPE,

@@ -1,8 +1,10 @@
 """A fleet of three machines under faults, as a program for a network of its own.
 
-`python -m support.broker.fleet_faults N_FAULTS SEED`: three raylets, six lots of ten cameras that
-say something twice a second, a real broker and a real PostgreSQL. It prints a JSON object: what was
-lost, doubled or out of order, and how long each lot that a fault hit was silent.
+`python -m support.broker.fleet_faults N_FAULTS SEED [MINUTES]`: three raylets, each on a network of
+its own, six lots of ten cameras that say something twice a second, a real broker and a real
+PostgreSQL. It prints a JSON object: how many faults of each kind there were (fewer than asked for
+where the minutes are over), what was lost, doubled or out of order, and how long each lot that a
+fault hit was silent.
 """
 
 import json
@@ -23,6 +25,7 @@ import ray
 import sqlalchemy
 from ray.cluster_utils import Cluster
 from support.broker.busy_lot import busy_lot, lot_pids
+from support.broker.machine_networks import BROKER, DATABASE, HERE, MachineNetworks
 from support.broker.real_broker import Listener, Mosquitto, Received
 from support.processes.postgresql import PostgreSQL, running_postgresql
 
@@ -38,26 +41,36 @@ FROZEN_S = 12.0
 AWAY_S = 8.0
 WAIT_S = 120.0
 NOTICED_S = 3.0
-KINDS = ("kill lot", "freeze lot", "kill machine", "freeze machine", "database", "broker")
+KINDS = (
+    "kill lot",
+    "freeze lot",
+    "kill machine",
+    "freeze machine",
+    "freeze database",
+    "cut from database",
+    "cut from broker",
+    "empty broker",
+)
 
 
 class World:
     """Everything that can fail, and what is heard of it."""
 
-    def __init__(self, folder: Path, postgresql: PostgreSQL, broker: Mosquitto) -> None:
-        self.postgresql, self.broker = postgresql, broker
-        self.cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-        )
+    def __init__(
+        self, folder: Path, postgresql: PostgreSQL, broker: Mosquitto, networks: MachineNetworks
+    ) -> None:
+        self.postgresql, self.broker, self.networks = postgresql, broker, networks
+        head = {"num_cpus": 1, "include_dashboard": False, "node_ip_address": HERE}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
         self.nodes = {name: self.add(name) for name in MACHINES}
-        ray.init(address=self.cluster.address, log_to_driver=False)
+        ray.init(address=self.cluster.address, log_to_driver=False, _node_ip_address=HERE)
         rows = [f"c{n:02},h{n},sim:{n}\n" for n in range(N_LOTS * N_CAMERAS)]
         (folder / "cameras.csv").write_text("".join(["name,home,source\n", *rows]))
         machines = ", ".join(f"{name}: {N_LOTS * N_CAMERAS}" for name in MACHINES)
         path = folder / "fleet.yaml"
         path.write_text(
             f"name: town\nmachines: {{{machines}}}\nlot_cameras: {N_CAMERAS}\n"
-            f"broker: {{url: '{broker.url}'}}\ndatabase: {postgresql.url}\n"
+            f"broker: {{url: 'mqtt://{BROKER}:{broker.port}'}}\ndatabase: {postgresql.url}\n"
             f"state_dir: {folder}\ncameras_csv: cameras.csv\n"
         )
         assert har_fleet(["plan", str(path)]) == 0
@@ -67,9 +80,13 @@ class World:
 
     def add(self, name: str) -> object:
         """Add a machine."""
-        return self.cluster.add_node(
-            num_cpus=1, resources={f"machine:{name}": 1}, object_store_memory=80_000_000
-        )
+        with self.networks.inside(name):
+            return self.cluster.add_node(
+                num_cpus=1,
+                resources={f"machine:{name}": 1},
+                object_store_memory=80_000_000,
+                node_ip_address=self.networks.addresses[name],
+            )
 
     def pids_of(self, name: str) -> list[int]:
         """A machine's raylet and its workers."""
@@ -85,30 +102,30 @@ def send(pids: list[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def break_something(world: World, kind: str, draw: random.Random) -> None:
-    """Let one thing fail, and end the failure where it has an end."""
+def break_something(world: World, kind: str, draw: random.Random) -> threading.Timer | None:
+    """Let one thing fail; returns what ends the failure, where it has an end."""
     machine = draw.choice(MACHINES)
     if kind == "kill lot":
         send([draw.choice(lot_pids())], signal.SIGKILL)
-    elif kind == "freeze lot":
-        frozen = [draw.choice(lot_pids())]
-        send(frozen, signal.SIGSTOP)
-        threading.Timer(FROZEN_S, send, (frozen, signal.SIGCONT)).start()
     elif kind == "kill machine":
-        pids = world.pids_of(machine)
-        send(pids, signal.SIGKILL)
+        send(world.pids_of(machine), signal.SIGKILL)
         world.cluster.remove_node(world.nodes[machine], allow_graceful=False)
         world.nodes[machine] = world.add(machine)
-    elif kind == "freeze machine":
-        frozen = world.pids_of(machine)
-        send(frozen, signal.SIGSTOP)
-        threading.Timer(FROZEN_S, send, (frozen, signal.SIGCONT)).start()
-    elif kind == "database":
-        world.postgresql.hang()
-        threading.Timer(AWAY_S, world.postgresql.go_on).start()
-    else:
-        world.broker.kill()
+    elif kind == "empty broker":
+        world.broker.kill()  # it keeps nothing on disk
         world.broker.start()
+    elif kind in ("freeze lot", "freeze machine"):
+        frozen = [draw.choice(lot_pids())] if kind == "freeze lot" else world.pids_of(machine)
+        send(frozen, signal.SIGSTOP)
+        return threading.Timer(FROZEN_S, send, (frozen, signal.SIGCONT))
+    elif kind == "freeze database":
+        world.postgresql.hang()
+        return threading.Timer(AWAY_S, world.postgresql.go_on)
+    else:
+        server = DATABASE if kind == "cut from database" else BROKER
+        world.networks.cut(machine, server)
+        return threading.Timer(AWAY_S, world.networks.heal, (machine, server))
+    return None
 
 
 class Heard:
@@ -161,15 +178,19 @@ def judge(heard: Heard, url: str) -> dict[str, int]:
     }
 
 
-def run(world: World, heard: Heard, n_faults: int, seed: int) -> dict[str, list[float]]:
+def run(
+    world: World, heard: Heard, *, n_faults: int, seed: int, until_s: float
+) -> tuple[dict[str, int], dict[str, list[float]]]:
     """Break things one after another; each time wait until every lot was heard again.
 
     Returns:
+        By kind of fault, how many there were.
         By kind of fault, for how long each lot was silent that was for more than `NOTICED_S`.
     """
     draw = random.Random(seed)
     pause = threading.Event()
     gaps_s: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    n_of = dict.fromkeys(KINDS, 0)
 
     def wait_for_all(since_s: float) -> None:
         deadline_s = time.monotonic() + WAIT_S
@@ -179,11 +200,20 @@ def run(world: World, heard: Heard, n_faults: int, seed: int) -> dict[str, list[
 
     wait_for_all(0.0)
     for n_fault in range(n_faults):
-        kind = KINDS[n_fault % len(KINDS)]
+        if n_fault % len(KINDS) == 0:
+            kinds = draw.sample(KINDS, len(KINDS))
+        kind = kinds[n_fault % len(KINDS)]
         began_s = time.monotonic()
-        break_something(world, kind, draw)
+        if began_s > until_s:
+            break
+        n_of[kind] += 1
+        end = break_something(world, kind, draw)
+        if end is not None:
+            end.start()
         wait_for_all(time.monotonic() + 1.0)
-        pause.wait(FROZEN_S + 2.0 if "freeze" in kind else 2.0)
+        if end is not None:
+            end.join()
+        pause.wait(2.0)
         for lot in world.lots:
             times = heard.times_of(lot)
             first = bisect(times, began_s) - 1
@@ -191,22 +221,28 @@ def run(world: World, heard: Heard, n_faults: int, seed: int) -> dict[str, list[
             if gap_s > NOTICED_S:
                 gaps_s[kind].append(round(gap_s, 1))
         print(n_fault, kind, gaps_s[kind], file=sys.stderr, flush=True)
-    return gaps_s
+    return n_of, gaps_s
 
 
-def main(n_faults: int, seed: int) -> None:
+def main(n_faults: int, seed: int, minutes: float = 120.0) -> None:
     """Run a fleet under faults and print what came of it."""
-    with tempfile.TemporaryDirectory() as name, running_postgresql() as postgresql:
+    until_s = time.monotonic() + 60 * minutes
+    networks = MachineNetworks(MACHINES)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        running_postgresql(address=DATABASE) as postgresql,
+    ):
         folder = Path(name)
         broker = Mosquitto(folder)
+        broker.listen_also(BROKER)
         broker.start()
-        world = World(folder, postgresql, broker)
+        world = World(folder, postgresql, broker, networks)
         heard = Heard()
         stopped = threading.Event()
         running = threading.Thread(target=world.fleet.run, args=(stopped,))
         listener = Listener(broker.port, "har/+/+/event", on_message=heard.add)
         running.start()
-        gaps_s = run(world, heard, n_faults, seed)
+        n_of, gaps_s = run(world, heard, n_faults=n_faults, seed=seed, until_s=until_s)
         stopped.set()
         running.join(WAIT_S)
         threading.Event().wait(2.0)
@@ -215,8 +251,8 @@ def main(n_faults: int, seed: int) -> None:
         ray.shutdown()
         world.cluster.shutdown()
         broker.kill()
-    print(json.dumps(found | {"gaps_s": gaps_s}))
+    print(json.dumps({"faults": n_of} | found | {"gaps_s": gaps_s}))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), *map(float, sys.argv[3:]))

@@ -65,6 +65,11 @@ class Mosquitto:
         common += [f"log_type {kind}" for kind in _LOGGED]
         self._config.write_text("\n".join([*common, *lines]) + "\n")
 
+    def listen_also(self, address: str) -> None:
+        """Listen on a further address, on the same port, from the next start on."""
+        with self._config.open("a") as lines:
+            lines.write(f"listener {self.port} {address}\n")
+
     def start(self) -> None:
         """Start it and return once it listens."""
         command = [str(PROGRAM), "-c", str(self._config)]

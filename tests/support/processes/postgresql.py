@@ -1,4 +1,4 @@
-"""A real PostgreSQL of our own for tests, on a socket in a folder of ours."""
+"""A real PostgreSQL of our own for tests, on a socket in a folder of ours, or on a network."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,23 +20,37 @@ from predictor.journal.journal import Journal
 class PostgreSQL:
     """One server; it keeps its data over `stop` and `start`.
 
+    Args:
+        programs: Where PostgreSQL's programs are.
+        folder: For its data.
+        address: An address on which it believes everybody as well; none: on its socket alone.
+        options: Of its configuration, such as `ssl=on`.
+
     Attributes:
+        folder: That of its data.
         url: Of its empty database, as SQLAlchemy reads it.
     """
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(
+        self, programs: Path, folder: Path, *, address: str = "", options: Sequence[str] = ()
+    ) -> None:
         as_user = ["setpriv", "--reuid=nobody", "--clear-groups"] if os.geteuid() == 0 else []
         if as_user:
             shutil.chown(folder, "nobody")
         port = free_port()
-        listen = f"-c listen_addresses= -c unix_socket_directories={folder} -c port={port}".split()
-        self.url = f"postgresql+psycopg://har@/postgres?host={folder}&port={port}"
-        self._command = [*as_user, programs / "postgres", "-D", folder / "db", *listen]
+        self.folder = folder / "db"
+        sockets = [f"listen_addresses={address}", f"unix_socket_directories={folder}"]
+        settings = [part for each in (*sockets, f"port={port}", *options) for part in ("-c", each)]
+        self.url = f"postgresql+psycopg://har@/postgres?host={address or folder}&port={port}"
+        self._command = [*as_user, programs / "postgres", "-D", self.folder, *settings]
         subprocess.run(
-            [*as_user, programs / "initdb", "-D", folder / "db", "-U", "har", "-A", "trust", "-N"],
+            [*as_user, programs / "initdb", "-D", self.folder, "-U", "har", "-A", "trust", "-N"],
             check=True,
             capture_output=True,
         )
+        if address:
+            with (self.folder / "pg_hba.conf").open("a") as access:
+                access.write("host all all all trust\n")
         self.start()
 
     def start(self) -> None:
@@ -74,7 +88,7 @@ class PostgreSQL:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[PostgreSQL]:
+def running_postgresql(*, address: str = "", options: Sequence[str] = ()) -> Iterator[PostgreSQL]:
     """A server for the length of a block; the test is skipped where there is none."""
     pytest.importorskip("psycopg", reason="no psycopg here: pip install 'har-stream[postgresql]'")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -82,7 +96,8 @@ def running_postgresql() -> Iterator[PostgreSQL]:
     if initdb is None:
         pytest.skip("no PostgreSQL here: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="har-pg-"))
-    server = PostgreSQL(Path(initdb).resolve().parent, folder)
+    programs = Path(initdb).resolve().parent
+    server = PostgreSQL(programs, folder, address=address, options=options)
     try:
         yield server
     finally:
