@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import av
 
-from har_stream.cameras.capture import CaptureError, DeviceCapture, SourceCounts, open_video
+from har_stream.cameras.capture import CaptureError, DeviceCapture, SourceCounts
 from har_stream.cameras.converter import AS_CAPTURED, ImageOptions
+from har_stream.cameras.decoder import open_video
 from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.masks import mask_frame
 from har_stream.cameras.read_options import ReadOptions

@@ -5,9 +5,8 @@ import logging
 import re
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,18 +14,21 @@ import av
 import cv2
 import numpy as np
 from av import Packet, VideoFrame
-from av.codec import Codec
-from av.codec.hwaccel import HWAccel, hwdevices_available
-from av.container import InputContainer
-from av.format import Flags
-from av.stream import Disposition
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from har_stream.cameras.converter import Converter, ImageOptions
+from har_stream.cameras.decoder import (
+    ASSUMED_FPS,
+    check_decoder,
+    fps_of,
+    has_times,
+    is_of_pictures,
+    open_video,
+)
 from har_stream.cameras.masks import mask_image
 from har_stream.cameras.sampling import N_AHEAD
-from har_stream.config.camera_settings import CameraSettings, DecodeOn
+from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.frame import Image
 from har_stream.core.url import parse_url, to_openable
 
@@ -36,12 +38,6 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # we say it i
 MAX_ALLOC_BYTES = 1 << 27
 """FFmpeg keeps a part of a stream until its end comes, up to 2 GB; an 8k frame takes 50 MB, and the
 index of a file of two days at 30 frames a second as much as this."""
-ASSUMED_FPS = 25.0
-"""For a source that states neither timestamps nor a believable rate."""
-COVER = Disposition.attached_pic
-"""The picture of an album goes with sound; it is no video."""
-HARDWARE = ("cuda", "vaapi", "videotoolbox")
-"""What `decode_on: auto` tries, in this order."""
 STILL = "it is one still picture; give the address of the camera's stream"
 FINGERPRINT_BYTES = 1 << 18
 """So many bytes of an image, rows evenly spread, tell whether it is the one before."""
@@ -66,10 +62,6 @@ class SourceCounts:
 
 class CaptureError(Exception):
     """A live source cannot be opened, or read on; the message holds no address."""
-
-
-class SoundAloneError(ValueError):
-    """There is sound, perhaps with a cover, and no video."""
 
 
 class Taken(NamedTuple):
@@ -166,7 +158,8 @@ class StreamCapture:
         self._passes_over = camera.decode == "needed" and self._has_times
         self._may_need: MayNeed = lambda _earlier, _later: True
         self._newest: deque[int] = deque(maxlen=N_AHEAD)
-        self._frames = self._decode(stream)
+        self._stream, self._decode_on = stream, camera.decode_on
+        self._frames = self._decode()
         self._converter = Converter(images)
         self._frame: VideoFrame | None = None
         self._n_frames = 0
@@ -179,6 +172,8 @@ class StreamCapture:
         except StopIteration:
             is_still = self._n_frames == 1 and is_of_pictures(self._container)
             raise CaptureError(STILL if is_still else "the stream ended") from None
+        if self._frame is not None and not self._n_frames:
+            check_decoder(self._decode_on, self._stream, self._frame)
         self._n_frames += self._frame is not None
         return self._frame is not None
 
@@ -202,8 +197,9 @@ class StreamCapture:
         """Let go of the stream."""
         self._container.close()
 
-    def _decode(self, stream: VideoStream) -> Iterator[VideoFrame | None]:
+    def _decode(self) -> Iterator[VideoFrame | None]:
         """Yield frame after frame, and none for each part that is broken."""
+        stream = self._stream
         while True:
             try:
                 for packet in self._container.demux(stream):
@@ -295,83 +291,6 @@ class DeviceCapture:
     def close(self) -> None:
         """Let go of the device."""
         self._device.release()
-
-
-def open_video(
-    address: str,
-    *,
-    options: Mapping[str, str] | None = None,
-    timeout: tuple[float, float] | None = None,
-    decode_on: DecodeOn = "cpu",
-) -> tuple[InputContainer, VideoStream]:
-    """Open a file or a stream by PyAV, with one decoding thread.
-
-    Args:
-        address: As FFmpeg takes it.
-        options: FFmpeg's, for opening.
-        timeout: Seconds that opening, and waiting for a part, may take.
-        decode_on: What decodes; where it cannot, that is said and the processor does.
-
-    Raises:
-        av.FFmpegError: It cannot be opened.
-        ValueError: There is no video in it.
-    """
-    hardware = _hardware(decode_on)
-    container = av.open(
-        address,
-        options=dict(options or {}),
-        timeout=timeout,
-        metadata_errors="ignore",
-        hwaccel=HWAccel(hardware, allow_software_fallback=True) if hardware else None,
-    )
-    found = [each for each in container.streams.video if not each.disposition & COVER]
-    if not found:
-        kind = SoundAloneError if container.streams.audio else ValueError
-        container.close()
-        raise kind("no video")
-    codec = found[0].codec_context
-    codec.thread_count, codec.thread_type = 1, "NONE"
-    if hardware and not codec.is_hwaccel:
-        logger.warning("decode_on: %s cannot decode %s; the processor does", hardware, codec.name)
-    return container, found[0]
-
-
-@cache
-def _hardware(decode_on: DecodeOn) -> str | None:
-    """Find what can decode beside the processor; where what is asked for cannot, say so once."""
-    asked = HARDWARE if decode_on == "auto" else (decode_on,)
-    for device in asked if decode_on != "cpu" else ():
-        try:
-            HWAccel(device).create(Codec("h264", "r"))
-        except (av.FFmpegError, NotImplementedError):
-            continue
-        return device
-    if decode_on != "cpu":
-        known = ", ".join(hwdevices_available())
-        logger.warning(
-            "decode_on: %s: nothing here decodes so, though this PyAV knows %s; the processor does",
-            decode_on,
-            known,
-        )
-    return None
-
-
-def fps_of(stream: VideoStream) -> float:
-    """Return the stated frames per second; 25, FFmpeg's own guess, where that is nonsense."""
-    rate = stream.average_rate or stream.guessed_rate or 0
-    return float(rate) if 0 < rate <= 1000 else ASSUMED_FPS
-
-
-def is_of_pictures(container: InputContainer) -> bool:
-    """Tell pictures, of which there may be one alone, from a video."""
-    kind = container.format.name
-    return kind == "image2" or kind.endswith("_pipe")
-
-
-def has_times(container: InputContainer) -> bool:
-    """Tell whether its format has time stamps; where not, FFmpeg makes them up."""
-    no_times: int = Flags.no_timestamps.value  # type: ignore[assignment]
-    return not container.format.flags & no_times
 
 
 def fingerprint(rows: NDArray[np.uint8]) -> int:

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections import deque
+from typing import TypeVar
 
 import av
 import cv2
@@ -14,13 +16,14 @@ from har_stream.cameras.capture import (
     StreamCapture,
 )
 from har_stream.cameras.converter import ImageOptions
-from har_stream.cameras.newest_frame import NewestFrame
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.sampling import KEYFRAME_GAP_S, Sampler, StreamClock
 from har_stream.config.camera_settings import CameraSettings, is_device
 from har_stream.core.activity import CameraState
-from har_stream.core.frame import Frame
+from har_stream.core.frame import Frame, supersede
 from har_stream.core.redact import redact
+
+Other = TypeVar("Other")
 
 MISS_PAUSE_S, N_MISSES_ALLOWED = 0.02, 25
 """A broken packet costs one frame; half a second without any is the end of the stream."""
@@ -43,6 +46,32 @@ class LostError(Exception):
     def __init__(self, state: CameraState, reason: str) -> None:
         super().__init__(reason)
         self.state = state
+
+
+class NewestFrame(deque[tuple[Frame | Other, float]]):
+    """A queue in which a frame that nobody took makes room for a newer one; all else is kept.
+
+    It stands twice on a frame's way: between a driver, whose calls may hang, and the reader that
+    watches it; and between that reader and the pipeline. The newer frame answers for the older
+    one's ticks. Each item goes with the time at which it arrived, by `time.monotonic`. The queue's
+    owner guards it with a lock.
+
+    Args:
+        counts: Dropped frames are counted here.
+    """
+
+    def __init__(self, counts: SourceCounts) -> None:
+        super().__init__()
+        self._counts = counts
+
+    def append(self, arrival: tuple[Frame | Other, float]) -> None:
+        """Put an item at the end, or in the place of a frame that waits there."""
+        item, arrived_s = arrival
+        if isinstance(item, Frame) and self and isinstance(waiting := self[-1][0], Frame):
+            self.pop()
+            self._counts.n_dropped += 1
+            item = supersede(waiting, item)
+        super().append((item, arrived_s))
 
 
 class DriverThread(threading.Thread):

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from har_stream.cameras.camera import is_live, read_camera
 from har_stream.cameras.capture import SourceCounts
-from har_stream.cameras.newest_frame import NewestFrame
+from har_stream.cameras.driver_thread import NewestFrame
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraStatus

@@ -13,15 +13,16 @@ from av import Packet, VideoFrame
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from har_stream.cameras.capture import (
+from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.converter import AS_CAPTURED, Converter, ImageOptions
+from har_stream.cameras.decoder import (
     SoundAloneError,
-    SourceCounts,
+    check_decoder,
     fps_of,
     has_times,
     is_of_pictures,
     open_video,
 )
-from har_stream.cameras.converter import AS_CAPTURED, Converter, ImageOptions
 from har_stream.cameras.packets import FilePackets, FileTimes
 from har_stream.cameras.sampling import KEYFRAME_GAP_S, NOT_NEEDED, Sample, Sampler, look_ahead
 from har_stream.config.camera_settings import Decode, DecodeOn
@@ -145,6 +146,7 @@ class VideoFile:
     ) -> None:
         self.name = redact(str(path))
         self._counts = counts
+        self._decode_on = decode_on
         self._container, self._stream = _open(path, self.name, decode_on)
         if n_threads > 1:
             codec = self._stream.codec_context
@@ -233,6 +235,8 @@ class VideoFile:
         except av.FFmpegError:
             self._n_unreadable += 1
             return []
+        if decoded and not self.n_decoded:
+            check_decoder(self._decode_on, self._stream, decoded[0])
         self.n_decoded += len(decoded)
         return decoded
 

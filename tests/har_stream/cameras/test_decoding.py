@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.video.video_source import ffmpeg
 
+from har_stream.cameras import decoder
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.converter import ImageOptions
@@ -92,6 +93,34 @@ def test_without_the_hardware_the_processor_decodes_and_that_is_said_once(
         items = list(read_camera(camera, ReadOptions(sample_hz=5, start_at=START)))
         assert len(items) == 21
     assert caplog.text.count(f"decode_on: {decode_on}: nothing here decodes so") == 1
+
+
+def test_a_card_that_knows_a_codec_and_not_its_pixels_is_said_once(
+    tmp_path: Path,
+    film: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "every_colour.mp4"
+    ffmpeg("-i", film, "-t", "1", "-pix_fmt", "yuv444p", "-c:v", "libx264", path)
+    for _ in range(2):
+        video = VideoFile(path, SourceCounts(), decode_on="cuda")
+        with monkeypatch.context() as patched:  # a card takes H.264, and the processor decodes it
+            patched.setattr(decoder, "_hardware", lambda _: "cuda")
+            assert len(list(video.frames())) == 30
+    said = "decode_on: cuda cannot decode h264 (yuv444p); the processor does"
+    assert caplog.text.count(said) == 1
+
+
+def test_a_card_that_decodes_is_not_spoken_of(
+    film: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoder, "_hardware", lambda _: "cuda")
+    container, stream = decoder.open_video(str(film))
+    with container:
+        copied = next(container.decode(stream)).reformat(format="nv12")  # as from a card's memory
+        decoder.check_decoder("cuda", stream, copied)
+    assert caplog.text == ""
 
 
 class Stamp(NamedTuple):

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from har_stream.cameras.camera import read_camera
-from har_stream.cameras.capture import SourceCounts, open_video
+from har_stream.cameras.capture import SourceCounts
+from har_stream.cameras.decoder import open_video
 from har_stream.cameras.live_source import LiveSource
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.broker_settings import BrokerSettings

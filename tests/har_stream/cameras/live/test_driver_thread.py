@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from har_stream.cameras.capture import SourceCounts
-from har_stream.cameras.newest_frame import NewestFrame
+from har_stream.cameras.driver_thread import NewestFrame
 from har_stream.core.frame import Frame
 
 START = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
