@@ -142,7 +142,7 @@ class Pipeline:
 
     @property
     def clip(self) -> ClipSpec:
-        """What its networks take in; no change of the recogniser changes how frames are read."""
+        """What the networks in use take in; who reads frames follows it."""
         return self._recogniser.bundle.manifest.clip
 
     def _ignore_parts(self, camera: str, frame: Frame) -> Frame:
@@ -169,7 +169,7 @@ class Pipeline:
         What runs ends where its camera was last seen, and is told; a fall goes on.
 
         Args:
-            recogniser: Takes frames as the one before does.
+            recogniser: Of any bundle; whoever reads frames looks up `clip`.
             when_changed: Called by the thread of `run`, after the last news of the one before.
 
         Raises:

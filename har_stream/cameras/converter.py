@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from har_stream.cameras.masks import blacken
 from har_stream.config.camera_settings import CameraSettings, Region
-from har_stream.core.frame import Image, PictureSize
+from har_stream.core.frame import Image, PictureSize, WantedPicture
 
 MAX_PIXELS = 3840 * 2160
 """Larger images are made smaller at once: several of each camera are kept, 100 MB each at 8k."""
@@ -41,14 +41,19 @@ class ImageOptions:
     """What is wanted of a camera's images.
 
     Attributes:
-        picture: Its size; none: as captured.
+        picture: Their size.
         camera: Whose masks and region apply, if anybody's.
         shows: Whether frames carry the whole image too, for people to look at.
     """
 
-    picture: PictureSize | None = None
+    picture: WantedPicture = None
     camera: CameraSettings | None = None
     shows: bool = False
+
+    @property
+    def picture_now(self) -> PictureSize | None:
+        """The size that is wanted now; none: as captured."""
+        return self.picture() if callable(self.picture) else self.picture
 
 
 AS_CAPTURED = ImageOptions()
@@ -81,11 +86,11 @@ class Converter:
 
     def image(self, frame: VideoFrame) -> Image:
         """Return the wanted picture, shape (height, width, 3), uint8, BGR."""
-        return self._convert(frame, self._options.picture, self._small)
+        return self._convert(frame, self._options.picture_now, self._small)
 
     def shown(self, frame: VideoFrame) -> Image | None:
         """Return the whole image where people look at it, likewise."""
-        if not self._options.shows or self._options.picture is None:
+        if not self._options.shows or self._options.picture_now is None:
             return None
         return self._convert(frame, None, self._whole)
 

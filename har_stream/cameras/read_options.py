@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from har_stream.core.backoff import backoff_s
-from har_stream.core.frame import PictureSize
+from har_stream.core.frame import SampleRate, WantedPicture
 
 
 def now() -> datetime:
@@ -45,8 +45,8 @@ class ReadOptions:
     """What the caller chooses.
 
     Attributes:
-        sample_hz: Sampled frames per second of stream time.
-        picture: How large an image the recogniser wants; none: as captured.
+        sample_hz: Sampled frames per second of stream time; it may change while cameras are read.
+        picture: How large an image the recogniser wants; likewise.
         shows: Whether frames carry the whole image too, for people to look at.
         start_at: Capture time of the first frame of a source that is not live; none: now.
         realtime: Whether such a source plays at its own speed instead of as fast as it is read.
@@ -57,8 +57,8 @@ class ReadOptions:
         n_threads: Decoding threads of a file.
     """
 
-    sample_hz: float
-    picture: PictureSize | None = None
+    sample_hz: SampleRate
+    picture: WantedPicture = None
     shows: bool = False
     start_at: datetime | None = None
     realtime: bool = False

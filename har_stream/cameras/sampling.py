@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Protocol, TypeVar
 
-from har_stream.core.frame import Frame
+from har_stream.core.frame import Frame, SampleRate, rate_of
 
 TICK_TOLERANCE = timedelta(microseconds=500)
 """A frame this much before a tick answers it: capture times are rounded, 1/30 s is not."""
@@ -65,21 +65,20 @@ class Sampler:
     """Chooses frames by capture time, at ``sample_hz`` whatever the source's own rate.
 
     The sample for tick k is the first frame with ``captured_at >= t0 + k / sample_hz``. A gap (or a
-    clock set back) starts anew at the frame after it.
+    clock set back) starts anew at the frame after it, and another rate at the next tick.
     """
 
-    def __init__(self, sample_hz: float, *, gap_s: float | None = None) -> None:
+    def __init__(self, sample_hz: SampleRate, *, gap_s: float | None = None) -> None:
         """Begin before the first frame.
 
         Args:
-            sample_hz: Sampling instants per second.
+            sample_hz: Sampling instants per second; looked up at every sample where it may change.
             gap_s: A longer step between two frames is a gap; two instants and half a second, and
                 no less than `LONGEST_STEP_S`, unless given.
         """
-        self._sample_hz = sample_hz
-        self._gap = timedelta(
-            seconds=max(2 / sample_hz + 0.5, LONGEST_STEP_S) if gap_s is None else gap_s
-        )
+        self._rate = sample_hz
+        self._sample_hz = rate_of(sample_hz)
+        self._gap_s = gap_s
         self._t0: datetime | None = None
         self._last: datetime | None = None
         self._tick = 0
@@ -88,9 +87,12 @@ class Sampler:
     def sample(self, captured_at: datetime) -> Sample:
         """Say whether the frame captured at this time is needed, and for how many ticks."""
         last, self._last = self._last, captured_at
-        flows = last is not None and timedelta(0) <= captured_at - last <= self._gap
+        flows = last is not None and 0.0 <= (captured_at - last).total_seconds() <= self._longest_s
         if flows and self._idle_until is not None and captured_at < self._idle_until:
             return NOT_NEEDED
+        sample_hz = rate_of(self._rate)
+        flows = flows and sample_hz == self._sample_hz
+        self._sample_hz = sample_hz
         if self._t0 is None or not flows:
             self._t0, self._tick = captured_at, 0
         elapsed = captured_at - self._t0 + TICK_TOLERANCE
@@ -99,6 +101,13 @@ class Sampler:
         # Most frames of a file lie between two ticks, and reading must cost little beside decoding.
         self._idle_until = self._t0 + timedelta(seconds=due / self._sample_hz) - 2 * TICK_TOLERANCE
         return Sample(n_ticks, not flows)
+
+    @property
+    def _longest_s(self) -> float:
+        """A longer step between two frames is a gap."""
+        if self._gap_s is not None:
+            return self._gap_s
+        return max(2 / self._sample_hz + 0.5, LONGEST_STEP_S)
 
     def may_need(self, earlier: datetime, later: datetime) -> bool:
         """Say whether the later of two successive frames may be needed, before it is decoded.

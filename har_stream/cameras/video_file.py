@@ -27,7 +27,7 @@ from har_stream.cameras.packets import FilePackets, FileTimes
 from har_stream.cameras.sampling import KEYFRAME_GAP_S, NOT_NEEDED, Sample, Sampler, look_ahead
 from har_stream.config.camera_settings import Decode, DecodeOn
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame
+from har_stream.core.frame import Frame, SampleRate
 from har_stream.core.redact import redact
 from har_stream.core.url import parse_url, to_openable
 
@@ -44,7 +44,7 @@ TEXT_ART = "tty"
 def read_file(
     path: Path | str,
     *,
-    sample_hz: float,
+    sample_hz: SampleRate,
     start_at: datetime,
     images: ImageOptions = AS_CAPTURED,
     decode: Decode = "needed",
@@ -80,7 +80,7 @@ def read_file(
 def read_folder(
     path: Path,
     *,
-    sample_hz: float,
+    sample_hz: SampleRate,
     start_at: datetime,
     images: ImageOptions = AS_CAPTURED,
     decode: Decode = "needed",
@@ -327,7 +327,7 @@ def _sampled(
     video: VideoFile,
     images: ImageOptions,
     *,
-    sample_hz: float,
+    sample_hz: SampleRate,
     start_at: datetime,
     decode: Decode,
 ) -> Iterator[Frame]:
@@ -364,7 +364,7 @@ def _back_to_back(
     paths: list[Path],
     images: ImageOptions,
     *,
-    sample_hz: float,
+    sample_hz: SampleRate,
     start_at: datetime,
     decode: Decode,
     counts: SourceCounts,

@@ -67,6 +67,8 @@ class BundleUse:
         settings: Of the node.
         bundle: What recognises now.
         pipeline: Where it does.
+        check: Raises `InputError` for a bundle that cannot give what the node was started for.
+        has_open_falls: Whether somebody lies there after a fall that nobody has answered to.
         when_changed: Told of the new one.
     """
 
@@ -76,11 +78,15 @@ class BundleUse:
         bundle: Bundle,
         pipeline: Pipeline,
         *,
+        check: Callable[[Manifest], None],
+        has_open_falls: Callable[[], bool],
         when_changed: Callable[[Bundle], None],
     ) -> None:
         self._settings = settings
         self._bundle = bundle
         self._pipeline = pipeline
+        self._check_asked = check
+        self._has_open_falls = has_open_falls
         self._when_changed = when_changed
         kept = _read(settings)
         self._before = kept.before if kept and kept.bundle == bundle.path.name else None
@@ -100,7 +106,7 @@ class BundleUse:
         for path in bundle_paths(self._settings.state_dir):
             try:
                 manifest = read_named_manifest(str(path), state_dir=self._settings.state_dir)
-                self._check(manifest.name, path)
+                self._check_asked(manifest)
             except InputError:
                 continue  # --list-bundles says why
             found[path.name] = {
@@ -116,7 +122,7 @@ class BundleUse:
         if not request.bundle:
             raise InputError("use_bundle needs bundle, its name")
         path = _find(request.bundle, self._settings)
-        self._check(request.bundle, Path(path))
+        self._check(read_named_manifest(path, state_dir=self._settings.state_dir))
         loaded = load_with_weights(path, state_dir=self._settings.state_dir)
         before = self._bundle.path.name
         changed = threading.Event()
@@ -135,21 +141,17 @@ class BundleUse:
         self._keep(_Kept(configured=self._configured, bundle=request.bundle, before=before))
         return {"bundle": request.bundle, "before": before}
 
-    def _check(self, name: str, path: Path) -> None:
-        """Refuse what needs a restart: frames that are read another way, or falls.
+    def _check(self, manifest: Manifest) -> None:
+        """Refuse what cannot take over now.
 
         Raises:
-            InputError: It does; says how.
+            InputError: It cannot; says why.
         """
-        now = self._bundle.manifest
-        then = read_named_manifest(str(path), state_dir=self._settings.state_dir)
-        alike = [
-            (each.clip.sample_hz, each.clip.picture, each.falls is None) for each in (now, then)
-        ]
-        if alike[0] != alike[1]:
+        self._check_asked(manifest)
+        if manifest.falls is None and self._has_open_falls():
             raise InputError(
-                f"{name} reads frames another way than {now.name}, or watches falls where that "
-                f"does not: start har-stream anew with --bundle {name}"
+                f"{manifest.name} does not watch for falls, and somebody lies there: acknowledge "
+                "the fall first"
             )
 
     @property

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from har_stream.bundles.bundle import Bundle, Manifest
     from har_stream.cameras.readers import Readers
     from har_stream.config.settings import Settings
-    from har_stream.core.frame import Frame
     from har_stream.pipeline import Pipeline
     from har_stream.publishing.outbox import Outbox
     from har_stream.publishing.publisher import Publisher
@@ -69,7 +68,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     from har_stream.commands.bundle_use import BundleUse
     from har_stream.commands.clip_requests import ClipRequests
     from har_stream.commands.drawn_regions import RegionRequests, with_drawn_regions
-    from har_stream.commands.frame_outputs import open_keeper, open_pictures, open_preview
+    from har_stream.commands.frame_outputs import check_asked, open_outputs
     from har_stream.config.kept_node import keep_node
     from har_stream.config.secret_file import read_own_key
     from har_stream.mqtt.brokers.embedded_broker import ensure_broker
@@ -88,21 +87,13 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
     configured, settings = settings, with_drawn_regions(settings)
     # 1. What watches: the bundle's recogniser, and the cameras' readers.
     bundle = _load_bundle(settings, in_use=True)
-    preview = open_preview(options, bundle)
-    keeper = open_keeper(settings, bundle)
-    pictures = open_pictures(settings) if options.pictures else None
-    outputs = [each for each in (preview, keeper, pictures) if each]
-
-    def show(camera: str, frame: "Frame") -> None:
-        for output in outputs:
-            output.show(camera, frame)
-
-    pipeline = Pipeline(Recogniser(bundle, engine=settings.engine), settings.cameras, on_frame=show)
-    readers = _open_readers(options, settings, pipeline, shows=preview is not None)
+    outputs = open_outputs(options, settings, bundle)
+    recogniser = Recogniser(bundle, engine=settings.engine)
+    pipeline = Pipeline(recogniser, settings.cameras, on_frame=outputs.show)
+    readers = _open_readers(options, settings, pipeline, shows=outputs.preview is not None)
     # 2. What tells: event file, broker, outbox, publisher. The stack closes it in reverse order.
     with ExitStack() as stack:
-        for output in outputs:
-            stack.callback(output.close)
+        stack.callback(outputs.close)
         log = EventLog(options.record_events) if options.record_events else None
         if log:
             stack.callback(log.close)
@@ -126,9 +117,21 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
             signing_key=signing_key,
             skeleton=options.skeleton,
         )
-        bundle_use = BundleUse(settings, bundle, pipeline, when_changed=publisher.change_bundle)
+
+        def change_bundle(changed: "Bundle") -> None:
+            publisher.change_bundle(changed)
+            outputs.change_fps(changed.manifest.clip.sample_hz)
+
+        bundle_use = BundleUse(
+            settings,
+            bundle,
+            pipeline,
+            check=lambda manifest: check_asked(options, settings, manifest),
+            has_open_falls=lambda: bool(publisher.open_falls()),
+            when_changed=change_bundle,
+        )
         publisher.answer_also(bundle_use.answers())
-        clips = ClipRequests(keeper, settings.keep_clips, known=bundle_use.known_labels)
+        clips = ClipRequests(outputs.keeper, settings.keep_clips, known=bundle_use.known_labels)
         publisher.answer_also(clips.answers())
         drawn = RegionRequests(configured, settings.cameras, apply=pipeline.set_regions)
         publisher.answer_also(drawn.answers())
@@ -146,9 +149,8 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         _stop_on_signals(pipeline)
         for news in pipeline.run(readers):
             publisher.publish(news)
-            for output in outputs:
-                output.update(news)
-            if preview and preview.closed:
+            outputs.update(news)
+            if outputs.is_closed:
                 pipeline.stop()
 
 
@@ -164,12 +166,11 @@ def _open_readers(
     # Cameras without recognition are read as well: it may be switched on over MQTT, as other
     # regions may be drawn: the pipeline looks after both.
     looked_after = {"enabled": True, "regions": Regions()}
-    clip = pipeline.clip
     return Readers(
         [camera.model_copy(update=looked_after) for camera in settings.cameras],
         ReadOptions(
-            sample_hz=clip.sample_hz,
-            picture=clip.picture,
+            sample_hz=lambda: pipeline.clip.sample_hz,
+            picture=lambda: pipeline.clip.picture,
             shows=shows,
             start_at=options.start_at or _now(),
             realtime=options.realtime,

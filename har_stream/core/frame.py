@@ -1,5 +1,6 @@
 """A frame, and the clip of frames that a network takes in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -32,6 +33,17 @@ class PictureSize:
     width_px: int
     height_px: int
     fit: Literal["squash", "crop", "inside"] = "squash"
+
+
+SampleRate = float | Callable[[], float]
+"""Sampled frames a second; what tells them, where another bundle may come while frames do."""
+WantedPicture = PictureSize | Callable[[], PictureSize | None] | None
+"""The size of images, none: as captured; or, likewise, what tells it."""
+
+
+def rate_of(sample_hz: SampleRate) -> float:
+    """Return the rate as it is now."""
+    return sample_hz() if callable(sample_hz) else sample_hz
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,14 @@ class ClipKeeper:
         self._n_waiting = 0
         self._once = LogOnce()
 
+    def change_fps(self, fps: float) -> None:
+        """Have as many frames a second from here on; a recording ends, and what it has is kept."""
+        if fps != self._fps:
+            self.stop()
+            with self._lock:
+                self._fps = fps
+                self._cameras.clear()
+
     def show(self, camera: str, frame: Frame) -> None:
         """Take in a frame that is looked at."""
         with self._lock:

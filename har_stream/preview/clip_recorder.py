@@ -65,6 +65,13 @@ class ClipRecorder:
                 torn.unlink()
         self._make_room()
 
+    def change_fps(self, fps: float) -> None:
+        """Have as many frames a second from here on; running clips end."""
+        if fps != self._fps:
+            self.close()
+            self._fps = fps
+            self._cameras.clear()
+
     def add_frame(self, camera: str, frame: Frame, drawn: Image) -> None:
         """Keep an annotated frame, shape (height, width, 3), BGR; a running clip gets it."""
         here = self._cameras.setdefault(camera, _Camera())

@@ -86,6 +86,11 @@ class Preview:
             cv2.imshow(f"har-stream {camera}", draw(image))
             self.closed |= cv2.waitKey(1) & 0xFF in _QUIT_KEYS
 
+    def change_fps(self, fps: float) -> None:
+        """Record as many frames a second from here on."""
+        if self._recorder is not None:
+            self._recorder.change_fps(fps)
+
     def update(self, news: News) -> None:
         """Let a camera's frames from here on tell what the pipeline says about it."""
         self._overlay(news.camera).update(news)

@@ -50,7 +50,8 @@ class CameraTopics:
         home: Whose camera it is where its settings name nobody; none: of any home of the broker.
         bundle: Name of the bundle that recognises, for the attributes.
         bundle_hash: Its hash.
-        fall_file: Keeps a fall that nobody has answered to; none: nobody watches for falls.
+        fall_file: Keeps a fall that nobody has answered to.
+        watches_falls: Whether the bundle watches for falls.
 
     Attributes:
         id: The camera's id.
@@ -72,7 +73,8 @@ class CameraTopics:
         home: str | None = None,
         bundle: str,
         bundle_hash: str,
-        fall_file: Path | None = None,
+        fall_file: Path,
+        watches_falls: bool = False,
     ) -> None:
         self.id = camera.id
         self.room = camera.room
@@ -80,7 +82,7 @@ class CameraTopics:
         self.enabled = camera.enabled
         self.state = CameraState.OFFLINE
         self.reason = ""
-        self.fall = _read_fall(fall_file) if fall_file else None
+        self.fall = _read_fall(fall_file) if watches_falls else None
         self._fall_file = fall_file
         self._broker = broker
         self._topic = topic
@@ -104,9 +106,14 @@ class CameraTopics:
             self._topic("availability"), ONLINE if is_there else OFFLINE, retain=True
         )
 
-    def set_bundle(self, name: str, bundle_hash: str) -> None:
-        """Note which bundle recognises from here on."""
+    def set_bundle(self, name: str, bundle_hash: str, *, watches_falls: bool) -> None:
+        """Note which bundle recognises from here on, and whether it watches for falls."""
         self._bundle, self._bundle_hash = name, bundle_hash
+        if watches_falls and self.fall is None:
+            self.fall = _read_fall(self._fall_file)
+        elif self.fall is not None and not watches_falls:
+            self.fall = None
+            self._broker.publish(self._topic("fall"), "", retain=True)
 
     def set_enabled(self, enabled: bool) -> None:
         """Note whether recognition is switched on, and publish it at once."""
@@ -210,8 +217,6 @@ class CameraTopics:
         """Keep a fall, so that no restart silences it, and publish it."""
         self.fall = fall
         self._publish_fall()
-        if self._fall_file is None:
-            return
         try:
             if fall.alarm:
                 self._fall_file.parent.mkdir(parents=True, exist_ok=True)

@@ -106,7 +106,6 @@ class Publisher:
         self._clock = clock
         self._topics = Topics(settings.base_topic)
         self._lock = threading.RLock()
-        name, bundle_hash = bundle.manifest.name, bundle.hash
         self._cameras = {
             camera.id: CameraTopics(
                 camera,
@@ -114,13 +113,10 @@ class Publisher:
                 topic=partial(self._topics.camera, settings.node, camera.id),
                 sign=partial(sign, key=signing_key, node=settings.node, camera=camera.id),
                 home=named_home(settings),
-                bundle=name,
-                bundle_hash=bundle_hash,
-                fall_file=(
-                    fall_file(settings.state_dir, settings.node, camera.id)
-                    if bundle.manifest.falls
-                    else None
-                ),
+                bundle=bundle.manifest.name,
+                bundle_hash=bundle.hash,
+                fall_file=fall_file(settings.state_dir, settings.node, camera.id),
+                watches_falls=bundle.manifest.falls is not None,
             )
             for camera in settings.cameras
         }
@@ -159,7 +155,10 @@ class Publisher:
         with self._lock:
             self._bundle = bundle
             for camera in self._cameras.values():
-                camera.set_bundle(bundle.manifest.name, bundle.hash)
+                falls = bundle.manifest.falls
+                camera.set_bundle(
+                    bundle.manifest.name, bundle.hash, watches_falls=falls is not None
+                )
             self._announce()
 
     def start(self, *, fail_fast: bool = False, takes_over: bool = False) -> None:
@@ -180,9 +179,8 @@ class Publisher:
         subscribe(self._topics.camera(node, "+", "event"), self._on_own_event)
         subscribe(self._topics.camera(node, "+", "event", "ack"), self._on_ack)
         subscribe(self._topics.camera(node, "+", "enabled", "set"), self._on_switch)
-        if self._bundle.manifest.falls:
-            answer = self._topics.camera(node, "+", "fall", "ack")
-            subscribe(answer, self._on_fall_ack, retained=False)  # it would silence all to come
+        answer = self._topics.camera(node, "+", "fall", "ack")
+        subscribe(answer, self._on_fall_ack, retained=False)  # it would silence all to come
         subscribe(self._topics.node(node, "bridge", "request", "+"), self._on_request)
         if self._settings.discovery.enabled:
             subscribe(f"{self._settings.discovery.prefix}/{BIRTH_TOPIC}", self._on_birth)

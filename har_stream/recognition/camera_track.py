@@ -92,6 +92,7 @@ class CameraTrack:
         self._moves = True
         self._moved = False
         self._n_seen = 0
+        self._shape: tuple[int, ...] | None = None
         self._decided: tuple[Mapping[str, float], Person | None] | None = None
         self._rested_on: Frame | None = None
         self._n_rested = 0
@@ -148,12 +149,15 @@ class CameraTrack:
         """Note a frame, and whether anything moves on it.
 
         Returns:
-            The frame; at a hard cut, windows begin anew with it. A cut within a window of the last
-            beginning is a picture that flickers, and begins nothing.
+            The frame; at a hard cut, or where images get another size, windows begin anew with it.
+            A cut within a window of the last beginning is a picture that flickers, and begins
+            nothing.
         """
         self._moves = self._motion.moves(frame)
         self._moved |= self._motion.moved
-        if self._motion.cut and self._n_seen >= self._n_frames:
+        is_resized = self._shape not in (None, frame.image.shape)
+        self._shape = frame.image.shape
+        if is_resized or (self._motion.cut and self._n_seen >= self._n_frames):
             frame = replace(frame, resets=True, n_ticks=1)
         if frame.resets or self._newest_at is None or self._n_seen == 0:
             self._segmenter.begin(frame.captured_at)

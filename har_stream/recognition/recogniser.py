@@ -65,6 +65,7 @@ class _Stream:
     image: NDArray[Any]
     captured_at: datetime
     stage: PersonStage | None
+    shape: tuple[int, ...]
     window: deque[NDArray[Any]]
     ticks: int = 0
     has_decided: bool = False
@@ -197,14 +198,19 @@ class Recogniser:
 
     def _set_newest(self, camera: str, frame: Frame) -> None:
         stream = self._streams.get(camera)
-        stage = stream.stage if stream is not None else self._open_stage(camera)
+        shape = frame.image.shape
+        if stream is not None and stream.shape == shape:
+            stage = stream.stage
+        else:  # a room is learnt in one size of image
+            stage = self._open_stage(camera)
         image = self._taken_in(frame, stage)
         if stream is None:
             window: deque[NDArray[Any]] = deque(maxlen=self._spec.n_frames)
             slot = self._free_slot()
-            stream = _Stream(slot, image, image, frame.captured_at, stage, window)
+            stream = _Stream(slot, image, image, frame.captured_at, stage, shape, window)
             self._streams[camera] = stream
         stream.image, stream.captured_at = image, frame.captured_at
+        stream.stage, stream.shape = stage, shape
         if frame.resets:
             stream.ticks = 0
 

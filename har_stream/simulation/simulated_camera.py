@@ -6,7 +6,6 @@ until the next one is due; every burst begins a new window. With bursts that tou
 everything.
 """
 
-import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,13 +14,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from har_stream.core.activity import IDLE
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame
+from har_stream.core.frame import Frame, SampleRate, rate_of
 from har_stream.simulation.renderer import SIZE, Renderer
 from har_stream.simulation.routine import ROOMS, PlannedActivity
-from har_stream.simulation.truth import course
+from har_stream.simulation.truth import Course, course
 
 SCHEME = "sim:"
 N_SEEDS = 1_000_000
@@ -87,7 +87,7 @@ def parse_source(source: str, *, realtime: bool = False) -> SimulatedSource:
 def read_frames(
     source: SimulatedSource,
     *,
-    sample_hz: float,
+    sample_hz: SampleRate,
     start_at: datetime,
     n_frames: int = 20,
     size: tuple[int, int] = SIZE,
@@ -97,7 +97,7 @@ def read_frames(
 
     Args:
         source: Which home, for how long, how often and how fast.
-        sample_hz: Frames per simulated second within a burst.
+        sample_hz: Frames per simulated second within a burst; another rate holds from the next.
         start_at: Capture time of the first frame; the resident lives by its zone's hours.
         n_frames: Frames of a burst: one window.
         size: Width and height of the frames, in pixels.
@@ -119,11 +119,8 @@ def read_frames(
         for resident in range(source.residents)
     ]
     life = lives[0]
-    ticks = np.arange(n_frames) / sample_hz
-    span_s, began = n_frames / sample_hz, time.monotonic()
-    step_s = max(source.every, span_s)
-    for burst in range(math.floor((life.end_s - life.start_s - span_s) / step_s) + 1):
-        at_s = life.start_s + burst * step_s + ticks
+    began = time.monotonic()
+    for at_s in _bursts(source, sample_hz, n_frames=n_frames, life=life):
         seen = [_in_sight(each.around(at_s[0], at_s[-1]), source.room) for each in lives]
         images = renderer.draw(at_s, *seen)
         for index, image in enumerate(images):
@@ -131,8 +128,26 @@ def read_frames(
             due_s = began + after_s / source.pace - time.monotonic() if source.pace else 0.0
             if stop.wait(max(0.0, due_s)):
                 return
-            resets = index == 0 and (burst == 0 or source.every > span_s)
+            touches = source.every <= n_frames / rate_of(sample_hz)
+            resets = index == 0 and (after_s == 0.0 or not touches)
             yield Frame(image, start_at + timedelta(seconds=after_s), resets=resets)
+
+
+def _bursts(
+    source: SimulatedSource, sample_hz: SampleRate, *, n_frames: int, life: Course
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the times of each burst's frames, in seconds."""
+    first_s, n_done, hz = life.start_s, 0, rate_of(sample_hz)
+    while True:
+        step_s = max(source.every, n_frames / hz)
+        if hz != rate_of(sample_hz):
+            first_s, n_done, hz = first_s + n_done * step_s, 0, rate_of(sample_hz)
+            continue
+        begins_s = first_s + n_done * step_s
+        if begins_s + n_frames / hz > life.end_s:
+            return
+        yield begins_s + np.arange(n_frames) / hz
+        n_done += 1
 
 
 def _in_sight(life: Sequence[PlannedActivity], room: str | None) -> Sequence[PlannedActivity]:

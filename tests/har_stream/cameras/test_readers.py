@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.video.video_source import MjpegServer, grey, write_clock_clip
 
@@ -15,7 +16,7 @@ from har_stream.cameras.video_file import read_file
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus
 from har_stream.core.errors import InputError
-from har_stream.core.frame import Frame
+from har_stream.core.frame import Frame, PictureSize
 
 START = datetime(2026, 3, 1, 7, 30, tzinfo=UTC)
 
@@ -55,6 +56,29 @@ def test_each_file_arrives_whole_in_order_and_then_ends(clips: list[Path]) -> No
         "8s": 200,
     }
     assert sum(counts.n_dropped for counts in readers.counts.values()) == 0
+
+
+def test_another_pace_and_size_hold_at_once_and_a_film_goes_on(clips: list[Path]) -> None:
+    """As where another bundle comes into use."""
+    hz, wanted = 5.0, PictureSize(32, 24)
+    options = ReadOptions(sample_hz=lambda: hz, picture=lambda: wanted, start_at=START)
+    film: list[Frame] = []
+    with Readers(cameras(clips)[2:], options) as readers:
+        while not readers.ended:
+            items = [arrival.item for arrival in readers.next_arrivals(5.0)]
+            film += [item for item in items if isinstance(item, Frame)]
+            if len(film) == 15:
+                hz, wanted = 12.5, PictureSize(64, 48)
+    sizes = [frame.image.shape[1] for frame in film]
+    assert sizes == sorted(sizes), "first the small ones, then the large ones"
+    assert 15 <= sizes.index(64) <= 15 + N_AHEAD + 2
+    begun = [n for n, frame in enumerate(film) if frame.resets]
+    assert len(begun) == 2, "its windows begin anew"
+    seconds = [(frame.captured_at - START).total_seconds() for frame in film]
+    steps = np.diff(seconds).round(2)
+    assert set(steps[: begun[1] - 1]) == {0.2}
+    assert set(steps[begun[1] :]) == {0.08}
+    assert 0 < steps[begun[1] - 1] <= 0.2, "nothing of the film is missing"
 
 
 def test_nobody_gets_two_turns_in_one(clips: list[Path]) -> None:

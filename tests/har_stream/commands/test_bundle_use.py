@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.processes.stream_process import shipped_bundle
 
-from har_stream.bundles.bundle import MANIFEST, Bundle, load_bundle
+from har_stream.bundles.bundle import MANIFEST, Bundle, Manifest, load_bundle
 from har_stream.cameras.readers import Arrival
 from har_stream.commands.bundle_use import BundleUse, load_bundle_in_use
 from har_stream.config.settings import Settings
@@ -20,6 +20,12 @@ from har_stream.pipeline import Pipeline
 from har_stream.recognition.recogniser import Recogniser
 
 NAME = shipped_bundle().name
+
+
+def refuse_blind(manifest: Manifest) -> None:
+    """What a node was started for: nothing that is called blind."""
+    if manifest.name == "blind":
+        raise InputError("--skeleton: blind looks for no key points")
 
 
 class Quiet:
@@ -39,7 +45,15 @@ class Desk:
         self.told: list[Bundle] = []
         bundle = load_bundle_in_use(settings)
         self.pipeline = Pipeline(Recogniser(bundle), [])
-        use = BundleUse(settings, bundle, self.pipeline, when_changed=self.told.append)
+        self.has_open_falls = False
+        use = BundleUse(
+            settings,
+            bundle,
+            self.pipeline,
+            check=refuse_blind,
+            has_open_falls=lambda: self.has_open_falls,
+            when_changed=self.told.append,
+        )
         self.answers = use.answers()
 
     def use(self, name: str | None) -> object:
@@ -54,11 +68,12 @@ class Desk:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Of a node with two bundles of its own, one of which wants another pace."""
-    for name, hz in (("mine", 5.0), ("faster", 7.0)):
+    for name, hz in (("mine", 5.0), ("faster", 7.0), ("blind", 5.0)):
         path = bundles_dir(tmp_path) / name
         shutil.copytree(shipped_bundle(), path)
         manifest = json.loads((path / MANIFEST).read_text())
         manifest["clip"]["sample_hz"] = hz
+        manifest["name"] = name
         (path / MANIFEST).write_text(json.dumps(manifest))
     return Settings(node="n1", bundle=NAME, state_dir=tmp_path)
 
@@ -92,13 +107,22 @@ def test_it_refuses_in_words_what_it_cannot_use(desk: Desk) -> None:
     for name, said in (
         (None, "use_bundle needs bundle"),
         ("../../etc", "no bundle '../../etc'; there are"),
-        ("faster", "start har-stream anew with --bundle faster"),
+        ("blind", "--skeleton: blind looks for no key points"),
     ):
         with pytest.raises(InputError, match=said):
             desk.use(name)
-    assert {"mine", NAME} <= set(desk.list()["bundles"])  # type: ignore[call-overload]
-    assert "faster" not in desk.list()["bundles"]  # type: ignore[operator]
+    assert {"mine", "faster", NAME} <= set(desk.list()["bundles"])  # type: ignore[call-overload]
+    assert "blind" not in desk.list()["bundles"]  # type: ignore[operator]
+    desk.has_open_falls = True
+    with pytest.raises(InputError, match="mine does not watch for falls, and somebody lies there"):
+        desk.use("mine")
     assert desk.told == []
+
+
+def test_a_bundle_of_another_pace_is_followed_by_who_reads_frames(desk: Desk) -> None:
+    assert desk.pipeline.clip.sample_hz == 5.0
+    assert desk.use("faster") == {"bundle": "faster", "before": NAME}
+    assert desk.pipeline.clip.sample_hz == 7.0
 
 
 def test_a_bundle_that_is_gone_is_said_and_the_configured_one_counts(

@@ -1,6 +1,7 @@
 """A camera's state is repeated by the clock, and by stream time where the stream outruns it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from support.broker.recording_publisher import RecordingPublisher
@@ -35,6 +36,7 @@ def _topics(broker: RecordingPublisher) -> CameraTopics:
         sign=lambda state: state,
         bundle="b",
         bundle_hash="h",
+        fall_file=Path("no such file"),
     )
 
 
@@ -79,3 +81,16 @@ def test_a_decision_says_that_the_camera_is_there_once() -> None:
     assert broker.texts("availability") == ["online"]
     topics.set_state(CameraState.STALLED)
     assert broker.texts("availability") == ["online", "offline"]
+
+
+def test_a_bundle_that_watches_for_falls_says_so_and_another_takes_it_back() -> None:
+    broker = RecordingPublisher()
+    topics = _topics(broker)
+    assert topics.fall is None
+    topics.set_bundle("home", "h2", watches_falls=True)
+    assert topics.fall is not None
+    assert not topics.fall.alarm
+    topics.set_bundle("b", "h", watches_falls=False)
+    assert topics.fall is None
+    (removed,) = [said.payload for said in broker.messages if said.topic == "fall"]
+    assert not removed, "what was retained is removed"

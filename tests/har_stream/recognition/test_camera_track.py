@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -129,6 +130,14 @@ def painted(n: int, picture: int, *, start_s: float = 0.0) -> list[Frame]:
 
 def test_at_a_hard_cut_windows_begin_anew() -> None:
     shown = [*painted(10, 1), *painted(10, 20, start_s=2)]
+    decided = [n.at for n in run(alone(shown)) if isinstance(n, Recognition)]
+    assert decided == [frame.captured_at for frame in [*shown[3:10], *shown[13:]]]
+
+
+def test_where_images_get_another_size_windows_begin_anew() -> None:
+    """As where another bundle wants them larger."""
+    larger = [replace(each, image=each.image.repeat(2, 0)) for each in painted(10, 1, start_s=2)]
+    shown = [*painted(10, 1), *larger]
     decided = [n.at for n in run(alone(shown)) if isinstance(n, Recognition)]
     assert decided == [frame.captured_at for frame in [*shown[3:10], *shown[13:]]]
 
