@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from har_stream.config.settings import Settings
     from predictor.journal.deletion import Selection
     from predictor.journal.journal import Journal
-    from predictor.models.online import Forecaster
 
 # What takes long to import is imported where it is used, so that --help and --version are instant.
 
@@ -235,6 +233,7 @@ def _settings(options: argparse.Namespace) -> "Settings":
 
 def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal") -> int:
     """Run until somebody ends it, or the journal is damaged: then it is repaired at the end."""
+    from predictor.service.home_learning import make_forecaster
     from predictor.service.service import ForecastService
 
     stopped = threading.Event()
@@ -244,55 +243,13 @@ def _serve(options: argparse.Namespace, settings: "Settings", journal: "Journal"
     service = ForecastService(
         settings,
         journal,
-        make_forecaster=lambda: _make_forecaster(settings),
+        make_forecaster=lambda: make_forecaster(settings),
         dry_run=options.dry_run,
     )
     service.start(fail_fast=options.fail_fast)
     stopped.wait()
     service.close()
     return 1 if journal.is_damaged else 0
-
-
-def _make_forecaster(settings: "Settings") -> "Forecaster":
-    from har_stream.bundles.bundle import read_named_manifest
-    from har_stream.config.settings import zone_of
-    from predictor.models import store
-    from predictor.prior.common_habits import common_habits
-    from predictor.sensors.readings import given_shares
-
-    asked = settings.forecast
-    path = asked.path
-    now = datetime.now(UTC)
-    if path is None:
-        forecaster = store.create(asked.model, common=common_habits())
-    else:
-        forecaster = store.load(path, now=now)
-    if forecaster.seen_until is not None:
-        here = forecaster.seen_until.astimezone(zone_of(settings))
-        _compare_clocks(path, f"{forecaster.seen_until:%z}", f"{here:%z}")
-    if "model" in asked.model_fields_set and forecaster.name != asked.model:
-        raise InputError(
-            f"{asked.path}: holds a model of kind {forecaster.name}, not {asked.model}; leave the "
-            f"kind out, or make such a model with train-hmm LOG --model {asked.model}"
-        )
-    if asked.bundle:
-        manifest = read_named_manifest(asked.bundle, state_dir=settings.state_dir)
-        forecaster.confusion = manifest.confusion_by_label()
-    forecaster.sensors.given = given_shares(asked.sensors)
-    return forecaster
-
-
-@cache
-def _compare_clocks(path: Path, there: str, here: str) -> None:
-    """Notice, once, a model of a log that was read in another zone than the home's."""
-    if there != here:
-        logger.warning(
-            "%s was fitted with clocks at UTC%s, the home's are at UTC%s: its hours are not the "
-            "home's; set timezone, or fit it anew in the home's zone: TZ=Europe/Berlin train-hmm",
-            path,
-            there,
-            here,
-        )
 
 
 def _export(journal: "Journal", path: Path) -> None:

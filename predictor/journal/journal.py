@@ -23,7 +23,7 @@ from har_stream.core.sqlite.file_in_use import FileInUse
 from har_stream.core.sqlite.running_time import RunningTime
 from har_stream.mqtt.messages import ActivityEvent, MessageError, RuleState
 from predictor.journal.corrections import Corrections, correct_bouts, read_corrections
-from predictor.journal.database import connect, driver_connection
+from predictor.journal.database import Database, connect, driver_connection
 from predictor.journal.deletion import (
     Selection,
     age_out,
@@ -49,6 +49,7 @@ from predictor.journal.tables import (
     RUNNING,
     event_of,
     from_ms,
+    noted,
     offset_s,
     to_ms,
     upsert,
@@ -62,8 +63,8 @@ class Journal:
     """The journal of one home; safe to use from several threads.
 
     Args:
-        url: SQLAlchemy URL, for example ``sqlite:////var/lib/har/journal.db`` or
-            ``postgresql+psycopg://user@host/har``.
+        database: SQLAlchemy URL, for example ``sqlite:////var/lib/har/journal.db`` or
+            ``postgresql+psycopg://user@host/har``; or one that is open.
         monotonic: Seconds that nobody can set, for the age of what it holds.
 
     Attributes:
@@ -73,8 +74,11 @@ class Journal:
         InputError: The URL is no URL, its driver is absent, or the database does not answer.
     """
 
-    def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._engine, self.id, running_s, self._file = connect(url)
+    def __init__(
+        self, database: str | Database, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        opened = connect(database) if isinstance(database, str) else database
+        self._engine, self.id, running_s, self._file = opened
         self._writing = Lock()
         self._reading = self._engine.execution_options(reading=True)
         self.corrections = Corrections(self._write, self._reading)
@@ -120,11 +124,7 @@ class Journal:
         return self.record_together([JournalEntry(event, received_at)])[0]
 
     def record_together(self, entries: Sequence[JournalEntry]) -> list[Progress]:
-        """Keep events in one commit; returns how far each one's camera is known after it.
-
-        Raises:
-            sqlalchemy.exc.DBAPIError: The database refused; nothing was kept.
-        """
+        """Keep events in one commit, as `record` does; returns how far their cameras are known."""
 
         def record(connection: Connection) -> list[Progress]:
             recorder = Recorder(connection, running_s=self._running.now_s())
@@ -179,12 +179,23 @@ class Journal:
 
         return self._write(give_up)
 
-    def entries(self, *, since: datetime | None = None) -> Iterator[JournalEntry]:
-        """Every event from an instant on, in the order in which they happened."""
+    def running_s(self) -> float:
+        """The journal's running time; what it keeps from now on was received later than that."""
+        return self._running.now_s()
+
+    def entries(
+        self, *, since: datetime | None = None, received_after_s: float = -1.0
+    ) -> Iterator[JournalEntry]:
+        """Every event from an instant on, in the order in which they happened.
+
+        Args:
+            since: When it happened, at the earliest.
+            received_after_s: Only what was received after that by the journal's running time.
+        """
         columns = EVENTS.c
         query = (
             select(EVENTS)
-            .where(columns.happened_ms >= (to_ms(since) if since else 0))
+            .where(*noted(EVENTS, since, received_after_s))
             .order_by(columns.happened_ms, columns.node, columns.camera, columns.epoch, columns.seq)
         )
         for row in self._rows(query):
@@ -195,19 +206,14 @@ class Journal:
             else:
                 yield entry
 
-    def arrivals(self, *, since: datetime | None = None) -> Iterator[ReceivedEvent]:
-        """What happened from an instant on, in the order in which it arrived."""
+    def arrivals(
+        self, *, since: datetime | None = None, received_after_s: float = -1.0
+    ) -> Iterator[ReceivedEvent]:
+        """What happened from an instant on, in the order in which it arrived; see `entries`."""
         columns = EVENTS.c
         query = (
-            select(
-                columns.id,
-                columns.node,
-                columns.camera,
-                columns.seq,
-                columns.happened_ms,
-                columns.received_ms,
-            )
-            .where(columns.happened_ms >= (to_ms(since) if since else 0))
+            select(*columns["id", "node", "camera", "seq", "happened_ms", "received_ms"])
+            .where(*noted(EVENTS, since, received_after_s))
             .order_by(columns.received_ms, columns.happened_ms, columns.seq)
         )
         for row in self._rows(query):
@@ -230,11 +236,13 @@ class Journal:
         )
         self._write(lambda connection: connection.execute(row))
 
-    def contexts(self, *, since: datetime | None = None) -> Iterator[ContextValue]:
-        """Every context value from an instant on, in order."""
+    def contexts(
+        self, *, since: datetime | None = None, received_after_s: float = -1.0
+    ) -> Iterator[ContextValue]:
+        """Every context value from an instant on, in order; see `entries`."""
         query = (
             select(CONTEXTS)
-            .where(CONTEXTS.c.happened_ms >= (to_ms(since) if since else 0))
+            .where(*noted(CONTEXTS, since, received_after_s))
             .order_by(CONTEXTS.c.happened_ms, CONTEXTS.c.name)
         )
         for row in self._rows(query):
@@ -247,11 +255,13 @@ class Journal:
             else:
                 yield ContextValue(row.name, row.value, at)
 
-    def memories(self, *, since: datetime | None = None) -> Iterator[JournalEntry | ContextValue]:
-        """Events and context values from an instant on, in the order in which they happened."""
+    def memories(
+        self, *, since: datetime | None = None, received_after_s: float = -1.0
+    ) -> Iterator[JournalEntry | ContextValue]:
+        """Events and context values, in the order in which they happened; see `entries`."""
         streams: tuple[Iterator[JournalEntry | ContextValue], ...] = (
-            self.entries(since=since),
-            self.contexts(since=since),
+            self.entries(since=since, received_after_s=received_after_s),
+            self.contexts(since=since, received_after_s=received_after_s),
         )
         return heapq.merge(*streams, key=lambda memory: memory.happened_at)
 

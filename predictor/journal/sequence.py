@@ -12,7 +12,16 @@ from sqlalchemy import Connection, Row, Select, and_, case, delete, insert, sele
 
 from har_stream.mqtt.messages import ActivityEvent
 from predictor.journal.records import CameraKey, JournalEntry, Progress
-from predictor.journal.tables import CAMERAS, DELETED, EVENTS, LOTS, insert_or, row_of, upsert
+from predictor.journal.tables import (
+    CAMERAS,
+    DELETED,
+    EVENTS,
+    LOTS,
+    insert_or,
+    key_of,
+    row_of,
+    upsert,
+)
 
 
 @dataclass(slots=True)
@@ -122,7 +131,7 @@ class Recorder:
             said, held = statement.excluded.epoch, LOTS.c.epoch
             newest = case((said > held, said), else_=held)
             statement = statement.on_conflict_do_update(
-                index_elements=[LOTS.c.node], set_={"epoch": newest}
+                set_={"epoch": newest}, **key_of(self._connection, LOTS)
             ).returning(held)
             values = {"node": event.node, "epoch": event.lot_epoch}
             self._lot_epochs[event.node] = self._connection.execute(statement, values).scalar_one()

@@ -6,7 +6,7 @@ beside them.
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ from zlib import crc32
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Double,
     Index,
@@ -202,8 +203,33 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     statement = insert_or(connection, table)
     keys = [column.name for column in table.primary_key]
     changed = {name: statement.excluded[name] for name in values if name not in keys}
-    statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    statement = statement.on_conflict_do_update(set_=changed, **key_of(connection, table))
     connection.execute(statement, values)
+
+
+def key_of(connection: Connection, table: Table) -> dict[str, Any]:
+    """Name the primary key, as SQLAlchemy's `on_conflict_do_update` takes it.
+
+    A fleet's tables have the home in their keys, beside what ours name.
+    """
+    if connection.dialect.name == "postgresql":
+        return {"constraint": f"{table.name}_pkey"}
+    return {"index_elements": list(table.primary_key)}
+
+
+def noted(
+    table: Table, since: datetime | None, received_after_s: float
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions on what happened from an instant on and was received after another.
+
+    Args:
+        table: `EVENTS` or `CONTEXTS`.
+        since: When it happened, at the earliest.
+        received_after_s: By the journal's running time; negative: whenever.
+    """
+    yield table.c.happened_ms >= (to_ms(since) if since else 0)
+    if received_after_s >= 0.0:
+        yield table.c.received_running_s > received_after_s
 
 
 def row_of(

@@ -7,7 +7,7 @@ seen of them.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 
@@ -151,9 +151,14 @@ def _homes() -> tuple[HomeCounts, ...]:
     return tuple(HomeCounts(**home) for home in json.loads(text).values())
 
 
-def common_habits() -> CommonHabits:
-    """Return what the homes known to this package have in common."""
+@cache
+def _common() -> CommonHabits:
     return learn_habits(_homes())
+
+
+def common_habits() -> CommonHabits:
+    """Return what the homes known to this package have in common, with nothing matched yet."""
+    return replace(_common(), matched=[])
 
 
 def habits_of_others(sessions: Sequence[Session]) -> CommonHabits:

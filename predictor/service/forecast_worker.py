@@ -7,35 +7,30 @@ come again.
 import logging
 import math
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 
 from har_stream.bundles.awaited_labels import awaited_labels, bundles_by_label, suggest_label
-from har_stream.config.settings import Settings, zone_of
+from har_stream.config.settings import Settings
 from har_stream.config.state_dir import acknowledged_file
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
 from har_stream.mqtt.messages import ActivityState, Unusual
 from har_stream.mqtt.topics import Topics
-from predictor.journal.corrections import correct_memories
 from predictor.journal.journal import Journal
 from predictor.journal.records import CameraKey, ContextValue, JournalEntry
 from predictor.models.online import Forecaster
 from predictor.sensors.readings import SensorReadings
-from predictor.service.home_clock import WRONG, HomeClock, Timing
+from predictor.service.home_clock import WRONG, Timing
 from predictor.service.home_forecast import HomeForecast
+from predictor.service.home_learning import HomeLearning
 from predictor.service.rules import RuleRunner
 from predictor.unusual.acknowledged import AcknowledgedFindings
 
 logger = logging.getLogger(__name__)
 
-N_REPLAYED = 20_000
-"""Newest events of the journal that a model learns from at the start: those of a year or more."""
-N_REMEMBERED = 10_000
-"""Newest of them that are known again should they still be waiting to be taken in."""
 REBUILD_AFTER_S = 2.0
 """Late events come in bunches; the model takes them in together, so long after the first."""
 REBUILD_SHARE = 0.2
@@ -62,6 +57,9 @@ class ForecastWorker:
         dry_run: No rule acts; what it would do is said.
         wall: This machine's clock.
         monotonic: Seconds that no correction of the clock touches.
+        load_snapshot: Returns what `snapshot` returned last; by default there is none.
+        refit: Called once a day with the model's heavy learning, which may run in any thread;
+            none: it runs at once, in one of its own.
 
     Attributes:
         n_disbelieved: Events of the future, or dated by a clock that is far behind.
@@ -78,11 +76,12 @@ class ForecastWorker:
         dry_run: bool,
         wall: Callable[[], datetime],
         monotonic: Callable[[], float],
+        load_snapshot: Callable[[], bytes | None] = lambda: None,
+        refit: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._publisher = publisher
-        self._make_forecaster = make_forecaster
         self._announce = announce
         self._wall = wall
         self._monotonic = monotonic
@@ -92,19 +91,26 @@ class ForecastWorker:
         self._contexts: dict[str, float | str] = {}
         self._new_contexts: dict[str, float | str] = {}
         self._sensors = SensorReadings(settings.forecast.sensors)
+        self._learning = HomeLearning(
+            settings,
+            journal,
+            self._sensors,
+            make_forecaster=make_forecaster,
+            load_snapshot=load_snapshot,
+            once=self._once,
+            monotonic=monotonic,
+        )
+        self._refitting = threading.Thread(name="refit")
+        self._refit = refit or self._refit_in_thread
         self._refresh_s = settings.forecast.refresh_s
         self._refresh_due = self._rebuild_due = self._greet_due = math.inf
         self._look_due = monotonic() + LOOK_S
-        self._last_deletion: int | None = None
-        self._rebuild_took_s = 0.0
         self._has_news = True
         self._day: date | None = None
-        self._refitting = threading.Thread(name="refit")
-        self._replayed: frozenset[str] = frozenset()
         self._listens_until = math.inf
         self.n_disbelieved = 0
         self._has_begun = False
-        self._live = self._unlearned()
+        self._live = self._learning.unlearned()
         self._last = self._live.messages(wall())
         self._unusual: Unusual | None = None
         self._acknowledged = AcknowledgedFindings(
@@ -126,8 +132,14 @@ class ForecastWorker:
 
     def take_event(self, entry: JournalEntry) -> None:
         """Take in an event that the journal has kept."""
-        if entry.event.id in self._replayed:
-            return
+        learning = self._learning
+        if learning.replayed:
+            if entry.event.id in learning.replayed:
+                return
+            learning.replayed = frozenset()  # whatever waits behind it came later, too
+        self._take_event(entry)
+
+    def _take_event(self, entry: JournalEntry) -> None:
         timing = self._live.take_event(entry)
         self.n_disbelieved += timing in WRONG
         if timing is Timing.REWOUND:
@@ -139,7 +151,7 @@ class ForecastWorker:
 
     def catch_up(self) -> None:
         """Learn anew from the journal, which holds more than what was taken in; a little later."""
-        wait_s = max(REBUILD_AFTER_S, self._rebuild_took_s / REBUILD_SHARE)
+        wait_s = max(REBUILD_AFTER_S, self._learning.took_s / REBUILD_SHARE)
         self._rebuild_due = min(self._rebuild_due, self._monotonic() + wait_s)
 
     def take_state(self, camera: CameraKey, state: ActivityState) -> None:
@@ -195,7 +207,7 @@ class ForecastWorker:
                 self._once.warn("journal", f"what sensors see cannot be kept: {error.orig}")
                 return
             self._sensors.note_kept(event)
-            self.take_event(JournalEntry(event, wall))
+            self._take_event(JournalEntry(event, wall))
         heard_at = wall if self._sensors.is_speaking else None
         self._live.take_sensors(self._sensors.likely, heard_at=heard_at)
 
@@ -237,7 +249,7 @@ class ForecastWorker:
 
     def _look_for_deletion(self) -> None:
         """Notice what `har-forecast --delete` did in another process: unlearn it at once."""
-        if self._journal.last_deletion() != self._last_deletion:
+        if self._journal.last_deletion() != self._learning.last_deletion:
             logger.info("events were deleted; the model is learnt anew without them")
             self._rebuild_due = -math.inf
 
@@ -247,7 +259,42 @@ class ForecastWorker:
         Raises:
             sqlalchemy.exc.DBAPIError: The journal cannot be read; call it again.
         """
-        self._live = self._learned(self._live, until=None)
+        live = self._learning.learned(self._live, until=None, is_first=True)
+        self._begin_with(live)
+
+    def resume(self) -> bool:
+        """Begin from the newest snapshot, which takes milliseconds; returns whether that is done.
+
+        Where there is none that can be used, `begin` learns from the journal; both raise the same.
+        """
+        live = self._learning.resumed()
+        if live is not None:
+            self._begin_with(live)
+        return live is not None
+
+    @property
+    def is_to_learn(self) -> bool:
+        """Whether `work` would learn from the journal, which may take long."""
+        return not self._has_begun or self._monotonic() >= self._rebuild_due
+
+    def snapshot(self) -> bytes | None:
+        """Return what is known, for a later `resume`; ``None`` while there is something to learn.
+
+        To be asked while no event waits for us.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The journal cannot be read.
+        """
+        if not self._has_begun or self._rebuild_due < math.inf:
+            return None
+        return self._learning.snapshot(self._live, day=self._day)
+
+    def refresh(self) -> None:
+        """Have `work` make a new forecast."""
+        self._has_news = True
+
+    def _begin_with(self, live: HomeForecast) -> None:
+        self._live, self._day = live, self._learning.day
         self._last = self._live.messages(self._wall())
         self._labels = self._live.forecaster.labels
         self._listens_until = self._monotonic() + LISTEN_S
@@ -303,11 +350,7 @@ class ForecastWorker:
         """Do what is done once a day: heavy learning, a look at the journal, and forgetting."""
         self._look_for_unknown_labels()
         self._journal.look_for_damage()
-        if not self._refitting.is_alive():
-            self._refitting = threading.Thread(
-                target=self._live.forecaster.refit, name="refit", daemon=True
-            )
-            self._refitting.start()
+        self._refit(self._live.forecaster.refit)
         days = self._settings.forecast.retention_days
         if days is None:
             return
@@ -326,6 +369,11 @@ class ForecastWorker:
                 "wrong? They stay until it has; --delete ..DATE deletes them all the same",
             )
 
+    def _refit_in_thread(self, refit: Callable[[], None]) -> None:
+        if not self._refitting.is_alive():
+            self._refitting = threading.Thread(target=refit, name="refit", daemon=True)
+            self._refitting.start()
+
     def _look_for_unknown_labels(self) -> None:
         """Say once of each rule and sensor that what it waits for is known to nobody.
 
@@ -343,51 +391,9 @@ class ForecastWorker:
                 )
 
     def _rebuild(self, *, until: datetime | None) -> None:
-        before = self._live
-        self._live = self._learned(self._unlearned(), until=until)
+        before, learning = self._live, self._learning
+        live = learning.resumed(until=until)
+        self._live = live or learning.learned(learning.unlearned(), until=until)
+        self._day = learning.day
         if before.heard_at:
             self._live.heard_at, self._live.watched_since = before.heard_at, before.watched_since
-
-    def _unlearned(self) -> HomeForecast:
-        return HomeForecast(
-            self._make_forecaster(),
-            self._once,
-            stale_after_s=self._settings.forecast.stale_after_s,
-            zone=zone_of(self._settings),
-            unusual_per_month=self._settings.forecast.unusual_per_month,
-            n_residents=self._settings.forecast.residents,
-        )
-
-    def _learned(self, live: HomeForecast, *, until: datetime | None) -> HomeForecast:
-        """Have it learn from the journal, in the order in which things happened."""
-        began = self._monotonic()
-        remembered: deque[str] = deque(maxlen=N_REMEMBERED)
-
-        self._last_deletion = self._journal.last_deletion()
-        since = self._journal.instant_of(N_REPLAYED)
-        judged = HomeClock()
-        wrong = judged.judge(self._journal.arrivals(since=since))
-
-        def noted() -> Iterator[JournalEntry | ContextValue]:
-            for memory in self._journal.memories(since=since):
-                if not self._has_begun:
-                    self._sensors.remember(memory)
-                if isinstance(memory, ContextValue):
-                    if not self._sensors.is_known(memory):
-                        continue
-                else:
-                    remembered.append(memory.event.id)
-                    if memory.event.id in wrong:
-                        continue
-                yield memory
-
-        corrections = self._journal.corrections.since(since)
-        n_events = live.replay(correct_memories(noted(), corrections), until=until)
-        live.clock.is_live = judged.is_live
-        self._replayed = frozenset(remembered)
-        self._day = None
-        self._rebuild_took_s = self._monotonic() - began
-        if n_events:
-            took_s = self._rebuild_took_s
-            logger.info("the model has lived through %s events in %.1f s", n_events, took_s)
-        return live

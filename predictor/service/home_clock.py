@@ -152,6 +152,10 @@ class HomeClock:
                 self.advance(camera, at, seq=seq, wall=wall)
         return set().union(*wrong.values())
 
+    def is_past(self, at: datetime) -> bool:
+        """Tell whether an event of that instant would belong before what is already known."""
+        return self._newest_event is not None and at < self._newest_event - REORDER
+
     def now(self, wall: datetime) -> datetime | None:
         """The home's time; ``None`` before the first event."""
         if self.newest is None or not self.is_live:

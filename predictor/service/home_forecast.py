@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from har_stream.config.ids import SENSORS
 from har_stream.core.activity import MAX_NAME_LENGTH, UNKNOWN
@@ -53,6 +53,11 @@ where a day is like one of a weekend."""
 _OFF = ("off", "false", "no", "0.0", "")
 CAMERAS_GONE = timedelta(days=7)
 """After so long without any camera, sensors alone keep forecasts fresh."""
+KEPT = (
+    *("_residents", "_before_pause", "_watch", "clock", "_places", "_scores"),
+    *("_fitted_until", "_fitted_labels", "_camera_heard_at", "heard_at", "watched_since"),
+)
+"""What a snapshot holds of a home; what a camera with a wrong clock saw is gone in minutes."""
 _SAYINGS = {
     Timing.FUTURE: "is from the future; it is kept in the journal, not believed",
     Timing.PAST: "is long before the last one; it is kept in the journal, not believed",
@@ -117,6 +122,19 @@ class HomeForecast:
     def forecaster(self) -> Forecaster:
         """The model."""
         return self._residents.forecaster
+
+    def state(self) -> dict[str, Any]:
+        """Return all that has been learnt and heard, by name."""
+        return {name: getattr(self, name) for name in KEPT}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Become what `state` returned.
+
+        Raises:
+            KeyError: Something is missing.
+        """
+        for name in KEPT:
+            setattr(self, name, state[name])
 
     def replay(
         self, memories: Iterable[JournalEntry | ContextValue], *, until: datetime | None = None

@@ -19,18 +19,22 @@ PRIOR = 0.5
 
 
 @dataclass(slots=True)
-class _Tally:
+class Tally:
+    """How many forecasts were judged, and how they fared."""
+
     n: int = 0
     log_loss: float = 0.0
     n_right: int = 0
 
     def add(self, forecast: Mapping[str, float], target: str) -> None:
+        """Judge a forecast by what happened."""
         probability = forecast.get(target, forecast.get(UNKNOWN, 0.0))
         self.n += 1
         self.log_loss -= math.log(max(probability, FLOOR))
         self.n_right += bool(forecast) and max(forecast, key=forecast.__getitem__) == target
 
     def score(self) -> Score:
+        """Return the means; of no forecasts there are none."""
         if not self.n:
             return Score(log_loss=None, top1=None)
         return Score(
@@ -48,7 +52,7 @@ class RunningScores:
 
     previous: str | None = None
     _followers: dict[str | None, Counter[str]] = field(default_factory=dict)
-    _tallies: dict[str, _Tally] = field(default_factory=dict)
+    _tallies: dict[str, Tally] = field(default_factory=dict)
 
     @property
     def n_scored(self) -> int:
@@ -78,8 +82,8 @@ class RunningScores:
         """Mean log-loss in nats and share of right first guesses, by name."""
         return {name: tally.score() for name, tally in self._tallies.items()}
 
-    def _tally(self, name: str) -> _Tally:
-        return self._tallies.setdefault(name, _Tally())
+    def _tally(self, name: str) -> Tally:
+        return self._tallies.setdefault(name, Tally())
 
     def _baseline(self, given: str | None) -> dict[str, float]:
         """p(next activity | ``given``) from counts; ``given`` itself cannot come next."""

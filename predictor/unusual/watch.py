@@ -52,7 +52,9 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Running:
+class RunningActivity:
+    """What goes on, since when, and how odd the hour was."""
+
     activity: str
     at: datetime
     odd: float = 1.0
@@ -86,8 +88,8 @@ class UnusualWatch:
     _alike: dict[tuple[int, str], Mask] = field(default_factory=dict)
     _told_late: deque[bool] = field(default_factory=lambda: deque(maxlen=N_CALIBRATED))
     _budgets: dict[Kind, Budget] = field(init=False)
-    _running: _Running | None = None
-    _ended: _Running | None = None
+    _running: RunningActivity | None = None
+    _ended: RunningActivity | None = None
     _day: int | None = None
     _part_day: int | None = None
     _today: dict[str, float] = field(default_factory=dict)
@@ -120,7 +122,7 @@ class UnusualWatch:
         hours.add(hour_of(at))
         self._today.setdefault(activity, self._minutes(at))
         self._n_starts += 1
-        self._running, self._ended = _Running(activity, at, odd), None
+        self._running, self._ended = RunningActivity(activity, at, odd), None
 
     def end(self, at: datetime) -> None:
         """Take in that the running activity ended, and nothing has followed yet."""
@@ -129,7 +131,7 @@ class UnusualWatch:
         self._begin_day(at)
         activity = self._running.activity
         self._close(at)
-        self._ended = _Running(activity, at)
+        self._ended = RunningActivity(activity, at)
 
     def pause(self, is_paused: bool, at: datetime) -> None:
         """Stop to learn and to tell, or go on; the day of either is not learnt from."""

@@ -24,11 +24,11 @@ from har_stream.config.settings import Settings
 from har_stream.config.state_dir import bundles_dir
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.messages import ActivityEvent, Forecast, RuleState
-from predictor.commands.forecast import _make_forecaster
 from predictor.journal.records import JournalEntry
 from predictor.logs.event_file import write_events
 from predictor.models import store
 from predictor.service.home_forecast import HomeForecast
+from predictor.service.home_learning import make_forecaster
 
 FORECAST, ATTRIBUTES = "har/home/h1/forecast", "har/home/h1/forecast/attributes"
 
@@ -349,7 +349,7 @@ def test_a_persons_own_bundle_is_found_by_the_name_that_har_stream_finds_it_by(
     save_bundle(bundles_dir(tmp_path) / "mine", mine, {})
     assert load_named_bundle("mine", state_dir=tmp_path).manifest.confusion == mine.confusion
     settings = Settings(state_dir=tmp_path, forecast={"bundle": "mine"})  # type: ignore[arg-type]
-    assert _make_forecaster(settings).confusion == mine.confusion_by_label()
+    assert make_forecaster(settings).confusion == mine.confusion_by_label()
 
 
 def test_the_predictor_loads_neither_tensorflow_nor_opencv() -> None:

@@ -30,6 +30,8 @@ class Bench:
             "dry_run": False,
             "make": lambda: store.create("hmm"),
             "begins": True,
+            "load_snapshot": lambda: None,
+            "refit": None,
             "state_dir": Path("no such folder"),
         }
         options |= {key: forecast.pop(key) for key in list(forecast) if key in options}
@@ -44,6 +46,8 @@ class Bench:
             dry_run=options["dry_run"],
             wall=lambda: self.wall,
             monotonic=lambda: self.seconds,
+            load_snapshot=options["load_snapshot"],
+            refit=options["refit"],
         )
         if options["begins"]:
             self.worker.begin()
