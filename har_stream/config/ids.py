@@ -49,9 +49,9 @@ def _checked_id(name: str) -> str:
 
 def _checked_topic(topic: str) -> str:
     if not topic or any(character in "+#" for character in topic) or not topic.isprintable():
-        raise ValueError(f"{topic!r} is no topic to publish to: no wildcard + or #, please")
+        raise ValueError(f"{topic!r} is no single topic: no wildcard + or #, please")
     if topic.startswith("$"):
-        raise ValueError(f"{topic!r} is no topic to publish to: those with $ are the broker's own")
+        raise ValueError(f"{topic!r} is no topic of yours: those with $ are the broker's own")
     return topic
 
 
@@ -68,6 +68,6 @@ def _checked_prefix(prefix: str) -> str:
 Id = Annotated[str, AfterValidator(_checked_id)]
 
 Topic = Annotated[str, AfterValidator(_checked_topic)]
-"""A topic that we publish to."""
+"""A topic that we publish to, or listen to."""
 TopicPrefix = Annotated[str, AfterValidator(_checked_prefix)]
 """What a family of topics begins with; a slash at its end is meant anyway."""

@@ -108,6 +108,27 @@ class Settings(Section):
         refuse_twins("cameras", [camera.id for camera in self.cameras], by=by)
         return self
 
+    @model_validator(mode="after")
+    def _nothing_goes_in_circles(self) -> "Settings":
+        ours = f"{self.base_topic}/"
+        rules = {rule.topic: rule.name for rule in self.forecast.rules}
+        for topic, name in rules.items():
+            takes_orders = topic.endswith("/set") or "/bridge/request/" in topic
+            if topic.startswith(ours) and not takes_orders:
+                raise ValueError(f"rule {name} would overwrite {topic!r}, which we publish")
+        for sensor in self.forecast.sensors:
+            if sensor.topic.startswith(ours):
+                raise ValueError(
+                    f"sensor {sensor.name} listens to {sensor.topic!r}, which we publish: events "
+                    "and contexts count anyway, and a forecast is no evidence"
+                )
+            if sensor.topic in rules:
+                raise ValueError(
+                    f"sensor {sensor.name} listens where rule {rules[sensor.topic]} publishes: "
+                    "what we do is no evidence; give the topic on which the thing says its state"
+                )
+        return self
+
 
 def zone_of(settings: Settings) -> ZoneInfo | None:
     """Return the home's time zone; ``None`` stands for this machine's, as `astimezone` has it."""

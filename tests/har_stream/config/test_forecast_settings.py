@@ -78,3 +78,29 @@ def test_sensors_that_make_no_sense(config: Path, sensors: list[str], words: str
     config.write_text(f"forecast:\n  sensors:\n{told}")
     with pytest.raises(InputError, match=words):
         load_settings(config)
+
+
+@pytest.mark.parametrize(
+    ("rule", "sensor", "words"),
+    [
+        ("har/home/home1/forecast", "x", "rule a would overwrite 'har/home/home1/forecast'"),
+        ("har/desk/cam/event", "x", "rule a would overwrite"),
+        ("x", "har/home/home1/unusual", "sensor bed listens to 'har/home/home1/unusual', which we"),
+        ("x", "x", "sensor bed listens where rule a publishes"),
+    ],
+)
+def test_what_we_say_is_neither_overwritten_nor_evidence(
+    config: Path, rule: str, sensor: str, words: str
+) -> None:
+    told = f"rules: [{{{RULE.replace('topic: c', f'topic: {rule}')}}}]"
+    config.write_text(f"forecast: {{{told}, sensors: [{{name: bed, topic: {sensor}}}]}}\n")
+    with pytest.raises(InputError, match=words):
+        load_settings(config)
+
+
+def test_a_rule_may_give_orders_to_ours(config: Path) -> None:
+    orders = ("har/desk/cam/enabled/set", "har/home/home1/context/away/set")
+    rules = [f"{{{RULE.replace('topic: c', f'topic: {topic}')}}}" for topic in orders]
+    rules[1] = rules[1].replace("name: a", "name: b")
+    config.write_text(f"forecast: {{rules: [{', '.join(rules)}]}}\n")
+    assert [rule.topic for rule in load_settings(config).forecast.rules] == list(orders)
