@@ -6,7 +6,7 @@ A row is 1000 wide and 100 high, whatever time it spans.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from page.days.colours import look_of
 from predictor.journal.records import Bout, CameraKey
@@ -80,6 +80,19 @@ def day_span(day: date, zone: tzinfo | None) -> TimeSpan:
         local(datetime.combine(day, time()), zone),
         local(datetime.combine(day + timedelta(days=1), time()), zone),
     )
+
+
+def hours_span(day: TimeSpan, hour: int, n_hours: int) -> TimeSpan:
+    """Return some hours of a day as its clocks show them.
+
+    Where they are put on, an hour that does not exist is the one after it; where they are put back,
+    the hour that comes twice is shown with both.
+    """
+    zone = day.start.tzinfo
+    start = (day.start + timedelta(hours=hour)).astimezone(UTC)
+    shown_until = (day.start + timedelta(hours=hour + n_hours)).astimezone(UTC)
+    end = max(shown_until, start + timedelta(hours=n_hours))
+    return TimeSpan(start.astimezone(zone), end.astimezone(zone))
 
 
 def local(at: datetime, zone: tzinfo | None) -> datetime:

@@ -33,7 +33,7 @@ from page.web.sign_in import SignInForm
 from page.web.teach import TeachPage
 from page.web.updates import Updates
 from page.words.labels import mark
-from predictor.journal.reader import JournalReader
+from predictor.journal.reader import JournalReader, NoJournalError
 
 LOOK_S = 0.5
 """So often the page looks whether the broker is still there."""
@@ -298,7 +298,9 @@ def make_app(site: Site, rules: GateRules) -> Starlette:
     async def explain(request: Request, error: Exception) -> Response:
         """Say in one line what is wrong, on a page that leads back."""
         status, said = 503, str(error)
-        if isinstance(error, HTTPException):
+        if isinstance(error, NoJournalError):
+            said = mark("Nothing is remembered yet: har-forecast begins when it first runs.")
+        elif isinstance(error, HTTPException):
             status, said = error.status_code, error.detail
         reader = reader_of(request, can_sign_out=False)
         html = site.drawing.page("error.html", reader, said=reader.words.say(said), status=status)

@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from har_stream.core.errors import InputError
 from page.days.colours import PATTERNED, look_of
-from page.days.timeline import Row, TimeSpan, day_span, draw_rows
+from page.days.timeline import Row, TimeSpan, day_span, draw_rows, hours_span
 from page.now.home_link import HomeLink
 from page.web.updates import Updates, version_of
 from page.words.translations import Words
-from predictor.journal.reader import JournalReader
+from predictor.journal.reader import JournalReader, NoJournalError
 from predictor.journal.records import Bout
 
 N_DAYS = 7
@@ -123,8 +123,7 @@ class Drawing:
     def day(self, reader: Reader, day: date, *, hour: int, n_hours: int) -> str:
         """Draw a day, or some hours of it."""
         whole = day_span(day, self._zone)
-        start = whole.start + timedelta(hours=hour)
-        span = whole if n_hours >= 24 else TimeSpan(start, start + timedelta(hours=n_hours))
+        span = whole if n_hours >= 24 else hours_span(whole, hour, n_hours)
         found = self._journal.span(span.start, span.end)
         now = self.now()
         bouts = [each for each in found.bouts if (each.ended_at or now) > span.start]
@@ -177,6 +176,8 @@ class Drawing:
         span = day_span(now.date(), self._zone)
         try:
             bouts = self._bouts_of(span, self._journal.state_of(span.start, span.end))
+        except NoJournalError:
+            return {"bouts": [], "n_bouts": 0, "problem": None}  # the steps to it stand above
         except InputError as error:
             return {"bouts": [], "n_bouts": 0, "problem": str(error)}
         return {"bouts": bouts[::-1][:N_TODAY], "n_bouts": len(bouts), "problem": None}
@@ -270,12 +271,12 @@ def _said_within(
 
 
 def _ticks(span: TimeSpan) -> list[tuple[float, datetime]]:
-    """Return where the hours of a span are, eight at most."""
+    """Return where the hours of a span are, eight at most, or the quarters of one."""
     n_hours = round(span.duration / timedelta(hours=1))
-    step = max(1, n_hours // 8)
-    at = [span.start + timedelta(hours=hour) for hour in range(0, n_hours, step)]
+    step = timedelta(hours=max(1, n_hours // 8)) if n_hours > 1 else timedelta(minutes=15)
+    at = [span.start + n * step for n in range(8)]
     share_of = span.shares()
-    return [(share_of(each), each) for each in at]
+    return [(share_of(each), each) for each in at if each < span.end]
 
 
 @cache

@@ -35,6 +35,10 @@ _OF_BOUTS = (
 """Columns of events that say when what went on; the others need not be read."""
 
 
+class NoJournalError(InputError):
+    """The file is not there: nothing has been remembered yet."""
+
+
 class Span(NamedTuple):
     """What a journal holds of a span of time.
 
@@ -199,6 +203,8 @@ def _engine_of(url: str) -> Engine:
     def connect() -> sqlite3.Connection:
         """A file that is not there is not made; one open for a moment never looks as if in use."""
         path = Path(engine.url.database or "").absolute()
+        if not path.exists():
+            raise NoJournalError(f"{path}: there is no journal yet; har-forecast begins one")
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_S, check_same_thread=False
         )

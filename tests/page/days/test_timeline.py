@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from page.days.colours import look_of
-from page.days.timeline import N_SLOTS, TimeSpan, day_span, draw_rows
+from page.days.timeline import N_SLOTS, TimeSpan, day_span, draw_rows, hours_span
 from predictor.journal.records import Bout
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -49,6 +49,24 @@ def test_a_day_may_have_23_or_25_hours(day: date, hours: int) -> None:
     assert span.duration == timedelta(hours=hours)
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=BERLIN)
     assert span.shares()(noon) == pytest.approx((hours - 12) / hours)
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "shown", "hours"),
+    [
+        (date(2026, 3, 29), 2, "03:00-04:00", 1),  # which is not there
+        (date(2026, 10, 25), 2, "02:00-03:00", 2),  # which comes twice
+        (date(2026, 10, 25), 0, "00:00-06:00", 7),
+        (date(2026, 11, 27), 8, "08:00-09:00", 1),
+    ],
+)
+def test_hours_are_shown_as_the_clocks_show_them(
+    day: date, hour: int, shown: str, hours: int
+) -> None:
+    n_hours = 6 if hour == 0 else 1
+    span = hours_span(day_span(day, BERLIN), hour, n_hours)
+    assert f"{span.start:%H:%M}-{span.end:%H:%M}" == shown
+    assert span.duration == timedelta(hours=hours)
 
 
 def test_of_thousands_of_stretches_the_longest_of_each_slot_is_drawn() -> None:
