@@ -1,6 +1,7 @@
 """How many clips an activity takes: 1, 3, 5, 10, 20 of each, taught to bundle `home`.
 
-    python benchmarks/teaching.py DATA          # prints the table of docs/home.md
+    python benchmarks/teaching.py DATA                      # prints the first table of docs/home.md
+    python benchmarks/teaching.py DATA --rooms --draws 2    # the second: all rooms but the judged
 
 DATA holds `ucf` and `ucf_home`, activities of UCF101 (Soomro et al. 2012) by class, and ordinary
 footage: `home` (GMDCSA24), from which is learned, and `urfd` (UR Fall), which judges. A class's
@@ -10,7 +11,8 @@ other places, judge. That is harder than a home's own sessions, which share room
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -19,8 +21,10 @@ from numpy.typing import NDArray
 
 from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.config.state_dir import clip_cache, default_state_dir
-from training.fitting.teaching.judge import SeenLesson, fit_lessons
+from har_stream.recognition.person.taught import TaughtHead
+from training.fitting.teaching.judge import STEP_FRAMES, SeenLesson, fit_lessons
 from training.fitting.teaching.lessons import Lesson, session_of
+from training.fitting.teaching.seeing import Eyes
 from training.fitting.teaching.teach import open_eyes, see_lessons
 
 ACTIVITIES = {
@@ -38,6 +42,21 @@ N_TAUGHT, N_JUDGING = 3, 2
 LEARNED, JUDGED = "home/*/ADL/*.mp4", "urfd/adl-*.mp4"
 """Ordinary footage."""
 N_RESAMPLES = 1000
+ROOMS = {
+    "GMDCSA24's flats": ("home/*/*/*.mp4",),
+    "UR Fall's living rooms": ("urfd/adl-0*.mp4", "urfd/adl-1*.mp4", "urfd/adl-2[0-3]*.mp4"),
+    "UR Fall's other rooms, and streets": (
+        *("urfd/adl-2[45]*.mp4", "urfd/adl-3*.mp4", "urfd/fall-*-cam0.mp4"),
+        "no_activity/*.mp4",
+    ),
+}
+"""Of each part is judged what was learned from the other two."""
+N_LEARNED = 5
+"""Clips of each activity beside them."""
+MOST_OF_PART = 600
+"""Windows that are learned from of a part, as many of each clip."""
+FAVOURS = (1.0, 1.5, 2.0, 3.0)
+"""By how much everything else is held likelier than the head says."""
 
 
 def list_clips(data: Path) -> list[Lesson]:
@@ -79,13 +98,64 @@ def judge(
     An activity counts as soon as it is likelier than everything else.
     """
     head = fit_lessons(learned, activities)
-    names = (None, *activities)
-    right = [
-        names[head.probabilities(each.pooled).mean(0).argmax()] == each.lesson.activity
-        for each in tested
-    ]
+    return is_right(head, tested), share_taken(head, ordinary)
+
+
+def is_right(head: TaughtHead, tested: Sequence[SeenLesson]) -> NDArray[np.bool_]:
+    """Return of which clips their own activity is the likeliest; shape (n_clips,)."""
+    names = (None, *head.activities)
+    said = [names[head.probabilities(each.pooled).mean(0).argmax()] for each in tested]
+    return np.array([name == each.lesson.activity for name, each in zip(said, tested, strict=True)])
+
+
+def share_taken(head: TaughtHead, ordinary: Sequence[SeenLesson]) -> float:
+    """Return the share of windows at which an activity is likelier than everything else."""
     wrong = [head.probabilities(each.pooled).argmax(1) != 0 for each in ordinary]
-    return np.array(right), float(np.concatenate(wrong).mean())
+    return float(np.concatenate(wrong).mean())
+
+
+def judge_rooms(
+    taught: Mapping[str, Sequence[SeenLesson]],
+    judging: Sequence[SeenLesson],
+    parts: Mapping[str, Sequence[SeenLesson]],
+    *,
+    n_draws: int,
+) -> None:
+    """Print what other people's ordinary footage does for rooms that none of it shows."""
+    activities = tuple(taught)
+    print(
+        "| judged | everything else favoured | taken for an activity | right |\n|---|---|---|---|"
+    )
+    for part, judged in parts.items():
+        others = [thin(each, MOST_OF_PART) for name, each in parts.items() if name != part]
+        wrong: dict[float, list[float]] = {each: [] for each in FAVOURS}
+        right: dict[float, list[float]] = {each: [] for each in FAVOURS}
+        for seed in range(n_draws):
+            rng = np.random.default_rng(seed)
+            drawn = [each for clips in taught.values() for each in draw(clips, N_LEARNED, rng)]
+            head = fit_lessons([*drawn, *(each for other in others for each in other)], activities)
+            for favour in FAVOURS:
+                said = favour_else(head, favour)
+                right[favour].append(float(is_right(said, judging).mean()))
+                wrong[favour].append(share_taken(said, judged))
+        for each in FAVOURS:
+            print(
+                f"| {part} | {each:g} times | {np.mean(wrong[each]):.0%} "
+                f"| {np.mean(right[each]):.0%} |"
+            )
+
+
+def thin(seen: Sequence[SeenLesson], n_windows: int) -> list[SeenLesson]:
+    """Keep so many windows, evenly of each clip; `fit_lessons` takes every `STEP_FRAMES`-th."""
+    each = max(1, n_windows // len(seen)) * STEP_FRAMES
+    return [replace(clip, pooled=clip.pooled[-each:]) for clip in seen]
+
+
+def favour_else(head: TaughtHead, favour: float) -> TaughtHead:
+    """Return a head that holds everything else likelier by a factor, before it is normalised."""
+    weights = head.weights.copy()
+    weights[-1, 0] += np.log(favour)
+    return replace(head, weights=weights)
 
 
 def main() -> None:
@@ -93,14 +163,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--rooms", action="store_true", help="learn from all rooms but the judged")
     options = parser.parse_args()
     eyes = open_eyes(load_with_weights("home", state_dir=default_state_dir()), clip_cache())
     clips = list_clips(options.data)
     activities = tuple(sorted({each.activity for each in clips if each.activity}))
-    learned_ordinary, judged_ordinary = (
-        see_lessons([Lesson(p, None, p.stem) for p in sorted(options.data.glob(pattern))], eyes)
-        for pattern in (LEARNED, JUDGED)
-    )
     seen = see_lessons(clips, eyes)
     taught: dict[str, list[SeenLesson]] = {name: [] for name in activities}
     tested: dict[str, list[SeenLesson]] = {name: [] for name in activities}
@@ -108,6 +175,15 @@ def main() -> None:
         side = tested if int(each.lesson.session) >= FIRST_TEST_GROUP else taught
         side[each.lesson.activity or ""].append(each)
     judging = [each for of_activity in tested.values() for each in of_activity]
+    if options.rooms:
+        parts = {
+            part: see_ordinary(options.data, patterns, eyes) for part, patterns in ROOMS.items()
+        }
+        judge_rooms(taught, judging, parts, n_draws=options.draws)
+        return
+    learned_ordinary, judged_ordinary = (
+        see_ordinary(options.data, (pattern,), eyes) for pattern in (LEARNED, JUDGED)
+    )
     print(f"{len(activities)} activities, {len(judging)} clips judge, {options.draws} draws each")
     print("| clips of each | right | 95 % | ordinary footage of unknown rooms taken for one |")
     print("|---|---|---|---|")
@@ -122,6 +198,12 @@ def main() -> None:
         low, high = interval(np.array(rows), judging)
         shown = f"{np.mean(rows):.0%} | {low:.0%} to {high:.0%} | {np.mean(false):.1%}"
         print(f"| {n_clips} | {shown} |")
+
+
+def see_ordinary(data: Path, patterns: Sequence[str], eyes: Eyes) -> list[SeenLesson]:
+    """See ordinary footage, each file a session."""
+    found = (path for pattern in patterns for path in sorted(data.glob(pattern)))
+    return see_lessons([Lesson(path, None, path.stem) for path in found], eyes)
 
 
 def interval(right: NDArray[np.bool_], judging: Sequence[SeenLesson]) -> tuple[float, float]:
