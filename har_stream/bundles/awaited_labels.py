@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from har_stream.bundles.bundle import Manifest, bundle_paths, read_named_manifest
 from har_stream.config.settings import Settings
+from har_stream.core.activity import IDLE, UNKNOWN
 from har_stream.core.errors import InputError
 
 
@@ -18,7 +19,7 @@ def awaited_labels(settings: Settings) -> dict[str, str]:
 def bundles_by_label(
     settings: Settings, manifests: Iterable[Manifest] = ()
 ) -> dict[str, list[str]]:
-    """Return the names of the bundles that know each label.
+    """Return the names of the bundles that know each label of an activity: ``idle`` never begins.
 
     Args:
         settings: Where a person's own bundles lie.
@@ -30,12 +31,14 @@ def bundles_by_label(
             every.append(read_named_manifest(str(path), state_dir=settings.state_dir))
     found: dict[str, list[str]] = {}
     for manifest in every:
-        for label in manifest.labels:
+        for label in {*manifest.labels} - {IDLE}:
             found[label] = [*found.get(label, []), manifest.name]
     return found
 
 
 def suggest_label(label: str, known: Collection[str]) -> str:
     """Say which label may be meant, or which there are."""
+    if label in (IDLE, UNKNOWN):
+        return "it stands for no activity, so it never begins; name one that does"
     near = difflib.get_close_matches(label, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"

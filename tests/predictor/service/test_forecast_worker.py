@@ -248,13 +248,15 @@ def test_a_start_with_a_clock_that_is_ahead_deletes_nothing(
 def test_a_rule_or_sensor_for_a_label_that_nobody_knows_is_named_once(
     make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked = {"binary_sensors": ["relaxing", "朝食"], "rules": [RULE | {"activity": "sleping"}]}
+    rules = [RULE | {"activity": "sleping"}, RULE | {"name": "away", "activity": "idle"}]
+    asked = {"binary_sensors": ["relaxing", "朝食"], "rules": rules}
     bench = make_bench(**asked)
     bench.tell(*living(days=3))
     told = [message for message in caplog.messages if "knows" in message]
-    assert len(told) == 2
+    assert len(told) == 3
     assert told[0].endswith("learnt knows 'sleping'; did you mean 'sleeping'?")
-    assert "sensor 朝食: neither a bundle nor what this home has learnt" in told[1]
+    assert told[1].endswith("it stands for no activity, so it never begins; name one that does")
+    assert "sensor 朝食: neither a bundle nor what this home has learnt" in told[2]
 
 
 def test_what_another_process_deletes_is_unlearnt(make_bench: Callable[..., Bench]) -> None:
