@@ -81,6 +81,8 @@ class Gate:
         if prefix and scope["path"].startswith(f"{prefix}/"):
             scope["path"] = scope["path"].removeprefix(prefix)
         refusal = self._refuse(scope, headers)
+        if refusal is None and prefix and scope["path"] == prefix:
+            refusal = RedirectResponse(f"{prefix}/", 308)  # what the page asks for lies below it
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -69,7 +69,8 @@ class TeachPage:
         first = int(asked["from"]) if asked.get("from", "").isdecimal() else 0
 
         def draw() -> str:
-            kept = self._kept(node) if node else Answered[Kept]()
+            kept: Answered[Kept] = self._kept(node) if node else Answered()
+            bundles: Answered[Bundles] = self._bundles(node) if node else Answered()
             clips = kept.told.clips if kept.told else []
             clips = sorted(clips, key=lambda clip: clip.place != "unlabelled")
             shown = clips[first : first + N_SHOWN] if first < len(clips) else clips[:N_SHOWN]
@@ -78,7 +79,7 @@ class TeachPage:
                 reader_of(request, can_sign_out=self.can_sign_out),
                 node=node,
                 kept=kept,
-                bundles=self._bundles(node) if node else Answered[Bundles](),
+                bundles=bundles,
                 wanted=count_wanted(clips),
                 clips=shown,
                 n_clips=len(clips),

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from html import escape
 from pathlib import Path
 
 import pytest
+from starlette.routing import Route
 from starlette.testclient import TestClient
 from support.broker.real_broker import Listener, Mosquitto, listening
-from support.event_builder import EIGHT
+from support.event_builder import EIGHT, event
 from support.processes.home_page import ORIGIN, page_of, wait_for, write_journal
 
 from har_stream.mqtt.messages import (
@@ -27,6 +29,8 @@ from har_stream.mqtt.requests import (
     UndoRequest,
 )
 from page.web.app import Site
+from predictor.journal.database import sqlite_url
+from predictor.journal.journal import Journal
 
 NOW = EIGHT + timedelta(days=2, hours=3)
 STATE = ActivityState(activity="cooking", confidence=0.91, since=NOW, at=NOW, room="kitchen")
@@ -140,6 +144,40 @@ def test_what_is_no_time_is_refused_in_words(query: str, lived_in: Lived) -> Non
     assert "This is no date and time" in answer.text
     form = {"whose": "n1/cam1", "start": "0001-01-01T00:00", "end": "9999-12-31T23:59"}
     assert lived_in[0].post("/correct", data=form, headers=ORIGIN).status_code == 400
+
+
+def test_no_question_however_odd_is_an_error_or_leads_to_a_file(tmp_path: Path) -> None:
+    write_journal(tmp_path, days=1)
+    names = ["date", "hour", "hours", "node", "camera", "start", "end", "from", "clip"]
+    with page_of("mqtt://127.0.0.1:1", tmp_path) as (browser, site):
+        for route in site.routes():
+            if isinstance(route, Route) and "GET" in (route.methods or ()):
+                if route.path == "/events":
+                    continue  # it has no end
+                for value in ("", "../../etc/passwd", "\x00", "9" * 30, "n1", "-1", "é"):
+                    one_by_one = names if route.path in ("/day", "/correct") else ()
+                    for asked in (names, *([name] for name in one_by_one)):
+                        answer = browser.get(route.path, params=dict.fromkeys(asked, value))
+                        assert answer.status_code in (200, 303, 400, 404), (route.path, asked)
+                        assert "root:" not in answer.text
+
+
+def test_a_home_with_fifty_labels_in_any_script_is_shown(broker: Mosquitto, tmp_path: Path) -> None:
+    """A label is text, also where it holds markup, or is long."""
+    labels = [f"活動{n}" for n in range(48)] + ["<img src=x>" + "o" * 40, "قراءة"]
+    events = [
+        event(activity=label, minute=n, seq=n + 1, event_type="activity_changed")
+        for n, label in enumerate(labels)
+    ]
+    with Journal(sqlite_url(tmp_path / "journal.db")) as journal:
+        journal.record_all(events, received_at=events[-1].started_at)
+    with page_of(broker.url, tmp_path) as (browser, site):
+        wait_for(site, lambda: site.link.home.forecast)
+        day = browser.get("/day?date=2026-01-05").text
+        correction = browser.get("/correct?node=n1&camera=cam1").text
+    assert all(escape(label).replace("_", " ") in day for label in labels)
+    assert "<img" not in day
+    assert correction.count('name="activity"') >= 50
 
 
 def test_labels_are_text_whatever_they_hold(lived_in: Lived) -> None:
@@ -308,6 +346,7 @@ def test_an_empty_home_says_what_to_do(make_mosquitto: object, tmp_path: Path) -
         day = browser.get("/day")
         assert day.status_code == 503
         assert "Nothing is remembered yet" in day.text
+        assert "har-stream --camera 0 --keep-clips --home h1" in browser.get("/teach").text
         assert "lived through anew" in browser.get("/report").text
         assert not (tmp_path / "journal.db").exists()
 

@@ -165,6 +165,8 @@ def test_behind_a_proxy_every_link_has_its_prefix(
             for marker in ('href="', 'src="', 'action="'):
                 for link in html.split(marker)[1:]:
                     assert link.startswith((prefix, "#main")), link[:60]
+        answer = browser.get(prefix, headers=headers)
+        assert (answer.status_code, answer.headers["location"]) == (308, f"{prefix}/")
         answer = browser.post(f"{asked}theme", headers=headers | ORIGIN, data={"theme": "dark"})
         assert answer.headers["location"] == f"{prefix}/"
         assert f"Path={prefix}" in answer.headers["set-cookie"]
