@@ -233,6 +233,7 @@ class HomeForecast:
     def messages(self, wall: datetime) -> tuple[Forecast, ForecastAttributes]:
         """Forecast, as of the home's time; where no camera speaks, as of now by the wall clock."""
         forecaster, at = self.forecaster, self.now(wall)
+        self._follow_clock_back(wall)
         age = self._evidence_age(wall)
         fresh = age is not None and age <= self._stale_after
         if not fresh:
@@ -297,6 +298,15 @@ class HomeForecast:
         if self.heard_at is None or wall - self.heard_at > self._stale_after:
             self.watched_since = self.now(wall)
         self.heard_at = wall if self.heard_at is None else max(self.heard_at, wall)
+
+    def _follow_clock_back(self, wall: datetime) -> None:
+        """Nobody was heard later than now: where the wall clock was set back, age counts anew."""
+        if self.heard_at is not None:
+            self.heard_at = min(self.heard_at, wall)
+        if self._camera_heard_at is not None:
+            self._camera_heard_at = min(self._camera_heard_at, wall)
+        if self._doubted is not None and self._doubted.heard_at > wall:
+            self._doubted = self._doubted._replace(heard_at=wall)
 
     def _evidence_age(self, wall: datetime) -> timedelta | None:
         """How long no camera has spoken; ``None`` where none ever has."""

@@ -55,6 +55,15 @@ def test_a_camera_that_speaks_keeps_a_forecast_fresh(live: HomeForecast) -> None
     assert (stale.fresh, stale.enough_data, stale.evidence_age_s) == (False, False, 960.0)
 
 
+def test_a_clock_that_is_set_back_keeps_nothing_fresh_until_it_has_caught_up(
+    live: HomeForecast,
+) -> None:
+    assert _after(live, minutes=1).fresh
+    assert _after(live, days=-2).fresh  # just heard, whatever the clock says now
+    stale = _after(live, days=-2, minutes=16)
+    assert (stale.fresh, stale.evidence_age_s) == (False, 960.0)
+
+
 def test_what_a_broker_kept_is_no_sign_of_life(live: HomeForecast) -> None:
     at = EVENTS[-1].started_at
     wall = at + timedelta(hours=2)
