@@ -1,4 +1,4 @@
-"""Lots as Ray's actors, one each: started on a machine by name, asked without ever waiting.
+"""Lots and partitions as Ray's actors: started on a machine by name, asked without waiting.
 
 A machine is a Ray node that was started with the resource `machine:NAME`. Ray is imported here
 alone. Its own restarts are off: only the supervisor starts a lot, for it knows where.
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import ray
 from ray.exceptions import RayError
@@ -18,6 +18,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from fleet.cluster.supervisor import Answer
 from fleet.lots.lot import Lot, LotStatus, LotTask
+from fleet.partitions.partition import Partition
+from fleet.partitions.partition_task import PartitionTask
 from har_stream.core.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -26,12 +28,34 @@ ASK_S = 1.0
 HEALTH_CHECKS = {"initial_delay_ms": 1000, "period_ms": 1000, "timeout_ms": 3000}
 """Of Ray's nodes; by default a killed one is noticed after some 20 s and a frozen one after 60."""
 HEALTH_CHECK_FAILURES = 3
-MakeLot = Callable[[LotTask, str], Lot]
+Task = LotTask | PartitionTask
+
+
+class Work(Protocol):
+    """What an actor does: a lot, or a partition."""
+
+    def run(self) -> None:
+        """Do it until it is left, or lost."""
+
+    def leave(self) -> None:
+        """Have `run` end soon; from any thread."""
+
+    def status(self) -> LotStatus:
+        """How it fares; of a partition, its homes are what cameras are to a lot."""
+
+
+MakeWork = Callable[[Any, str], Work]
+"""Makes it of its task and the machine's name."""
 
 
 def make_lot(task: LotTask, owner: str) -> Lot:
     """Make a lot of cameras."""
     return Lot(task, owner=owner)
+
+
+def make_partition(task: PartitionTask, owner: str) -> Partition:
+    """Make a partition of homes."""
+    return Partition(task, owner=owner)
 
 
 def start_ray(machines: Collection[str], *, address: str | None) -> None:
@@ -68,16 +92,18 @@ class LotActor:
     """One lot in a process of its own, which Ray starts.
 
     Args:
-        task: A `LotTask` as JSON.
+        task: Its task as JSON.
         owner: The machine.
         make: Makes the lot.
     """
 
-    def __init__(self, task: str, owner: str, make: MakeLot) -> None:
-        self._lot: Lot | None = None
+    task_class: type[Task] = LotTask
+
+    def __init__(self, task: str, owner: str, make: MakeWork) -> None:
+        self._lot: Work | None = None
         self._error = ""
         self._is_leaving = False
-        arguments = (LotTask.model_validate_json(task), owner, make)
+        arguments = (self.task_class.model_validate_json(task), owner, make)
         self._thread = threading.Thread(target=self._work, args=arguments, daemon=True)
         self._thread.start()
 
@@ -95,7 +121,7 @@ class LotActor:
         if self._lot is not None:
             self._lot.leave()
 
-    def _work(self, task: LotTask, owner: str, make: MakeLot) -> None:
+    def _work(self, task: Task, owner: str, make: MakeWork) -> None:
         try:
             self._lot = make(task, owner)
             if not self._is_leaving:
@@ -103,8 +129,14 @@ class LotActor:
         except InputError as error:
             self._error = str(error)
         except Exception as error:  # an actor that says why is worth more than one that dies
-            logger.exception("lot %s", task.settings.node)
+            logger.exception("%s", getattr(task, "partition", task.settings.node))
             self._error = repr(error)
+
+
+class PartitionActor(LotActor):
+    """One partition in a process of its own."""
+
+    task_class = PartitionTask
 
 
 @dataclass(slots=True)
@@ -119,14 +151,21 @@ class RayWorkers:
 
     Args:
         tasks: By lot, what it is told when it starts; whoever changes it restarts the lot.
-        make: Makes a lot in its process.
+        make: Makes a lot, or a partition, in its process.
+        actor: What holds it there.
     """
 
-    def __init__(self, tasks: Mapping[str, LotTask], *, make: MakeLot = make_lot) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, Task],
+        *,
+        make: MakeWork = make_lot,
+        actor: type[LotActor] = LotActor,
+    ) -> None:
         self._tasks = tasks
         self._make = make
         self._workers: dict[str, _Worker] = {}
-        self._actor_class = ray.remote(LotActor)
+        self._actor_class = ray.remote(actor)
 
     def machines(self) -> Collection[str]:
         """Machines whose nodes are alive."""

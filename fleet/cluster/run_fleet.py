@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from fleet.cluster.metrics import FleetCollector
 from fleet.cluster.orders import read_orders, write_status
+from fleet.cluster.run_partitions import RunningPartitions
 from fleet.cluster.supervisor import Supervisor, Workers
 from fleet.inventory.fleet import Fleet, read_fleet
 from fleet.lots.lot import LotTask
@@ -56,16 +57,11 @@ def make_tasks(fleet: Fleet, plan: Plan) -> dict[str, LotTask]:
         cameras[lot].append(CameraSettings.model_validate(told))
     tasks = {}
     for lot, of_lot in cameras.items():
-        broker = settings.broker
-        if settings.logins is not None:
-            password = fleet.plan_file.parent / settings.logins / lot
-            login = {"username": lot, "password_file": password.absolute()}
-            broker = broker.model_copy(update=login)
         tasks[lot] = LotTask(
             settings=Settings(
                 node=lot,
                 base_topic=settings.base_topic,
-                broker=broker,
+                broker=fleet.broker_of(lot),
                 discovery=DiscoverySettings(enabled=False),  # homes have no part in the broker
                 bundle=settings.bundle,
                 engine=settings.engine,
@@ -84,18 +80,28 @@ class RunningFleet:
         path: Of `fleet.yaml`.
         tasks: What the workers read when they start a lot; kept up to date here.
         workers: Where lots run.
+        partitions: Those of homes, beside them; none: nobody forecasts.
 
     Raises:
         InputError: Fleet, plan or database cannot be used.
     """
 
-    def __init__(self, path: Path, tasks: dict[str, LotTask], workers: Workers) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tasks: dict[str, LotTask],
+        workers: Workers,
+        partitions: RunningPartitions | None = None,
+    ) -> None:
         self._path = path
         self._tasks = tasks
         self._once = LogOnce()
         fleet = read_fleet(path)
         plan = read_plan(fleet.plan_file)
         tasks |= make_tasks(fleet, plan)
+        self._partitions = partitions
+        if partitions is not None:
+            partitions.take_plan(fleet, plan)
         self._plan_file = fleet.plan_file
         self._changed_ns = _changed_ns(fleet.plan_file)
         self._capacities: Mapping[str, int] = fleet.settings.machines
@@ -117,11 +123,16 @@ class RunningFleet:
         """Work until somebody sets `stopped`; then all lots leave in good order."""
         while not stopped.wait(TICK_S):
             self.step()
-        self._supervisor.close()
+        leaving: list[Supervisor | RunningPartitions] = [self._supervisor]
+        if self._partitions is not None:
+            leaving.append(self._partitions)
+        for each in leaving:
+            each.close()
         deadline_s = time.monotonic() + LEAVE_S
-        while self._supervisor.is_running and time.monotonic() < deadline_s:
+        while any(each.is_running for each in leaving) and time.monotonic() < deadline_s:
             time.sleep(TICK_S / 5)
-            self._supervisor.hear()
+            for each in leaving:
+                each.hear()
         self._engine.dispose()
 
     def step(self) -> None:
@@ -136,6 +147,8 @@ class RunningFleet:
             self._once.warn("orders", f"nothing new can be asked: {error.orig}")
         self._take_plan()
         self._supervisor.step()
+        if self._partitions is not None:
+            self._partitions.step(self._supervisor.drained, self._supervisor.pinned)
         try:
             with self._engine.begin() as db:
                 write_status(db, self._supervisor.runs, self._sizes())
@@ -153,6 +166,8 @@ class RunningFleet:
             fleet = read_fleet(self._path)
             plan = read_plan(fleet.plan_file)
             tasks = make_tasks(fleet, plan)
+            if self._partitions is not None:
+                self._partitions.take_plan(fleet, plan)
         except InputError as error:
             logger.error("the new plan is not taken, all runs on as it was: %s", error)
             return

@@ -4,7 +4,7 @@ import argparse
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from fleet.cluster import orders
 from fleet.inventory.fleet import Fleet, read_fleet
 from fleet.lots.lot import LotTask
 from fleet.lots.lot_tables import open_database
+from fleet.partitions.home_tables import PartitionRow, read_status
+from fleet.partitions.partition_task import PartitionTask
 from fleet.planning.plan_file import read_plan
 from har_stream.core.errors import InputError
 
@@ -22,15 +24,19 @@ from har_stream.core.errors import InputError
 def run(options: argparse.Namespace) -> None:
     """Run a fleet until SIGINT or SIGTERM."""
     from fleet.cluster.metrics import serve_metrics
-    from fleet.cluster.ray_workers import RayWorkers, start_ray
+    from fleet.cluster.ray_workers import PartitionActor, RayWorkers, make_partition, start_ray
     from fleet.cluster.run_fleet import RunningFleet
+    from fleet.cluster.run_partitions import RunningPartitions
 
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s")
     fleet = read_fleet(options.fleet)
     stopped = threading.Event()
     tasks: dict[str, LotTask] = {}
     start_ray(fleet.settings.machines, address=options.address)
-    running = RunningFleet(options.fleet, tasks, RayWorkers(tasks))
+    homes: dict[str, PartitionTask] = {}
+    forecasters = RayWorkers(homes, make=make_partition, actor=PartitionActor)
+    partitions = RunningPartitions(homes, forecasters)
+    running = RunningFleet(options.fleet, tasks, RayWorkers(tasks), partitions)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     with ExitStack() as stack:
@@ -43,6 +49,7 @@ def show_status(options: argparse.Namespace) -> None:
     """Print how every lot fares, as the running fleet last said."""
     with _database(options.fleet) as (_, db):
         rows = orders.read_status(db)
+        partitions = read_status(db)
     width = max([len("lot"), *(len(row.lot) for row in rows)])
     machine_width = max([len("machine"), *(len(row.machine or "") for row in rows)])
     print(
@@ -62,6 +69,23 @@ def show_status(options: argparse.Namespace) -> None:
         f"{sum(row.machine is None for row in rows)} of {len(rows)} lots nowhere; as of "
         f"{max(row.told_at for row in rows).astimezone():%H:%M:%S}"
     )
+    if partitions:
+        _show_partitions(partitions)
+
+
+def _show_partitions(partitions: Sequence[PartitionRow]) -> None:
+    width = max([len("partition"), *(len(row.partition) for row in partitions)])
+    machine_width = max([len("machine"), *(len(row.machine) for row in partitions)])
+    print(
+        f"{'partition':{width}}  {'machine':{machine_width}}  forecast for  learning  latest"
+        "  refused  restarts"
+    )
+    for row in partitions:
+        homes = f"{row.forecasting}/{row.homes}"
+        print(
+            f"{row.partition:{width}}  {row.machine:{machine_width}}  {homes:>12}  "
+            f"{row.learning:8}  {row.late_s:4.0f} s  {row.refused:7}  {row.starts - 1:8}"
+        )
 
 
 def drain(options: argparse.Namespace) -> None:

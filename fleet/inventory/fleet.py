@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from fleet.inventory.camera_tables import Row, read_csv, read_table
 from fleet.inventory.fleet_settings import FleetCamera, FleetSettings
+from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.problems import MAX_SAID, problems
 from har_stream.config.yaml_file import read_yaml
 from har_stream.core.errors import InputError
@@ -28,6 +29,15 @@ class Fleet:
     settings: FleetSettings
     cameras: tuple[FleetCamera, ...]
     plan_file: Path
+
+    def broker_of(self, login: str) -> BrokerSettings:
+        """Return how a lot or a partition signs in."""
+        broker, logins = self.settings.broker, self.settings.logins
+        if logins is None:
+            return broker
+        password = self.plan_file.parent / logins / login
+        told = {"username": login, "password_file": password.absolute()}
+        return broker.model_copy(update=told)
 
 
 def read_fleet(path: Path) -> Fleet:

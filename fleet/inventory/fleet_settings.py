@@ -8,8 +8,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.forecast_settings import ForecastSettings
 from har_stream.config.ids import Id, TopicPrefix
 from har_stream.config.section import Section, UserPath
+from har_stream.config.settings import Timezone
 from har_stream.config.state_dir import default_state_dir
 from har_stream.core.url import LOOPBACK, parse_url
 
@@ -21,6 +23,13 @@ def _without_password(url: str) -> str:
     if parsed.password is not None:
         raise ValueError("no password here, please: it belongs into ~/.pgpass or PGPASSFILE")
     return f"postgresql+psycopg{url[url.index('://') :]}"
+
+
+def _of_any_home(forecast: ForecastSettings) -> ForecastSettings:
+    for name in ("journal", "rules", "sensors", "binary_sensors"):
+        if getattr(forecast, name):
+            raise ValueError(f"{name}: a fleet's homes have none; har-forecast of one home has")
+    return forecast
 
 
 DatabaseUrl = Annotated[str, AfterValidator(_without_password)]
@@ -51,6 +60,10 @@ class FleetSettings(Section):
     logins: UserPath | None = Field(
         None, description="folder with a password for each lot; none: all sign in as broker says"
     )
+    timezone: Timezone | None = Field(
+        None, description="the homes', like Europe/Berlin; none: that of each machine"
+    )
+    forecast: Annotated[ForecastSettings, AfterValidator(_of_any_home)] = ForecastSettings()
     bundle: str | None = None
     engine: Literal["auto", "litert", "keras"] = "auto"
     state_dir: UserPath = Field(default_factory=default_state_dir)

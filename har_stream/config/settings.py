@@ -77,12 +77,15 @@ def _checked_zone(name: str) -> str:
     return name
 
 
+Timezone = Annotated[str, AfterValidator(_checked_zone)]
+
+
 class Settings(Section):
     """All of it; every key has a default but `cameras[].source`."""
 
     node: Id = Field(default_factory=default_node)
     home: Id = "home1"
-    timezone: Annotated[str, AfterValidator(_checked_zone)] | None = Field(
+    timezone: Timezone | None = Field(
         None, description="the home's, like Europe/Berlin; none: this machine's"
     )
     base_topic: TopicPrefix = "har"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from support.processes.postgresql import PostgreSQL, running_postgresql
 from support.repository import ENVIRONMENT
@@ -35,6 +36,15 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         ray_workers.start_ray(["r1", "r2"], address=None)
     yield
     ray_workers.ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def fleet_url(postgresql: PostgreSQL) -> str:
+    """URL of a database with an ordinary role, as an administrator gives one to a fleet."""
+    with psycopg.connect(postgresql.url.replace("+psycopg", ""), autocommit=True) as db:
+        db.execute("CREATE ROLE fleet LOGIN")
+        db.execute("CREATE DATABASE fleet OWNER fleet")
+    return postgresql.url.replace("har@/postgres", "fleet@/fleet")
 
 
 @pytest.fixture

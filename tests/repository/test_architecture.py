@@ -44,7 +44,7 @@ ORDER = {
     ),
     "fleet": (
         "inventory lots",
-        "planning",
+        "partitions planning",
         "cluster",
         "archives",
         "commands",

@@ -1,0 +1,1 @@
+"""Partitions: thousands of homes' forecasters in one process; journals, snapshots in PostgreSQL."""
