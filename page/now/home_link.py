@@ -1,6 +1,8 @@
 """The page's connection to the broker: it listens, asks for changes and waits for the answers."""
 
+import math
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Literal, get_args
@@ -19,6 +21,8 @@ from har_stream.mqtt.topics import Topics
 from page.now.home_now import HomeNow
 from predictor.journal.records import CameraKey
 
+SEEN_S = 3.0
+"""So long somebody's joints are shown; a node that loses sight of them says no more."""
 ANSWER_S = 5.0
 """So long an answer is waited for."""
 Change = Literal["correct", "undo", "acknowledge"]
@@ -33,6 +37,7 @@ class HomeLink:
     Args:
         settings: Broker, base topic and home.
         tell: Called, in another thread, when something has changed.
+        monotonic: Seconds that nobody can set.
 
     Attributes:
         home: What is known now.
@@ -42,11 +47,18 @@ class HomeLink:
         InputError: The broker's settings cannot be used.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[News], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tell: Callable[[News], None],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.home = HomeNow(settings.home)
         self._topics = Topics(settings.base_topic)
         self.tell = tell
-        self._skeletons: dict[CameraKey, Skeleton] = {}
+        self._monotonic = monotonic
+        self._skeletons: dict[CameraKey, tuple[float, Skeleton]] = {}
         self._answered: dict[str, threading.Event] = {}
         self._answers: dict[str, BridgeResponse] = {}
         self._connection = Connection(
@@ -90,8 +102,9 @@ class HomeLink:
         self._connection.close()
 
     def skeleton(self, camera: CameraKey) -> Skeleton | None:
-        """Return where somebody's joints were last seen."""
-        return self._skeletons.get(camera)
+        """Return where somebody's joints are; ``None`` where nobody has been seen for `SEEN_S`."""
+        heard_s, skeleton = self._skeletons.get(camera, (-math.inf, None))
+        return skeleton if self._monotonic() - heard_s <= SEEN_S else None
 
     def acknowledge_fall(self, camera: CameraKey) -> bool:
         """Tell a node that somebody knows of a fall; returns whether it is on its way."""
@@ -143,7 +156,7 @@ class HomeLink:
     def _take_skeleton(self, topic: str, payload: bytes) -> None:
         node, camera, _ = self._topics.split(topic)
         if (node, camera) in self.home.cameras:
-            self._skeletons[node, camera] = Skeleton.decode(payload)
+            self._skeletons[node, camera] = self._monotonic(), Skeleton.decode(payload)
 
     def _take_ack(self, _topic: str, _payload: bytes) -> None:
         """The journal has an event: what is read from it now has it too."""

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +19,7 @@ from har_stream.mqtt.messages import Skeleton
 from har_stream.preview.clip_folder import ClipFolder, name_clip
 from har_stream.preview.clip_keeper import ClipKeeper
 from har_stream.preview.picture_server import PictureServer
+from page.now.home_link import SEEN_S
 from page.teaching.learning import LearningProgress, TaughtOutcome
 from page.web.app import Site
 
@@ -106,7 +108,7 @@ def test_nothing_is_recorded_before_everybody_has_agreed(teaching: Teaching) -> 
     assert keeper.recordings() == {}
 
 
-def test_regions_are_drawn_and_hold(teaching: Teaching) -> None:
+def test_regions_are_drawn_and_hold(teaching: Teaching, monkeypatch: pytest.MonkeyPatch) -> None:
     browser, site, _, _ = teaching
     address = "/cameras/regions?node=n1&camera=cam1"
     assert "What cam1 sees where" in browser.get(address).text
@@ -123,6 +125,8 @@ def test_regions_are_drawn_and_hold(teaching: Teaching) -> None:
     said = Skeleton(at=NOON, points=[(0.5, 0.5, 0.9)])
     site.link._take_skeleton("har/n1/cam1/skeleton", said.encode())
     assert browser.get(skeleton).json() == {"points": [[0.5, 0.5, 0.9]]}
+    monkeypatch.setattr(site.link, "_monotonic", lambda: time.monotonic() + SEEN_S)
+    assert browser.get(skeleton).json() == {"points": []}, "nobody is seen any more"
     assert browser.get("/cameras/skeleton?node=x&camera=y").status_code == 400
 
 

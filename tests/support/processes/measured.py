@@ -56,6 +56,8 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def resident_mb(pid: int) -> float:
-    """Memory that a running process holds."""
-    return int(re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
+def resident_mb(pid: int, kind: str = "VmRSS") -> float:
+    """Memory that a running process holds; of `RssAnon` alone what no other may share."""
+    return (
+        int(re.findall(rf"{kind}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
+    )
