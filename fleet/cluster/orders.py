@@ -1,11 +1,12 @@
 """What a person asks of a running fleet, and what it says of itself: tables for both sides."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from fleet.cluster.rolling_restart import RestartOrder
 from fleet.cluster.supervisor import LotRun
 from fleet.lots.lot_tables import run
 
@@ -18,11 +19,13 @@ class Orders:
         drained: Machines that are to be empty.
         pinned: By lot, the machine that somebody chose.
         capacities: By machine, how many cameras it carries in place of what the settings say.
+        restarts: Lots that are to be restarted, one after another in this order.
     """
 
     drained: frozenset[str]
     pinned: Mapping[str, str]
     capacities: Mapping[str, int]
+    restarts: Sequence[RestartOrder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,12 @@ def read_orders(db: Connection) -> Orders:
     """Read what was asked."""
     machines = run(db, "SELECT machine, cameras, drained FROM fleet_machines").all()
     pins = run(db, "SELECT lot, machine FROM fleet_pins").all()
+    restarts = run(db, "SELECT lot, asked_at FROM fleet_restarts ORDER BY asked_at, lot")
     return Orders(
         frozenset(row.machine for row in machines if row.drained),
         {row.lot: row.machine for row in pins},
         {row.machine: row.cameras for row in machines if row.cameras is not None},
+        [RestartOrder(row.lot, row.asked_at) for row in restarts],
     )
 
 
@@ -84,6 +89,28 @@ def move(db: Connection, lot: str, machine: str) -> None:
     )
 
 
+def restart(db: Connection, lots: Iterable[str]) -> None:
+    """Ask that lots be restarted, one after another."""
+    for lot in lots:
+        run(
+            db,
+            "INSERT INTO fleet_restarts (lot) VALUES (:lot)"
+            " ON CONFLICT (lot) DO UPDATE SET asked_at = now()",
+            lot=lot,
+        )
+
+
+def end_restarts(db: Connection, ended: Iterable[RestartOrder]) -> None:
+    """Forget restarts, unless somebody has asked for them again."""
+    for each in ended:
+        run(
+            db,
+            "DELETE FROM fleet_restarts WHERE lot = :lot AND asked_at = :asked_at",
+            lot=each.lot,
+            asked_at=each.asked_at,
+        )
+
+
 def write_status(db: Connection, runs: Mapping[str, LotRun], sizes: Mapping[str, int]) -> None:
     """Say how all lots fare, and nothing more of those that are gone."""
     run(db, "DELETE FROM fleet_status WHERE lot <> ALL(:lots)", lots=list(runs))
@@ -108,4 +135,9 @@ def write_status(db: Connection, runs: Mapping[str, LotRun], sizes: Mapping[str,
 
 def read_status(db: Connection) -> list[StatusRow]:
     """Read what was said of every lot, by name."""
-    return [StatusRow(*row) for row in run(db, "SELECT * FROM fleet_status ORDER BY lot")]
+    rows = run(
+        db,
+        "SELECT lot, machine, cameras, online, fps, latency_ms, waiting, restarts, told_at"
+        " FROM fleet_status ORDER BY lot",
+    )
+    return [StatusRow(*row) for row in rows]

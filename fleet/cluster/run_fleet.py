@@ -7,17 +7,19 @@ A plan that `har-fleet plan` changes meanwhile is taken on; lots that it does no
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import DBAPIError
 
 from fleet.cluster.metrics import FleetCollector
-from fleet.cluster.orders import read_orders, write_status
+from fleet.cluster.orders import end_restarts, read_orders, write_status
+from fleet.cluster.rolling_restart import RestartOrder, RollingRestart
 from fleet.cluster.run_partitions import RunningPartitions
 from fleet.cluster.supervisor import Supervisor, Workers
 from fleet.inventory.fleet import Fleet, read_fleet
+from fleet.inventory.fleet_settings import FleetSettings
 from fleet.lots.lot import LotTask
 from fleet.lots.lot_tables import open_database
 from fleet.planning.plan import Plan
@@ -68,9 +70,15 @@ def make_tasks(fleet: Fleet, plan: Plan) -> dict[str, LotTask]:
                 state_dir=settings.state_dir,
                 cameras=tuple(of_lot),
             ),
-            database=settings.database,
+            database=_database_of(lot, settings),
         )
     return {lot: task for lot, task in tasks.items() if task.settings.cameras}
+
+
+def _database_of(lot: str, settings: FleetSettings) -> str:
+    url = make_url(settings.database or "")
+    own = url.set(username=lot) if settings.database_roles else url
+    return own.render_as_string(hide_password=False)
 
 
 class RunningFleet:
@@ -113,6 +121,7 @@ class RunningFleet:
             machines=plan.machines,
             clock=time.monotonic,
         )
+        self._restart = RollingRestart(self._supervisor, clock=time.monotonic)
 
     @property
     def metrics(self) -> FleetCollector:
@@ -137,9 +146,11 @@ class RunningFleet:
 
     def step(self) -> None:
         """Do what is due; the database may be away."""
+        restarts: Sequence[RestartOrder] | None = None
         try:
             with self._engine.begin() as db:
                 orders = read_orders(db)
+            restarts = orders.restarts
             self._supervisor.drained = set(orders.drained)
             self._supervisor.pinned = dict(orders.pinned)
             self._supervisor.capacities = {**self._capacities, **orders.capacities}
@@ -149,8 +160,10 @@ class RunningFleet:
         self._supervisor.step()
         if self._partitions is not None:
             self._partitions.step(self._supervisor.drained, self._supervisor.pinned)
+        ended = self._restart.step(restarts) if restarts is not None else ()
         try:
             with self._engine.begin() as db:
+                end_restarts(db, ended)
                 write_status(db, self._supervisor.runs, self._sizes())
             self._once.forget(("orders", "status"))
         except DBAPIError as error:

@@ -71,11 +71,13 @@ class LotRun:
         machine: Where; none: nowhere yet.
         status: What it said last; none: nothing yet.
         n_restarts: How often it was started again because it had ended or was silent.
+        started_s: When it was started last.
     """
 
     machine: str | None = None
     status: LotStatus | None = None
     n_restarts: int = 0
+    started_s: float = 0.0
     heard_s: float = 0.0
     left_s: float | None = None
     n_failed: int = 0
@@ -159,18 +161,21 @@ class Supervisor:
             machines: By lot, where a new one runs at first.
             changed: Lots whose cameras or settings are others; they start anew where they are.
         """
-        now_s = self._clock()
         for lot in self.runs.keys() - sizes.keys():
             if self.runs.pop(lot).machine is not None:
                 self._workers.leave(lot)
         for lot in changed & self.runs.keys():
-            run = self.runs[lot]
-            if run.machine is not None and run.left_s is None:
-                run.left_s = now_s
-                self._workers.leave(lot)
+            self.restart(lot)
         self.runs |= {lot: LotRun() for lot in sizes if lot not in self.runs}
         self._sizes, self.capacities = sizes, dict(capacities)
         self._wanted = {**machines, **self._wanted}
+
+    def restart(self, lot: str) -> None:
+        """Tell a lot to leave, if it runs; it starts anew where it is."""
+        run = self.runs[lot]
+        if run.machine is not None and run.left_s is None:
+            run.left_s = self._clock()
+            self._workers.leave(lot)
 
     def close(self) -> None:
         """Tell all lots to leave; `hear` hears of their ends."""
@@ -251,7 +256,7 @@ class Supervisor:
     def _bring(self, lot: str, run: LotRun, machine: str, now_s: float) -> None:
         """Bring a lot to the machine where it is wanted: it leaves first, in good order."""
         if run.machine is None and now_s >= run.not_before_s:
-            run.machine, run.heard_s = machine, now_s
+            run.machine, run.heard_s, run.started_s = machine, now_s, now_s
             self._workers.start(lot, machine)
         elif run.machine not in (None, machine) and run.left_s is None:
             run.left_s = now_s

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fleet.inventory.fleet import Fleet, read_fleet
-from fleet.planning.access_list import access_list, users, write_logins
+from fleet.planning.access_list import access_list, users, write_logins, write_pgpass
+from fleet.planning.database_roles import database_roles
 from fleet.planning.plan import Plan, compare_plans, make_plan
 from fleet.planning.plan_file import read_plan, write_plan
 from har_stream.core.command import command_parser, count, run_command
@@ -31,10 +32,12 @@ examples:
   har-fleet plan fleet.yaml                    ... and keep it, in plan.csv beside fleet.yaml
   har-fleet acl fleet.yaml --logins logins > har.acl      a login for each lot and partition
   mosquitto_passwd -U logins/passwd
+  har-fleet acl fleet.yaml --logins logins --database | psql ...      a role for each lot
   har-fleet run fleet.yaml                     all lots on this machine; a Ray of its own
   har-fleet run fleet.yaml --address auto      ... on the machines of a running Ray
   har-fleet status fleet.yaml                  lots, machines, cameras online, frames, restarts
   har-fleet drain fleet.yaml m2                before m2 is switched off; --undo afterwards
+  har-fleet restart fleet.yaml                 after an update: one lot after another
   har-fleet archive /mnt/footage --out events  recordings, by all cores of all machines
 
 Cameras stand in fleet.yaml, in a CSV file (cameras_csv) or in a table of PostgreSQL
@@ -67,7 +70,12 @@ def make_parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help="cut cameras into lots and place them on machines")
     plan.add_argument("--dry-run", action="store_true", help="say what would change, keep nothing")
     plan.set_defaults(run=_plan)
-    acl = commands.add_parser("acl", help="print Mosquitto's access list of the kept plan")
+    acl = commands.add_parser(
+        "acl", help="print Mosquitto's access list of the kept plan, or PostgreSQL's roles"
+    )
+    acl.add_argument(
+        "--database", action="store_true", help="print SQL for a role of each lot in its place"
+    )
     acl.add_argument(
         "--logins", metavar="DIR", type=Path, help="make a password for each login that has none"
     )
@@ -83,10 +91,14 @@ def make_parser() -> argparse.ArgumentParser:
     drain.add_argument("--undo", action="store_true", help="use it again")
     move = commands.add_parser("move", help="have a lot run on a machine while that is there")
     scale = commands.add_parser("scale", help="have a machine carry more cameras, or fewer")
-    for command in (plan, acl, run, status, drain, move, scale):
+    restart = commands.add_parser(
+        "restart", help="restart lots one after another, each once the former works again"
+    )
+    for command in (plan, acl, run, status, drain, move, scale, restart):
         command.add_argument("fleet", metavar="FLEET.yaml", type=Path)
+    restart.add_argument("lots", metavar="LOT", nargs="*", help="which; all, if none is named")
     move.add_argument("lot", metavar="LOT")
-    for command in (run, status, drain, move, scale):
+    for command in (run, status, drain, move, scale, restart):
         command.set_defaults(run=_operate)
     for command in (drain, move, scale):
         command.add_argument("machine", metavar="MACHINE")
@@ -128,6 +140,7 @@ def _operate(options: argparse.Namespace) -> None:
         "drain": operate.drain,
         "move": operate.move,
         "scale": operate.scale,
+        "restart": operate.restart,
     }
     work[options.command](options)
 
@@ -177,12 +190,15 @@ def _show_changes(earlier: Plan, plan: Plan) -> None:
 def _print_acl(options: argparse.Namespace) -> None:
     fleet = read_fleet(options.fleet)
     plan = read_plan(fleet.plan_file)
-    for line in access_list(fleet, plan):
-        print(line)
+    passwords: dict[str, str] = {}
     if options.logins:
         names = users(plan)
         n_made = write_logins(options.logins, names)
+        passwords = write_pgpass(options.logins, plan.machines)
         print(f"{options.logins}: {len(names)} logins, {n_made} new", file=sys.stderr)
+    roles = database_roles(fleet.settings.name, plan, passwords)
+    for line in roles if options.database else access_list(fleet, plan):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ def show_status(options: argparse.Namespace) -> None:
     with _database(options.fleet) as (_, db):
         rows = orders.read_status(db)
         partitions = read_status(db)
+        n_to_restart = len(orders.read_orders(db).restarts)
     width = max([len("lot"), *(len(row.lot) for row in rows)])
     machine_width = max([len("machine"), *(len(row.machine or "") for row in rows)])
     print(
@@ -69,6 +70,8 @@ def show_status(options: argparse.Namespace) -> None:
         f"{sum(row.machine is None for row in rows)} of {len(rows)} lots nowhere; as of "
         f"{max(row.told_at for row in rows).astimezone():%H:%M:%S}"
     )
+    if n_to_restart:
+        print(f"{n_to_restart} lots are still to be restarted")
     if partitions:
         _show_partitions(partitions)
 
@@ -100,8 +103,7 @@ def move(options: argparse.Namespace) -> None:
     """Ask that a lot run on a machine."""
     with _database(options.fleet) as (fleet, db):
         _check_machine(fleet, options.machine)
-        if options.lot not in read_plan(fleet.plan_file).machines:
-            raise InputError(f"{fleet.plan_file}: there is no lot {options.lot!r}")
+        _check_lots(fleet, [options.lot])
         orders.move(db, options.lot, options.machine)
     print(f"{options.lot}: goes to {options.machine}")
 
@@ -112,6 +114,14 @@ def scale(options: argparse.Namespace) -> None:
         _check_machine(fleet, options.machine)
         orders.scale(db, options.machine, options.cameras)
     print(f"{options.machine}: carries {options.cameras} cameras")
+
+
+def restart(options: argparse.Namespace) -> None:
+    """Ask that lots be restarted, one after another."""
+    with _database(options.fleet) as (fleet, db):
+        lots = _check_lots(fleet, options.lots)
+        orders.restart(db, lots)
+    print(f"{len(lots)} lots are restarted, each once the former has decided something again")
 
 
 @contextmanager
@@ -128,6 +138,15 @@ def _database(path: Path) -> Iterator[tuple[Fleet, Connection]]:
         raise InputError(f"database: {' '.join(str(error.orig).split())}") from error
     finally:
         engine.dispose()
+
+
+def _check_lots(fleet: Fleet, named: Sequence[str]) -> list[str]:
+    """Return the lots that are named; all, where none is."""
+    lots = read_plan(fleet.plan_file).machines
+    for lot in named:
+        if lot not in lots:
+            raise InputError(f"{fleet.plan_file}: there is no lot {lot!r}")
+    return [*named] or sorted(lots)
 
 
 def _check_machine(fleet: Fleet, machine: str) -> None:

@@ -21,7 +21,7 @@ from har_stream.config.regions import Regions
 from har_stream.config.secret_file import read_own_key
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import fall_file
-from har_stream.core.activity import FALLEN
+from har_stream.core.activity import FALLEN, Recognition
 from har_stream.core.atomic_file import replacing
 from har_stream.mqtt.messages import ActivityEvent, FallState
 from har_stream.pipeline import Pipeline
@@ -59,6 +59,7 @@ class LotStatus(BaseModel):
         latency_ms: Median of late, from a frame's arrival to its decision.
         n_waiting: Events that the broker does not have.
         is_lost: Another owner has taken it.
+        has_decided: Whether there was any decision since it began.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,6 +70,7 @@ class LotStatus(BaseModel):
     latency_ms: float = 0.0
     n_waiting: int = 0
     is_lost: bool = False
+    has_decided: bool = False
 
 
 class Watch:
@@ -118,6 +120,7 @@ class Lot:
         watch = watch or Watch(settings)
         self._settings = settings
         self._n_waiting = 0
+        self._has_decided = False
         self._is_leaving = threading.Event()
         self._pipeline, self._readers = watch.pipeline, watch.readers
         self._statistics = Statistics(lambda: watch.readers.counts)
@@ -158,6 +161,7 @@ class Lot:
                 if self._is_leaving.is_set():
                     return  # what goes on does so in the hands of the next owner
                 self._publisher.publish(news)
+                self._has_decided = self._has_decided or isinstance(news, Recognition)
 
     def leave(self) -> None:
         """Have `run` end soon, and leave what goes on to the next owner; from any thread."""
@@ -174,6 +178,7 @@ class Lot:
             latency_ms=stats.latency_p50_ms,
             n_waiting=self._n_waiting,
             is_lost=self._outbox.is_lost,
+            has_decided=self._has_decided,
         )
 
     def _confirm(self) -> None:

@@ -2,9 +2,14 @@
 
 Every start of a lot takes a new epoch. Whoever writes for the lot shows its epoch in the same
 transaction, so that what an earlier owner writes after that is refused, however late it wakes up.
-A step is never edited once released; a change is a further step that runs while lots are at work.
+
+Steps run while lots are at work, some of them of the version before. So a step only adds: tables,
+and columns that may be left out of an insert; nothing is renamed, removed or rewritten, and columns
+are named wherever they are read. It is never edited once released.
 """
 
+import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from predictor.journal.database import make_engine
+
+logger = logging.getLogger(__name__)
 
 ANSWER_S = 3.0
 """A database that has not answered for so long is away; recognition must not wait for it."""
@@ -66,7 +73,21 @@ STEPS: tuple[tuple[str, ...], ...] = (
     told_at TIMESTAMPTZ NOT NULL DEFAULT now()
 )""",
     ),
+    (
+        "ALTER TABLE fleet_version ADD COLUMN usable_from INTEGER NOT NULL DEFAULT 1",
+        """CREATE TABLE fleet_restarts (
+    lot TEXT PRIMARY KEY,
+    asked_at TIMESTAMPTZ NOT NULL DEFAULT now()
+)""",
+    ),
 )
+USABLE_FROM = 3
+"""Programs that know the tables up to this version can work with the newest ones."""
+LOCK_S = 0.3
+"""A step waits so long for a table, for others wait behind it; then it tries again."""
+N_TRIES = 20
+RETRY_S = 0.5
+_LOCK_NOT_AVAILABLE = "55P03"
 _LOCK = 0x68617266
 """Of the advisory lock that lets one process at a time change tables: `harf` in ASCII."""
 
@@ -79,18 +100,27 @@ def open_database(url: str) -> Engine:
     """Open a fleet's database and bring its tables to the newest version.
 
     Raises:
-        InputError: It does not answer, refuses us, or a newer version has made its tables. A
-            password in the URL is not shown.
+        InputError: It does not answer, refuses us, somebody else holds its tables, or a newer
+            version has made them that we cannot work with. A password in the URL is not shown.
     """
     engine = make_engine(url, sqlite={})
     event.listen(engine, "connect", _bound_answers)
-    try:
-        with engine.begin() as db:
-            _migrate(db)
-    except DBAPIError as error:
-        engine.dispose()
-        reason = " ".join(str(error.orig).split())
-        raise InputError(f"database {redact(url)}: {reason}") from error
+    for n_try in range(N_TRIES):
+        try:
+            with engine.begin() as db:
+                if not _is_usable(db):
+                    _migrate(db)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE and n_try < N_TRIES - 1:
+                time.sleep(RETRY_S)
+                continue
+            engine.dispose()
+            reason = " ".join(str(error.orig).split())
+            raise InputError(f"database {redact(url)}: {reason}") from error
+        except InputError:
+            engine.dispose()
+            raise
+        break
     return engine
 
 
@@ -160,17 +190,34 @@ def _bound_answers(connection: Any, _record: object) -> None:
     connection.answer_s = ANSWER_S
 
 
+def _is_usable(db: Connection) -> bool:
+    """Tell whether the tables are there as we know them, or newer; asks for no right but to read.
+
+    Raises:
+        InputError: They are too new for us.
+    """
+    if run(db, "SELECT to_regclass('fleet_version')").scalar() is None:
+        return False
+    version = run(db, "SELECT max(version) FROM fleet_version").scalar() or 0
+    if version <= len(STEPS):
+        return bool(version == len(STEPS))
+    usable_from = run(db, "SELECT max(usable_from) FROM fleet_version").scalar_one()
+    told = f"the fleet's tables have version {version}, this har-fleet knows up to {len(STEPS)}"
+    if usable_from > len(STEPS):
+        raise InputError(f"{told}; update har-stream on this machine")
+    logger.warning("%s and can work with them; update har-stream on this machine soon", told)
+    return True
+
+
 def _migrate(db: Connection) -> None:
+    run(db, f"SET LOCAL lock_timeout = {round(1000 * LOCK_S)}")
     run(db, "SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
     run(db, "CREATE TABLE IF NOT EXISTS fleet_version (version INTEGER NOT NULL)")
     version = run(db, "SELECT max(version) FROM fleet_version").scalar() or 0
-    if version > len(STEPS):
-        raise InputError(
-            f"the fleet's tables have version {version}, this har-fleet knows up to {len(STEPS)}; "
-            "update har-stream on this machine"
-        )
+    if version >= len(STEPS):
+        return  # somebody else was first
     for step in STEPS[version:]:
         for statement in step:
             run(db, statement)
-    if version < len(STEPS):
-        run(db, "INSERT INTO fleet_version VALUES (:version)", version=len(STEPS))
+    newest = {"version": len(STEPS), "usable_from": USABLE_FROM}
+    run(db, "INSERT INTO fleet_version VALUES (:version, :usable_from)", **newest)

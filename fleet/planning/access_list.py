@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fleet.inventory.fleet import Fleet
+from fleet.planning.database_roles import pgpass_lines
 from fleet.planning.plan import Plan
 from har_stream.core.atomic_file import replacing
 from har_stream.core.errors import InputError
@@ -17,6 +18,8 @@ from har_stream.mqtt.topics import Topics
 
 PASSWORDS = "passwd"
 """The file of all logins, for `mosquitto_passwd -U`."""
+PGPASS = "pgpass"
+"""The file of the lots' logins, for PostgreSQL's `PGPASSFILE`."""
 
 
 def users(plan: Plan) -> list[str]:
@@ -86,6 +89,20 @@ def write_logins(folder: Path, names: Iterable[str]) -> int:
     except OSError as error:
         raise InputError(f"{folder}: cannot be used for logins: {error.strerror}") from error
     return n_made
+
+
+def write_pgpass(folder: Path, lots: Iterable[str]) -> dict[str, str]:
+    """Write `PGPASS` beside the logins that are there; returns the lots' passwords.
+
+    Raises:
+        InputError: The folder cannot be used.
+    """
+    try:
+        passwords = {lot: (folder / lot).read_text().strip() for lot in lots}
+        _write_private(folder / PGPASS, "".join(pgpass_lines(passwords)))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be used for logins: {error.strerror}") from error
+    return passwords
 
 
 def _write_private(path: Path, text: str) -> None:

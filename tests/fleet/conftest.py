@@ -34,8 +34,8 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("PYTHONPATH", f"{without}:{ENVIRONMENT['PYTHONPATH']}")
         ray_workers.start_ray(["r1", "r2"], address=None)
-    yield
-    ray_workers.ray.shutdown()
+        yield  # within: tests know the processes of this Ray by that path
+        ray_workers.ray.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,11 @@ import pytest
 from support.broker.busy_lot import busy_lot, lot_pids
 from support.broker.fake_machines import Machines
 from support.broker.real_broker import Listener, Mosquitto, listening
+from support.event_builder import NOON
 from support.processes.postgresql import PostgreSQL
 
 from fleet.cluster import orders
+from fleet.cluster.rolling_restart import RestartOrder
 from fleet.cluster.run_fleet import RunningFleet, make_tasks
 from fleet.commands.fleet import main
 from fleet.inventory.fleet import read_fleet
@@ -68,13 +70,13 @@ def test_a_killed_lot_goes_on_without_a_gap_and_orders_are_followed(
                 timeout_s=WAIT_S,
             )
 
-        def wait_for_status(*texts: str) -> None:
+        def wait_for_status(*texts: str, until_gone: str = "nothing") -> None:
             deadline_s = time.monotonic() + WAIT_S
             while True:
                 capsys.readouterr()
                 assert main(["status", str(path)]) == 0
                 said = capsys.readouterr().out
-                if all(text in said for text in texts):
+                if all(text in said for text in texts) and until_gone not in said:
                     return
                 assert time.monotonic() < deadline_s, said
                 stopped.wait(0.2)
@@ -88,6 +90,13 @@ def test_a_killed_lot_goes_on_without_a_gap_and_orders_are_followed(
         wait_for_status("       1\n")
         assert main(["drain", str(path), "r1"]) == 0
         wait_for_status("town-00001  r2          2/2", "town-00002  r2          2/2")
+        wait_for_events(2)
+        before = {*lot_pids()}
+        assert main(["restart", str(path)]) == 0
+        assert "2 lots are restarted" in capsys.readouterr().out
+        wait_for_status("lots are still to be restarted")
+        wait_for_status(until_gone="still to be restarted")
+        assert not before & {*lot_pids()}
         wait_for_events(2)
         stopped.set()
         thread.join(WAIT_S)
@@ -144,6 +153,7 @@ def test_another_plan_and_a_database_that_is_away_touch_no_other_lot(
         (["drain", "FLEET", "m9"], "there is no machine 'm9'; there are m1, m2"),
         (["scale", "FLEET", "m9", "5"], "there is no machine 'm9'"),
         (["move", "FLEET", "town-00009", "m1"], "there is no lot 'town-00009'"),
+        (["restart", "FLEET", "town-00009"], "there is no lot 'town-00009'"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(
@@ -167,7 +177,12 @@ def test_orders_are_kept_until_others_come(postgresql: PostgreSQL) -> None:
         orders.scale(db, "x1", 7)
         orders.move(db, "lot-x", "x1")
         orders.move(db, "lot-x", "x2")
+        orders.restart(db, ["lot-b", "lot-a"])
         found = orders.read_orders(db)
+        assert [each.lot for each in found.restarts] == ["lot-a", "lot-b"]
+        orders.end_restarts(db, [RestartOrder("lot-a", NOON), found.restarts[1]])
+        assert [each.lot for each in orders.read_orders(db).restarts] == ["lot-a"]
+        orders.end_restarts(db, found.restarts)
     engine.dispose()
     assert {"x1", "x2"} & found.drained == {"x2"}
     assert found.capacities["x1"] == 7

@@ -181,15 +181,6 @@ def test_an_event_that_was_changed_is_left_out_and_named(
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def test_a_newer_fleets_tables_are_left_alone(
-    take: Take, postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    take()
-    monkeypatch.setattr(lot_tables, "STEPS", ())
-    with pytest.raises(InputError, match=r"have version 2, this har-fleet knows up to 0; update"):
-        take("m2")
-
-
 def test_a_database_that_refuses_is_one_line_without_its_password() -> None:
     with pytest.raises(InputError, match=r"^database postgresql.*refused") as caught:
         LotOutbox("postgresql+psycopg://har:secret@127.0.0.1:9/har", "lot", owner="m1")

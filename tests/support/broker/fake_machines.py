@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 from fleet.cluster.supervisor import Answer
 from fleet.lots.lot import LotStatus
 
-WELL = Answer(LotStatus(n_cameras=1))
+WELL = Answer(LotStatus(n_cameras=1, has_decided=True))
+UNDECIDED = Answer(LotStatus(n_cameras=1))
 CAPACITIES = {"m1": 6, "m2": 6, "m3": 6}
 
 
@@ -20,6 +21,7 @@ class Machines:
         self.ends: dict[str, str] = {}
         self.stuck: set[str] = set()
         self.mute: set[str] = set()
+        self.undecided: set[str] = set()
 
     def machines(self) -> Collection[str]:
         """Those that are there; a frozen one still is, for some time."""
@@ -35,7 +37,7 @@ class Machines:
     def answers(self) -> Mapping[str, Answer]:
         """All that run on machines that are there and not frozen, and those that ended."""
         said = {
-            lot: WELL
+            lot: UNDECIDED if lot in self.undecided else WELL
             for lot, machine in self.running.items()
             if self.there[machine] and machine not in self.frozen and lot not in self.mute
         }

@@ -73,7 +73,7 @@ class World:
         path = folder / "fleet.yaml"
         path.write_text(
             f"name: town\nmachines: {{{machines}}}\nlot_cameras: {N_CAMERAS}\n"
-            f"broker: {{url: 'mqtt://{BROKER}:{broker.port}'}}\ndatabase: {postgresql.url}\n"
+            f"broker: {{url: 'mqtt://{BROKER}:{broker.port}'}}\ndatabase: postgresql://har@{DATABASE}:{postgresql.port}/postgres\n"
             f"state_dir: {folder}\ncameras_csv: cameras.csv\n"
         )
         assert har_fleet(["plan", str(path)]) == 0

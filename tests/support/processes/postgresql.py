@@ -23,34 +23,40 @@ class PostgreSQL:
     Args:
         programs: Where PostgreSQL's programs are.
         folder: For its data.
-        address: An address on which it believes everybody as well; none: on its socket alone.
+        address: An address on which it listens as well; none: on its socket alone.
+        access: Who may sign in there, and how: a line of `pg_hba.conf`.
         options: Of its configuration, such as `ssl=on`.
 
     Attributes:
-        folder: That of its data.
-        url: Of its empty database, as SQLAlchemy reads it.
+        port: That it listens on.
+        url: Of its empty database on its socket, as SQLAlchemy reads it.
     """
 
     def __init__(
-        self, programs: Path, folder: Path, *, address: str = "", options: Sequence[str] = ()
+        self,
+        programs: Path,
+        folder: Path,
+        *,
+        address: str = "",
+        access: str = "host all all all trust",
+        options: Sequence[str] = (),
     ) -> None:
         as_user = ["setpriv", "--reuid=nobody", "--clear-groups"] if os.geteuid() == 0 else []
         if as_user:
             shutil.chown(folder, "nobody")
-        port = free_port()
-        self.folder = folder / "db"
+        self.port = port = free_port()
+        data = folder / "db"
         sockets = [f"listen_addresses={address}", f"unix_socket_directories={folder}"]
         settings = [part for each in (*sockets, f"port={port}", *options) for part in ("-c", each)]
-        self.url = f"postgresql+psycopg://har@/postgres?host={address or folder}&port={port}"
-        self._command = [*as_user, programs / "postgres", "-D", self.folder, *settings]
+        self.url = f"postgresql+psycopg://har@/postgres?host={folder}&port={port}"
+        self._command = [*as_user, programs / "postgres", "-D", data, *settings]
         subprocess.run(
-            [*as_user, programs / "initdb", "-D", self.folder, "-U", "har", "-A", "trust", "-N"],
+            [*as_user, programs / "initdb", "-D", data, "-U", "har", "-A", "trust", "-N"],
             check=True,
             capture_output=True,
         )
         if address:
-            with (self.folder / "pg_hba.conf").open("a") as access:
-                access.write("host all all all trust\n")
+            (data / "pg_hba.conf").write_text(f"local all all trust\n{access}\n")
         self.start()
 
     def start(self) -> None:
@@ -88,7 +94,9 @@ class PostgreSQL:
 
 
 @contextmanager
-def running_postgresql(*, address: str = "", options: Sequence[str] = ()) -> Iterator[PostgreSQL]:
+def running_postgresql(
+    *, address: str = "", access: str = "host all all all trust", options: Sequence[str] = ()
+) -> Iterator[PostgreSQL]:
     """A server for the length of a block; the test is skipped where there is none."""
     pytest.importorskip("psycopg", reason="no psycopg here: pip install 'har-stream[postgresql]'")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -97,7 +105,7 @@ def running_postgresql(*, address: str = "", options: Sequence[str] = ()) -> Ite
         pytest.skip("no PostgreSQL here: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="har-pg-"))
     programs = Path(initdb).resolve().parent
-    server = PostgreSQL(programs, folder, address=address, options=options)
+    server = PostgreSQL(programs, folder, address=address, access=access, options=options)
     try:
         yield server
     finally:
