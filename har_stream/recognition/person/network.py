@@ -15,9 +15,10 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.recognition.engines.tflite_file import open_interpreter
 from har_stream.recognition.person.key_points import NAMES
-from har_stream.recognition.person.maps import read_maps
 
 MAX_SIZE_PX = 1024
+NEAR_CELLS = 2
+"""Cells around a map's peak, to each side, of which the mean is where the joint is."""
 
 
 class PoseFinder(Protocol):
@@ -25,9 +26,12 @@ class PoseFinder(Protocol):
 
     Attributes:
         size_px: Side of the square that it takes in.
+        needs_movement: Whether who it finds counts only where something has moved: it sees somebody
+            in furniture that it does not know.
     """
 
     size_px: int
+    needs_movement: bool
 
     def find(self, square: Image) -> NDArray[np.float32]:
         """Find one person's key points.
@@ -50,6 +54,7 @@ class PoseNetwork:
 
     Attributes:
         size_px: Side of the square that it takes in.
+        needs_movement: See `PoseFinder`; so is every network of maps.
 
     Raises:
         InputError: It is no such network.
@@ -70,6 +75,7 @@ class PoseNetwork:
             raise InputError(f"{path}: no single-pose network (takes {takes}, gives {gives})")
         if not 0 < self.size_px <= MAX_SIZE_PX:
             raise InputError(f"{path}: takes {self.size_px} pixels; {MAX_SIZE_PX} are the most")
+        self.needs_movement = has_maps
         self._interpreter.allocate_tensors()
         self._takes = inputs[0]["index"]
         # Points alone; or whether anybody is there, then the maps.
@@ -95,3 +101,35 @@ def open_pose_network(bundle: Bundle) -> PoseNetwork | None:
     """
     path = bundle.file("pose", "litert")
     return PoseNetwork(path) if path is not None else None
+
+
+def read_maps(maps: NDArray[np.float32], presence: float) -> NDArray[np.float32]:
+    """Read y, x and score of every joint out of maps of joints (Tompson et al. 2014).
+
+    A joint is at the mean place near its map's peak; its score is that of the peak, times that of
+    anybody being there.
+
+    Args:
+        maps: Logits of every cell, shape (n, n, n_joints).
+        presence: Logit of somebody being there.
+
+    Returns:
+        y and x as shares of the square, and score; shape (n_joints, 3), float32.
+    """
+    n, n_joints = maps.shape[0], maps.shape[2]
+    flat = maps.reshape(n * n, n_joints)
+    peaks = flat.argmax(axis=0)
+    found = np.empty((n_joints, 3), np.float32)
+    for joint, (row, column) in enumerate(zip(*divmod(peaks, n), strict=True)):
+        rows = slice(max(0, row - NEAR_CELLS), row + NEAR_CELLS + 1)
+        columns = slice(max(0, column - NEAR_CELLS), column + NEAR_CELLS + 1)
+        shares = _sigmoid(maps[rows, columns, joint])
+        shares /= shares.sum()
+        found[joint, 0] = (shares.sum(axis=1) @ np.arange(n)[rows] + 0.5) / n
+        found[joint, 1] = (shares.sum(axis=0) @ np.arange(n)[columns] + 0.5) / n
+    found[:, 2] = _sigmoid(flat.max(axis=0)) * _sigmoid(np.float32(presence))
+    return found
+
+
+def _sigmoid(logits: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), np.float32)

@@ -88,13 +88,13 @@ class Room:
         differs = self._differs(self._empty)
         covered = np.zeros_like(self._known)
         if person is not None:
-            covered[_cells_of(person)] = True
+            covered[cells_of(person)] = True
         known = covered & self._known
         change = RoomChange(
             known=_share(self._known, covered),
             in_box=_share(differs, known),
             elsewhere=_share(differs, ~covered),
-            moved=_share(self._differs(self._before), covered),
+            moved=_share(self.moved, covered),
             is_dark=self._is_dark,
             box=_box_of(differs),
         )
@@ -109,10 +109,15 @@ class Room:
         """Tell whether a box shows the room that is known there, and hardly anything else."""
         assert self._empty is not None  # noqa: S101 - it was seen first
         inside = np.zeros_like(self._known)
-        inside[_cells_of(box)] = True
+        inside[cells_of(box)] = True
         known = inside & self._known
         enough = _share(self._known, inside) > KNOWN_ENOUGH
         return bool(enough and _share(self._differs(self._empty), known) < EMPTY)
+
+    @property
+    def moved(self) -> NDArray[np.bool_]:
+        """Cells that differ from the image before, of shape `CELLS` reversed."""
+        return self._differs(self._before)
 
     @property
     def _is_dark(self) -> bool:
@@ -136,7 +141,8 @@ def _grey_cells(image: Image) -> NDArray[np.float32]:
     return cv2.resize(grey, CELLS, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def _cells_of(box: Box) -> tuple[slice, slice]:
+def cells_of(box: Box) -> tuple[slice, slice]:
+    """Return the cells of a box and of a little around it, down and across."""
     left, top, right, bottom = box
     wide, high = AROUND * (right - left), AROUND * (bottom - top)
     x = np.clip([(left - wide) * CELLS[0], (right + wide) * CELLS[0] + 1], 0, CELLS[0]).astype(int)

@@ -16,7 +16,8 @@ from har_stream.recognition.engines.tflite_file import Network
 from har_stream.recognition.person import postures
 from har_stream.recognition.person.crops import whole
 from har_stream.recognition.person.geometry import Geometry
-from har_stream.recognition.person.key_points import KeyPoints
+from har_stream.recognition.person.key_points import Box, KeyPoints
+from har_stream.recognition.person.movement import Movement
 from har_stream.recognition.person.network import PoseFinder
 from har_stream.recognition.person.presence import Presence
 from har_stream.recognition.person.room import Room
@@ -70,6 +71,8 @@ class PersonStage:
     ) -> None:
         self.tracker = PersonTracker(network)
         self._room = Room()
+        self._movement = Movement(self._room, sample_hz=sample_hz)
+        self._needs_movement = network.needs_movement
         self._geometry = Geometry()
         self._presence = Presence()
         self._scene = SceneWatch(scene) if scene is not None else None
@@ -92,15 +95,28 @@ class PersonStage:
             the whole image, too, shape (N_FEATURES + `taught.N_SCENE`,).
         """
         differing, self._is_dark = self._room.see(image)
-        found = self.tracker.follow(image, moving=differing, is_dark=self._is_dark)
-        # Whoever is there but not found now is not learned as a part of the room.
-        box = found.box if found.score >= KEPT else self._presence.box
-        features = self._geometry.features(found, self._room.learn(box))
+        self._movement.see()
+        found = self.tracker.follow(
+            image,
+            moving=differing,
+            is_dark=self._is_dark,
+            counts=self._movement.vouches_for if self._needs_movement else None,
+        )
+        if found.score >= KEPT:
+            self._movement.follow(found.box)
+        features = self._geometry.features(found, self._room.learn(self._covered_by(found)))
         self.found = found
         self._hips.append(features[:2])
         if self._scene is None:
             return features
         return np.concatenate([features, self._scene.see(image, begins=begins)])
+
+    def _covered_by(self, found: KeyPoints) -> Box | None:
+        """Where the room is not learned: whoever is there but not found now is no part of it."""
+        surest = found if self._movement.has_begun else self.tracker.surest
+        if surest is not None and surest.score >= KEPT:
+            return surest.box
+        return self._presence.box
 
     def crop(self, image: Image) -> Image:
         """Cut the square around the person out of the image that was just seen; else all of it.

@@ -6,7 +6,7 @@ are found once they are turned upright. As MoveNet's own demonstration (Google 2
 turns and the second looks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import cycle, islice
 
@@ -40,16 +40,23 @@ class PersonTracker:
     Attributes:
         n_looks: Passes of the network so far.
         last: Where the person was seen last; none: nobody was.
+        surest: What the network was surest of in the newest frame, whether it counts or not.
     """
 
     def __init__(self, network: PoseFinder) -> None:
         self._network = network
         self.last: Square | None = None
+        self.surest: KeyPoints | None = None
         self._turn_of = cycle(range(4))
         self.n_looks = 0
 
     def follow(
-        self, image: Image, *, moving: Box | None = None, is_dark: bool = False
+        self,
+        image: Image,
+        *,
+        moving: Box | None = None,
+        is_dark: bool = False,
+        counts: Callable[[KeyPoints], bool] | None = None,
     ) -> KeyPoints:
         """Return the key points in the next frame; their score says whether anybody is there.
 
@@ -57,10 +64,15 @@ class PersonTracker:
             image: BGR, shape (height, width, 3), uint8.
             moving: What differs from the empty room, as shares of the image.
             is_dark: Second looks are brightened.
+            counts: Says whether who is found may be somebody; else their scores become 0.
         """
-        best, where = None, whole(image)
+        best, where, self.surest = None, whole(image), None
         for square in self._looks(image, moving, is_dark=is_dark):
             found = self._look(image, square)
+            if self.surest is None or found.score > self.surest.score:
+                self.surest = found
+            if counts is not None and not counts(found):
+                found = found.without_scores()
             if best is None or found.score > best.score:
                 best, where = found, square
             if best.score >= FOUND:

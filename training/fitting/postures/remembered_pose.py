@@ -27,11 +27,13 @@ class RememberedPose:
 
     Attributes:
         size_px: Side of the square that it takes in.
+        needs_movement: As its network's.
     """
 
     def __init__(self, path: Path, *, folder: Path) -> None:
         self._network = PoseNetwork(path)
         self.size_px = self._network.size_px
+        self.needs_movement = self._network.needs_movement
         self._file = folder / f"poses-{weights.hash_of(path)[:16]}.npz"
         self._found: dict[bytes, NDArray[np.float32]] = {}
         if self._file.exists():

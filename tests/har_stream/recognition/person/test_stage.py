@@ -46,6 +46,7 @@ class _Standing:
 
     def __init__(self) -> None:
         self.is_there = True
+        self.needs_movement = False
 
     def find(self, square: Image) -> NDArray[np.float32]:
         points = np.full((17, 3), 0.9 if self.is_there else 0.0, np.float32)
@@ -65,6 +66,20 @@ def test_who_is_last_seen_in_a_drawn_door_has_gone(place: Place | None) -> None:
         person, said = stage.judge(outputs)
     assert person.is_there is (place != "door")
     assert said["idle"] == (1.0 if place == "door" else 0.0)
+
+
+def test_who_never_moved_is_nobody_where_the_network_sees_people_in_furniture() -> None:
+    network = _Standing()
+    network.needs_movement = True
+    stage = PersonStage(network, sample_hz=5.0)
+    scores = []
+    for level in [120] * 15 + [30] * 15:
+        image = np.full((240, 240, 3), 120, np.uint8)
+        image[60:180, 100:140] = level  # somebody comes in, and stands still
+        stage.see(image)
+        assert stage.found is not None
+        scores.append(stage.found.score)
+    assert scores == [0.0] * 15 + [pytest.approx(0.9)] * 15
 
 
 def test_a_dark_room_is_idle_only_once_it_was_seen_empty() -> None:

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from har_stream.config.yaml_file import read_yaml
-from har_stream.recognition.person.maps import read_maps
-from har_stream.recognition.person.network import PoseNetwork
+from har_stream.recognition.person.network import PoseNetwork, read_maps
 from training.config import KeypointConfig
 from training.data.keypoints.examples import nobody
 from training.data.keypoints.squares import Squares

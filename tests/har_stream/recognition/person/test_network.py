@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from har_stream.recognition.person.maps import read_maps
+from har_stream.recognition.person.network import read_maps
 
 
 def _drawn(points: np.ndarray, n: int) -> np.ndarray:
