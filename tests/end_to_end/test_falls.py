@@ -18,6 +18,7 @@ TOPIC, ACK = "har/n1/cam/fall", "har/n1/cam/fall/ack"
 LONG_LIE_S = 3.0
 NIGHT = "sim:3?days=0.25&every={every}"
 """A home whose resident sleeps from half past midnight to half past six."""
+NOWHERE = "http://127.0.0.1:9"
 LANDS_S, ANNOUNCED_WITHIN_S = 1.2, 5.0
 """The simulated resident has landed after so long; a fall is announced within so long of that."""
 
@@ -115,6 +116,23 @@ def test_a_real_fall_and_a_long_lie(
     run = har_stream(*configure(tmp_path, held, mosquitto, bundle=bundle), timeout_s=120)
     assert run.returncode == 0, run.stderr
     assert stages(read_events(tmp_path / "events.jsonl")) == ["fallen", "long_lie"]
+
+
+def test_a_fall_is_seen_where_nothing_can_be_fetched(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(weights.ENVIRONMENT, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, NOWHERE)
+    monkeypatch.setenv("no_proxy", "")
+    clip, events = shared / "data/home/Subject_3/Fall/16.mp4", tmp_path / "events.jsonl"
+    run = har_stream("--camera", clip, "--record-events", events)
+    assert run.returncode == 0, run.stderr
+    (said,) = [line for line in run.stderr.splitlines() if "WARNING home-offline" in line]
+    assert "watches until the next start" in said
+    assert "bring it with a browser, put it at" in said
+    assert "fallen" in [event.fall_stage for event in read_events(events)]
 
 
 def hold_last_frame(clip: Path, path: Path, *, seconds: float) -> Path:

@@ -11,7 +11,7 @@ from support.video.file_server import FileServer
 
 from har_stream.bundles import fetch_weights, weights
 from har_stream.bundles.bundle import DEFAULT, MANIFEST, SHIPPED, find_bundle
-from har_stream.bundles.fetch_weights import load_with_weights
+from har_stream.bundles.fetch_weights import OFFLINE, load_to_watch, load_with_weights
 from har_stream.bundles.published_weights import WEIGHTS
 from har_stream.commands import stream
 from har_stream.core.errors import InputError
@@ -113,7 +113,25 @@ def test_one_line_says_what_to_do_where_nothing_can_be_reached(
         "har-stream: bundle home needs weights that are not here: http://127.0"
     )
     assert f"bring it with a browser, put it at {file}" in failed
-    assert failed.endswith("or take --bundle lrcn-ucf, which needs none and knows four sports")
+    assert failed.endswith("or take --bundle home-offline, which needs none")
+
+
+def test_home_offline_takes_over_from_the_default_alone(
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Another bundle that is called the same was not measured against it."""
+    nowhere = replace(WEIGHTS[NAME], url="http://127.0.0.1:9/net.tflite")
+    monkeypatch.setitem(fetch_weights.WEIGHTS, NAME, nowhere)
+    assert load_to_watch(DEFAULT, state_dir=tmp_path).manifest.name == OFFLINE
+    (said,) = caplog.messages
+    assert said.startswith(f"{OFFLINE} watches until the next start")
+    assert f"put it at {tmp_path / 'cache' / NAME / WEIGHTS[NAME].name}" in said
+    publish(monkeypatch, nowhere.url)
+    with pytest.raises(InputError, match="weights that are not here"):
+        load_to_watch(str(bundle), state_dir=tmp_path)
 
 
 def test_checking_a_configuration_fetches_nothing(
