@@ -1,9 +1,8 @@
 """Time one step of each forecaster, and set it against hmmlearn on the growing history.
 
-Run it as ``python benchmarks/forecaster.py``; it prints microseconds (medians) and ratios.
+Run it as ``python benchmarks/forecaster.py``; it prints microseconds (the least of many) and ratios.
 """
 
-import statistics
 import time
 import timeit
 import warnings
@@ -36,9 +35,9 @@ def sessions() -> list[Session]:
 
 
 def microseconds(step: Callable[[], object], *, number: int) -> float:
-    """Return the median processor time of a call over nine rounds; other programs do not count."""
-    rounds = timeit.repeat(step, timer=time.process_time, number=number, repeat=9)
-    return 1e6 * statistics.median(rounds) / number
+    """Return the least processor time of a call over many rounds: what others do disturbs least."""
+    rounds = timeit.repeat(step, timer=time.process_time, number=number, repeat=25)
+    return 1e6 * min(rounds) / number
 
 
 def filter_and_forecast(forecaster: HmmForecaster, at: datetime) -> Callable[[], object]:

@@ -161,10 +161,19 @@ def shown(sessions: Iterable[Session]) -> list[Shown]:
     return seen
 
 
-def reported(seen: Sequence[Shown], noise: float, random: Rng) -> list[Report]:
-    """Return the events of cameras that see this, some seconds late, and err so often."""
+def reported(
+    seen: Sequence[Shown], noise: float, random: Rng, cameras: "Cameras | None" = None
+) -> list[Report]:
+    """Return the events of cameras that see this, some seconds late, and err so often.
+
+    Args:
+        seen: What is true, in order.
+        noise: Share of wrong labels.
+        random: For noise, lateness and ids.
+        cameras: Go on numbering from here; none: from the first event.
+    """
     labels = sorted({each.activity for each in seen} - {IDLE})
-    cameras = Cameras(lambda: uuid.UUID(bytes=random.bytes(16)))
+    cameras = cameras or Cameras(lambda: uuid.UUID(bytes=random.bytes(16)))
     told: list[Report] = []
     newest: dict[str, datetime] = {}
     for each in seen:

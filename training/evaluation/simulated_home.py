@@ -4,12 +4,15 @@ Everything is compared with the truth of the simulation, by instants of stream t
 """
 
 import dataclasses
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
+
+import numpy as np
 
 from har_stream.core.activity import IDLE, Change
 from har_stream.core.frame import Frame
@@ -22,6 +25,7 @@ from predictor.models.hmm import HmmForecaster
 from predictor.models.online import Forecaster
 from predictor.outlook import Observation
 from predictor.service.running_scores import RunningScores
+from predictor.sessions import Session
 
 _CAMERA = "sim"
 
@@ -280,3 +284,64 @@ def compare(
         },
         "confusion": confusion,
     }
+
+
+def lives_of(source: SimulatedSource, *, start_at: datetime, brief_s: float) -> list[Session]:
+    """Return what the residents do at home and not too briefly to be seen, in order."""
+    sessions = [
+        Session(stay.activity, stay.started_at, stay.ended_at, stay.room)
+        for resident in range(source.residents)
+        for stay in drop_brief_stays(
+            truth(source.seed, start_at=start_at, days=source.days, resident=resident),
+            at_least_s=brief_s,
+        )
+        if stay.activity != IDLE
+    ]
+    return sorted(sessions, key=lambda session: session.started_at)
+
+
+def compare_rooms(
+    source: SimulatedSource,
+    watched: Mapping[str, RecognisedHome],
+    *,
+    start_at: datetime,
+    history: int,
+) -> dict[str, Any]:
+    """Hold what was made of every room of several residents against the truth.
+
+    Args:
+        source: What was watched.
+        watched: What was made of each room.
+        start_at: When watching began.
+        history: Days before that the forecaster learns from: true ones, of the same home.
+
+    Returns:
+        The figures of a forecaster that supposes one resident, and of one that is told of all.
+    """
+    # Imported here: it needs packages that one resident's score does not.
+    from predictor.evaluation.residents import Cameras, Report, Shown, judge, reported, shown
+
+    lasts_s = 2 * source.every
+    began_at = start_at - timedelta(days=history)
+    earlier = lives_of(replace(source, days=history), start_at=began_at, brief_s=lasts_s)
+    cameras, learnt = Cameras(), shown(earlier)
+    reports = reported(learnt, 0.0, np.random.default_rng(source.seed), cameras)
+    seen = [*learnt, *shown(lives_of(source, start_at=start_at, brief_s=lasts_s))]
+    for room, home in watched.items():
+        truly = [each for each in seen if each.room == room]
+        for change in home.reports:
+            began = Shown(change.began_at, room, change.activity)
+            event = cameras.event(began, label=change.activity, probabilities={})
+            before = bisect_right(truly, change.reported_at, key=lambda each: each.at)
+            true = truly[before - 1].activity if before else IDLE
+            if event is not None:
+                reports.append(Report(change.reported_at, event, true))
+    reports.sort(key=lambda report: report.at)
+    zone = start_at.tzinfo
+    verdicts = {
+        f"{number} supposed": judge(
+            seen, reports, number, model="dbn", judged_from=start_at, zone=zone
+        ).figures()
+        for number in (1, source.residents)
+    }
+    return {"seed": source.seed, "residents": verdicts}

@@ -195,3 +195,20 @@ def test_without_an_engine_the_extra_that_brings_one_is_named() -> None:
         "har-sim: the LiteRT engine is not installed: pip install 'har-stream[litert]'"
     ]
     assert run.returncode == 2
+
+
+def test_rooms_of_two_residents_are_scored_from_rendered_frames(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures, log = tmp_path / "figures.json", tmp_path / "home.csv"
+    given = ["--days", "0.02", "--every", "300", "--start-at", "2026-01-05T02:00:00+00:00"]
+    words = ["score", "--residents", "2", "--history", "1", "--json", str(figures), *given]
+    assert sim.main(words) == 0
+    assert "2 supposed" in capsys.readouterr().out
+    (score,) = json.loads(figures.read_text())
+    assert score["residents"]["2 supposed"]["occupied_rooms"] > 0.5
+    assert sim.main(["record", "7", "--residents", "2", "--log", str(log), *given]) == 0
+    with log.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["start"] for row in rows] == sorted(row["start"] for row in rows)
+    assert sim.main(["record", "7", "--room", "attic", "--log", str(log)]) == 2
