@@ -1,6 +1,6 @@
 """Time one step of each forecaster, and set it against hmmlearn on the growing history.
 
-Run it as ``python benchmarks/forecaster.py``; it prints microseconds (the least of many) and ratios.
+`python benchmarks/forecaster.py` prints microseconds (the least of many rounds) and ratios.
 """
 
 import time
@@ -36,7 +36,7 @@ def sessions() -> list[Session]:
 
 def microseconds(step: Callable[[], object], *, number: int) -> float:
     """Return the least processor time of a call over many rounds: what others do disturbs least."""
-    rounds = timeit.repeat(step, timer=time.process_time, number=number, repeat=25)
+    rounds = timeit.repeat(step, timer=time.process_time, number=number, repeat=15)
     return 1e6 * min(rounds) / number
 
 
