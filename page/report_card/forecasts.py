@@ -9,12 +9,14 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from har_stream.core.errors import InputError
+from page.words.labels import mark
 from predictor.journal.records import Bout
 
 PERIOD = timedelta(days=84)
 """Of the journal's newest days, so many are lived through; the last 30 % of them are judged."""
 MOST_LIVED = 20_000
 """The newest stretches that are lived through: a home with 240 a day, for `PERIOD`."""
+TOO_FEW = mark("there were too few changes of activity to judge forecasts by")
 BASELINES = ("most_frequent", "time_of_day", "markov1")
 
 
@@ -93,7 +95,7 @@ def judge(
     question = Question()
     n_cases = len(cases(lived, repeats=False))
     if not lived or not 0 < len(test_cases(lived, repeats=False)) < n_cases:
-        raise InputError(f"{n_cases} changes of activity are too few to judge forecasts by")
+        raise InputError(TOO_FEW)
     truth = true_answers(lived, question)
     forecasters = {
         model: create(model, common=common_habits()),

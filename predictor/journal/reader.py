@@ -138,9 +138,10 @@ class JournalReader:
             with self._engine.connect() as connection:
                 version = connection.execute(select(JOURNAL.c.version)).scalar()
                 if version != VERSION:
+                    is_newer = version is not None and version > VERSION
+                    remedy = "update har-stream" if is_newer else "start har-forecast once"
                     raise InputError(
-                        f"journal {self._named} has version {version}, not {VERSION}: run "
-                        "har-forecast of this version once"
+                        f"journal {self._named} has version {version}, not {VERSION}: {remedy}"
                     )
                 yield connection
         except DBAPIError as error:

@@ -27,7 +27,8 @@ ORDER = {
         "commands",
     ),
     "page": (
-        "days now report_card teaching words",
+        "words",
+        "days now report_card teaching",
         "guard",
         "web",
         "commands",

@@ -90,7 +90,7 @@ def test_too_little_is_said_to_be_too_little(tmp_path: Path) -> None:
     assert card.forecasts is None
     assert card.problem is not None and "too few" in card.problem
     assert [each.activity for each in card.hours] == ["sleeping", "cooking"]
-    with pytest.raises(InputError, match="unable to open"):
+    with pytest.raises(InputError, match="there is no journal yet"):
         make_card(f"{url}.absent", "hmm", zone=None, now=events[-1].started_at)
 
 
