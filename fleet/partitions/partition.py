@@ -189,8 +189,10 @@ class Partition:
         now_s = time.monotonic()
         due = self._due.pop(now_s)
         if due is not None:
-            self._late.append((now_s, max(now_s - due[1], 0.0)))
-            self._work(self._homes[due[0]])
+            home = self._homes[due[0]]
+            if home.has_begun:
+                self._late.append((now_s, now_s - due[1]))
+            self._work(home)
         elif self._unbegun:
             home = self._unbegun.popleft()
             if home.messages is None:
