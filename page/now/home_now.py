@@ -5,7 +5,7 @@ Immutable, so that any thread may read it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from har_stream.core.activity import IDLE, UNKNOWN
@@ -22,6 +22,8 @@ from predictor.journal.records import CameraKey
 
 MAX_CAMERAS = 200
 """Whoever may publish can invent cameras and nodes; so many are shown."""
+AHEAD = timedelta(days=1)
+"""Forecasts come every minute; a camera's clock that is ahead of them by more is wrong."""
 _NOBODYS = frozenset({IDLE, UNKNOWN})
 
 
@@ -127,9 +129,14 @@ class HomeNow:
         return replace(self, cameras={**self.cameras, camera: after})
 
     def now(self, wall: datetime) -> datetime:
-        """Return the home's time: of a simulated or recorded day it is not the wall clock's."""
+        """Return the home's time: of a simulated or recorded day it is not the wall clock's.
+
+        A camera whose clock is far ahead of what `har-forecast` believes is not believed either.
+        """
         told = [camera.state.at for camera in self.cameras.values() if camera.state]
         if self.forecast is not None:
+            latest = self.forecast.at + AHEAD
+            told = [at for at in told if at <= latest or not self.has_forecaster]
             told.append(self.forecast.at)
         return max(told, default=wall)
 

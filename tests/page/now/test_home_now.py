@@ -4,7 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from har_stream.mqtt.messages import ActivityState, FallState, Message, MessageError
+from har_stream.mqtt.messages import (
+    ActivityState,
+    FallState,
+    Forecast,
+    Likely,
+    Message,
+    MessageError,
+    NextStart,
+)
 from page.now.home_now import MAX_CAMERAS, HomeNow
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -71,6 +79,26 @@ def test_the_home_has_its_own_time() -> None:
     wall = NOON + timedelta(days=100)
     assert HomeNow("h1").now(wall) == wall
     assert told(("n1/a/activity", state("cooking"))).now(wall) == NOON
+
+
+def test_a_camera_whose_clock_is_a_year_ahead_does_not_move_the_home() -> None:
+    forecast = Forecast(
+        at=NOON - timedelta(minutes=1),
+        activity=Likely(label="cooking", probability=0.9),
+        next=[],
+        next_room=[],
+        next_start=NextStart(p10_s=300, p50_s=900, p90_s=2400, p50_at=NOON),
+        within={},
+        sequence=[],
+        model="dbn",
+        training_days=3,
+        enough_data=False,
+    )
+    ahead = state("cooking").model_copy(update={"at": NOON + timedelta(days=365)})
+    messages = (("home/h1/forecast", forecast), ("n1/a/activity", ahead))
+    home = told(*messages, ("n1/b/activity", state("eating")), ("home/h1/availability", "online"))
+    assert home.now(NOON) == NOON
+    assert told(*messages).now(NOON) == ahead.at, "nobody is there who knows better"
 
 
 def test_rubbish_is_refused_and_strangers_are_bounded() -> None:
