@@ -8,5 +8,6 @@ In the order in which a fleet comes to be:
 - ``planning``: which lot a camera is in, which machine carries the lot, who may say what
 - ``cluster``: lots on the machines of a Ray, started elsewhere where one is not heard of
 - ``archives``: recordings by the thousand, recognised by all machines
+- ``training``: training runs whose networks all machines fit
 - ``commands``: ``har-fleet``
 """

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 BUNDLE, MODEL, RUN, DECISIONS = "bundle", "model.keras", "run.json", "decisions.json"
 FORMATS, STREAM = "formats.json", "stream.json"
+PRETRAINED = "pretrain"
+"""The folder of the network that others start from."""
 CalibratedOn = Literal["validation", "test", "folds"]
 """Clips by which confidence was fitted: set aside, the test clips too, or all folds' test clips."""
 

@@ -13,17 +13,21 @@ from fleet.planning.database_roles import database_roles
 from fleet.planning.plan import Plan, compare_plans, make_plan
 from fleet.planning.plan_file import read_plan, write_plan
 from har_stream.core.command import command_parser, count, run_command
+from training.commands.arguments import add_fit_arguments
 
 EXTRAS = {
     "fsspec": "archive",
+    "keras": "train",
     "psycopg": "fleet",
     "pyarrow": "archive",
     "ray": "fleet",
+    "scipy": "train",
+    "sklearn": "train",
     "sqlalchemy": "fleet",
 }
 """Packages that may be missing, and the extra that brings them."""
-PASSED_ON = {"archive": "har-stream --archive"}
-"""Commands that take the flags of others too."""
+PASSED_ON = ("archive",)
+"""Commands that hand flags on to others."""
 N_NAMED = 5
 """Lots that are named of those that a change touches."""
 EXAMPLES = """
@@ -39,6 +43,7 @@ examples:
   har-fleet drain fleet.yaml m2                before m2 is switched off; --undo afterwards
   har-fleet restart fleet.yaml                 after an update: one lot after another
   har-fleet archive /mnt/footage --out events  recordings, by all cores of all machines
+  har-fleet fit CONFIG --data UCF50 --seeds 5  train-har fit, its networks on all machines
 
 Cameras stand in fleet.yaml, in a CSV file (cameras_csv) or in a table of PostgreSQL
 (cameras_table). A camera stays in its lot and a lot on its machine; adding or removing cameras
@@ -104,6 +109,11 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("machine", metavar="MACHINE")
     scale.add_argument("cameras", metavar="CAMERAS", type=count)
     _add_archive(commands)
+    _add_fit(commands)
+    for name in ("archive", "fit"):
+        commands.choices[name].add_argument(
+            "--address", help="on a running Ray (without: on one of its own, here)"
+        )
     return parser
 
 
@@ -120,8 +130,32 @@ def _add_archive(commands: Any) -> None:
         "--out", metavar="FOLDER", type=Path, required=True, help="of events.parquet; made here"
     )
     archive.add_argument("--journal", metavar="URL", help="add the events to this journal too")
-    archive.add_argument("--address", help="on a running Ray; without: on one of its own, here")
     archive.set_defaults(run=_archive)
+
+
+def _add_fit(commands: Any) -> None:
+    fit = commands.add_parser(
+        "fit",
+        help="train-har fit, its networks on all machines",
+        description="Do what train-har fit does: every fold, seed and refit is a network of its "
+        "own, which some machine fits. CONFIG, clips and cache have the same paths on all.",
+    )
+    add_fit_arguments(fit)
+    fit.add_argument(
+        "--cores",
+        metavar="N",
+        type=count,
+        default=1,
+        help="of each network, and threads that it computes with (%(default)s)",
+    )
+    fit.add_argument("--gpus", metavar="N", type=float, default=0.0, help="of each network (none)")
+    fit.set_defaults(run=_fit)
+
+
+def _fit(options: argparse.Namespace) -> None:
+    from fleet.commands.fit import fit
+
+    fit(options)
 
 
 def _archive(options: argparse.Namespace) -> int:

@@ -47,7 +47,7 @@ ORDER = {
         "inventory lots",
         "partitions planning",
         "cluster",
-        "archives",
+        "archives training",
         "commands",
     ),
 }
@@ -147,6 +147,7 @@ def test_ray_is_imported_in_few_places() -> None:
     assert [module_name(path) for path in users] == [
         "fleet.archives.ray_clips",
         "fleet.cluster.ray_workers",
+        "fleet.training.ray_networks",
     ]
 
 

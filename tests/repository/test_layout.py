@@ -22,6 +22,7 @@ SMALL_ALONE = {
     "har_stream.publishing.systemd": "systemd's protocol sd_notify",
     "training.collect.download_dataset": "needs packages that fetching weights does not",
     "har_stream.recognition.engines.engine": "the interface that every engine keeps",
+    "fleet.commands.fit": "what one command does with Ray; who has none imports none of it",
     "fleet.partitions.due_times": "pure: who is due next; what is done then is another matter",
     "predictor.journal.backup": "how a journal is copied while it is in use",
     "predictor.unusual.acknowledged": "what somebody knows of; the watch knows no messages",

@@ -79,6 +79,11 @@ def _add_fit(commands: Any) -> None:
         examples="configs/lrcn-ucf.yaml --data UCF50 --out runs/lrcn\n"
         "configs/study-lrcn.yaml --data UCF50 --seeds 5 --out runs/study-lrcn",
     )
+    add_fit_arguments(fit)
+
+
+def add_fit_arguments(fit: argparse.ArgumentParser) -> None:
+    """Add what a run is told, whoever fits its networks."""
     fit.add_argument("config", type=Path, metavar="CONFIG", help="YAML; see configs/")
     fit.add_argument("--data", type=Path, metavar="DIR", help="class folders (wins over CONFIG)")
     fit.add_argument("--lists", type=Path, metavar="DIR", help="official split files (likewise)")

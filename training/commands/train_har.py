@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -25,9 +25,10 @@ from har_stream.core.command import run_command
 from har_stream.core.errors import InputError
 from training.commands import collect, keypoints, postures, teach
 from training.commands.arguments import make_parser
+from training.commands.fit_runs import recipe, runs_of_fit
 
 if TYPE_CHECKING:
-    from training.config import DataConfig, RunConfig
+    from training.config import DataConfig
     from training.data.clip import Clip
 
 # What takes long to import is imported where it is used, so that --help is instant.
@@ -41,6 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `train-har`; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = make_parser().parse_args(arguments)
+    prepare_training()
+    run, command = _COMMANDS[options.command], f"train-har {shlex.join(arguments)}"
+    return run_command("train-har", lambda: run(options, command), extras=EXTRAS)
+
+
+def prepare_training() -> None:
+    """Say how TensorFlow computes, where nobody has, and what is told; before it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow itself takes oneDNN on newer Intel processors only; others fit faster with it too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -50,8 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         handlers=[RichHandler(console=Console(stderr=True), show_path=False, show_level=False)],
     )
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each split traces anew, and must
-    run, command = _COMMANDS[options.command], f"train-har {shlex.join(arguments)}"
-    return run_command("train-har", lambda: run(options, command), extras=EXTRAS)
 
 
 def _load_keras() -> None:
@@ -76,39 +82,31 @@ def _load_keras() -> None:
             os.close(kept)
 
 
-def _fit(options: argparse.Namespace, _: str) -> None:
-    from training import config as configs
-
-    config = _with_options(configs.read_config(options.config), options)  # before TensorFlow loads
+def fit(options: argparse.Namespace) -> None:
+    """Do what `train-har fit` is told."""
+    told = runs_of_fit(options)  # before TensorFlow loads
     _load_keras()
     from training import run_folder
     from training.evaluation.evaluate_stream import to_table
     from training.export.stream_run import stream_run
     from training.fitting.training_run import fit_run
-    from training.reports import compare, run_report
+    from training.reports import run_report
 
-    folder = options.out or Path("runs") / config.name
-    if options.seeds > 1 and (folder / run_folder.RUN).exists():
-        raise InputError(f"{folder}: holds a single run; give the sweep a folder of its own, --out")
-    if options.seeds == 1 and compare.is_sweep(folder):
-        raise InputError(f"{folder}: holds a sweep; give the run a folder of its own, --out")
     cache_folder = options.cache or clip_cache()
-    negatives, ordinary = _read_negatives(options)
+    negatives, ordinary = read_negatives(options)
     runs = []
-    for seed in range(config.seed, config.seed + options.seeds):
-        own = folder / f"seed-{seed}" if options.seeds > 1 else folder
-        seeded = config.model_copy(update={"seed": seed})
-        with _keeping_epochs(folder):
+    for config, own in told:
+        with _keeping_epochs([folder for _, folder in told]):
             run = fit_run(
-                seeded,
+                config,
                 folder=own,
                 cache_folder=cache_folder,
-                command=_recipe(options, seed),
+                command=recipe(options, config.seed),
                 resume=options.resume,
                 negatives=negatives,
             )
         runs.append(run)
-        _print_scores(run.scores, f"{config.name}, seed {seed}", leaks=run.leaks)
+        _print_scores(run.scores, f"{config.name}, seed {config.seed}", leaks=run.leaks)
         record = run_folder.read_run(own)
         stream = stream_run(record, ordinary=ordinary, cache_folder=cache_folder)
         if stream is not None:
@@ -121,18 +119,18 @@ def _fit(options: argparse.Namespace, _: str) -> None:
 
         mean, half = mean_and_interval([run.scores["accuracy"] for run in runs])
         print(f"accuracy over {len(runs)} seeds: {mean:.2%} +- {half:.2%} (95 % interval)")
-        print(f"report: {write_sweep(folder, [run.folder for run in runs])}")
+        print(f"report: {write_sweep(runs[0].folder.parent, [run.folder for run in runs])}")
 
 
 @contextmanager
-def _keeping_epochs(folder: Path) -> Iterator[None]:
+def _keeping_epochs(folders: Iterable[Path]) -> Iterator[None]:
     """Say how an interrupted fit goes on, where it has come to anything to go on from."""
     from training.fitting.checkpoint import FILE
 
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        if any(folder.rglob(FILE)):
+        if any(checkpoint for folder in folders for checkpoint in folder.rglob(FILE)):
             raise KeyboardInterrupt("(the last whole epoch is kept, see --resume)") from interrupt
         raise
 
@@ -186,25 +184,6 @@ def _measured(row: dict[str, Any]) -> list[str]:
         return ["refused"]
     shares = ["" if row[s] is None else f"{row[s]:.1%}" for s in ("accuracy", "agreement")]
     return [f"{row['n_bytes']:,}", f"{row['median_ms']:.2f} ms", *shares]
-
-
-def _recipe(options: argparse.Namespace, seed: int) -> str:
-    """The command that makes this bundle again: what decides the outcome, and no one's folders."""
-    parts = ["train-har", "fit", f"configs/{options.config.name}"]
-    if options.data:
-        parts += ["--data", options.data.name]
-    if options.negatives:
-        parts += ["--negatives", *(path.name for path in options.negatives)]
-    if options.seed is not None or options.seeds > 1:
-        parts += ["--seed", str(seed)]
-    return shlex.join(parts)
-
-
-def _with_options(config: "RunConfig", options: argparse.Namespace) -> "RunConfig":
-    given = {"path": options.data, "lists": options.lists}
-    data = config.data.model_copy(update={k: v for k, v in given.items() if v is not None})
-    seed = config.seed if options.seed is None else options.seed
-    return config.model_copy(update={"data": data, "seed": seed})
 
 
 def _evaluate(options: argparse.Namespace, command: str) -> None:
@@ -284,14 +263,14 @@ def _calibrate(options: argparse.Namespace, _: str) -> None:
     from training.evaluation.calibration import NEGATIVES_REJECTED
     from training.export.calibrate_bundle import calibrate_bundle
 
-    negatives, judges = _read_negatives(options)
+    negatives, judges = read_negatives(options)
     made = calibrate_bundle(load_bundle(options.bundle), negatives, judges=judges)
     rejected = made.manifest.metrics[NEGATIVES_REJECTED]
     on = f"{len(judges)} other clips" if judges else f"these {len(negatives)} clips"
     print(f"{made.path}: {rejected:.1%} of the decisions on {on} are unknown")
 
 
-def _read_negatives(options: argparse.Namespace) -> tuple[Sequence["Clip"], Sequence["Clip"]]:
+def read_negatives(options: argparse.Namespace) -> tuple[Sequence["Clip"], Sequence["Clip"]]:
     """What calibrates and what judges."""
     from training.data.folders import find_negatives
 
@@ -378,7 +357,7 @@ def _trained_on(options: argparse.Namespace) -> tuple[Any, float]:
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace, str], None]] = {
-    "fit": _fit,
+    "fit": lambda options, _: fit(options),
     "fit-postures": postures.fit,
     "report": _report,
     "compare": _compare,

@@ -23,10 +23,12 @@ from training.evaluation import clip_score
 from training.evaluation.clip_score import JudgedClip
 from training.fitting.fit_network import FittedNetwork, fit_network
 from training.fitting.pretrain import pretrain, start_from
-from training.run_folder import save_model, saving_run
+from training.run_folder import PRETRAINED, save_model, saving_run
 
 logger = logging.getLogger(__name__)
 
+REFITTED, OF_ALL = "refit", "all"
+"""Folders of networks, beside `split-1` and so on."""
 N_OTHER_PARTS = 5
 """One part of the clips of no label is judged by, the others are learned from."""
 
@@ -129,20 +131,22 @@ def fit_splits(
         InputError: The loss diverged, or something cannot be written.
     """
     config = trainer.config
-    trainer = _after_pretraining(trainer, dataset, parts, folder=folder / "pretrain")
+    trainer = _after_pretraining(trainer, dataset, parts, folder=folder / PRETRAINED)
+    learned_from = networks_of(dataset, config, parts)
     networks, tested, judged, of_negatives = [], [], [], []
     for n, part in enumerate(parts):
         seen, unseen = _deal_others(dataset, config, parts, number=n)
-        own = folder / f"split-{n + 1}"
+        name = f"split-{n + 1}"
+        own = folder / name
         # 1. The network whose curves are kept; validation clips stop and calibrate it.
-        network = trainer.fit([*part.train, *seen], part.validation, own)
+        network = trainer.fit(*learned_from[name], own)
         networks.append(network)
         judged += trainer.judge(network, [*part.validation, *unseen])
-        trained_on = [*part.train, *seen]
         # 2. If asked for, another that learns from the validation clips too, at full length.
         if config.split.refit:
-            trained_on = [*part.train, *part.validation, *seen]
-            network = trainer.fit(trained_on, (), own / "refit")
+            name = f"{name}/{REFITTED}"
+            network = trainer.fit(*learned_from[name], folder / name)
+        trained_on = learned_from[name][0]
         # 3. The test clips, by the last of them; without validation clips they calibrate too.
         by_test = trainer.judge(network, part.test)
         with saving_run(folder):
@@ -154,9 +158,48 @@ def fit_splits(
         accuracy = clip_score.score(by_test, trainer.labels)["accuracy"]
         logger.info("%s: accuracy %.3f", part.name, accuracy)
     if len(parts) > 1:  # folds: the bundle's own network learns from all clips
-        trained_on = [*dataset.clips, *(dataset.others if config.fit.others else seen)]
-        network = trainer.fit([*dataset.clips, *dataset.others], (), folder / "all")
-    return FittedRun(network, tuple(trained_on), networks, tested, judged, of_negatives)
+        trained_on = (*dataset.clips, *(dataset.others if config.fit.others else seen))
+        network = trainer.fit(*learned_from[OF_ALL], folder / OF_ALL)
+    return FittedRun(network, trained_on, networks, tested, judged, of_negatives)
+
+
+def networks_of(
+    dataset: Dataset, config: RunConfig, parts: Sequence[Split]
+) -> dict[str, tuple[tuple[Clip, ...], tuple[Clip, ...]]]:
+    """What each network of a run learns from, and what stops it: by its folder, in their order.
+
+    None needs another, but for the pretrained one, from which all may start.
+    """
+    found: dict[str, tuple[tuple[Clip, ...], tuple[Clip, ...]]] = {}
+    for n, part in enumerate(parts):
+        seen, _ = _deal_others(dataset, config, parts, number=n)
+        name = f"split-{n + 1}"
+        found[name] = ((*part.train, *seen), tuple(part.validation))
+        if config.split.refit:
+            found[f"{name}/{REFITTED}"] = ((*part.train, *part.validation, *seen), ())
+    if len(parts) > 1:
+        found[OF_ALL] = ((*dataset.clips, *dataset.others), ())
+    return found
+
+
+def fit_one(
+    trainer: Trainer, dataset: Dataset, parts: Sequence[Split], *, name: str, folder: Path
+) -> None:
+    """Fit one network of a run, as `fit_splits` would, and leave its checkpoint.
+
+    Args:
+        trainer: As of `fit_splits`.
+        dataset: As of `fit_splits`.
+        parts: As of `fit_splits`.
+        name: One of `networks_of`, or `PRETRAINED`.
+        folder: Of the run; holds the checkpoint of the pretrained network, where there is one.
+
+    Raises:
+        InputError: The loss diverged, or something cannot be written.
+    """
+    trainer = _after_pretraining(trainer, dataset, parts, folder=folder / PRETRAINED)
+    if name != PRETRAINED:
+        trainer.fit(*networks_of(dataset, trainer.config, parts)[name], folder / name)
 
 
 def _after_pretraining(

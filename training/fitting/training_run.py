@@ -1,6 +1,6 @@
 """A training run, top to bottom: clips, splits, networks, calibration, figures, bundle."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +22,7 @@ from training.data.batches import sampling_of
 from training.data.clip import Clip, Dataset, VideoClip
 from training.data.dataset import read_dataset
 from training.data.splits import Split
-from training.encoders import frozen as frozen_encoder
+from training.encoders.frozen import FrozenEncoder, make_frozen_encoder
 from training.encoders.to_litert import check_backend
 from training.evaluation import clip_score
 from training.evaluation.calibration import (
@@ -36,10 +36,16 @@ from training.evaluation.clip_score import JudgedClip
 from training.evaluation.open_set import Decided, energies_of, fit_open_set_rule
 from training.export import all_formats
 from training.export.export_bundle import export_bundle
-from training.fitting.cross_validation import FittedRun, Trainer, fit_splits
+from training.fitting.cross_validation import (
+    FittedRun,
+    Trainer,
+    fit_one,
+    fit_splits,
+    networks_of,
+)
 from training.fitting.fit_network import FittedNetwork
 from training.networks import registry
-from training.run_folder import CalibratedOn, save_model, saving_run
+from training.run_folder import PRETRAINED, CalibratedOn, save_model, saving_run
 
 CONFUSION_PRIOR = 0.5
 """Added to every count of the confusion matrix: no confusion is impossible."""
@@ -89,32 +95,15 @@ def fit_run(
         InputError: Something in the data or the config cannot be used, Keras is not on
             TensorFlow, or the loss diverged.
     """
-    # 1. What can be refused before anything is read.
-    check_backend()
-    dataset = read_dataset(config.data)
-    config.check_urgent(dataset.labels)
-    split = partial(
-        splits.make_splits_of_readable, split=config.split, data=config.data, seed=config.seed
-    )
-    split(dataset, {})
-    registry.build(config, n_labels=len(dataset.labels))
-    with saving_run(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    # 2. The clips' frames, or a frozen encoder's features of them.
-    frozen = frozen_encoder.make_frozen_encoder(config, folder=folder)
-    sampling = replace(sampling_of(config), encode=frozen)
-    every_clip = [*dataset.clips, *dataset.others, *negatives]
-    cached = cache.read_clips(every_clip, sampling, folder=cache_folder)
-    unreadable = {clip.path: reason for clip, reason in cached.unreadable.items()}
-    dataset, parts = split(dataset, unreadable)
-    if config.sampling == "spread":
-        config = _at_mean_rate(config, dataset)
-    # 3. The networks, and what each says of the clips that it is tested on.
+    # 1. The clips and their splits; what can be refused is, before anything is read.
+    read = _read_footage(config, folder=folder, cache_folder=cache_folder, negatives=negatives)
+    config, dataset, parts, cached = read.config, read.dataset, read.parts, read.cached
+    # 2. The networks, and what each says of the clips that it is tested on.
     trainer = Trainer(config, dataset.labels, cached.frames, resume)
     readable = [clip for clip in negatives if clip in cached.frames]
     fitted = fit_splits(trainer, dataset, parts, negatives=readable, folder=folder)
 
-    # 4. Calibration and thresholds; the figures are of calibrated decisions.
+    # 3. Calibration and thresholds; the figures are of calibrated decisions.
     calibration, rejecting, shares = _calibrate(fitted, config, n_labels=len(dataset.labels))
     tested = _at_temperature(fitted.tested, calibration.temperature)
     scores = clip_score.score(tested, dataset.labels)
@@ -149,14 +138,14 @@ def fit_run(
             licence=config.licence,
         ),
     )
-    # 5. The bundle, then the rest of the folder; RUN last, for it makes the run a whole one.
+    # 4. The bundle, then the rest of the folder; RUN last, for it makes the run a whole one.
     with saving_run(folder):
         export_bundle(
             folder / run_folder.BUNDLE,
             model=fitted.network.model,
             manifest=manifest,
             windows=trainer.some_windows(dataset.clips),
-            frozen=frozen,
+            frozen=read.frozen,
         )
     with explain_errors(
         folder, "cannot be written", remedy="free some space and go on with --resume"
@@ -179,6 +168,114 @@ def fit_run(
             short=cached.short,
         )
     return Run(folder, scores, manifest.provenance.leaks)
+
+
+def fit_network_of_run(
+    config: RunConfig,
+    *,
+    name: str,
+    folder: Path,
+    cache_folder: Path,
+    negatives: Sequence[Clip] = (),
+) -> None:
+    """Fit one network of a run, on from its checkpoint if there is one, and leave it at that.
+
+    `fit_run` with `resume` then takes it over, bit for bit, wherever it was fitted.
+
+    Args:
+        config: As of `fit_run`.
+        name: One of `names_of_networks`.
+        folder: As of `fit_run`.
+        cache_folder: As of `fit_run`.
+        negatives: As of `fit_run`.
+
+    Raises:
+        InputError: As of `fit_run`.
+    """
+    read = _read_footage(config, folder=folder, cache_folder=cache_folder, negatives=negatives)
+    trainer = Trainer(read.config, read.dataset.labels, read.cached.frames, resume=True)
+    fit_one(trainer, read.dataset, read.parts, name=name, folder=folder)
+
+
+def names_of_networks(config: RunConfig) -> tuple[str, ...]:
+    """The networks of a run, by their folders; a pretrained one comes first, and others need it.
+
+    Raises:
+        InputError: Something in the data or the config cannot be used.
+    """
+    dataset, parts = _splits_of(config)(read_dataset(config.data), {})
+    first = () if config.pretrain is None else (PRETRAINED,)
+    return (*first, *networks_of(dataset, config, parts))
+
+
+def cache_clips(
+    config: RunConfig,
+    *,
+    part: slice,
+    folder: Path,
+    cache_folder: Path,
+    negatives: Sequence[Clip] = (),
+) -> None:
+    """Prepare some of a run's clips, which `fit_run` then finds in the cache.
+
+    Args:
+        config: As of `fit_run`.
+        part: Which of them.
+        folder: As of `fit_run`.
+        cache_folder: As of `fit_run`.
+        negatives: As of `fit_run`.
+
+    Raises:
+        InputError: None of them can be read, or the cache cannot be written.
+    """
+    dataset = read_dataset(config.data)
+    frozen = make_frozen_encoder(config, folder=folder)
+    sampling = replace(sampling_of(config), encode=frozen)
+    every_clip = [*dataset.clips, *dataset.others, *negatives]
+    cache.read_clips(every_clip[part], sampling, folder=cache_folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Footage:
+    """What a run's networks learn from and are judged by: clips, parts, cached frames."""
+
+    config: RunConfig
+    dataset: Dataset
+    parts: list[Split]
+    cached: cache.CachedClips
+    frozen: FrozenEncoder | None
+
+
+def _read_footage(
+    config: RunConfig, *, folder: Path, cache_folder: Path, negatives: Sequence[Clip]
+) -> _Footage:
+    # 1. What can be refused before anything is read.
+    check_backend()
+    dataset = read_dataset(config.data)
+    config.check_urgent(dataset.labels)
+    split = _splits_of(config)
+    split(dataset, {})
+    registry.build(config, n_labels=len(dataset.labels))
+    with saving_run(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    # 2. The clips' frames, or a frozen encoder's features of them.
+    frozen = make_frozen_encoder(config, folder=folder)
+    sampling = replace(sampling_of(config), encode=frozen)
+    every_clip = [*dataset.clips, *dataset.others, *negatives]
+    cached = cache.read_clips(every_clip, sampling, folder=cache_folder)
+    unreadable = {clip.path: reason for clip, reason in cached.unreadable.items()}
+    dataset, parts = split(dataset, unreadable)
+    if config.sampling == "spread":
+        config = _at_mean_rate(config, dataset)
+    return _Footage(config, dataset, parts, cached, frozen)
+
+
+def _splits_of(
+    config: RunConfig,
+) -> Callable[[Dataset, Mapping[Path, str]], tuple[Dataset, list[Split]]]:
+    return partial(
+        splits.make_splits_of_readable, split=config.split, data=config.data, seed=config.seed
+    )
 
 
 def _row_of_split(part: Split, network: FittedNetwork) -> dict[str, Any]:

@@ -40,11 +40,13 @@ def warm_up(
     timed = list(takewhile(lambda layer: isinstance(layer, layers.TimeDistributed), model.layers))
     if not timed:
         raise InputError(f"{config.network}: no layer sees each frame alone; set fit.warm_up to 0")
-    frame = x = keras.Input(model.input_shape[2:])
+    # With names of our own, later layers are called as after a resume, which warms nothing up.
+    frame = x = keras.Input(model.input_shape[2:], name="warm_up_frame")
     for layer in timed:
         x = layer.layer(x)
-    head = layers.Dense(n_labels, activation="softmax")
-    learner = keras.Model(frame, head(layers.Flatten()(x)))
+    flat = layers.Flatten(name="warm_up_flat")(x)
+    head = layers.Dense(n_labels, activation="softmax", name="warm_up_head")
+    learner = keras.Model(frame, head(flat), name="warm_up")
     adam = keras.optimizers.Adam(config.fit.learning_rate)
     learner.compile(adam, "sparse_categorical_crossentropy")
     adam.build(learner.trainable_variables)  # or TensorFlow traces the first step twice

@@ -22,7 +22,7 @@ from pathlib import Path
 from training.benchmark.stream_cost import make_video
 
 MACHINES = ("m1", "m2")
-FILM_S, FPS = 8, 25
+FILM_S, FPS = 6, 25
 FLAGS = ("--bundle", "lrcn-ucf", "--start-at", "2026-11-22T18:00:00+00:00")
 
 

@@ -1,0 +1,1 @@
+"""Training runs whose networks are fitted on the machines of a Ray."""
