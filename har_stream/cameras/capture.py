@@ -211,6 +211,8 @@ class StreamCapture:
                     except av.InvalidDataError:
                         yield None
                 return
+            except IndexError:  # the end: PyAV marks that of streams, too, which began later
+                return
             except av.InvalidDataError:
                 yield None
             except av.FFmpegError as error:

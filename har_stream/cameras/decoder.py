@@ -46,7 +46,7 @@ def open_video(
 
     Raises:
         av.FFmpegError: It cannot be opened.
-        ValueError: There is no video in it.
+        ValueError: There is no video in it, or none whose codec is known.
     """
     hardware = _hardware(decode_on)
     container = av.open(
@@ -56,14 +56,22 @@ def open_video(
         metadata_errors="ignore",
         hwaccel=HWAccel(hardware, allow_software_fallback=True) if hardware else None,
     )
-    found = [each for each in container.streams.video if not each.disposition & COVER]
+    videos = [each for each in container.streams.video if not each.disposition & COVER]
+    found = [each for each in videos if _has_decoder(each)]
     if not found:
-        kind = SoundAloneError if container.streams.audio else ValueError
+        kind = SoundAloneError if container.streams.audio and not videos else ValueError
         container.close()
-        raise kind("no video")
+        raise kind("no video that FFmpeg knows")
     codec = found[0].codec_context
     codec.thread_count, codec.thread_type = 1, "NONE"
     return container, found[0]
+
+
+def _has_decoder(stream: VideoStream) -> bool:
+    codec: object = (
+        stream.codec_context
+    )  # none where FFmpeg does not know it, whatever its type says
+    return codec is not None
 
 
 def check_decoder(decode_on: DecodeOn, stream: VideoStream, frame: VideoFrame) -> None:

@@ -87,6 +87,8 @@ class FilePackets:
                         self._read_to = max(self._read_to, shown + (packet.duration or 0))
                     yield packet  # type: ignore[misc] # of the video's stream
                 return
+            except IndexError:  # the end: PyAV marks that of streams, too, which began later
+                return
             except av.FFmpegError:
                 n_missed_now += 1
                 self.n_unreadable += 1

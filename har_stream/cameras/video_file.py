@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.converter import AS_CAPTURED, Converter, ImageOptions
 from har_stream.cameras.decoder import (
+    COVER,
     SoundAloneError,
     check_decoder,
     fps_of,
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 OPEN_S = 10.0
 """An address that does not answer for so long, or while it is read, holds no file."""
 N_NAMED = 5
-"""Folders that are named, at most."""
+"""Folders, and files that are no videos, that are named, at most."""
 TEXT_ART = "tty"
 """FFmpeg opens text too, and draws it as characters."""
 
@@ -283,7 +284,7 @@ def _open(path: Path | str, name: str, decode_on: DecodeOn) -> tuple[InputContai
     else:
         address, refusal = (
             str(Path(path).absolute()),
-            "not a video that can be read; try to play it with ffplay",
+            "not a video that can be read, or one that was cut off; try to play it with ffplay",
         )
         _check_file(Path(path), name)
     try:
@@ -298,6 +299,9 @@ def _open(path: Path | str, name: str, decode_on: DecodeOn) -> tuple[InputContai
     if container.format.name == TEXT_ART or (is_of_pictures(container) and not _has_two(address)):
         container.close()
         raise InputError(f"{name}: {refusal}")
+    n_tracks = sum(not each.disposition & COVER for each in container.streams.video)
+    if n_tracks > 1:
+        logger.warning("%s: holds %d video tracks; the first is read", name, n_tracks)
     return container, stream
 
 
@@ -370,16 +374,20 @@ def _back_to_back(
     counts: SourceCounts,
     n_threads: int,
 ) -> Iterator[Frame]:
-    n_read = 0
+    n_read = n_skipped = 0
     for path in paths:
         try:
             clip = VideoFile(path, counts, n_threads=n_threads, decode_on=_decoder(images))
             yield from _sampled(clip, images, sample_hz=sample_hz, start_at=start_at, decode=decode)
         except InputError as error:
-            logger.warning("skipped: %s", error)
+            n_skipped += 1
+            if n_skipped <= N_NAMED:
+                logger.warning("skipped: %s", error)
         else:
             n_read += 1
             start_at += clip.ends_after
+    if n_skipped > N_NAMED:
+        logger.warning("skipped likewise: %d more of %s", n_skipped - N_NAMED, folder)
     if not n_read:
         raise InputError(
             f"{folder}: none of its {len(paths)} files is a video that can be read; give others"

@@ -221,6 +221,30 @@ def test_a_file_whose_index_is_lost_is_refused(tmp_path: Path, clip: Path) -> No
         read(cut_off(clip, tmp_path / "cut.mp4", share=0.5))
 
 
+def test_a_video_of_a_codec_that_nobody_knows_is_refused(tmp_path: Path, clip: Path) -> None:
+    path = tmp_path / "strange.mkv"
+    ffmpeg("-i", clip, "-c:v", "mjpeg", path)
+    path.write_bytes(path.read_bytes().replace(b"V_MJPEG", b"V_WHICH"))
+    with pytest.raises(InputError, match=r"strange\.mkv: not a video that can be read"):
+        read_file(path, sample_hz=5, start_at=START)
+
+
+def test_a_stream_that_begins_in_the_middle_of_a_recording_ends_with_it(
+    tmp_path: Path, clip: Path
+) -> None:
+    path = tmp_path / "late.ts"
+    ffmpeg("-i", clip, "-c", "copy", path)
+    parts = bytearray(path.read_bytes())
+    middle = next(
+        at
+        for at in range(len(parts) // 2 // 188 * 188, len(parts), 188)
+        if parts[at + 1 : at + 3] == b"\x41\x00"  # the beginning of a frame, by its stream's number
+    )
+    parts[middle + 2] = 0x58
+    path.write_bytes(parts)
+    assert len(read(path)) == len(read(clip))
+
+
 def test_a_folder_of_folders_is_called_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -248,7 +272,8 @@ def test_a_folder_is_read_by_name_back_to_back(
     assert shown[4] == pytest.approx(0.8, abs=0.5)
     assert shown[14] == pytest.approx(1.8, abs=0.5)
     assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [
-        f"skipped: {folder / 'ab.txt'}: not a video that can be read; try to play it with ffplay"
+        f"skipped: {folder / 'ab.txt'}: not a video that can be read, or one that was cut off; "
+        "try to play it with ffplay"
     ]
 
 
@@ -263,6 +288,29 @@ def test_a_clip_without_one_readable_frame_does_not_end_its_folder(
     assert len(list(read_folder(tmp_path, sample_hz=5, start_at=START))) == 30
     assert caplog.text.count("skipped: ") == 1
     assert "a.mp4: no frame of it can be decoded" in caplog.text
+
+
+def test_of_a_folder_of_pictures_a_few_are_named_and_the_others_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for n in range(9):
+        (tmp_path / f"{n}.png").write_bytes(b"no video")
+    with pytest.raises(InputError, match="none of its 9 files"):
+        list(read_folder(tmp_path, sample_hz=5, start_at=START))
+    assert caplog.text.count("skipped: ") == 5
+    assert f"skipped likewise: 4 more of {tmp_path}" in caplog.text
+
+
+def test_of_two_video_tracks_the_first_is_read_and_that_is_said(
+    tmp_path: Path, noisy: Path, clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = ("-map", "0:v", "-map", "1:v", "-c", "copy")
+    ffmpeg("-i", noisy, "-i", clip, *both, tmp_path / "two.mkv")
+    frames = read(tmp_path / "two.mkv")
+    assert [frame.image.tolist() for frame in frames] == [
+        frame.image.tolist() for frame in read(noisy)
+    ]
+    assert caplog.text.count("two.mkv: holds 2 video tracks; the first is read") == 1
 
 
 def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
