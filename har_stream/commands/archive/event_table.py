@@ -15,7 +15,8 @@ from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import ActivityEvent
 
 SUFFIXES = (".parquet", ".jsonl")
-_LEFT_OUT = {"schema_version", "signature"}
+_NOT_OF_ARCHIVES = {"signature", "lot_epoch"}
+_LEFT_OUT = {"schema_version"} | _NOT_OF_ARCHIVES
 _FIELDS = {
     name: field for name, field in ActivityEvent.model_fields.items() if name not in _LEFT_OUT
 }
@@ -56,7 +57,7 @@ def _write_jsonl(events: Iterable[tuple[ActivityEvent, str]], path: Path) -> int
     n_events = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         for event, clip in events:
-            row = event.model_dump(mode="json", exclude={"signature"}) | {"clip": clip}
+            row = event.model_dump(mode="json", exclude=_NOT_OF_ARCHIVES) | {"clip": clip}
             file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
             n_events += 1
     return n_events
