@@ -65,6 +65,8 @@ def test_another_picture_is_a_cut_and_the_same_room_in_another_light_is_none(sha
     assert cuts(scene(n, light=light, square_at=20 * n) for n, light in enumerate(lights)) == []
     dark = [np.full((240, 320, 3), 10, np.uint8), np.full((240, 320, 3), 200, np.uint8)]
     assert cuts(dark) == [], "nothing is in them to compare"
+    foggy = [100 + (scene(0) / 3).astype(np.uint8), scene(1)[:, ::-1]]
+    assert cuts(foggy) == [1]
     rooms = [shared / f"data/home/Subject_{n}" for n in ("1/ADL/10", "3/ADL/18", "4/ADL/19")]
     clips = [
         [frame.image for frame in read_file(f"{room}.mp4", sample_hz=HZ, start_at=START)]
