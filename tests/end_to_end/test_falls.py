@@ -152,7 +152,11 @@ def hold_last_frame(clip: Path, path: Path, *, seconds: float) -> Path:
 
 @pytest.mark.parametrize(
     ("bundle", "every"),
-    [("sim-home", 240), pytest.param("home", 1200, marks=pytest.mark.slow)],
+    [
+        ("sim-home", 240),
+        pytest.param("home", 1200, marks=pytest.mark.slow),
+        pytest.param("home-offline", 1200, marks=pytest.mark.slow),
+    ],
 )
 def test_a_night_under_a_blanket_is_neither_a_fall_nor_an_empty_room(
     bundle: str, every: int, mosquitto: Mosquitto, tmp_path: Path, request: pytest.FixtureRequest
