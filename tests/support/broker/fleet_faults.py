@@ -18,6 +18,7 @@ import time
 from bisect import bisect
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -181,19 +182,26 @@ def judge(heard: Heard, url: str) -> dict[str, int]:
     }
 
 
-def run(
-    world: World, heard: Heard, *, n_faults: int, seed: int, until_s: float
-) -> tuple[dict[str, int], dict[str, list[float]]]:
-    """Break things one after another; each time wait until every lot was heard again.
+@dataclass
+class Found:
+    """What came of the faults so far.
 
-    Returns:
-        By kind of fault, how many there were.
-        By kind of fault, for how long each lot was silent that was for more than `NOTICED_S`.
+    Attributes:
+        faults: By kind, how many there were.
+        gaps_s: By kind, for how long each lot was silent that was for more than `NOTICED_S`.
     """
+
+    faults: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    gaps_s: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+
+
+def run(
+    world: World, heard: Heard, found: Found, *, n_faults: int, seed: int, until_s: float
+) -> None:
+    """Break things one after another; each time wait until every lot was heard again."""
     draw = random.Random(seed)
     pause = threading.Event()
-    gaps_s: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    n_of = dict.fromkeys(KINDS, 0)
+    n_of, gaps_s = found.faults, found.gaps_s
 
     def wait_for_all(since_s: float) -> None:
         deadline_s = time.monotonic() + WAIT_S
@@ -224,7 +232,6 @@ def run(
             if gap_s > NOTICED_S:
                 gaps_s[kind].append(round(gap_s, 1))
         print(n_fault, kind, gaps_s[kind], file=sys.stderr, flush=True)
-    return n_of, gaps_s
 
 
 def main(n_faults: int, seed: int, minutes: float = 120.0) -> None:
@@ -246,18 +253,18 @@ def main(n_faults: int, seed: int, minutes: float = 120.0) -> None:
         running = threading.Thread(target=world.fleet.run, args=(stopped,))
         listener = Listener(broker.port, "har/+/+/event", on_message=heard.add)
         running.start()
+        found = Found()
         try:
-            n_of, gaps_s = run(world, heard, n_faults=n_faults, seed=seed, until_s=until_s)
+            run(world, heard, found, n_faults=n_faults, seed=seed, until_s=until_s)
         finally:
             stopped.set()
             running.join(WAIT_S)
-        threading.Event().wait(2.0)
-        listener.close()
-        found = judge(heard, postgresql.url)
-        ray.shutdown()
-        world.cluster.shutdown()
-        broker.kill()
-    print(json.dumps({"faults": n_of} | found | {"gaps_s": gaps_s}))
+            threading.Event().wait(2.0)
+            listener.close()
+            print(json.dumps(judge(heard, postgresql.url) | asdict(found)), flush=True)
+            ray.shutdown()
+            world.cluster.shutdown()
+            broker.kill()
 
 
 if __name__ == "__main__":

@@ -83,6 +83,12 @@ class Mosquitto:
         if not running.wait(10) or not self.log[-1].endswith("running"):
             raise RuntimeError("mosquitto did not start:\n" + "\n".join(self.log[-20:]))
 
+    @property
+    def pid(self) -> int:
+        """Of its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop it as an administrator would; a persistent one writes its store."""
         self._end(signal.SIGTERM)
