@@ -24,6 +24,8 @@ from predictor.service.home_messages import HomeMessages
 
 N_LIVED = 1
 LOT_HOMES = 50
+N_DAYS_COPIED = 60
+"""Of a year's journal the newest days are copied: a start reads those since the snapshot alone."""
 ROUTINE = (  # hour, activity, minutes, share of days
     (0.2, "sleeping", 400, 1.0),
     (7.2, "washing", 20, 0.9),
@@ -150,7 +152,8 @@ def copy_home(db: psycopg.Connection[Any], number: int) -> None:
     values |= {name: f"'{said}'" for name, said in own}
     listed, chosen = ", ".join(columns), ", ".join(values[name] for name in columns)
     copying = f"INSERT INTO events ({listed}) SELECT {chosen} FROM events WHERE home = %s"  # noqa: S608
-    db.execute(copying.encode(), old[:1])
+    since_ms = 1000 * (MIDNIGHT - timedelta(days=N_DAYS_COPIED)).timestamp()
+    db.execute(f"{copying} AND happened_ms >= %s".encode(), (old[0], since_ms))
     db.execute(
         "INSERT INTO cameras (home, node, camera, epoch, contiguous_seq, highest_seq) SELECT %s,"
         " %s, %s, epoch, contiguous_seq, highest_seq FROM cameras WHERE home = %s",
