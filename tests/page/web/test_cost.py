@@ -1,5 +1,6 @@
 """What the page costs: a year in the journal, fifty viewers, and nothing happening."""
 
+import contextlib
 import sqlite3
 import statistics
 import threading
@@ -87,6 +88,26 @@ def test_a_year_of_a_million_events_is_drawn_soon(year: Path, mosquitto: Mosquit
         assert statistics.median(used_ms) <= 400
         print(f"at the end: {memory_of(page.pid)}")
         assert resident_mb(page.pid) < 150
+
+
+def test_a_report_card_is_made_while_the_page_goes_on(year: Path, mosquitto: Mosquitto) -> None:
+    with HarPage(mosquitto.url, year) as page:
+        urllib.request.urlopen(page.url).read()  # noqa: S310 -- our own page
+        began_s, took_ms, peak_mb, used_s = time.monotonic(), [], 0.0, 0.0
+        while b"data-waiting" in urllib.request.urlopen(f"{page.url}/report").read():  # noqa: S310 -- our own page
+            asked_s = time.monotonic()
+            urllib.request.urlopen(page.url).read()  # noqa: S310 -- our own page
+            took_ms.append((time.monotonic() - asked_s) * 1000)
+            for told in Path(f"/proc/{page.pid}/task").glob("*/children"):  # by thread
+                with contextlib.suppress(OSError, IndexError):  # it has just ended
+                    child = int(told.read_text().split()[0])
+                    peak_mb, used_s = resident_mb(child, "VmHWM"), cpu_s(child)
+            threading.Event().wait(0.5)
+        print(
+            f"\na report card: {time.monotonic() - began_s:.0f} s, {used_s:.0f} s of them work; "
+            f"{peak_mb:.0f} MB meanwhile; the first page in {statistics.median(took_ms):.0f} ms"
+        )
+        assert peak_mb < 500
 
 
 def test_fifty_viewers_hear_of_a_change_and_cost_little_when_nothing_happens(
