@@ -25,12 +25,7 @@ Advance = Callable[[int, int], object]
 
 
 def fetch_file(
-    remote: Remote,
-    path: Path,
-    *,
-    advance: Advance,
-    n_idle: int = N_IDLE_ATTEMPTS,
-    timeout_s: float = TIMEOUT_S,
+    remote: Remote, path: Path, *, advance: Advance, n_idle: int = N_IDLE_ATTEMPTS
 ) -> str:
     """Bring a file, unless it is here; what an interrupted attempt left is gone on with.
 
@@ -39,7 +34,6 @@ def fetch_file(
         path: Where it goes; its folder must exist. A file that lies there is only checked.
         advance: Told how far it is.
         n_idle: Attempts in a row that bring nothing, before it gives up.
-        timeout_s: How long an attempt waits for the server's next word.
 
     Returns:
         SHA-256 of its content.
@@ -50,7 +44,7 @@ def fetch_file(
     part = path.with_name(f"{path.name}.part")
     if not path.exists():
         try:
-            _fetch_all(remote, part, advance, most_idle=n_idle, timeout_s=timeout_s)
+            _fetch_all(remote, part, advance, most_idle=n_idle)
         except OSError as error:
             raise InputError(f"{part}: cannot be written: {error.strerror}") from error
     found = path if path.exists() else part
@@ -65,14 +59,12 @@ def fetch_file(
     return sha256
 
 
-def _fetch_all(
-    remote: Remote, part: Path, advance: Advance, *, most_idle: int, timeout_s: float
-) -> None:
+def _fetch_all(remote: Remote, part: Path, advance: Advance, *, most_idle: int) -> None:
     n_idle, n_bytes, n_total = 0, _size(part), None
     failure = ""
     while n_total is None or n_bytes < n_total:
         try:
-            n_total = _attempt(remote, part, n_bytes, advance, timeout_s=timeout_s)
+            n_total = _attempt(remote, part, n_bytes, advance)
         except (HTTPException, TimeoutError, ConnectionError) as error:
             failure = f" ({error})"
             if most_idle > 1:
@@ -96,16 +88,14 @@ def check_address(url: str) -> None:
         raise InputError(f"{url}: http and https alone are fetched")
 
 
-def _attempt(
-    remote: Remote, part: Path, n_bytes: int, advance: Advance, *, timeout_s: float
-) -> int:
+def _attempt(remote: Remote, part: Path, n_bytes: int, advance: Advance) -> int:
     """Ask for what follows the bytes that are here, and append it; returns the full size."""
     headers = {"Range": f"bytes={n_bytes}-", "User-Agent": "har-stream"}
     check_address(remote.url)
     request = Request(remote.url, headers=headers)  # noqa: S310 - checked the line before
     by_hand = f"{_by_hand(part)} and start again"
     try:
-        response = urlopen(request, timeout=timeout_s)  # noqa: S310
+        response = urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
     except HTTPError as error:
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return n_bytes  # nothing follows

@@ -1,6 +1,5 @@
 """Brings weights from outside at their first use: from where they are published, checked, once."""
 
-import logging
 from pathlib import Path
 
 from rich.console import Console
@@ -9,28 +8,15 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import (
     DEFAULT,
-    SHIPPED,
     Bundle,
     Manifest,
-    find_bundle,
-    load_bundle,
     load_named_bundle,
     read_named_manifest,
 )
 from har_stream.bundles.fetch_file import fetch_file
 from har_stream.bundles.published_weights import WEIGHTS
-from har_stream.config.state_dir import bundles_dir
 from har_stream.core.atomic_file import writing
 from har_stream.core.errors import InputError
-
-logger = logging.getLogger(__name__)
-
-OFFLINE = "home-offline"
-"""Stands in for the default where its weights cannot be fetched."""
-TIMEOUT_S = 10.0
-"""A server that says nothing for so long is not waited for: a camera is to be watched."""
-NEEDS_NOTHING = "lrcn-ucf"
-"""A shipped bundle that stands on no weights from outside."""
 
 
 def load_with_weights(name_or_path: str, *, state_dir: Path) -> Bundle:
@@ -42,42 +28,16 @@ def load_with_weights(name_or_path: str, *, state_dir: Path) -> Bundle:
         InputError: There is no such bundle, it cannot be used, or weights cannot be fetched; says
             where to put them by hand, and which bundle needs none.
     """
-    _bring_weights(read_named_manifest(name_or_path, state_dir=state_dir))
-    return load_named_bundle(name_or_path, state_dir=state_dir)
-
-
-def load_to_watch(name_or_path: str, *, state_dir: Path) -> Bundle:
-    """Load a bundle as `load_with_weights` does, but let no default wait for the network.
-
-    Where the weights of the default cannot be fetched, `OFFLINE` takes over until the next start.
-
-    Raises:
-        InputError: There is no such bundle, or it cannot be used.
-    """
-    path = find_bundle(name_or_path, own=bundles_dir(state_dir))
-    try:
-        _bring_weights(read_named_manifest(str(path), state_dir=state_dir))
-    except InputError as error:
-        if path != SHIPPED / DEFAULT:
-            raise
-        logger.warning(
-            "%s watches until the next start; it is sure less often (docs/home.md). %s",
-            OFFLINE,
-            error,
-        )
-        return load_bundle(SHIPPED / OFFLINE)
-    return load_bundle(path)
-
-
-def _bring_weights(manifest: Manifest) -> None:
+    manifest = read_named_manifest(name_or_path, state_dir=state_dir)
     for name in absent_weights(manifest):
         try:
             fetch_weights(name)
         except InputError as error:
             raise InputError(
                 f"bundle {manifest.name} needs weights that are not here: {error}; or take "
-                f"--bundle {OFFLINE}, which needs none"
+                f"--bundle {DEFAULT}, which needs none"
             ) from error
+    return load_named_bundle(name_or_path, state_dir=state_dir)
 
 
 def absent_weights(manifest: Manifest) -> list[str]:
@@ -119,6 +79,5 @@ def fetch_weights(name: str) -> Path:
             path,
             advance=lambda n_here, _: shown.update(task, completed=n_here),
             n_idle=1,
-            timeout_s=TIMEOUT_S,
         )
     return path

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from har_stream.bundles.bundle import DEFAULT, Bundle, Manifest, bundle_paths, read_named_manifest
-from har_stream.bundles.fetch_weights import load_to_watch, load_with_weights
+from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.config.settings import Settings
 from har_stream.config.state_dir import bundle_file
 from har_stream.core.atomic_file import replacing, writing
@@ -57,7 +57,7 @@ def load_bundle_in_use(settings: Settings) -> Bundle:
         else:
             logger.info("bundle %s, as it was chosen in place of %s", kept.bundle, configured)
             return used
-    return load_to_watch(configured, state_dir=settings.state_dir)
+    return load_with_weights(configured, state_dir=settings.state_dir)
 
 
 class BundleUse:

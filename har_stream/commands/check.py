@@ -18,7 +18,7 @@ import numpy as np
 
 from har_stream.bundles.awaited_labels import awaited_labels, bundles_by_label, suggest_label
 from har_stream.bundles.bundle import DEFAULT, Bundle
-from har_stream.bundles.fetch_weights import load_to_watch
+from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.cameras.camera import is_blank, read_camera
 from har_stream.cameras.capture import SourceCounts
 from har_stream.cameras.read_options import ReadOptions
@@ -120,7 +120,7 @@ def check_bundle(settings: Settings) -> tuple[Bundle | None, list[CheckResult]]:
     """Load the bundle, start its engine and have it decide on a blank window."""
     try:
         name = settings.bundle or DEFAULT
-        loaded = load_to_watch(name, state_dir=settings.state_dir)
+        loaded = load_with_weights(name, state_dir=settings.state_dir)
     except InputError as error:
         remedy = "har-stream --list-bundles names those that there are"
         return None, [CheckResult.from_error("bundle", error, remedy=remedy)]

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.live import Live
 
 from har_stream.bundles.bundle import DEFAULT
-from har_stream.bundles.fetch_weights import load_to_watch
+from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.cameras.camera import is_live
 from har_stream.commands.demo_view import LiveView
 from har_stream.config.broker_settings import BrokerSettings
@@ -133,7 +133,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _show(options: argparse.Namespace, state_dir: Path) -> None:
     watched = _choose_source(options, state_dir)
-    known = load_to_watch(watched.bundle, state_dir=state_dir).manifest
+    known = load_with_weights(watched.bundle, state_dir=state_dir).manifest
     with contextlib.ExitStack() as processes:
         start = functools.partial(_child, state_dir)
         remember = ("predictor.commands.forecast", "--state-dir", str(state_dir), "--home", "demo")

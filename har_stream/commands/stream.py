@@ -250,7 +250,7 @@ def _say_default(settings: "Settings", manifest: "Manifest") -> None:
     if settings.bundle is None and manifest.name == DEFAULT:
         logger.info(
             "no bundle given, so %s: it knows %s, all else is unknown; train-har teach teaches it "
-            "your own activities",
+            "your own activities; --bundle home-movenet fetches 2.9 MB once and is sure more often",
             manifest.name,
             ", ".join(manifest.activities),
         )

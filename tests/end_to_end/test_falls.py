@@ -99,6 +99,7 @@ def test_a_fall_is_over_once_somebody_is_up(mosquitto: Mosquitto, tmp_path: Path
         ("fall-03", "home"),
         pytest.param("fall-06", "sim-home", marks=pytest.mark.slow),
         pytest.param("fall-06", "home", marks=pytest.mark.slow),
+        pytest.param("fall-06", "home-movenet", marks=pytest.mark.slow),
     ],
 )
 def test_a_real_fall_and_a_long_lie(
@@ -129,9 +130,7 @@ def test_a_fall_is_seen_where_nothing_can_be_fetched(
     clip, events = shared / "data/home/Subject_3/Fall/16.mp4", tmp_path / "events.jsonl"
     run = har_stream("--camera", clip, "--record-events", events)
     assert run.returncode == 0, run.stderr
-    (said,) = [line for line in run.stderr.splitlines() if "WARNING home-offline" in line]
-    assert "watches until the next start" in said
-    assert "bring it with a browser, put it at" in said
+    assert "fetching" not in run.stderr
     assert "fallen" in [event.fall_stage for event in read_events(events)]
 
 
@@ -155,14 +154,14 @@ def hold_last_frame(clip: Path, path: Path, *, seconds: float) -> Path:
     [
         ("sim-home", 240),
         pytest.param("home", 1200, marks=pytest.mark.slow),
-        pytest.param("home-offline", 1200, marks=pytest.mark.slow),
+        pytest.param("home-movenet", 1200, marks=pytest.mark.slow),
     ],
 )
 def test_a_night_under_a_blanket_is_neither_a_fall_nor_an_empty_room(
     bundle: str, every: int, mosquitto: Mosquitto, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Six hours in the dark, looked at for four seconds now and then."""
-    if bundle == "home":
+    if bundle == "home-movenet":
         request.getfixturevalue("weights_of_home")
     with listening(mosquitto.port, "har/n1/cam/activity") as listener:
         run = har_stream(

@@ -23,7 +23,7 @@ def test_the_confusion_matrix_by_label_is_the_one_in_the_manifest(tmp_path: Path
         assert sum(confusion[true].values()) == pytest.approx(1.0, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["home", "home-offline", "lrcn-ucf", "sim-home"])
+@pytest.mark.parametrize("name", ["home", "home-movenet", "lrcn-ucf", "sim-home"])
 def test_shipped_bundles_learned_from_the_pixels_of_today(tmp_path: Path, name: str) -> None:
     assert read_named_manifest(name, state_dir=tmp_path).pixels == PIXELS
 

@@ -10,8 +10,8 @@ import pytest
 from support.video.file_server import FileServer
 
 from har_stream.bundles import fetch_weights, weights
-from har_stream.bundles.bundle import DEFAULT, MANIFEST, SHIPPED, find_bundle
-from har_stream.bundles.fetch_weights import OFFLINE, load_to_watch, load_with_weights
+from har_stream.bundles.bundle import DEFAULT, MANIFEST, SHIPPED, find_bundle, load_bundle
+from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.bundles.published_weights import WEIGHTS
 from har_stream.commands import stream
 from har_stream.core.errors import InputError
@@ -23,11 +23,11 @@ NAME = "movenet_lightning"
 
 @pytest.fixture
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Bundle `home`, whose network has another content; nothing is here yet."""
+    """Bundle `home-movenet`, whose network has another content; nothing is here yet."""
     monkeypatch.delenv(weights.ENVIRONMENT, raising=False)
     monkeypatch.setattr(weights, "weights_cache", lambda: tmp_path / "cache")
-    path = tmp_path / "home"
-    shutil.copytree(SHIPPED / "home", path)
+    path = tmp_path / "home-movenet"
+    shutil.copytree(SHIPPED / "home-movenet", path)
     text = (path / MANIFEST).read_text()
     (of_file,) = json.loads(text)["outside"].values()
     (path / MANIFEST).write_text(text.replace(of_file["sha256"], SHA256))
@@ -40,9 +40,10 @@ def publish(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setitem(fetch_weights.WEIGHTS, NAME, published)
 
 
-def test_the_default_knows_homes() -> None:
+def test_the_default_knows_homes_and_needs_nothing() -> None:
     assert DEFAULT == "home"
     assert find_bundle(DEFAULT).parent == SHIPPED
+    assert load_bundle(SHIPPED / DEFAULT).manifest.outside == {}
 
 
 def test_the_first_use_fetches_and_the_second_finds(
@@ -110,28 +111,10 @@ def test_one_line_says_what_to_do_where_nothing_can_be_reached(
     assert fetching.startswith(f"fetching {NAME}, once:")
     file = tmp_path / "cache" / NAME / WEIGHTS[NAME].name
     assert failed.startswith(
-        "har-stream: bundle home needs weights that are not here: http://127.0"
+        "har-stream: bundle home-movenet needs weights that are not here: http://127.0"
     )
     assert f"bring it with a browser, put it at {file}" in failed
-    assert failed.endswith("or take --bundle home-offline, which needs none")
-
-
-def test_home_offline_takes_over_from_the_default_alone(
-    bundle: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Another bundle that is called the same was not measured against it."""
-    nowhere = replace(WEIGHTS[NAME], url="http://127.0.0.1:9/net.tflite")
-    monkeypatch.setitem(fetch_weights.WEIGHTS, NAME, nowhere)
-    assert load_to_watch(DEFAULT, state_dir=tmp_path).manifest.name == OFFLINE
-    (said,) = caplog.messages
-    assert said.startswith(f"{OFFLINE} watches until the next start")
-    assert f"put it at {tmp_path / 'cache' / NAME / WEIGHTS[NAME].name}" in said
-    publish(monkeypatch, nowhere.url)
-    with pytest.raises(InputError, match="weights that are not here"):
-        load_to_watch(str(bundle), state_dir=tmp_path)
+    assert failed.endswith("or take --bundle home, which needs none")
 
 
 def test_checking_a_configuration_fetches_nothing(
@@ -147,20 +130,17 @@ def test_checking_a_configuration_fetches_nothing(
         assert stream.main(["--check-config", str(config), "--state-dir", str(tmp_path)]) == 0
         assert server.asked == []
     said = capsys.readouterr()
-    assert f"bundle home (fetches {NAME} at its first start), cameras: absent" in said.out
+    assert f"bundle home-movenet (fetches {NAME} at its first start), cameras: absent" in said.out
     assert said.err == ""
 
 
 def test_without_a_bundle_it_is_home_and_says_what_that_knows(
-    shared: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv(weights.ENVIRONMENT, str(shared / "weights"))
     config = tmp_path / "har.yaml"
     config.write_text("cameras: absent.mp4\n")
     with caplog.at_level("INFO"):
         assert stream.main(["--check-config", str(config), "--state-dir", str(tmp_path)]) == 0
     assert "no bundle given, so home: it knows idle, walking, standing" in caplog.text
     assert "bending, fallen, sleeping, all else is unknown" in caplog.text
+    assert "--bundle home-movenet fetches 2.9 MB once" in caplog.text

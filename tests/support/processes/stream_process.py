@@ -14,18 +14,14 @@ import numpy as np
 import pytest
 
 from har_stream.bundles.bundle import MANIFEST, SHIPPED
-from har_stream.bundles.fetch_weights import NEEDS_NOTHING
 from har_stream.mqtt.messages import ActivityEvent
 
 COMMAND = (sys.executable, "-m", "har_stream.commands.stream")
 
 
 def shipped_bundle() -> Path:
-    """Where `lrcn-ucf` lies; tests that need it are skipped where it was not trained."""
-    path = SHIPPED / NEEDS_NOTHING
-    if not (path / MANIFEST).exists():
-        pytest.skip(f"no bundle {NEEDS_NOTHING} in the package; the README says how to train it")
-    return path
+    """Where `lrcn-ucf` lies."""
+    return SHIPPED / "lrcn-ucf"
 
 
 def eager_copy(path: Path) -> Path:

@@ -21,10 +21,12 @@ from har_stream.recognition.recogniser import Decision, Recogniser
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def recogniser(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Recogniser:
+@pytest.fixture(params=["home", "home-movenet"])
+def recogniser(
+    request: pytest.FixtureRequest, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> Recogniser:
     monkeypatch.setenv(weights.ENVIRONMENT, str(shared / "weights"))
-    return Recogniser(load_bundle(find_bundle("home")))
+    return Recogniser(load_bundle(find_bundle(request.param)))
 
 
 def _frames(path: Path) -> Iterator[Frame]:

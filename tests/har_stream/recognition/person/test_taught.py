@@ -35,8 +35,8 @@ def test_what_the_whole_image_shows_counts_over_the_window() -> None:
 
 
 def taught(folder: Path, content: bytes, shared: Path) -> Bundle:
-    """Bundle `home` with a head of `tea`, whatever is in it."""
-    base = load_bundle(find_bundle("home"))
+    """Bundle `home-movenet` with a head of `tea`, whatever is in it."""
+    base = load_bundle(find_bundle("home-movenet"))
     (scene,) = (shared / "weights/movinet_a0_stream_int8").glob("*.tflite")
     pose = next(iter(base.manifest.outside.values()))
     manifest = base.manifest.model_copy(
