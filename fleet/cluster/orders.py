@@ -4,11 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from fleet.cluster.rolling_restart import RestartOrder
 from fleet.cluster.supervisor import LotRun
+from fleet.inventory.fleet import Fleet
 from fleet.lots.lot_tables import run
+from fleet.planning.plan import Plan
+
+AT_ONCE = 2000
+"""Cameras of a plan that are told together: each answer of the database has to come soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +123,11 @@ def write_status(db: Connection, runs: Mapping[str, LotRun], sizes: Mapping[str,
         status = each.status
         run(
             db,
-            "INSERT INTO fleet_status VALUES (:lot, :machine, :cameras, :online, :fps, :latency_ms,"
-            " :waiting, :restarts) ON CONFLICT (lot) DO UPDATE SET (machine, cameras, online, fps,"
-            " latency_ms, waiting, restarts, told_at) = (:machine, :cameras, :online, :fps,"
-            " :latency_ms, :waiting, :restarts, now())",
+            "INSERT INTO fleet_status (lot, machine, cameras, online, fps, latency_ms, waiting,"
+            " restarts, away) VALUES (:lot, :machine, :cameras, :online, :fps, :latency_ms,"
+            " :waiting, :restarts, :away) ON CONFLICT (lot) DO UPDATE SET (machine, cameras,"
+            " online, fps, latency_ms, waiting, restarts, away, told_at) = (:machine, :cameras,"
+            " :online, :fps, :latency_ms, :waiting, :restarts, :away, now())",
             lot=lot,
             machine=each.machine,
             cameras=sizes[lot],
@@ -130,6 +136,26 @@ def write_status(db: Connection, runs: Mapping[str, LotRun], sizes: Mapping[str,
             latency_ms=status.latency_ms if status else 0.0,
             waiting=status.n_waiting if status else 0,
             restarts=each.n_restarts,
+            away=list(status.away) if status else [],
+        )
+
+
+def write_plan(db: Connection, fleet: Fleet, plan: Plan) -> None:
+    """Say which camera is whose and where, in place of what was said before."""
+    rows = [
+        {
+            "camera": camera.name,
+            "home": camera.home,
+            "lot": plan.lots[camera.name],
+            "partition": plan.partitions.get(camera.home),
+        }
+        for camera in fleet.cameras
+    ]
+    run(db, "DELETE FROM fleet_plan")
+    for begin in range(0, len(rows), AT_ONCE):
+        db.execute(
+            text("INSERT INTO fleet_plan VALUES (:camera, :home, :lot, :partition)"),
+            rows[begin : begin + AT_ONCE],
         )
 
 

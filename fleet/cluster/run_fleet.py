@@ -14,7 +14,7 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import DBAPIError
 
 from fleet.cluster.metrics import FleetCollector
-from fleet.cluster.orders import end_restarts, read_orders, write_status
+from fleet.cluster.orders import end_restarts, read_orders, write_plan, write_status
 from fleet.cluster.rolling_restart import RestartOrder, RollingRestart
 from fleet.cluster.run_partitions import RunningPartitions
 from fleet.cluster.supervisor import Supervisor, Workers
@@ -110,6 +110,7 @@ class RunningFleet:
         self._partitions = partitions
         if partitions is not None:
             partitions.take_plan(fleet, plan)
+        self._untold: tuple[Fleet, Plan] | None = (fleet, plan)
         self._plan_file = fleet.plan_file
         self._changed_ns = _changed_ns(fleet.plan_file)
         self._capacities: Mapping[str, int] = fleet.settings.machines
@@ -165,6 +166,9 @@ class RunningFleet:
             with self._engine.begin() as db:
                 end_restarts(db, ended)
                 write_status(db, self._supervisor.runs, self._sizes())
+                if self._untold is not None:
+                    write_plan(db, *self._untold)
+            self._untold = None
             self._once.forget(("orders", "status"))
         except DBAPIError as error:
             self._once.warn("status", f"how lots fare cannot be told: {error.orig}")
@@ -189,6 +193,7 @@ class RunningFleet:
             del self._tasks[lot]
         self._tasks |= tasks
         self._capacities = fleet.settings.machines
+        self._untold = (fleet, plan)
         logger.info("a new plan: %d lots, %d of them changed", len(tasks), len(changed))
         self._supervisor.change(
             self._sizes(), self._capacities, machines=plan.machines, changed=changed

@@ -55,6 +55,7 @@ class LotStatus(BaseModel):
     Attributes:
         n_cameras: How many it has.
         n_online: How many of them deliver.
+        away: Those that do not, by name.
         fps: Frames a second since the last time that somebody asked.
         latency_ms: Median of late, from a frame's arrival to its decision.
         n_waiting: Events that the broker does not have.
@@ -66,6 +67,7 @@ class LotStatus(BaseModel):
 
     n_cameras: int
     n_online: int = 0
+    away: tuple[str, ...] = ()
     fps: float = 0.0
     latency_ms: float = 0.0
     n_waiting: int = 0
@@ -171,9 +173,12 @@ class Lot:
     def status(self) -> LotStatus:
         """How it fares; from any thread, and at once though the database may be away."""
         stats = self._statistics.summarise(outbox_depth=self._n_waiting)
+        online = self._publisher.online
+        names = [camera.id for camera in self._settings.cameras]
         return LotStatus(
-            n_cameras=len(self._settings.cameras),
-            n_online=self._publisher.n_online,
+            n_cameras=len(names),
+            n_online=len(online),
+            away=tuple(name for name in names if name not in online),
             fps=stats.fps_in,
             latency_ms=stats.latency_p50_ms,
             n_waiting=self._n_waiting,

@@ -80,6 +80,15 @@ STEPS: tuple[tuple[str, ...], ...] = (
     asked_at TIMESTAMPTZ NOT NULL DEFAULT now()
 )""",
     ),
+    (
+        "ALTER TABLE fleet_status ADD COLUMN away TEXT[] NOT NULL DEFAULT '{}'",
+        """CREATE TABLE fleet_plan (
+    camera TEXT PRIMARY KEY,
+    home TEXT NOT NULL,
+    lot TEXT NOT NULL,
+    partition TEXT
+)""",
+    ),
 )
 USABLE_FROM = 3
 """Programs that know the tables up to this version can work with the newest ones."""
@@ -104,7 +113,7 @@ def open_database(url: str) -> Engine:
             version has made them that we cannot work with. A password in the URL is not shown.
     """
     engine = make_engine(url, sqlite={})
-    event.listen(engine, "connect", _bound_answers)
+    event.listen(engine, "connect", bound_answers)
     for n_try in range(N_TRIES):
         try:
             with engine.begin() as db:
@@ -186,7 +195,8 @@ def insert_event(db: Connection, row: Mapping[str, object]) -> None:
     )
 
 
-def _bound_answers(connection: Any, _record: object) -> None:
+def bound_answers(connection: Any, _record: object) -> None:
+    """Wait for no answer of a new connection longer than `ANSWER_S`; SQLAlchemy calls it."""
     connection.answer_s = ANSWER_S
 
 

@@ -236,9 +236,11 @@ class Publisher:
         }
 
     @property
-    def n_online(self) -> int:
-        """How many cameras deliver; from any thread."""
-        return sum(camera.state is CameraState.ONLINE for camera in self._cameras.values())
+    def online(self) -> frozenset[str]:
+        """The cameras that deliver; from any thread."""
+        return frozenset(
+            name for name, camera in self._cameras.items() if camera.state is CameraState.ONLINE
+        )
 
     def health(self) -> Health:
         """How things are now; from any thread."""

@@ -8,8 +8,10 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from support.broker.busy_lot import busy_lot, lot_pids
 from support.broker.fake_machines import Machines
@@ -131,6 +133,10 @@ def test_another_plan_and_a_database_that_is_away_touch_no_other_lot(
     assert main(["plan", str(path)]) == 0
     running.step()
     assert [lot for lot, _ in machines.started] == [first, second, f"{first[:-1]}3"]
+    with closing(psycopg.connect(postgresql.url.replace("+psycopg", ""))) as db:
+        told = db.execute("SELECT camera, home, lot FROM fleet_plan ORDER BY camera").fetchall()
+    assert [home for _, home, _ in told] == ["h0", "h0", "h1", "h1", "h2"]
+    assert told[-1] == ("c04", "h2", f"{first[:-1]}3"), "whoever looks at the fleet knows the plan"
 
     (path.parent / "plan.csv").write_text("rubbish\n")
     running.step()

@@ -71,7 +71,7 @@ def test_two_owners_after_each_other_number_every_event_once(
 
         first = start("m1")
         listener.wait_for(lambda _: n_heard() >= 5)
-        assert first.status().n_online == len(CAMERAS)
+        assert (first.status().n_online, first.status().away) == (len(CAMERAS), ())
         second = start("m2")
         assert second.resumed == dict.fromkeys(CAMERAS, "cooking")
         n_then = n_heard()
