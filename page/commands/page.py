@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from har_stream.config.settings import Settings
     from page.guard.gate import GateRules
     from page.web.app import Site
+    from page.web.drawing import Drawing
+    from page.web.fleet import FleetPage
+    from page.web.sign_in import SignInForm
 
 # What takes long to import is imported where it is used, so that --help and --version are instant.
 
@@ -45,6 +48,7 @@ examples:
   har-page --config home.yaml                    broker, home and journal as har-forecast has them
   har-page --make-password page.password         asks for a password, and keeps its hash
   har-page --host 0.0.0.0 --password-file page.password   for the whole network, by password
+  har-page --fleet postgresql://har@db.example/har   machines, lots and homes of a fleet too
   har-page --root-path /har --password-file page.password  behind a proxy that adds TLS
 
 It reads MQTT and the journal and writes neither; corrections are asked of har-forecast. Beyond this
@@ -70,6 +74,9 @@ def make_parser() -> argparse.ArgumentParser:
     what.add_argument("--broker", metavar="URL", help="mqtt://host:1883 or mqtts://host:8883")
     what.add_argument("--home", metavar="ID", help="name of the household (home1)")
     what.add_argument("--journal", metavar="URL", help="that of har-forecast, which is only read")
+    what.add_argument(
+        "--fleet", metavar="URL", help="a fleet too: the database of fleet.yaml, which is only read"
+    )
     what.add_argument("--config", metavar="FILE", type=Path, help="YAML; flags win over it")
     what.add_argument("--state-dir", metavar="DIR", type=Path, help="that of har-forecast")
     who = parser.add_argument_group("who may see it")
@@ -169,8 +176,15 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
     updates = Updates()
     link = HomeLink(settings, updates.tell)
     journal = JournalReader(url)
-    drawing = Drawing(link, journal, zone=zone, wall=lambda: datetime.now(UTC))
+    drawing = Drawing(
+        link,
+        journal,
+        zone=zone,
+        wall=lambda: datetime.now(UTC),
+        has_fleet=bool(options.fleet),
+    )
     sign_ins = SignIns()
+    sign_in = SignInForm(drawing, password, sign_ins)
     site = Site(
         settings=settings,
         link=link,
@@ -192,9 +206,10 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
             state_dir=settings.state_dir,
             can_sign_out=password is not None,
         ),
-        sign_in=SignInForm(drawing, password, sign_ins),
+        sign_in=sign_in,
         key=read_own_key(settings.signing_key_file),
         zone=zone,
+        fleet=_fleet_page(options.fleet, drawing, sign_in) if options.fleet else None,
     )
     rules = GateRules(
         hosts=None if password else LOCAL_HOSTS,
@@ -202,6 +217,14 @@ def wire(options: argparse.Namespace, settings: "Settings") -> tuple["Site", "Ga
         prefix=options.root_path,
     )
     return site, rules
+
+
+def _fleet_page(url: str, drawing: "Drawing", sign_in: "SignInForm") -> "FleetPage":
+    """Make the page of a fleet; who shows none imports nothing of it."""
+    from fleet.cluster.overview import FleetReader
+    from page.web.fleet import FleetPage
+
+    return FleetPage(FleetReader(url), drawing, sign_in)
 
 
 def _settings(options: argparse.Namespace) -> "Settings":

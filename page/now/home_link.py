@@ -27,7 +27,7 @@ ANSWER_S = 5.0
 """So long an answer is waited for."""
 Change = Literal["correct", "undo", "acknowledge"]
 """What may be asked of `har-forecast`."""
-News = Literal["home", "journal"]
+News = Literal["home", "journal", "fleet"]
 """What has changed: what goes on, or what the journal holds."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -35,6 +36,9 @@ from page.web.updates import Updates
 from page.words.labels import mark
 from predictor.journal.reader import JournalReader, NoJournalError
 
+if TYPE_CHECKING:
+    from page.web.fleet import FleetPage  # who shows no fleet imports nothing of it
+
 LOOK_S = 0.5
 """So often the page looks whether the broker is still there."""
 FIRST_DAY, LAST_DAY = date(1970, 1, 2), date(2199, 12, 30)
@@ -60,6 +64,7 @@ class Site:
         sign_in: Who may see it.
         key: Signs requests; ``None``: they are unsigned.
         zone: The home's; ``None`` stands for this machine's.
+        fleet: The page of a fleet; ``None``: none is shown.
     """
 
     settings: Settings
@@ -74,6 +79,7 @@ class Site:
     sign_in: SignInForm
     key: bytes | None
     zone: tzinfo | None
+    fleet: "FleetPage | None" = None
 
     def routes(self) -> list[BaseRoute]:
         """Return every route there is."""
@@ -88,6 +94,7 @@ class Site:
             Route("/unusual/ack", self.acknowledge_unusual, methods=["POST"]),
             *self.teach.routes(),
             *self.cameras.routes(),
+            *(self.fleet.routes() if self.fleet else ()),
             Route("/report", self.show_report),
             Route("/theme", self.choose_theme, methods=["POST"]),
             Route("/sign-in", self.sign_in.show),
@@ -286,11 +293,15 @@ def make_app(site: Site, rules: GateRules) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         site.updates.begin()
         await run_in_threadpool(site.link.start)
-        looking = asyncio.create_task(_watch_broker(site))
+        looking = [asyncio.create_task(_watch_broker(site))]
+        if site.fleet:
+            looking.append(asyncio.create_task(site.fleet.watch()))
         try:
             yield
         finally:
-            looking.cancel()
+            for each in looking:
+                each.cancel()
+            await asyncio.wait(looking)
             await run_in_threadpool(site.link.close)
             await run_in_threadpool(site.teach.close)
             site.journal.close()

@@ -62,6 +62,7 @@ class Drawing:
         journal: What is remembered.
         zone: The home's; ``None`` stands for this machine's.
         wall: This machine's clock.
+        has_fleet: Whether there is a page of a fleet to lead to.
     """
 
     def __init__(
@@ -71,11 +72,13 @@ class Drawing:
         *,
         zone: tzinfo | None,
         wall: Callable[[], datetime],
+        has_fleet: bool = False,
     ) -> None:
         self._link = link
         self._journal = journal
         self._zone = zone
         self._wall = wall
+        self._has_fleet = has_fleet
         self._kept: dict[TimeSpan, tuple[object, Sequence[Row]]] = {}
         self._read: tuple[TimeSpan, object, Sequence[Bout]] | None = None
         self._keeping = threading.Lock()
@@ -101,6 +104,8 @@ class Drawing:
                 later=_later,
                 look_of=look_of,
                 patterned=PATTERNED,
+                has_fleet=self._has_fleet,
+                version_of=version_of,
                 local=lambda at: at.astimezone(self._zone),
                 **values,
             )
@@ -118,7 +123,7 @@ class Drawing:
     def home(self, reader: Reader, drawn: Mapping[str, str]) -> str:
         """Draw the first page of its parts."""
         parts = {name: Markup(part) for name, part in drawn.items()}  # noqa: S704 -- escaped by their own templates
-        return self.page("home.html", reader, parts=parts, version_of=version_of)
+        return self.page("home.html", reader, parts=parts)
 
     def day(self, reader: Reader, day: date, *, hour: int, n_hours: int) -> str:
         """Draw a day, or some hours of it."""

@@ -24,7 +24,7 @@ class Updates:
     """
 
     def __init__(self) -> None:
-        self.numbers: dict[News, int] = {"home": 0, "journal": 0}
+        self.numbers: dict[News, int] = {"home": 0, "journal": 0, "fleet": 0}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: set[asyncio.Event] = set()
 

@@ -33,8 +33,15 @@ LABELS = (
     mark("bathroom"),
     mark("living_room"),
     mark("studio"),
+    mark("silent"),
+    mark("waiting"),
+    mark("some away"),
+    mark("drained"),
+    mark("moved"),
+    mark("runs"),
+    mark("no forecast"),
 )
-"""Labels of the shipped bundles, kinds of regions, and rooms that many homes have."""
+"""Labels of the shipped bundles, kinds of regions, rooms of many homes, states in a fleet."""
 _KNOWN = frozenset(LABELS)
 
 

@@ -54,6 +54,8 @@ ORDER = {
 """Folders and files of a package: each imports only itself and what stands in earlier lines."""
 FOR_PREDICTOR = {"core", "config", "mqtt", "homeassistant", "bundles"}
 """The folders of har_stream that predictor and page may import."""
+FOR_PAGE = {"fleet.cluster.overview"}
+"""What page may import of fleet: it reads the fleet's tables, and runs nothing."""
 STRANGERS = {
     "cameras": {"recognition"},
     "recognition": {"cameras"},
@@ -78,6 +80,8 @@ def _is_allowed(importing: str, imported: str) -> bool:
     if not other_stage:
         return True  # `from har_stream import pipeline` names the package too
     if package != other_package:
+        if package == "page" and other_package == "fleet":
+            return imported in FOR_PAGE
         one_way = PACKAGES.index(other_package) < PACKAGES.index(package)
         if other_package == "page" or not one_way:
             return False
@@ -124,6 +128,8 @@ def test_imports_go_one_way() -> None:
         ("page.now.home_now", "predictor.journal.records", True),
         ("page.now.home_now", "har_stream.cameras.camera", False),
         ("page.days.timeline", "page.web.app", False),
+        ("page.web.fleet", "fleet.cluster.overview", True),
+        ("page.web.fleet", "fleet.cluster.orders", False),
         ("training.config", "page.days.timeline", False),
         ("fleet.planning.plan", "har_stream.pipeline", True),
         ("fleet.inventory.fleet", "fleet.planning.plan", False),
@@ -149,6 +155,19 @@ def test_ray_is_imported_in_few_places() -> None:
         "fleet.cluster.ray_workers",
         "fleet.training.ray_networks",
     ]
+
+
+def test_who_looks_at_a_fleet_runs_none() -> None:
+    imported, waiting = set(), {"page.web.fleet"}
+    while waiting:
+        imported |= waiting
+        waiting = {each for name in waiting for each in imported_modules()[name]} - imported
+    assert {name for name in imported if name.startswith("fleet.")} == {
+        "fleet.cluster.overview",
+        "fleet.inventory.fleet_settings",
+        "fleet.lots.lot_tables",
+    }
+    assert not {name for name in imported if name.startswith(("har_stream.cameras", "training"))}
 
 
 def test_core_needs_no_opencv() -> None:

@@ -1,8 +1,8 @@
-// Keeps the first page up to date: each part that has changed is replaced as the page sends it.
+// Keeps a page up to date: each part that has changed is replaced as the page sends it.
 "use strict";
 
 const away = document.getElementById("away");
-const events = new EventSource(new URL("events", document.baseURI));
+const events = new EventSource(new URL(document.currentScript.dataset.events, document.baseURI));
 
 events.onopen = () => { away.hidden = true; };
 

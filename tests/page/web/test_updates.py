@@ -27,7 +27,7 @@ def test_only_the_parts_that_changed_are_sent() -> None:
         second = await _next(stream)
         assert {name: part["html"] for name, part in second.items()} == {"now": "washing"}
         assert second["now"]["version"] != first["now"]["version"]
-        assert updates.numbers == {"home": 1, "journal": 0}
+        assert updates.numbers == {"home": 1, "journal": 0, "fleet": 0}
         await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
 
     asyncio.run(look())

@@ -54,7 +54,13 @@ def write_journal(folder: Path, *, days: int = 3) -> Path:
 
 def options_of(**given: object) -> argparse.Namespace:
     """Arguments of `har-page`."""
-    defaults = {"host": "127.0.0.1", "port": 0, "password_file": None, "root_path": ""}
+    defaults = {
+        "host": "127.0.0.1",
+        "port": 0,
+        "password_file": None,
+        "root_path": "",
+        "fleet": None,
+    }
     return argparse.Namespace(**(defaults | given))
 
 
