@@ -65,7 +65,7 @@ def test_random_faults_lose_nothing_and_double_nothing(make_house, n_faults: int
 
 def test_a_forecaster_that_was_away_gets_more_than_the_broker_keeps_for_it(make_house) -> None:
     house = make_house("max_queued_messages 20", seed=1, every_s=0.005)
-    house.wait_for_events(1)
+    house.wait_for_each_node()
     house.leave_forecaster_away(n_events=250)  # an answer to `replay` holds 100
     _settle(house)
     announced, journalled = house.announced(), house.journalled()

@@ -33,7 +33,7 @@ def postgresql_by_tls(authority: Authority) -> Iterator[PostgreSQL]:
     for path in (authority.ca.parent.parent, authority.ca.parent):
         path.chmod(0o755)
     for path in authority.ca.parents:
-        if path.name.startswith("pytest-"):
+        if path.name.startswith(("pytest-", "popen-")):  # popen: of one worker of several
             path.chmod(0o755)
     key.chmod(0o600)
     if os.geteuid() == 0:

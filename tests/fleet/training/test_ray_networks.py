@@ -55,6 +55,7 @@ def _task(config: RunConfig, folder: Path) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_a_network_is_fitted_elsewhere_as_it_is_here(ray: None, tmp_path: Path) -> None:
     write_dataset(tmp_path / "clips", n_groups=2, n_cuts=1)
     data = {"path": "clips", "classes": ["Down", "Right"]}  # relative to where we are

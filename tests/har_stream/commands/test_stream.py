@@ -196,7 +196,9 @@ def test_bundles_are_listed_with_what_they_know(
     assert stream.main(["--list-bundles", "--state-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert re.search(r"^mine .*WalkingWithDog", said, re.MULTILINE)
-    assert re.search(r"^home .*lying.*; fetches movenet_lightning at its", said, re.MULTILINE)
+    assert re.search(
+        r"^home-movenet .*lying.*; fetches movenet_lightning at its", said, re.MULTILINE
+    )
     assert re.search(r"^broken .*cannot be used: .*manifest\.json", said, re.MULTILINE)
 
 

@@ -67,7 +67,7 @@ def test_it_says_versions_and_licences_of_all_parts(
     assert main(["licences", "--state-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert f"  pydantic {version('pydantic')}: MIT\n" in said
-    assert "  home: head: learned from UR Fall (research only, no commercial use)" in said
+    assert "  home-movenet: head: learned from UR Fall (research only, no commercial use)" in said
     assert "Ordonez A and B (to be cited, no commercial use)" in said
     assert "  movenet_lightning: Apache-2.0\n" in said
 

@@ -135,6 +135,11 @@ class Household:
         """Block until so many more have been announced."""
         self._wait_for_events_of("*", n_more)
 
+    def wait_for_each_node(self) -> None:
+        """Block until each node has announced one more."""
+        for node in ("n1", "n2"):
+            self._wait_for_events_of(node, 1)
+
     def close(self) -> None:
         """End everything."""
         for process in self._running.values():

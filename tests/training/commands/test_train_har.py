@@ -17,7 +17,7 @@ from support.repository import ROOT
 from support.video.clip_maker import write_clip, write_dataset
 
 from har_stream.bundles.bundle import load_bundle
-from training.commands import train_har
+from training.commands import fit_runs, train_har
 from training.commands.arguments import make_parser
 from training.commands.train_har import main
 from training.config import read_config
@@ -301,4 +301,4 @@ def test_a_manifest_names_the_command_without_anybodys_folders() -> None:
     arguments = ["fit", "/home/me/configs/lrcn-ucf.yaml", "--data", "/home/me/UCF", "--seed", "3"]
     options = make_parser().parse_args([*arguments, "--cache", "c", "--out", "/home/me/runs"])
     recipe = "train-har fit configs/lrcn-ucf.yaml --data UCF --seed 3"
-    assert train_har._recipe(options, options.seed) == recipe
+    assert fit_runs.recipe(options, options.seed) == recipe
