@@ -47,6 +47,7 @@ def start(task: LotTask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     def make(owner: str) -> Lot:
         watch = BusyWatch(task, every_s=0.01)
         lot = Lot(task, owner=owner, watch=watch)  # type: ignore[arg-type]
+        assert lot.status().away == tuple(CAMERAS), "before the first frame"
         lot.resumed = watch.pipeline.resumed  # type: ignore[attr-defined]
         thread = threading.Thread(target=lot.run)
         thread.start()
