@@ -1,7 +1,7 @@
 """Lots and partitions as Ray's actors: started on a machine by name, asked without waiting.
 
-A machine is a Ray node that was started with the resource `machine:NAME`. Ray is imported here
-alone. Its own restarts are off: only the supervisor starts a lot, for it knows where.
+A machine is a Ray node that was started with the resource `machine:NAME`. Ray's own restarts are
+off: only the supervisor starts a lot, for it knows where.
 """
 
 import logging
@@ -10,17 +10,21 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from fleet.cluster.machine_recognition import MachineEngine, start_recognition
 from fleet.cluster.supervisor import Answer
-from fleet.lots.lot import Lot, LotStatus, LotTask
+from fleet.lots.lot import Lot, LotStatus, LotTask, Watch
 from fleet.partitions.partition import Partition
 from fleet.partitions.partition_task import PartitionTask
+from har_stream.config.settings import Settings
 from har_stream.core.errors import InputError
+from har_stream.core.log_once import LogOnce
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +52,13 @@ MakeWork = Callable[[Any, str], Work]
 """Makes it of its task and the machine's name."""
 
 
-def make_lot(task: LotTask, owner: str) -> Lot:
-    """Make a lot of cameras."""
-    return Lot(task, owner=owner)
+def make_lot(task: LotTask, owner: str, recognition: Any = None) -> Lot:
+    """Make a lot of cameras, whose engine may be that of its machine."""
+    if recognition is None:
+        return Lot(task, owner=owner)
+    settings = task.settings
+    watch = Watch(settings, lambda bundle: MachineEngine(recognition, settings.node, bundle))
+    return Lot(task, owner=owner, watch=watch)
 
 
 def make_partition(task: PartitionTask, owner: str) -> Partition:
@@ -142,6 +150,7 @@ class PartitionActor(LotActor):
 @dataclass(slots=True)
 class _Worker:
     actor: Any
+    node: str
     asked: Any
     asked_s: float
 
@@ -153,6 +162,7 @@ class RayWorkers:
         tasks: By lot, what it is told when it starts; whoever changes it restarts the lot.
         make: Makes a lot, or a partition, in its process.
         actor: What holds it there.
+        recognition_gpus: Of a machine's recognition, where lots have it in common; 0: on its CPU.
     """
 
     def __init__(
@@ -161,11 +171,15 @@ class RayWorkers:
         *,
         make: MakeWork = make_lot,
         actor: type[LotActor] = LotActor,
+        recognition_gpus: float = 1.0,
     ) -> None:
         self._tasks = tasks
         self._make = make
         self._workers: dict[str, _Worker] = {}
         self._actor_class = ray.remote(actor)
+        self._recognition_gpus = recognition_gpus
+        self._recognitions: dict[str, tuple[str | None, Any]] = {}
+        self._once = LogOnce()
 
     def machines(self) -> Collection[str]:
         """Machines whose nodes are alive."""
@@ -176,12 +190,17 @@ class RayWorkers:
         node = self._nodes().get(machine)
         if node is None:
             return
+        task, make = self._tasks[lot], self._make
+        if isinstance(task, LotTask) and task.recognise_on == "machine":
+            recognition = self._recognition(task.settings, node, machine)
+            if recognition is not None:
+                make = partial(make_lot, recognition=recognition)
         actor: Any = self._actor_class.options(
             num_cpus=0,
             max_restarts=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
-        ).remote(self._tasks[lot].model_dump_json(exclude_unset=True), machine, self._make)
-        self._workers[lot] = _Worker(actor, actor.status.remote(), time.monotonic())
+        ).remote(task.model_dump_json(exclude_unset=True), machine, make)
+        self._workers[lot] = _Worker(actor, node, actor.status.remote(), time.monotonic())
 
     def answers(self) -> Mapping[str, Answer]:
         """What has come since the last time; who has answered is asked again after `ASK_S`."""
@@ -212,8 +231,32 @@ class RayWorkers:
     def kill(self, lot: str) -> None:
         """End a lot's process at once, if its machine still obeys."""
         worker = self._workers.pop(lot, None)
-        if worker is not None:
-            ray.kill(worker.actor)
+        if worker is None:
+            return
+        ray.kill(worker.actor)
+        if worker.node in self._recognitions:
+            self._recognitions[worker.node][1].forget.remote(lot)
+
+    def _recognition(self, settings: Settings, node: str, machine: str) -> Any:
+        """Return what recognises for all lots of a node; none where there is no GPU for it."""
+        found = ray.nodes()  # type: ignore[no-untyped-call]  # Ray leaves it untyped
+        n_gpus = sum(each["Resources"].get("GPU", 0.0) for each in found if each["NodeID"] == node)
+        if n_gpus < self._recognition_gpus:
+            self._once.warn(node, f"{machine} has no GPU: its lots recognise in their processes")
+            return None
+        bundle, actor = self._recognitions.get(node, (None, None))
+        if actor is None or bundle != settings.bundle:
+            if actor is not None:
+                ray.kill(actor)
+            affinity = NodeAffinitySchedulingStrategy(node, soft=False)
+            actor = start_recognition(
+                settings,
+                node=affinity,
+                n_gpus=self._recognition_gpus,
+                engine="keras" if self._recognition_gpus else "auto",
+            )
+            self._recognitions[node] = settings.bundle, actor
+        return actor
 
     def _nodes(self) -> dict[str, str]:
         """By machine, the id of its node."""

@@ -71,6 +71,7 @@ def make_tasks(fleet: Fleet, plan: Plan) -> dict[str, LotTask]:
                 cameras=tuple(of_lot),
             ),
             database=_database_of(lot, settings),
+            recognise_on=settings.recognise_on,
         )
     return {lot: task for lot, task in tasks.items() if task.settings.cameras}
 

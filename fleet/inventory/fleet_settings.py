@@ -66,6 +66,9 @@ class FleetSettings(Section):
     forecast: Annotated[ForecastSettings, AfterValidator(_of_any_home)] = ForecastSettings()
     bundle: str | None = None
     engine: Literal["auto", "litert", "keras"] = "auto"
+    recognise_on: Literal["lot", "machine"] = Field(
+        "lot", description="machine: one process for all lots of a machine, on its GPU"
+    )
     state_dir: UserPath = Field(default_factory=default_state_dir)
     database: DatabaseUrl | None = None
     database_roles: bool = Field(
@@ -80,4 +83,10 @@ class FleetSettings(Section):
     def _has_database(self) -> "FleetSettings":
         if self.cameras_table and not self.database:
             raise ValueError("cameras_table needs the database that the table is in")
+        return self
+
+    @model_validator(mode="after")
+    def _has_engine_of_machine(self) -> "FleetSettings":
+        if self.recognise_on == "machine" and self.engine == "litert":
+            raise ValueError("recognise_on: machine is for a GPU, engine: litert for processors")
         return self

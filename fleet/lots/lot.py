@@ -6,14 +6,15 @@ nobody has answered to stays one.
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from fleet.lots.lot_outbox import LotOutbox
-from har_stream.bundles.bundle import DEFAULT
+from har_stream.bundles.bundle import DEFAULT, Bundle
 from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.readers import Readers
@@ -27,6 +28,7 @@ from har_stream.mqtt.messages import ActivityEvent, FallState
 from har_stream.pipeline import Pipeline
 from har_stream.publishing.node_stats import Statistics
 from har_stream.publishing.publisher import Publisher, open_connection
+from har_stream.recognition.engines.engine import Engine
 from har_stream.recognition.recogniser import Recogniser
 
 logger = logging.getLogger(__name__)
@@ -41,12 +43,14 @@ class LotTask(BaseModel):
     Attributes:
         settings: Of its node, which is called as the lot, its cameras and the broker.
         database: URL of the fleet's database.
+        recognise_on: Whether its networks run in the lot's process, or all lots' on a GPU.
     """
 
     model_config = ConfigDict(frozen=True)
 
     settings: Settings
     database: str
+    recognise_on: Literal["lot", "machine"] = "lot"
 
 
 class LotStatus(BaseModel):
@@ -78,15 +82,22 @@ class LotStatus(BaseModel):
 class Watch:
     """What watches a lot's cameras: readers, recogniser, pipeline.
 
+    Args:
+        settings: Of the lot's node.
+        open_engine: Finds an engine for the bundle elsewhere; none: it runs here.
+
     Attributes:
         bundle: What recognises.
         pipeline: Frames to news.
         readers: Where frames come from.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, open_engine: Callable[[Bundle], Engine] | None = None
+    ) -> None:
         self.bundle = load_with_weights(settings.bundle or DEFAULT, state_dir=settings.state_dir)
-        recogniser = Recogniser(self.bundle, engine=settings.engine)
+        engine = settings.engine if open_engine is None else open_engine(self.bundle)
+        recogniser = Recogniser(self.bundle, engine=engine)
         self.pipeline = Pipeline(recogniser, settings.cameras)
         for camera in settings.cameras:
             self.pipeline.set_regions(camera.id, camera.regions)

@@ -15,6 +15,7 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.core.errors import InputError
 from har_stream.core.frame import PIXELS, Frame
 from har_stream.recognition.engines import EngineName, open_engine
+from har_stream.recognition.engines.engine import Engine, StatesLost
 from har_stream.recognition.person.geometry import N_FEATURES
 from har_stream.recognition.person.network import PoseFinder, open_pose_network
 from har_stream.recognition.person.stage import Person, PersonStage, PlaceAt
@@ -81,7 +82,7 @@ class Recogniser:
         self,
         bundle: Bundle,
         *,
-        engine: EngineName = "auto",
+        engine: EngineName | Engine = "auto",
         hop_frames: int | None = None,
         pose: PoseFinder | None = None,
     ) -> None:
@@ -89,7 +90,8 @@ class Recogniser:
 
         Args:
             bundle: Its clip spec and calibration hold here.
-            engine: `auto` takes Keras where a GPU is there for it, otherwise LiteRT.
+            engine: `auto` takes Keras where a GPU is there for it, otherwise LiteRT; or one that
+                was made for this bundle and hop.
             hop_frames: Frames between two decisions; the bundle's own unless given.
             pose: Finds key points; the bundle's own network unless given.
 
@@ -101,7 +103,11 @@ class Recogniser:
         self._spec = bundle.manifest.clip
         self._calibration = bundle.manifest.calibration
         self._window_rows = WindowRows.from_manifest(bundle.manifest, hop_frames=hop_frames)
-        self._engine = open_engine(bundle, self._window_rows, name=engine)
+        self._engine = (
+            open_engine(bundle, self._window_rows, name=engine)
+            if isinstance(engine, str)
+            else engine
+        )
         self._pose = pose or open_pose_network(bundle)
         self._scene = open_scene_network(bundle)
         self._taught = open_taught_head(bundle)
@@ -129,9 +135,8 @@ class Recogniser:
         decisions: list[Decision] = []
         pending = []
         for camera, frame in frames:
-            begins = frame.resets or camera not in self._streams
             self._set_newest(camera, frame)
-            if begins and self._takes_features:
+            if self._streams[camera].ticks == 0 and self._takes_features:
                 self._fill(camera)
             pending.append((camera, frame.n_ticks))
         while pending := [(camera, n_left) for camera, n_left in pending if n_left > 0]:
@@ -156,8 +161,8 @@ class Recogniser:
         decisions: list[Decision] = []
         stream = self._streams.get(camera)
         if stream is not None and not stream.has_decided:
-            while not decisions:
-                decisions = self._tick([camera])
+            for _ in range(self._spec.n_frames - stream.ticks):
+                decisions += self._tick([camera])
         self.forget(camera)
         return decisions
 
@@ -176,6 +181,8 @@ class Recogniser:
             logits = self._engine.step(
                 blank, slots=slots, ages=self._window_rows.ages(slots), rows=slots
             )
+        except StatesLost as error:
+            raise InputError("the engine in another process went away; try again") from error
         except Exception as error:  # every runtime has its own
             raise InputError(
                 f"{self.bundle.path}: its networks do not fit its manifest ({len(labels)} labels, "
@@ -241,12 +248,17 @@ class Recogniser:
         # 1. All cameras go through the networks in one call.
         ticks = np.array([stream.ticks for stream in streams])
         rows = self._window_rows.ending(ticks)
-        logits = self._engine.step(
-            self._seen(streams),
-            slots=np.array([stream.slot for stream in streams]),
-            ages=self._window_rows.ages(ticks),
-            rows=rows,
-        )
+        try:
+            logits = self._engine.step(
+                self._seen(streams),
+                slots=np.array([stream.slot for stream in streams]),
+                ages=self._window_rows.ages(ticks),
+                rows=rows,
+            )
+        except StatesLost:
+            for stream in self._streams.values():
+                stream.ticks = 0
+            return []
         # 2. A camera whose row ends with this frame decides.
         decisions = []
         for n in np.flatnonzero(rows != NONE).tolist():

@@ -152,6 +152,7 @@ def test_ray_is_imported_in_few_places() -> None:
     users = [path for path in SOURCES if any(n.split(".")[0] == "ray" for n in imports_of(path))]
     assert [module_name(path) for path in users] == [
         "fleet.archives.ray_clips",
+        "fleet.cluster.machine_recognition",
         "fleet.cluster.ray_workers",
         "fleet.training.ray_networks",
     ]

@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+class StatesLost(Exception):  # noqa: N818 -- no fault of whoever asked
+    """An engine that computes in another process has lost all states: every window begins anew."""
+
+
 class Engine(Protocol):
     """Runs a bundle's networks and keeps their states, for many cameras.
 
@@ -35,4 +39,7 @@ class Engine(Protocol):
 
         Returns:
             Logits, shape (B, n_labels); without meaning where no row was asked for.
+
+        Raises:
+            StatesLost: Nothing was computed, and what was before is lost; try with the next frame.
         """

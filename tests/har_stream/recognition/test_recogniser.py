@@ -22,8 +22,11 @@ from support.window_oracle import windows
 from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.video_file import read_file
 from har_stream.core.frame import ClipSpec, Frame
+from har_stream.recognition.engines import open_engine
+from har_stream.recognition.engines.engine import StatesLost
 from har_stream.recognition.preprocessing import normalise
 from har_stream.recognition.recogniser import Decision, Recogniser
+from har_stream.recognition.window_rows import WindowRows
 from training.export.export_bundle import export_bundle
 
 STUDY = ClipSpec(n_frames=20, height_px=64, width_px=64, sample_hz=5.0)
@@ -196,6 +199,35 @@ def test_a_forgotten_camera_begins_anew_and_others_go_on() -> None:
         kitchen += [decision for decision in found if decision.camera == "kitchen"]
     _assert_equal(hall, _expected(model, frames[5:], spec=SHORT, hop_frames=1))
     _assert_equal(kitchen, _expected(model, frames, spec=SHORT, hop_frames=1))
+
+
+class _Elsewhere:
+    """An engine that loses all states at its sixth frame, and is away at the seventh."""
+
+    def __init__(self, bundle: Bundle, window_rows: WindowRows) -> None:
+        self._open = lambda: open_engine(bundle, window_rows, name="litert")
+        self._engine = self._open()
+        self.runs_on = self._engine.runs_on
+        self._n_steps = -1  # the recogniser tries it once
+
+    def step(self, frames: NDArray[np.float32], **step: NDArray[Any]) -> NDArray[np.float32]:
+        self._n_steps += 1
+        if self._n_steps in (6, 7):
+            self._engine = self._open()
+            raise StatesLost
+        return self._engine.step(frames, **step)
+
+
+def test_windows_begin_anew_where_an_engine_has_lost_its_states() -> None:
+    bundle, model = random_bundle("lrcn", SHORT)
+    images = random_windows(4, SHORT).reshape(-1, 64, 64, 3)
+    frames = [Frame(image, START + timedelta(seconds=n / 5)) for n, image in enumerate(images)]
+    engine = _Elsewhere(bundle, WindowRows.from_manifest(bundle.manifest, hop_frames=1))
+    recogniser = Recogniser(bundle, engine=engine, hop_frames=1)
+    decisions = [decision for frame in frames for decision in recogniser.step([("hall", frame)])]
+    before, after = decisions[:2], decisions[2:]
+    _assert_equal(before, _expected(model, frames[:5], spec=SHORT, hop_frames=1))
+    _assert_equal(after, _expected(model, frames[7:], spec=SHORT, hop_frames=1))
 
 
 def test_litert_recognition_is_silent_and_loads_neither_tensorflow_nor_keras() -> None:
