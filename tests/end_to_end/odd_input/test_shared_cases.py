@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.broker.real_broker import Mosquitto, free_port, listening, retained
-from support.processes.stream_process import eager_copy, har_stream, start_har_stream
+from support.processes.stream_process import har_stream, start_har_stream, sure_bundle
 from support.video.file_server import FileServer
 from support.video.video_source import ffmpeg
 
@@ -61,12 +61,6 @@ def case(shared: Path, request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def clip(shared: Path) -> Path:
     return shared / "data" / "ucf" / "TaiChi" / "v_TaiChi_g11_c01.mp4"
-
-
-def sure_of(folder: Path) -> tuple[str, Path]:
-    """The same bundle, which finds nothing strange: what matters is that an event comes through."""
-    path = folder / "sure"
-    return "--bundle", path if path.exists() else eager_copy(path)
 
 
 Run = Callable[..., tuple[int, str]]
@@ -234,7 +228,7 @@ def test_interlaced(case: Path, run: Run, tmp_path: Path, mosquitto: Mosquitto) 
 
 @pytest.mark.slow
 def test_interlaced_learnt(run: Run, tmp_path: Path, mosquitto: Mosquitto, clip: Path) -> None:
-    state = (*sure_of(tmp_path), "--state-dir", tmp_path / "state", "--broker", mosquitto.url)
+    state = (*sure_bundle(tmp_path), "--state-dir", tmp_path / "state", "--broker", mosquitto.url)
     fields = ("-flags", "+ildct+ilme", "-x264opts", "tff=1")
     for name, how in (("p", ()), ("i", ("-vf", "setfield=tff", *fields))):
         ffmpeg("-i", clip, *how, "-c:v", "libx264", "-pix_fmt", "yuv420p", tmp_path / f"{name}.mp4")
@@ -310,7 +304,7 @@ def test_container_hostname(
 
     def container(host: str, broker: str) -> str:
         words = [sys.executable, "-m", "har_stream.commands.stream", "--camera", str(clip)]
-        words += [*map(str, sure_of(tmp_path)), "--state-dir", str(state), "--broker", broker]
+        words += [*map(str, sure_bundle(tmp_path)), "--state-dir", str(state), "--broker", broker]
         inside = ["unshare", "--uts", "sh", "-c", f'hostname {host}; exec "$@"', "sh", *words]
         ended = subprocess.run(inside, capture_output=True, text=True, timeout=60, check=False)
         if "unshare failed" in ended.stderr:
@@ -334,15 +328,7 @@ def test_container_hostname(
 def test_one_fps(
     case: Path, clip: Path, tmp_path: Path, mosquitto: Mosquitto, table: Table
 ) -> None:
-    state = (
-        *sure_of(tmp_path),
-        "--state-dir",
-        tmp_path / "state",
-        "--broker",
-        mosquitto.url,
-        "--node",
-        "n1",
-    )
+    state = (*sure_bundle(tmp_path), "--state-dir", tmp_path / "state", "--broker", mosquitto.url)
     for rate in ("1", "0.4"):
         low = tmp_path / f"low{rate}.mp4"
         ffmpeg("-stream_loop", "3", "-i", clip, "-r", rate, "-t", "24", low)
@@ -363,16 +349,9 @@ def test_one_fps_live(
 ) -> None:
     port = str(free_port())
     camera = subprocess.Popen([sys.executable, str(case / "mjpeg.py"), port, str(clip), rate])
-    state = (
-        *sure_of(tmp_path),
-        "--state-dir",
-        tmp_path / "state",
-        "--broker",
-        mosquitto.url,
-        "--node",
-        "n1",
-    )
-    process = start_har_stream("--camera", f"slow=http://127.0.0.1:{port}/video", *state)
+    state = (*sure_bundle(tmp_path), "--state-dir", tmp_path / "state", "--broker", mosquitto.url)
+    slow = f"slow=http://127.0.0.1:{port}/video"
+    process = start_har_stream("--node", "n1", "--camera", slow, *state)
     try:
         with listening(mosquitto.port, "har/n1/slow/#") as listener:
             if rate == "1":

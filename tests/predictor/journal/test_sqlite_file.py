@@ -332,7 +332,7 @@ def test_a_file_that_another_one_replaced_takes_nothing_and_says_what_to_do(
         assert len(list(journal.entries())) == 4
 
 
-@pytest.mark.parametrize("n_bytes", [400_000, 450_000])
+@pytest.mark.parametrize("n_bytes", [420_000, 450_000])
 def test_a_disk_that_fills_costs_no_event_that_was_kept(tmp_path: Path, n_bytes: int) -> None:
     """What fails is not acknowledged; it starts on a full disk, and goes on once there is room."""
     disk = tmp_path / "disk"

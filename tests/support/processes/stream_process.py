@@ -35,6 +35,12 @@ def eager_copy(path: Path) -> Path:
     return path
 
 
+def sure_bundle(folder: Path) -> tuple[str, Path]:
+    """Name such a copy in that folder, as flags: an event has to come through."""
+    path = folder / "sure"
+    return "--bundle", path if path.exists() else eager_copy(path)
+
+
 def har_stream(*arguments: str | Path, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
     """Run `har-stream` to its end."""
     command = [*COMMAND, *map(str, arguments)]
