@@ -75,9 +75,6 @@ def fetch_weights(name: str) -> Path:
     with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
         task = shown.add_task(remote.name, total=remote.n_bytes)
         fetch_file(
-            remote,
-            path,
-            advance=lambda n_here, _: shown.update(task, completed=n_here),
-            n_idle=1,
+            remote, path, advance=lambda n_here, _: shown.update(task, completed=n_here), n_idle=1
         )
     return path
