@@ -15,7 +15,7 @@ from har_stream.simulation.truth import truth
 
 SEED = 4242
 PAST_DAYS = 14
-EVENING = datetime(2026, 3, 16, 17, tzinfo=timezone(timedelta(hours=1)))
+EVENING = datetime(2026, 3, 16, 19, tzinfo=timezone(timedelta(hours=1)))
 HEATING = "home/bedroom/heating/set"
 RULE = f"""
 forecast:
@@ -55,9 +55,10 @@ def test_the_bedroom_is_heated_before_the_resident_goes_to_bed(
         HarForecast(mosquitto.url, state_dir, "--config", config) as forecaster,
     ):
         forecaster.wait_for_log("connected")
-        assert listener.on(HEATING) == []  # the afternoon needs none
+        assert listener.on(HEATING) == []  # nothing is known of this evening yet
         stream = start_har_stream(
-            *("--camera", f"sim:{SEED}?days=0.3&every=60&past={PAST_DAYS}", "--bundle", "sim-home"),
+            *("--camera", f"sim:{SEED}?days=0.16&every=120&past={PAST_DAYS}"),
+            *("--bundle", "sim-home"),
             *("--start-at", EVENING.isoformat(), "--node", "n1", "--home", "h1"),
             *("--broker", mosquitto.url, "--state-dir", tmp_path / "stream"),
         )
