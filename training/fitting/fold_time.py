@@ -50,10 +50,9 @@ def fold_logits(model: keras.Model) -> keras.Model:
         logs = ops.log(ops.maximum(model.outputs[0], LEAST))
         return keras.Model(model.inputs, logs, name=model.name)
     *body, last = model.layers
-    linear = keras.Sequential([keras.Input(model.input_shape[1:]), *body], name=model.name)
-    if isinstance(last, layers.Dense):
-        head = layers.Dense(last.units)
-        linear.add(head)
+    heads = [layers.Dense(last.units)] if isinstance(last, layers.Dense) else []
+    linear = keras.Sequential([keras.Input(model.input_shape[1:]), *body, *heads], name=model.name)
+    for head in heads:
         head.set_weights(last.get_weights())
     return fold_time(linear)
 

@@ -19,20 +19,18 @@ def build(n_labels: int, clip: ClipSpec, *, width: float = 1.0) -> keras.Model:
     The published network takes 16 frames of 112 x 112; ``width`` is the share of its filters and
     units that is kept.
     """
-    model = keras.Sequential(name="c3d")
-    model.add(keras.Input((clip.n_frames, clip.height_px, clip.width_px, 3), name="clip"))
+    stack = [keras.Input((clip.n_frames, clip.height_px, clip.width_px, 3), name="clip")]
     for filters, n_convolutions, n_pooled in BLOCKS:
         for _ in range(n_convolutions):
             kept = round(width * filters)
-            model.add(layers.Conv3D(kept, 3, padding="same", activation="relu"))
-        model.add(layers.MaxPooling3D((n_pooled, 2, 2), padding="same"))
-    model.add(layers.Flatten())
+            stack.append(layers.Conv3D(kept, 3, padding="same", activation="relu"))
+        stack.append(layers.MaxPooling3D((n_pooled, 2, 2), padding="same"))
+    stack.append(layers.Flatten())
     for _ in range(2):
-        model.add(layers.Dense(round(width * N_UNITS), activation="relu"))
-        model.add(layers.Dropout(0.5))
-    model.add(layers.Dense(n_labels))
-    model.add(layers.Softmax())
-    return model
+        stack.append(layers.Dense(round(width * N_UNITS), activation="relu"))
+        stack.append(layers.Dropout(0.5))
+    stack += [layers.Dense(n_labels), layers.Softmax()]
+    return keras.Sequential(stack, name="c3d")
 
 
 def split(model: keras.Model) -> dict[Role, keras.Model]:

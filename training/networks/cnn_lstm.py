@@ -19,14 +19,12 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = IMAGENET) -
     Raises:
         InputError: The encoder learns too, and its weights are missing or do not fit.
     """
-    model = keras.Sequential([pretrained.window_input(clip, encoder)], name="cnn_lstm")
+    stack = [pretrained.window_input(clip, encoder)]
     if not encoder.frozen:
-        model.add(layers.TimeDistributed(pretrained.build_encoder(encoder, clip)))
-    model.add(layers.Dropout(0.5))
-    model.add(layers.LSTM(N_UNITS))
-    model.add(layers.Dropout(0.5))
-    model.add(layers.Dense(n_labels, activation="softmax"))
-    return model
+        stack.append(layers.TimeDistributed(pretrained.build_encoder(encoder, clip)))
+    stack += [layers.Dropout(0.5), layers.LSTM(N_UNITS), layers.Dropout(0.5)]
+    stack.append(layers.Dense(n_labels, activation="softmax"))
+    return keras.Sequential(stack, name="cnn_lstm")
 
 
 def split(model: keras.Model) -> dict[Role, keras.Model]:

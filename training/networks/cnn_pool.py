@@ -25,12 +25,12 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = IMAGENET) -
     Raises:
         InputError: The encoder learns too, and its weights are missing or do not fit.
     """
-    model = keras.Sequential([pretrained.window_input(clip, encoder)], name="cnn_pool")
+    stack = [pretrained.window_input(clip, encoder)]
     if not encoder.frozen:
-        model.add(layers.TimeDistributed(pretrained.build_encoder(encoder, clip)))
-    model.add(_pooling(clip.n_frames, pretrained.n_features(encoder), n_labels=n_labels))
-    model.add(layers.Softmax())
-    return model
+        stack.append(layers.TimeDistributed(pretrained.build_encoder(encoder, clip)))
+    stack.append(_pooling(clip.n_frames, pretrained.n_features(encoder), n_labels=n_labels))
+    stack.append(layers.Softmax())
+    return keras.Sequential(stack, name="cnn_pool")
 
 
 def split(model: keras.Model) -> dict[Role, keras.Model]:

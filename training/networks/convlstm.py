@@ -19,16 +19,14 @@ LEAST_PX = 31  # each convolution takes 2 off, each pooling halves: 29, 15, 13, 
 
 def build(n_labels: int, clip: ClipSpec) -> keras.Model:
     """Return the window model: (n_frames, height, width, 3) to probabilities."""
-    model = keras.Sequential(name="convlstm")
-    model.add(keras.Input((clip.n_frames, clip.height_px, clip.width_px, 3), name="clip"))
+    stack = [keras.Input((clip.n_frames, clip.height_px, clip.width_px, 3), name="clip")]
     for filters in (4, 8, 14, 16):
-        if model.layers:
-            model.add(layers.TimeDistributed(layers.Dropout(0.2)))
-        model.add(layers.ConvLSTM2D(filters, 3, recurrent_dropout=0.2, return_sequences=True))
-        model.add(layers.MaxPooling3D((1, 2, 2), padding="same"))
-    model.add(layers.Flatten())
-    model.add(layers.Dense(n_labels, activation="softmax"))
-    return model
+        if len(stack) > 1:
+            stack.append(layers.TimeDistributed(layers.Dropout(0.2)))
+        stack.append(layers.ConvLSTM2D(filters, 3, recurrent_dropout=0.2, return_sequences=True))
+        stack.append(layers.MaxPooling3D((1, 2, 2), padding="same"))
+    stack += [layers.Flatten(), layers.Dense(n_labels, activation="softmax")]
+    return keras.Sequential(stack, name="convlstm")
 
 
 def split(model: keras.Model) -> dict[Role, keras.Model]:

@@ -17,18 +17,23 @@ LEAST_PX = math.prod(pool for _, pool in LAYERS)
 
 def build(n_labels: int, clip: ClipSpec) -> keras.Model:
     """Return the window model: (n_frames, height, width, 3) to probabilities."""
-    model = keras.Sequential(name="lrcn")
-    model.add(keras.Input((clip.n_frames, clip.height_px, clip.width_px, 3), name="clip"))
+    per_frame: list[keras.Layer] = []
     for filters, pool in LAYERS:
-        if model.layers:
-            model.add(layers.TimeDistributed(layers.Dropout(0.25)))
-        conv = layers.Conv2D(filters, 3, padding="same", activation="relu")
-        model.add(layers.TimeDistributed(conv))
-        model.add(layers.TimeDistributed(layers.MaxPooling2D(pool)))
-    model.add(layers.TimeDistributed(layers.Flatten()))
-    model.add(layers.LSTM(32))
-    model.add(layers.Dense(n_labels, activation="softmax"))
-    return model
+        if per_frame:
+            per_frame.append(layers.Dropout(0.25))
+        per_frame.append(layers.Conv2D(filters, 3, padding="same", activation="relu"))
+        per_frame.append(layers.MaxPooling2D(pool))
+    per_frame.append(layers.Flatten())
+    # All layers at once: with `add`, Keras would build the whole stack anew for each.
+    return keras.Sequential(
+        [
+            keras.Input((clip.n_frames, clip.height_px, clip.width_px, 3), name="clip"),
+            *map(layers.TimeDistributed, per_frame),
+            layers.LSTM(32),
+            layers.Dense(n_labels, activation="softmax"),
+        ],
+        name="lrcn",
+    )
 
 
 def split(model: keras.Model) -> dict[Role, keras.Model]:

@@ -27,15 +27,19 @@ def build(n_labels: int, clip: ClipSpec, *, encoder: EncoderConfig = STREAM) -> 
         raise InputError(
             f"movinet stands on a frozen {', '.join(pretrained.BACKBONES)}: set encoder.network"
         )
-    model = keras.Sequential([pretrained.window_input(clip, encoder)], name="movinet")
-    model.add(layers.Cropping1D((clip.n_frames - 1, 0)))
-    model.add(layers.Flatten())
-    model.add(layers.LayerNormalization(center=False, scale=False))
-    model.add(layers.BatchNormalization(center=False, scale=False))
-    model.add(layers.Dropout(0.2))
     weak = keras.regularizers.L2(WEIGHT_DECAY)
-    model.add(layers.Dense(n_labels, activation="softmax", kernel_regularizer=weak))
-    return model
+    return keras.Sequential(
+        [
+            pretrained.window_input(clip, encoder),
+            layers.Cropping1D((clip.n_frames - 1, 0)),
+            layers.Flatten(),
+            layers.LayerNormalization(center=False, scale=False),
+            layers.BatchNormalization(center=False, scale=False),
+            layers.Dropout(0.2),
+            layers.Dense(n_labels, activation="softmax", kernel_regularizer=weak),
+        ],
+        name="movinet",
+    )
 
 
 def split(model: keras.Model) -> dict[Role, keras.Model]:

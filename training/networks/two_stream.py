@@ -57,18 +57,18 @@ def split(model: keras.Model) -> dict[Role, keras.Model]:
 
 
 def _stream(name: str, shape: tuple[int, ...], *, n_labels: int, width: float) -> keras.Model:
-    stream = keras.Sequential([keras.Input(shape)], name=name)
+    stack = [keras.Input(shape)]
     for filters, kernel, stride, then in CONVOLUTIONS:
         kept = round(width * filters)
         conv = layers.Conv2D(kept, kernel, stride, padding="same", activation="relu")
-        stream.add(conv)
+        stack.append(conv)
         if "normalised" in then:
-            stream.add(layers.BatchNormalization())
+            stack.append(layers.BatchNormalization())
         if "pooled" in then:
-            stream.add(layers.MaxPooling2D(2, padding="same"))
-    stream.add(layers.Flatten())
+            stack.append(layers.MaxPooling2D(2, padding="same"))
+    stack.append(layers.Flatten())
     for n_units in N_UNITS:
-        stream.add(layers.Dense(round(width * n_units), activation="relu"))
-        stream.add(layers.Dropout(0.5))
-    stream.add(layers.Dense(n_labels, activation="softmax"))
-    return stream
+        stack.append(layers.Dense(round(width * n_units), activation="relu"))
+        stack.append(layers.Dropout(0.5))
+    stack.append(layers.Dense(n_labels, activation="softmax"))
+    return keras.Sequential(stack, name=name)
