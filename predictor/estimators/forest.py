@@ -27,6 +27,8 @@ FEATURE_SHARE = 0.3
 class Forest:
     """All nodes of all trees; the root of tree t is node t, a leaf leads to itself.
 
+    Kept as small as the numbers allow: a process may hold the forests of a thousand homes.
+
     Attributes:
         feature: Feature that a node asks for, shape (nodes,).
         threshold: It goes left where the feature is at or below this, same shape.
@@ -35,9 +37,9 @@ class Forest:
         depth: Steps from a root to the deepest leaf.
     """
 
-    feature: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
-    threshold: Array = field(default_factory=lambda: np.zeros(0))
-    left: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    feature: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    threshold: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    left: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     shares: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     depth: int = 0
 
@@ -93,9 +95,9 @@ def _planted(trees: Sequence[Any], outcomes: Index) -> Forest:
     """Lay scikit-learn's trees out: the roots first, then every pair of siblings side by side."""
     n_nodes = sum(tree.node_count for tree in trees)
     forest = Forest(
-        np.zeros(n_nodes, np.intp),
-        np.full(n_nodes, np.inf),
-        np.arange(n_nodes),
+        np.zeros(n_nodes, np.int16),
+        np.full(n_nodes, np.inf, np.float32),
+        np.arange(n_nodes, dtype=np.int32),
         np.zeros((n_nodes, int(outcomes.max()) + 1), np.float32),
         max(tree.max_depth for tree in trees),
     )
@@ -109,7 +111,13 @@ def _planted(trees: Sequence[Any], outcomes: Index) -> Forest:
         n_laid += 2 * len(pairs)
         forest.left[place[is_cut]] = pairs
         forest.feature[place[is_cut]] = tree.feature[is_cut]
-        forest.threshold[place[is_cut]] = tree.threshold[is_cut]
+        forest.threshold[place[is_cut]] = _at_or_below(tree.threshold[is_cut])
         counts = tree.value[:, 0, :]
         forest.shares[np.ix_(place, outcomes)] = counts / counts.sum(axis=1, keepdims=True)
     return forest
+
+
+def _at_or_below(thresholds: Array) -> NDArray[np.float32]:
+    """Round down, so that numbers in single precision fall on the side on which they fell."""
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)

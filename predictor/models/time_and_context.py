@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from predictor.estimators.filtering import Array
 
@@ -91,13 +92,14 @@ class CaseBook:
     """The newest contexts of which it is known what followed: a ring of rows.
 
     Attributes:
-        rows: The blocks of `Contexts` side by side, shape (kept, width).
+        rows: The blocks of `Contexts` side by side, shape (kept, width); in single precision, as
+            they are most of what a home takes of memory.
         n_seen: Cases ever seen.
         n_activities: Columns of each block but the last two.
         n_extras: Columns of the last block.
     """
 
-    rows: Array = field(default_factory=lambda: np.zeros((0, _N_MOMENT)))
+    rows: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, _N_MOMENT), np.float32))
     n_seen: int = 0
     n_activities: int = 0
     n_extras: int = 0
@@ -106,7 +108,7 @@ class CaseBook:
         """Keep one context; `case` has one row."""
         shape = (case.now.shape[1], case.extra.shape[1])
         if shape != (self.n_activities, self.n_extras):
-            self.rows = _packed(self.contexts().padded(*shape))
+            self.rows = _packed(self.contexts().padded(*shape)).astype(np.float32)
             self.n_activities, self.n_extras = shape
         slot = self.n_seen % N_KEPT
         if slot >= len(self.rows):
@@ -117,7 +119,7 @@ class CaseBook:
 
     def contexts(self) -> Contexts:
         """Return a copy of what is kept."""
-        kept = self.rows[: min(self.n_seen, N_KEPT)].copy()
+        kept = self.rows[: min(self.n_seen, N_KEPT)].astype(np.float64)
         n_blocks = len(fields(Contexts)) - 2
         ends = self.n_activities * np.arange(1, n_blocks + 1)
         return Contexts(*np.split(kept, [*ends, ends[-1] + _N_MOMENT], axis=1))

@@ -13,6 +13,7 @@ from har_stream.core.errors import InputError
 from predictor.estimators.forest import grow_forest
 from predictor.estimators.mixing import Mixture
 from predictor.estimators.softmax import Softmax
+from predictor.models.dbn import DbnForecaster
 from predictor.models.replay import replay
 from predictor.models.store import NAMES, create, load, save
 from predictor.outlook import HORIZONS_S, Observation
@@ -155,10 +156,25 @@ def test_the_forest_as_arrays_says_what_scikit_learn_says() -> None:
     theirs = ExtraTreesClassifier(
         100, min_samples_leaf=2, max_leaf_nodes=128, max_depth=24, max_features=0.3, random_state=0
     ).fit(features, outcomes)
-    for row in features[:20]:
+    cuts = np.concatenate([tree.tree_.threshold for tree in theirs.estimators_])
+    at_cuts = np.sort(cuts).astype(np.float32).astype(float)[::40].repeat(6).reshape(-1, 6)
+    for row in (*features[:20], *at_cuts):
         np.testing.assert_allclose(
             forest.probabilities(row), theirs.predict_proba(row[None])[0], atol=1e-6
         )
+
+
+def test_a_home_weighs_little_and_its_snapshot_too() -> None:
+    forecaster = create("dbn")
+    assert isinstance(forecaster, DbnForecaster)
+    for _ in replay(forecaster, home(12)):
+        pass
+    forecaster.refit()
+    forest = forecaster.fitted.forest
+    n_nodes, n_outcomes = forest.shares.shape
+    arrays = (forest.feature, forest.threshold, forest.left, forest.shares)
+    assert 0 < sum(each.nbytes for each in arrays) <= n_nodes * (10 + 4 * n_outcomes)
+    assert forecaster.book.rows.itemsize == 4
 
 
 def test_the_softmax_finds_what_the_prior_does_not_know() -> None:
