@@ -6,7 +6,6 @@ owner, frozen and awake again, adds nothing.
 
 import logging
 import time
-import zlib
 from collections.abc import Callable
 
 from sqlalchemy import Connection, event
@@ -29,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 FENCE_S = 5.0
 """An owner that could not confirm its epoch for so long says nothing."""
-_PACKED = 1
-"""Level of compression: a snapshot has a quarter of its size, and packing takes milliseconds."""
 
 
 class HomeStore:
@@ -122,11 +119,8 @@ class HomeStore:
             sqlalchemy.exc.DBAPIError: The database does not answer.
         """
         with self._engine.execution_options(home=home, reading=True).begin() as db:
-            content = run(db, "SELECT content FROM snapshots").scalar()
-        try:
-            return None if content is None else zlib.decompress(content)
-        except zlib.error:
-            return b""  # whoever reads it finds it damaged
+            content: bytes | None = run(db, "SELECT content FROM snapshots").scalar()
+        return content
 
     def save_snapshot(self, home: str, content: bytes, *, received_s: float) -> None:
         """Keep a home's snapshot in place of the one before.
@@ -146,7 +140,7 @@ class HomeStore:
                 "INSERT INTO snapshots (content, received_s) VALUES (:content, :received_s)"
                 " ON CONFLICT (home) DO UPDATE SET (content, received_s, taken_at)"
                 " = (:content, :received_s, now())",
-                content=zlib.compress(content, _PACKED),
+                content=content,
                 received_s=received_s,
             )
 
