@@ -99,7 +99,8 @@ class FittedRun:
         networks: Per part, with its curves.
         tested: Test clips of all parts, each judged by the network of its part.
         judged: Clips to calibrate by: validation clips and others, or where there are none, tested.
-        negatives: Footage without any of the labels, never learned from, as each network judged it.
+        negatives: Footage without any of the labels, never learned from, as `network` judges it;
+            the bound on what is strange is that of the network that serves.
     """
 
     network: FittedNetwork
@@ -133,7 +134,7 @@ def fit_splits(
     config = trainer.config
     trainer = _after_pretraining(trainer, dataset, parts, folder=folder / PRETRAINED)
     learned_from = networks_of(dataset, config, parts)
-    networks, tested, judged, of_negatives = [], [], [], []
+    networks, tested, judged = [], [], []
     for n, part in enumerate(parts):
         seen, unseen = _deal_others(dataset, config, parts, number=n)
         name = f"split-{n + 1}"
@@ -154,13 +155,14 @@ def fit_splits(
         tested += by_test
         if not part.validation:
             judged += by_test
-        of_negatives += trainer.judge(network, negatives)
         accuracy = clip_score.score(by_test, trainer.labels)["accuracy"]
         logger.info("%s: accuracy %.3f", part.name, accuracy)
     if len(parts) > 1:  # folds: the bundle's own network learns from all clips
         trained_on = (*dataset.clips, *(dataset.others if config.fit.others else seen))
         network = trainer.fit(*learned_from[OF_ALL], folder / OF_ALL)
-    return FittedRun(network, trained_on, networks, tested, judged, of_negatives)
+    return FittedRun(
+        network, trained_on, networks, tested, judged, trainer.judge(network, negatives)
+    )
 
 
 def networks_of(

@@ -89,7 +89,7 @@ def fit_run(
         command: How it was started, for the bundle's provenance.
         resume: Go on where an interrupted run of the same config stopped.
         negatives: Footage that shows none of the labels; no network learns from it, and the
-            open-set rule is fitted on what they say of it.
+            open-set rule is fitted on what the bundle's own says of it.
 
     Raises:
         InputError: Something in the data or the config cannot be used, Keras is not on
