@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from fleet.cluster.metrics import FleetCollector
@@ -19,7 +19,6 @@ from fleet.cluster.rolling_restart import RestartOrder, RollingRestart
 from fleet.cluster.run_partitions import RunningPartitions
 from fleet.cluster.supervisor import Supervisor, Workers
 from fleet.inventory.fleet import Fleet, read_fleet
-from fleet.inventory.fleet_settings import FleetSettings
 from fleet.lots.lot import LotTask
 from fleet.lots.lot_tables import open_database
 from fleet.planning.plan import Plan
@@ -43,10 +42,6 @@ def make_tasks(fleet: Fleet, plan: Plan) -> dict[str, LotTask]:
         InputError: The fleet names no database, or a camera is in no lot.
     """
     settings = fleet.settings
-    if settings.database is None:
-        raise InputError(
-            "a fleet that runs needs a database; give one, as configs/fleet.yaml shows"
-        )
     cameras: dict[str, list[CameraSettings]] = {lot: [] for lot in plan.machines}
     for camera in fleet.cameras:
         lot = plan.lots.get(camera.name)
@@ -70,16 +65,10 @@ def make_tasks(fleet: Fleet, plan: Plan) -> dict[str, LotTask]:
                 state_dir=settings.state_dir,
                 cameras=tuple(of_lot),
             ),
-            database=_database_of(lot, settings),
+            database=fleet.database_of(lot),
             recognise_on=settings.recognise_on,
         )
     return {lot: task for lot, task in tasks.items() if task.settings.cameras}
-
-
-def _database_of(lot: str, settings: FleetSettings) -> str:
-    url = make_url(settings.database or "")
-    own = url.set(username=lot) if settings.database_roles else url
-    return own.render_as_string(hide_password=False)
 
 
 class RunningFleet:

@@ -18,8 +18,6 @@ def make_partition_tasks(fleet: Fleet, plan: Plan) -> dict[str, PartitionTask]:
         InputError: The fleet names no database, or a camera or home is in no plan.
     """
     settings = fleet.settings
-    if settings.database is None:
-        raise InputError("a fleet that runs needs a database; configs/fleet.yaml shows one")
     homes: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for camera in fleet.cameras:
         lot, partition = plan.lots.get(camera.name), plan.partitions.get(camera.home)
@@ -41,7 +39,7 @@ def make_partition_tasks(fleet: Fleet, plan: Plan) -> dict[str, PartitionTask]:
                 state_dir=settings.state_dir,
                 forecast=settings.forecast,
             ),
-            database=settings.database,
+            database=fleet.database_of(partition),
         )
         for partition, of_partition in homes.items()
     }

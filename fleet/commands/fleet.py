@@ -13,6 +13,7 @@ from fleet.planning.database_roles import database_roles
 from fleet.planning.plan import Plan, compare_plans, make_plan
 from fleet.planning.plan_file import read_plan, write_plan
 from har_stream.core.command import command_parser, count, run_command
+from har_stream.core.errors import InputError
 from training.commands.arguments import add_fit_arguments
 
 EXTRAS = {
@@ -36,7 +37,7 @@ examples:
   har-fleet plan fleet.yaml                    ... and keep it, in plan.csv beside fleet.yaml
   har-fleet acl fleet.yaml --logins logins > har.acl      a login for each lot and partition
   mosquitto_passwd -U logins/passwd
-  har-fleet acl fleet.yaml --logins logins --database | psql ...      a role for each lot
+  har-fleet acl fleet.yaml --logins logins --database | psql ...      a role for each
   har-fleet run fleet.yaml                     all lots on this machine; a Ray of its own
   har-fleet run fleet.yaml --address auto      ... on the machines of a running Ray
   har-fleet status fleet.yaml                  lots, machines, cameras online, frames, restarts
@@ -79,7 +80,9 @@ def make_parser() -> argparse.ArgumentParser:
         "acl", help="print Mosquitto's access list of the kept plan, or PostgreSQL's roles"
     )
     acl.add_argument(
-        "--database", action="store_true", help="print SQL for a role of each lot in its place"
+        "--database",
+        action="store_true",
+        help="print SQL for a role of each lot and partition in its place, and make the tables",
     )
     acl.add_argument(
         "--logins", metavar="DIR", type=Path, help="make a password for each login that has none"
@@ -228,11 +231,17 @@ def _print_acl(options: argparse.Namespace) -> None:
     if options.logins:
         names = users(plan)
         n_made = write_logins(options.logins, names)
-        passwords = write_pgpass(options.logins, plan.machines)
+        passwords = write_pgpass(options.logins, names)
         print(f"{options.logins}: {len(names)} logins, {n_made} new", file=sys.stderr)
-    roles = database_roles(fleet.settings.name, plan, passwords)
-    for line in roles if options.database else access_list(fleet, plan):
-        print(line)
+    if not options.database:
+        print(*access_list(fleet, plan), sep="\n")
+        return
+    from fleet.partitions.home_tables import make_all_tables
+
+    if fleet.settings.database is None:
+        raise InputError(f"{options.fleet}: database is missing; configs/fleet.yaml shows one")
+    make_all_tables(fleet.settings.database)
+    print(*database_roles(fleet.settings.name, plan, passwords), sep="\n")
 
 
 if __name__ == "__main__":

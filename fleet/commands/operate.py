@@ -15,7 +15,7 @@ from fleet.cluster import orders
 from fleet.inventory.fleet import Fleet, read_fleet
 from fleet.lots.lot import LotTask
 from fleet.lots.lot_tables import open_database
-from fleet.partitions.home_tables import PartitionRow, read_status
+from fleet.partitions.home_tables import PartitionRow, make_all_tables, read_status
 from fleet.partitions.partition_task import PartitionTask
 from fleet.planning.plan_file import read_plan
 from har_stream.core.errors import InputError
@@ -30,6 +30,8 @@ def run(options: argparse.Namespace) -> None:
 
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s")
     fleet = read_fleet(options.fleet)
+    if fleet.settings.database is not None:
+        make_all_tables(fleet.settings.database)  # those with roles of their own may make none
     stopped = threading.Event()
     tasks: dict[str, LotTask] = {}
     start_ray(fleet.settings.machines, address=options.address)

@@ -39,6 +39,20 @@ class Fleet:
         told = {"username": login, "password_file": password.absolute()}
         return broker.model_copy(update=told)
 
+    def database_of(self, login: str) -> str:
+        """Return the database's URL for a lot or a partition, which may sign in as itself.
+
+        Raises:
+            InputError: The fleet has no database.
+        """
+        from sqlalchemy import make_url  # which a plan of cameras in files does without
+
+        if self.settings.database is None:
+            raise InputError("a fleet that runs needs a database; configs/fleet.yaml shows one")
+        url = make_url(self.settings.database)
+        own = url.set(username=login) if self.settings.database_roles else url
+        return own.render_as_string(hide_password=False)
+
 
 def read_fleet(path: Path) -> Fleet:
     """Read `fleet.yaml` and the tables that it names.

@@ -72,7 +72,7 @@ class FleetSettings(Section):
     state_dir: UserPath = Field(default_factory=default_state_dir)
     database: DatabaseUrl | None = None
     database_roles: bool = Field(
-        False, description="a lot signs in to the database as itself: har-fleet acl --database"
+        False, description="each signs in to the database as itself: har-fleet acl --database"
     )
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description=f"of har-fleet run: /metrics on {LOOPBACK}; none: off"

@@ -89,6 +89,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     partition TEXT
 )""",
     ),
+    ("CREATE INDEX fleet_plan_of_home ON fleet_plan (home)",),
 )
 USABLE_FROM = 3
 """Programs that know the tables up to this version can work with the newest ones."""

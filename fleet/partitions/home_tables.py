@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
 
-from fleet.lots.lot_tables import run
+from fleet.lots.lot_tables import open_database, run
 from fleet.partitions.partition_task import PartitionStatus
 from har_stream.core.errors import InputError
-from predictor.journal.tables import CONTEXTS, EVENTS, JOURNAL, METADATA, migrate
+from har_stream.core.redact import redact
+from predictor.journal.tables import CONTEXTS, EVENTS, JOURNAL, METADATA, VERSION, migrate
 
 SCHEMA = "fleet_homes"
 _LOCK = 0x68617268
@@ -66,6 +68,10 @@ def make_home_tables(db: Connection) -> str:
             "the database's role passes over row security, which keeps homes apart; give the fleet "
             "one of its own: CREATE ROLE fleet LOGIN; CREATE DATABASE fleet OWNER fleet"
         )
+    if run(db, "SELECT to_regclass(:name)", name=f"{SCHEMA}.partitions").scalar() is not None:
+        found = run(db, "SELECT id, version FROM fleet_homes.journal").one()
+        if found.version == VERSION:  # a partition with a role of its own may change none
+            return str(found.id)
     run(db, "SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
     run(db, f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     run(db, f"SET LOCAL search_path TO {SCHEMA}")
@@ -77,6 +83,23 @@ def make_home_tables(db: Connection) -> str:
     run(db, _PARTITIONS)
     _keep_apart(db, "snapshots")
     return name
+
+
+def make_all_tables(url: str) -> None:
+    """Bring all tables of a fleet to the newest version, as their owner.
+
+    Raises:
+        InputError: The database cannot be used, or its role passes over row security.
+    """
+    engine = open_database(url)
+    try:
+        with engine.begin() as db:
+            make_home_tables(db)
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        raise InputError(f"database {redact(url)}: {reason}") from error
+    finally:
+        engine.dispose()
 
 
 def choose_home(db: Connection, home: str) -> None:

@@ -19,7 +19,7 @@ from har_stream.mqtt.topics import Topics
 PASSWORDS = "passwd"
 """The file of all logins, for `mosquitto_passwd -U`."""
 PGPASS = "pgpass"
-"""The file of the lots' logins, for PostgreSQL's `PGPASSFILE`."""
+"""The file of all logins, for PostgreSQL's `PGPASSFILE`."""
 
 
 def users(plan: Plan) -> list[str]:
@@ -91,14 +91,14 @@ def write_logins(folder: Path, names: Iterable[str]) -> int:
     return n_made
 
 
-def write_pgpass(folder: Path, lots: Iterable[str]) -> dict[str, str]:
-    """Write `PGPASS` beside the logins that are there; returns the lots' passwords.
+def write_pgpass(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Write `PGPASS` beside the logins that are there; returns their passwords.
 
     Raises:
         InputError: The folder cannot be used.
     """
     try:
-        passwords = {lot: (folder / lot).read_text().strip() for lot in lots}
+        passwords = {name: (folder / name).read_text().strip() for name in names}
         _write_private(folder / PGPASS, "".join(pgpass_lines(passwords)))
     except OSError as error:
         raise InputError(f"{folder}: cannot be used for logins: {error.strerror}") from error
