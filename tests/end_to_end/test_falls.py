@@ -61,7 +61,7 @@ def test_a_fall_is_told_then_told_again_and_over_once_somebody_answers(
         listener.publish(ACK, "PRESS")
         listener.wait_for(lambda _: (False, "acknowledged") in alarms())
         stream.terminate()
-        _, said = stream.communicate(timeout=30)
+        _, said = stream.communicate(timeout=60)
         assert stream.returncode == 0, said
         assert alarms() == [
             (False, "none"),

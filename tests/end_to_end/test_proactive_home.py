@@ -64,8 +64,8 @@ def test_the_bedroom_is_heated_before_the_resident_goes_to_bed(
         )
         _, said = stream.communicate(timeout=240)
         assert stream.returncode == 0, said
-        listener.wait_for(lambda _: b"ON" in listener.on(HEATING), timeout_s=30)
-        listener.wait_for(lambda _: listener.on(rule_topic), timeout_s=30)
+        listener.wait_for(lambda _: b"ON" in listener.on(HEATING), timeout_s=60)
+        listener.wait_for(lambda _: listener.on(rule_topic), timeout_s=60)
         state = RuleState.decode(listener.on(rule_topic)[0])
         events = [json.loads(payload) for payload in listener.on(event_topic)]
 

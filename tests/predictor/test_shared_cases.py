@@ -177,7 +177,7 @@ def test_clock_of_1970(
             listener.wait_for(lambda _: has_begun_anew(), timeout_s=60)
         finally:
             stream.terminate()
-            stream.communicate(timeout=30)
+            stream.communicate(timeout=60)
     events = read_events(tmp_path / "events.jsonl")
     for one in events:
         if one.ended_at:

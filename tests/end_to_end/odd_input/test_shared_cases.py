@@ -287,7 +287,7 @@ def test_camera_password(
             kept = retained(mosquitto)
     finally:
         process.terminate()
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=60)
     wire = str(kept)
     for login in logins:
         secret = login.partition(":")[2]
@@ -364,7 +364,7 @@ def test_one_fps_live(
                 assert any("a frame a second or more" in line for line in process.stderr)
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         camera.kill()
         camera.wait()
     table.append(("one_fps", f"mjpeg.py at {rate} a second", "as it should"))
@@ -392,9 +392,9 @@ def test_live_mp4_url(
                 finally:
                     server.kill()
                     server.wait()
-                listener.wait_for(lambda _: listener.on(topic)[-1] == b"offline", timeout_s=40)
+                listener.wait_for(lambda _: listener.on(topic)[-1] == b"offline", timeout_s=60)
         assert process.poll() is None, "it waits for the stream"
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     table.append((case.name, "killed and started again", "waited for and reopened"))

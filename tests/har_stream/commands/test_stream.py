@@ -121,7 +121,7 @@ def test_a_signal_ends_it_cleanly(
         try:
             listener.wait_for(lambda _: listener.on("har/n1/bar/activity"))
             process.send_signal(number)
-            _, said = process.communicate(timeout=10)
+            _, said = process.communicate(timeout=60)
         finally:
             process.kill()
         assert process.returncode == 0, said
@@ -145,7 +145,7 @@ def test_a_live_camera_that_is_not_there_is_tried_again_unless_asked_otherwise(
         said = next(line for line in process.stderr if "trying again" in line)
         assert "offline" in said
         process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=10)
+        _, rest = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 0

@@ -127,7 +127,7 @@ def _has_session(mosquitto: Mosquitto, client_id: str) -> bool:
     client.on_connect = connected
     client.connect("127.0.0.1", mosquitto.port)
     client.loop_start()
-    assert answered.wait(10)
+    assert answered.wait(60)
     client.disconnect()
     client.loop_stop()
     return found[0]

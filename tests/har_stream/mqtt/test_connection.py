@@ -95,7 +95,7 @@ def test_who_may_not_speak_says_nothing_and_comes_back_once_it_may(
         connection.on_connected(connected.release)
         may_speak.set()
         connection.start()
-        assert connected.acquire(timeout=10)
+        assert connected.acquire(timeout=60)
         assert connection.publish("t", "1")
         may_speak.clear()
         assert not connection.publish("t", "2")
@@ -103,7 +103,7 @@ def test_who_may_not_speak_says_nothing_and_comes_back_once_it_may(
         assert not connected.acquire(timeout=0.1)
         assert not connection.is_connected
         may_speak.set()
-        assert connected.acquire(timeout=10)
+        assert connected.acquire(timeout=60)
         assert connection.publish("t", "3")
         listener.wait_for(lambda came: len(came) == 2)
         assert listener.on("t") == [b"1", b"3"]
@@ -117,14 +117,14 @@ def test_it_comes_back_and_says_each_thing_once(mosquitto, connect, caplog) -> N
     connection.on_connected(connected.release)
     connection.subscribe("har/n1/x", lambda *_: got.set())
     connection.start()
-    assert connected.acquire(timeout=10)
+    assert connected.acquire(timeout=60)
     mosquitto.kill()
     mosquitto.start()
-    assert connected.acquire(timeout=20)
+    assert connected.acquire(timeout=60)
     with listening(mosquitto.port, "har/n1/availability") as listener:
         listener.wait_for(lambda came: came[-1:] and came[-1].payload == b"online")
         listener.publish("har/n1/x", "again")
-        assert got.wait(10)
+        assert got.wait(60)
     lines = [r.getMessage() for r in caplog.records]
     assert [("lost" in line, "connected to" in line) for line in lines] == [
         (False, True),
@@ -146,7 +146,7 @@ def test_a_broker_that_is_not_there_yet_is_said_once_and_found_later(
     assert not connection.is_connected
     assert not connection.publish("t", "lost")
     broker.start()
-    assert up.wait(10)
+    assert up.wait(60)
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert "does not answer: Connection refused" in warnings[0]
@@ -222,7 +222,7 @@ def test_an_answer_is_reported_whether_it_comes_before_or_after_publish_returns(
     for number in range(500):
         while not connection.publish("t", "x", on_sent=partial(note, number)):
             pass
-    assert all_taken.wait(20)
+    assert all_taken.wait(60)
     assert sorted(taken) == list(range(500))
 
 
@@ -245,7 +245,7 @@ def test_a_handler_that_fails_costs_its_message_alone(mosquitto, connect, caplog
     with listening(mosquitto.port, "t/#") as stranger:
         for payload in (b"1", b"bad", b"bad", b"bug", b"bug", b"2"):
             stranger.publish("t/a", payload)
-        assert twice.wait(10)
+        assert twice.wait(60)
     assert good == [b"1", b"2"]
     assert connection.n_malformed == 4
     assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) == 2

@@ -192,7 +192,7 @@ def test_har_stream_bears_odd_messages(n_each: int, mosquitto: Mosquitto, tmp_pa
 
         _pester(listener, Stranger(filters), n_each, pid=process.pid, ask=ask)
     process.terminate()
-    _, log = process.communicate(timeout=30)
+    _, log = process.communicate(timeout=60)
     assert process.returncode == 0, log
     log = "\n".join(line for line in log.splitlines() if absent not in line)
     _check_lines(log, filters)
@@ -242,7 +242,7 @@ def test_har_stream_starts_and_works_where_garbage_is_retained(
     first = start_har_stream(*arguments)
     filters = _filters_of("har-stream-n1", mosquitto)
     first.terminate()
-    first.communicate(timeout=30)
+    first.communicate(timeout=60)
     _retain_garbage(mosquitto, filters)
     process = start_har_stream(*arguments)
     health = "har/n1/bridge/response/health_check"
@@ -251,7 +251,7 @@ def test_har_stream_starts_and_works_where_garbage_is_retained(
         listener.publish("har/n1/bridge/request/health_check", '{"transaction": "sane"}')
         listener.wait_for(lambda _: [1 for said in listener.on(health) if b"sane" in said])
     process.terminate()
-    _, log = process.communicate(timeout=30)
+    _, log = process.communicate(timeout=60)
     assert process.returncode == 0, log
     _check_lines("\n".join(line for line in log.splitlines() if absent not in line), filters)
 

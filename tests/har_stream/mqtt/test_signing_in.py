@@ -198,7 +198,7 @@ def test_a_password_that_is_changed_meanwhile_is_said_once_and_tried_in_measure(
     again = threading.Semaphore(0)
     connection.on_connected(again.release)
     connection.start()
-    assert again.acquire(timeout=10)
+    assert again.acquire(timeout=60)
     broker.stop()
     _signed_up(users, har="another")
     broker.start()
@@ -209,7 +209,7 @@ def test_a_password_that_is_changed_meanwhile_is_said_once_and_tried_in_measure(
     broker.stop()
     _signed_up(users, har=PASSWORD)
     broker.start()
-    assert again.acquire(timeout=30)
+    assert again.acquire(timeout=60)
 
 
 def test_the_password_may_come_from_the_environment(

@@ -148,7 +148,7 @@ def test_acknowledged_events_leave_first(node, mosquitto) -> None:
 
         node.outbox.acknowledge = acknowledge  # type: ignore[method-assign]
         journal.publish("har/n1/cam1/event/ack", '{"journal":"j","seq":1}')
-        assert acknowledged.wait(10)
+        assert acknowledged.wait(60)
 
 
 def test_a_camera_is_switched_off_and_on(ask, node) -> None:

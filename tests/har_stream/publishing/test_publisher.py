@@ -320,7 +320,7 @@ def test_systemd_is_told_of_recognition_not_of_the_publisher(make_node, monkeypa
 
 def _look_twice(looks: threading.Semaphore) -> None:
     for _ in range(2):
-        assert looks.acquire(timeout=10)
+        assert looks.acquire(timeout=60)
 
 
 def test_what_keeps_failing_is_said_once(make_node, caplog, monkeypatch) -> None:
@@ -334,7 +334,7 @@ def test_what_keeps_failing_is_said_once(make_node, caplog, monkeypatch) -> None
     monkeypatch.setattr(EventDelivery, "step", fail)
     node.publisher.start()
     for _ in range(3):
-        assert tries.acquire(timeout=10)
+        assert tries.acquire(timeout=60)
     monkeypatch.undo()
     assert caplog.text.count("publishing failed") == 1
 

@@ -149,6 +149,6 @@ def test_a_whole_home_runs_in_one_command(tmp_path: Path) -> None:
                 lambda _: listener.on(forecaster)[-2:] == [b"offline", b"online"], timeout_s=60
             )
             har.send_signal(signal.SIGINT)
-            assert har.wait(40) == 0
+            assert har.wait(60) == 0
     assert not any(Path(f"/proc/{child}").exists() for child in children)
     assert "har-forecast ended with -9; again in" in (tmp_path / "log").read_text()

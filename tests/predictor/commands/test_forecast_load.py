@@ -124,7 +124,7 @@ def test_an_acknowledgement_for_which_there_was_no_room_is_sent_later(
         broker.thaw()
         assert all(room)
         assert journal.count() == 1
-        assert answered.wait(20)
+        assert answered.wait(60)
         ingest.work(0.0)
         listener.wait_for(lambda _: listener.on(ACK))
         assert [EventAck.decode(ack).seq for ack in listener.on(ACK)] == [1]

@@ -19,6 +19,9 @@ from paho.mqtt.properties import Properties
 PROGRAM = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 _LOGGED = ("error", "warning", "notice", "information", "subscribe", "unsubscribe")
 HOW_TO_INSTALL = "no mosquitto here: apt-get install mosquitto"
+PATIENCE_S = 120.0
+"""Longest wait for what is to come: a busy machine is no failure, and one that waits that long
+says what did come, before pytest's own timeout ends the test without a word."""
 
 
 def free_port() -> int:
@@ -80,7 +83,7 @@ class Mosquitto:
         threading.Thread(
             target=self._drain, args=(self._process, running), name="mosquitto-log", daemon=True
         ).start()
-        if not running.wait(10) or not self.log[-1].endswith("running"):
+        if not running.wait(PATIENCE_S) or not self.log[-1].endswith("running"):
             raise RuntimeError("mosquitto did not start:\n" + "\n".join(self.log[-20:]))
 
     @property
@@ -105,7 +108,7 @@ class Mosquitto:
         """Let it go on."""
         self._signal(signal.SIGCONT)
 
-    def wait_for_log(self, text: str, n_lines: int = 1, *, timeout_s: float = 20) -> None:
+    def wait_for_log(self, text: str, n_lines: int = 1, *, timeout_s: float = PATIENCE_S) -> None:
         """Block until so many lines of the log hold a text."""
         with self._logged:
             if not self._logged.wait_for(
@@ -120,7 +123,7 @@ class Mosquitto:
     def _end(self, sign: signal.Signals) -> None:
         if self._process is not None:
             self._signal(sign)
-            self._process.wait(10)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def _drain(self, process: subprocess.Popen[str], running: threading.Event) -> None:
@@ -171,17 +174,17 @@ class Listener:
         self.client.on_message = self._received
         self.client.connect_async("127.0.0.1", port)
         self.client.loop_start()
-        if filters and not self._subscribed.wait(10):
+        if filters and not self._subscribed.wait(PATIENCE_S):
             raise RuntimeError(f"no subscription on port {port} within 10 s")
 
     def publish(
         self, topic: str, payload: bytes | str, *, qos: int = 1, retain: bool = False
     ) -> None:
         """Publish and wait until the broker has it."""
-        self.client.publish(topic, payload, qos=qos, retain=retain).wait_for_publish(10)
+        self.client.publish(topic, payload, qos=qos, retain=retain).wait_for_publish(PATIENCE_S)
 
     def wait_for(
-        self, holds: Callable[[list[Received]], object], *, timeout_s: float = 20
+        self, holds: Callable[[list[Received]], object], *, timeout_s: float = PATIENCE_S
     ) -> list[Received]:
         """Block until ``holds(messages)``; return the messages, or fail with what came."""
         with self._changed:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from support.broker.real_broker import Listener, Received
+from support.broker.real_broker import PATIENCE_S, Listener, Received
 
 from har_stream.mqtt.messages import ActivityEvent, EventAck
 from har_stream.mqtt.requests import BridgeRequest, BridgeResponse, Replay
@@ -68,11 +68,11 @@ class HarForecast:
 
     def wait(self) -> int:
         """Wait until it ends; returns its exit status."""
-        status = self._process.wait(20)
+        status = self._process.wait(PATIENCE_S)
         self._reader.join()
         return status
 
-    def wait_for_log(self, words: str, n_times: int = 1, *, timeout_s: float = 20) -> None:
+    def wait_for_log(self, words: str, n_times: int = 1, *, timeout_s: float = PATIENCE_S) -> None:
         """Block until it has said something."""
         with self._grew:
             said = self._grew.wait_for(lambda: self.log.count(words) >= n_times, timeout_s)
@@ -128,7 +128,7 @@ class Node:
         for event in events:
             self.publish("har/n1/cam1/event", event.encode())
 
-    def wait_until_acknowledged(self, seq: int, *, timeout_s: float = 20) -> None:
+    def wait_until_acknowledged(self, seq: int, *, timeout_s: float = PATIENCE_S) -> None:
         """Block until the journal holds everything up to ``seq``."""
         self.wait_for(lambda _: self.acknowledged >= seq, timeout_s=timeout_s)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from starlette.testclient import TestClient
-from support.broker.real_broker import free_port
+from support.broker.real_broker import PATIENCE_S, free_port
 from support.event_builder import living
 from support.repository import ENVIRONMENT
 
@@ -27,7 +27,7 @@ ORIGIN = {"Origin": "http://127.0.0.1"}
 """What a browser sends with a form of this very page."""
 
 
-def wait_for(site: Site, holds: Callable[[], object], *, timeout_s: float = 10) -> None:
+def wait_for(site: Site, holds: Callable[[], object], *, timeout_s: float = PATIENCE_S) -> None:
     """Block until the page has heard something."""
     heard = threading.Condition()
     tell = site.link.tell
@@ -107,7 +107,7 @@ class HarPage:
         self.log: list[str] = []
         listening = threading.Event()
         threading.Thread(target=self._read, args=(listening,), daemon=True).start()
-        assert listening.wait(20), "".join(self.log)
+        assert listening.wait(PATIENCE_S), "".join(self.log)
 
     def _read(self, listening: threading.Event) -> None:
         assert self._process.stderr is not None
@@ -126,4 +126,4 @@ class HarPage:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(PATIENCE_S)

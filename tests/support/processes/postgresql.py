@@ -62,7 +62,7 @@ class PostgreSQL:
     def start(self) -> None:
         """Start it and return once it answers."""
         self._server = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 Journal(self.url).close()
@@ -75,7 +75,7 @@ class PostgreSQL:
     def stop(self) -> None:
         """Stop it at once, whoever is connected."""
         self._server.send_signal(signal.SIGINT)
-        self._server.wait(20)
+        self._server.wait(60)
 
     def hang(self) -> None:
         """Stop all its processes where they are: it accepts connections, and answers nothing."""

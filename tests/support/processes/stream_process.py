@@ -41,7 +41,7 @@ def sure_bundle(folder: Path) -> tuple[str, Path]:
     return "--bundle", path if path.exists() else eager_copy(path)
 
 
-def har_stream(*arguments: str | Path, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def har_stream(*arguments: str | Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
     """Run `har-stream` to its end."""
     command = [*COMMAND, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
