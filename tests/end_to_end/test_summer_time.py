@@ -3,6 +3,7 @@
 No event is lost, doubled, out of order or an hour off, in an export neither.
 """
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,9 +32,13 @@ VIDEO_S = 40
 
 
 @pytest.fixture(autouse=True)
-def in_berlin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The zone of every program that is started."""
-    monkeypatch.setenv("TZ", "Europe/Berlin")
+def in_berlin() -> Iterator[None]:
+    """The zone of this program, and of every one that is started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def _in_berlin(at: datetime) -> datetime:

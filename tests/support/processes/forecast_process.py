@@ -1,8 +1,11 @@
-"""The real `har-forecast` process for tests, and a node that holds events for it."""
+"""The real `har-forecast`, to its end or as a process, and a node that holds events for it."""
 
+import io
+import logging
 import subprocess
 import sys
 import threading
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -11,16 +14,27 @@ from support.broker.real_broker import PATIENCE_S, Listener, Received
 
 from har_stream.mqtt.messages import ActivityEvent, EventAck
 from har_stream.mqtt.requests import BridgeRequest, BridgeResponse, Replay
+from predictor.commands.forecast import main
 from predictor.journal.database import sqlite_url
 from predictor.journal.journal import Journal
 
 COMMAND = (sys.executable, "-m", "predictor.commands.forecast")
 
 
-def har_forecast(*arguments: str | Path, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run `har-forecast` to its end."""
-    command = [*COMMAND, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+def har_forecast(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Call `har-forecast` to its end, in this process: its imports take a second each time."""
+    words = [*map(str, arguments)]
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    root.handlers = []  # pytest's, beside which the command would set up no logging
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        try:
+            status = main(words)
+        except SystemExit as ended:  # argparse's
+            status = int(ended.code or 0)
+        finally:
+            root.handlers, root.level = handlers, level
+    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
 
 
 class HarForecast:
