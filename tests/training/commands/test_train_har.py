@@ -190,14 +190,20 @@ def test_ctrl_d_at_the_question_of_consent_interrupts(
     assert not (tmp_path / "clips").exists()
 
 
-@pytest.mark.parametrize(("missing", "raised"), [("keras", False), ("yaml", True)])
+@pytest.mark.parametrize(
+    ("missing", "words", "raised"),
+    [
+        ("keras", ["summary", "lrcn"], False),
+        ("yaml", ["fit", "configs/lrcn-ucf.yaml", "--data", "nowhere"], True),
+    ],
+)
 def test_without_the_extra_the_command_that_installs_it_is_named(
-    missing: str, raised: bool
+    missing: str, words: list[str], raised: bool
 ) -> None:
     """What every installation has is no matter of the extra: its absence is a fault to be seen."""
     lacking = f"import sys; sys.modules[{missing!r}] = None"
     call = "from training.commands.train_har import main; sys.exit(main())"
-    command = [sys.executable, "-c", f"{lacking}; {call}", "summary", "lrcn"]
+    command = [sys.executable, "-c", f"{lacking}; {call}", *words]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     said = f"train-har: {missing} is not installed: pip install 'har-stream[train]'"
     assert (run.stderr.splitlines()[-1] == said) is not raised
