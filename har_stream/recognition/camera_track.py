@@ -35,6 +35,9 @@ AWAY_S = 10.0
 """A camera that is away for longer is lost, and its activity ends; a hiccup changes nothing."""
 JUMP_S = 3600.0
 """Time that jumps ahead by more is no pause of a camera that looks now and then."""
+EARLY_CUTS = 2
+"""So many cuts in a row may come before a window is full, as where short clips follow each other;
+more are a picture that flickers."""
 SEEN = 0.25
 """Score of key points below which they do not tell where the person is."""
 
@@ -92,6 +95,7 @@ class CameraTrack:
         self._moves = True
         self._moved = False
         self._n_seen = 0
+        self._n_early_cuts = 0
         self._shape: tuple[int, ...] | None = None
         self._decided: tuple[Mapping[str, float], Person | None] | None = None
         self._rested_on: Frame | None = None
@@ -150,15 +154,18 @@ class CameraTrack:
 
         Returns:
             The frame; at a hard cut, or where images get another size, windows begin anew with it.
-            A cut within a window of the last beginning is a picture that flickers, and begins
-            nothing.
+            So they do at a cut before a window is full, but `EARLY_CUTS` times in a row at most:
+            a picture that flickers fills a window, too.
         """
         self._moves = self._motion.moves(frame)
         self._moved |= self._motion.moved
         is_resized = self._shape not in (None, frame.image.shape)
         self._shape = frame.image.shape
-        if is_resized or (self._motion.cut and self._n_seen >= self._n_frames):
+        is_early = self._n_seen < self._n_frames
+        flickers = is_early and self._n_early_cuts >= EARLY_CUTS
+        if is_resized or (self._motion.cut and not flickers):
             frame = replace(frame, resets=True, n_ticks=1)
+            self._n_early_cuts = self._n_early_cuts + 1 if is_early else 0
         if frame.resets or self._newest_at is None or self._n_seen == 0:
             self._segmenter.begin(frame.captured_at)
             self._n_seen = 0
