@@ -79,7 +79,7 @@ def test_somebody_is_seen_exactly_where_the_truth_says_so() -> None:
     stays = truth(12, start_at=START_AT, days=1)
     moved: dict[str, list[float]] = {"idle": [], "walking": []}
     before: Frame | None = None
-    for frame in _frames("sim:12?days=1&every=240"):
+    for frame in _frames("sim:12?days=1&every=720"):
         activity = stay_at(stays, frame.captured_at).activity
         if before is not None and not frame.resets and activity in moved:
             steady = [cv2.blur(f.image, (9, 9)).astype(float) for f in (before, frame)]

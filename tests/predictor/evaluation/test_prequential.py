@@ -127,16 +127,16 @@ def test_a_baseline_believes_the_label_as_it_is_reported() -> None:
 
 def _odd_home(name: str) -> list[Session]:
     random, at, sessions = np.random.default_rng(1), START, []
-    n_days, n_activities = {"many": (12, 30), "few": (3, 3), "alone": (8, 1)}.get(name, (16, 5))
+    n_days, n_activities = {"many": (9, 30), "few": (3, 3), "alone": (8, 1)}.get(name, (9, 5))
     while at < START + timedelta(days=n_days):
         lasts = timedelta(seconds=0 if name == "instants" else float(random.exponential(3000)))
         activity = f"a{int(random.integers(n_activities))}"
-        if name == "new" and at > START + timedelta(days=14):
+        if name == "new" and at > START + timedelta(days=7):
             activity += "_anew"
         ends = at + lasts * (2 if name == "overlap" else 1)
         sessions.append(Session(activity, at, ends))
         at = (at + lasts + timedelta(minutes=95)).astimezone()
-        if name == "gap" and len(sessions) == 100:
+        if name == "gap" and len(sessions) == 50:
             at += timedelta(weeks=6)
             n_days += 42
     return sessions
