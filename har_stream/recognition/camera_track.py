@@ -36,8 +36,8 @@ AWAY_S = 10.0
 JUMP_S = 3600.0
 """Time that jumps ahead by more is no pause of a camera that looks now and then."""
 EARLY_CUTS = 2
-"""So many cuts in a row may come before a window is full, as where short clips follow each other;
-more are a picture that flickers."""
+"""At so many cuts in a row a running state begins anew before a window is full, as where short
+scenes follow each other: it would keep the scene before. More are a picture that flickers."""
 SEEN = 0.25
 """Score of key points below which they do not tell where the person is."""
 
@@ -95,6 +95,7 @@ class CameraTrack:
         self._moves = True
         self._moved = False
         self._n_seen = 0
+        self._max_early_cuts = EARLY_CUTS if manifest.memory == "running" else 0
         self._n_early_cuts = 0
         self._shape: tuple[int, ...] | None = None
         self._decided: tuple[Mapping[str, float], Person | None] | None = None
@@ -154,15 +155,15 @@ class CameraTrack:
 
         Returns:
             The frame; at a hard cut, or where images get another size, windows begin anew with it.
-            So they do at a cut before a window is full, but `EARLY_CUTS` times in a row at most:
-            a picture that flickers fills a window, too.
+            A cut within a window of the last beginning is a picture that flickers, and begins
+            nothing, but for the first ones where a state outlasts its window: `EARLY_CUTS`.
         """
         self._moves = self._motion.moves(frame)
         self._moved |= self._motion.moved
         is_resized = self._shape not in (None, frame.image.shape)
         self._shape = frame.image.shape
         is_early = self._n_seen < self._n_frames
-        flickers = is_early and self._n_early_cuts >= EARLY_CUTS
+        flickers = is_early and self._n_early_cuts >= self._max_early_cuts
         if is_resized or (self._motion.cut and not flickers):
             frame = replace(frame, resets=True, n_ticks=1)
             self._n_early_cuts = self._n_early_cuts + 1 if is_early else 0

@@ -20,6 +20,7 @@ from support.video.brightness import (
     status,
 )
 
+from har_stream.bundles.bundle import Memory
 from har_stream.cameras.readers import EndOfSource
 from har_stream.core.activity import CameraState, Change, Recognition
 from har_stream.core.errors import InputError
@@ -134,8 +135,11 @@ def test_at_a_hard_cut_windows_begin_anew() -> None:
     assert decided == [frame.captured_at for frame in [*shown[3:10], *shown[13:]]]
 
 
-def test_windows_begin_anew_at_cuts_that_follow_each_other() -> None:
-    """Two clips shorter than a window: nothing of them is in the first window of the next."""
+@pytest.mark.parametrize(("memory", "mixed"), [("running", []), ("staggered", [13, 14])])
+def test_a_running_state_begins_anew_also_after_scenes_shorter_than_a_window(
+    memory: Memory, mixed: list[int]
+) -> None:
+    """It would keep them; a window of its own forgets them, and decides earlier."""
     lengths = (10, 2, 3, 10)
     starts = [sum(lengths[:n]) for n in range(4)]
     shown = [
@@ -143,8 +147,11 @@ def test_windows_begin_anew_at_cuts_that_follow_each_other() -> None:
         for n, (start, length) in enumerate(zip(starts, lengths, strict=True))
         for frame in painted(length, 1 + 19 * n, start_s=start / HZ)
     ]
-    decided = [n.at for n in run(alone(shown)) if isinstance(n, Recognition)]
-    assert decided == [frame.captured_at for frame in [*shown[3:10], *shown[18:]]]
+    said = run(alone(shown), recogniser=Brightness(memory))
+    decided = [n.at for n in said if isinstance(n, Recognition)]
+    assert decided == [
+        frame.captured_at for frame in [*shown[3:10], *(shown[n] for n in mixed), *shown[18:]]
+    ]
 
 
 def test_where_images_get_another_size_windows_begin_anew() -> None:
@@ -155,10 +162,16 @@ def test_where_images_get_another_size_windows_begin_anew() -> None:
     assert decided == [frame.captured_at for frame in [*shown[3:10], *shown[13:]]]
 
 
-def test_a_picture_that_flickers_is_recognised_all_the_same() -> None:
+@pytest.mark.parametrize(
+    ("memory", "full_at"), [("staggered", (3, 7, 11, 15, 19)), ("running", (5, 11, 17))]
+)
+def test_a_picture_that_flickers_is_recognised_all_the_same(
+    memory: Memory, full_at: tuple[int, ...]
+) -> None:
     shown = [f for n in range(20) for f in painted(1, 1 + 19 * (n % 2), start_s=n / HZ)]
-    decided = [n.at for n in run(alone(shown)) if isinstance(n, Recognition)]
-    assert decided == [shown[n].captured_at for n in (5, 11, 17)]
+    said = run(alone(shown), recogniser=Brightness(memory))
+    decided = [n.at for n in said if isinstance(n, Recognition)]
+    assert decided == [shown[n].captured_at for n in full_at]
 
 
 def test_a_recognition_says_what_holds_besides_what_is_seen() -> None:

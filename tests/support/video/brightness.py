@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from support.bundles.manifest_builder import manifest
 
-from har_stream.bundles.bundle import Bundle
+from har_stream.bundles.bundle import Bundle, Memory
 from har_stream.cameras.readers import Arrival
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.core.activity import CameraState, CameraStatus, Change, News
@@ -35,8 +35,9 @@ MANIFEST = manifest(
 class Brightness:
     """Recognises how bright the newest frame is; a full window is four frames since a reset."""
 
-    def __init__(self) -> None:
-        self.bundle = Bundle(Path("brightness"), MANIFEST, "0" * 64, brought={})
+    def __init__(self, memory: Memory = MANIFEST.memory) -> None:
+        known = MANIFEST.model_copy(update={"memory": memory})
+        self.bundle = Bundle(Path("brightness"), known, "0" * 64, brought={})
         self.batches: list[list[str]] = []
         self._seen: dict[str, list[Frame]] = {}
 
