@@ -16,6 +16,7 @@ from har_stream.core.activity import Recognition
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.recognition.recogniser import Recogniser
+from predictor.evaluation.metrics import group_interval
 from training.data.clip import EPOCH, Clip
 from training.evaluation.evaluate_clips import stream_clips
 from training.evaluation.ordinary_footage import FalseReports, count_false_reports
@@ -52,6 +53,7 @@ class StreamRecord:
         minutes: Length of the stream.
         right: Per clip of at least two windows, whether the majority label inside it is right.
         right_alone: The same clips, each streamed by itself.
+        videos: What each of them is a cut of.
         rooms: Clips that were played, in order: their rooms can be shown empty.
     """
 
@@ -59,6 +61,7 @@ class StreamRecord:
     minutes: float
     right: tuple[bool, ...]
     right_alone: tuple[bool, ...]
+    videos: tuple[str, ...]
     rooms: tuple[Clip, ...]
 
 
@@ -106,12 +109,14 @@ def play_stream(bundle: Bundle, clips: Sequence[Clip]) -> StreamRecord:
     )
     if not found:
         raise InputError("no clip holds two windows, so a stream cannot be judged")
-    alone, _ = stream_clips(bundle, [scene.clip for scene in found if scene.clip is not None])
+    judged = [scene.clip for scene in found if scene.clip is not None]
+    alone, _ = stream_clips(bundle, judged)
     return StreamRecord(
         events=score_events(shown_activities(scenes), reported_activities(news)),
         minutes=(scenes[-1].ended_at - scenes[0].began_at) / timedelta(minutes=1),
         right=tuple(label == scene.label for scene, label in found.items()),
         right_alone=tuple(clip.said == clip.truth for clip in alone),
+        videos=tuple(clip.source for clip in judged),
         rooms=tuple(scene.clip for scene in scenes if scene.clip),
     )
 
@@ -128,10 +133,11 @@ def summarise(
 
     Returns:
         `accuracy`: share of clips of at least two windows whose majority label is right, over
-        decisions whose window lies at least 75 % inside the clip; `clip_accuracy`: of the same
-        clips, each streamed alone; `n_clips`: how many. Of the `n_events` activities shown,
-        `found` is the share that was reported and `missed` the number that was not; `latency_s`:
-        median from onset to report, none where nothing was found; `event_f1`;
+        decisions whose window lies at least 75 % inside the clip; `accuracy_95`: its 95 % interval,
+        by bootstrap over videos; `clip_accuracy`: of the same clips, each streamed alone;
+        `n_clips`: how many. Of the `n_events` activities shown, `found` is the share that was
+        reported and `missed` the number that was not; `latency_s`: median from onset to report,
+        none where nothing was found; `event_f1`;
         `changes_per_minute`: reported starts and changes of activity, of which
         `spurious_per_minute` tell of nothing that is shown, or of it again; `minutes`.
         `false_in_empty_hour`: activities reported in an hour of empty rooms. With ordinary
@@ -146,9 +152,11 @@ def summarise(
     )
     latencies = [late for event in events for late in event.latencies_s]
     right = [each for record in records for each in record.right]
+    videos = [each for record in records for each in record.videos]
     recogniser = Recogniser(bundle)
     return {
         "accuracy": float(np.mean(right)),
+        "accuracy_95": group_interval(right, videos),
         "clip_accuracy": float(np.mean([a for record in records for a in record.right_alone])),
         "n_clips": len(right),
         "n_events": n_true,
@@ -183,7 +191,10 @@ def to_table(scores: Mapping[str, Any]) -> Table:
     table.add_row("activities shown that were reported", f"{scores['found']:.1%}")
     table.add_row("... missed", f"{scores['missed']} of {scores['n_events']}")
     table.add_row("... from onset to report, median", "none" if late is None else f"{late:.1f} s")
-    table.add_row("accuracy, by majority label", f"{scores['accuracy']:.1%}")
+    low, high = scores["accuracy_95"]
+    table.add_row(
+        "accuracy, by majority label", f"{scores['accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})"
+    )
     table.add_row("the same clips, each alone", f"{scores['clip_accuracy']:.1%}")
     table.add_row("clips of two windows or more", str(scores["n_clips"]))
     table.add_row("event F1@25", f"{scores['event_f1']:.3f}")

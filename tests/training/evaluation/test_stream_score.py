@@ -166,6 +166,8 @@ def test_real_clips_as_one_stream(shared: Path, monkeypatch: pytest.MonkeyPatch)
     scores = evaluate_stream(loaded, chosen_clips(loaded, data, groups=["8"]))
     assert scores["n_clips"] > 2
     assert scores["clip_accuracy"] - scores["accuracy"] <= 0.05 + 1 / scores["n_clips"]
+    low, high = scores["accuracy_95"]
+    assert 0 < low <= scores["accuracy"] <= high <= 1
     assert scores["event_f1"] > 0.4
     assert scores["spurious_per_minute"] <= 1
     assert scores["false_in_empty_hour"] == 0
