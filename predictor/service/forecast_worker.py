@@ -17,7 +17,7 @@ from har_stream.config.settings import Settings
 from har_stream.config.state_dir import acknowledged_file
 from har_stream.core.log_once import LogOnce
 from har_stream.mqtt.connection import OFFLINE, ONLINE, Publishes
-from har_stream.mqtt.messages import ActivityState, Unusual
+from har_stream.mqtt.messages import ActivityState, Forecast, ForecastAttributes, Unusual
 from har_stream.mqtt.topics import Topics
 from predictor.journal.journal import Journal
 from predictor.journal.records import CameraKey, ContextValue, JournalEntry
@@ -111,7 +111,7 @@ class ForecastWorker:
         self.n_disbelieved = 0
         self._has_begun = False
         self._live = self._learning.unlearned()
-        self._last = self._live.messages(wall())
+        self._last: tuple[Forecast, ForecastAttributes] | None = None
         self._unusual: Unusual | None = None
         self._acknowledged = AcknowledgedFindings(
             acknowledged_file(settings.state_dir, settings.home)
@@ -158,8 +158,10 @@ class ForecastWorker:
         """Take in a camera's heartbeat; a stream may run faster than our clock."""
         wall = self._wall()
         self._live.take_state(camera, state, wall=wall)
-        passed = self._live.now(wall) - self._last[0].at
-        self._has_news |= passed >= timedelta(seconds=self._refresh_s) or not self._last[0].fresh
+        if self._last is not None:
+            said, _ = self._last
+            passed = self._live.now(wall) - said.at
+            self._has_news |= passed >= timedelta(seconds=self._refresh_s) or not said.fresh
 
     def take_context(self, name: str, value: float | str) -> None:
         """Take in a context topic's value; before the first event nobody knows at what time."""
@@ -213,11 +215,11 @@ class ForecastWorker:
 
     def greet(self) -> None:
         """Tell a broker that may know nothing; also called from the MQTT client's thread."""
-        if not self._has_begun:
+        if self._last is None:
             self._greet_due = self._monotonic()
             return
         self._announce(self._live.forecaster.name, self._labels)
-        self._publish()
+        self._publish(*self._last)
         self._publish_unusual()
         self._rules.greet()
 
@@ -295,14 +297,14 @@ class ForecastWorker:
 
     def _begin_with(self, live: HomeForecast) -> None:
         self._live, self._day = live, self._learning.day
-        self._last = self._live.messages(self._wall())
         self._labels = self._live.forecaster.labels
-        self._listens_until = self._monotonic() + LISTEN_S
+        now = self._monotonic()
+        self._listens_until, self._look_due = now + LISTEN_S, now + LOOK_S
         self._has_begun = True
 
     def _speak(self) -> None:
-        forecast, _ = self._last = self._live.messages(self._wall())
-        self._publish()
+        forecast, attributes = self._last = self._live.messages(self._wall())
+        self._publish(forecast, attributes)
         if forecast.fresh or self._monotonic() >= self._listens_until:
             self._rules.follow(forecast)
             self._unusual = self._acknowledged.mark(self._live.unusual(forecast))
@@ -334,8 +336,7 @@ class ForecastWorker:
         topic = self._topics.home(self._settings.home, "unusual")
         self._publisher.publish(topic, self._unusual, retain=True)
 
-    def _publish(self) -> None:
-        forecast, attributes = self._last
+    def _publish(self, forecast: Forecast, attributes: ForecastAttributes) -> None:
         topic = self._topics.home(self._settings.home, "forecast")
         expiry_s = N_EXPIRY * self._refresh_s
         self._publisher.publish(topic, forecast, retain=True, expiry_s=expiry_s)
