@@ -5,6 +5,7 @@ found when shoulders and hips are all sure and lie in a box that somebody drew a
 """
 
 import csv
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +16,14 @@ import numpy as np
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Image
 from har_stream.recognition.person.key_points import SURE, TORSO, Box, KeyPoints
-from har_stream.recognition.person.network import PoseNetwork
+from har_stream.recognition.person.network import PoseFinder
 from har_stream.recognition.person.postures import NOBODY
 from har_stream.recognition.person.stage import PersonStage
 from training.data.state_table import read_states
 
 SAMPLE_HZ = 5.0
+COMING_S = 1.0
+"""Before the table of states sees somebody come in, they may stand in a dark doorway already."""
 MARGIN = 0.1
 """Of a box's longer side, by which a joint may lie outside: a hip's middle is on no edge."""
 N_RESAMPLES = 2000
@@ -35,12 +38,19 @@ class Look:
         second: Of the clip.
         score: The least of shoulders and hips.
         inside: Whether these four lie in the person's box; false where nobody is.
+        comes_in_s: Until somebody comes, where nobody is.
     """
 
     clip: str
     second: int
     score: float
     inside: bool = False
+    comes_in_s: float = math.inf
+
+    @property
+    def somebody_comes(self) -> bool:
+        """Whether somebody is about to be seen coming in."""
+        return self.comes_in_s <= COMING_S
 
 
 def read_boxes(path: Path) -> dict[str, dict[float, Box]]:
@@ -74,7 +84,7 @@ def read_empty(path: Path) -> dict[str, tuple[float, float]]:
 
 
 def look_at_people(
-    network: PoseNetwork, folder: Path, boxes: Mapping[str, Mapping[float, Box]]
+    network: PoseFinder, folder: Path, boxes: Mapping[str, Mapping[float, Box]]
 ) -> Iterator[Look]:
     """Follow every clip up to its last box, and see who is found at each."""
     for clip, drawn in boxes.items():
@@ -90,7 +100,7 @@ def look_at_people(
 
 
 def look_at_rooms(
-    network: PoseNetwork, folder: Path, empty: Mapping[str, tuple[float, float]]
+    network: PoseFinder, folder: Path, empty: Mapping[str, tuple[float, float]]
 ) -> Iterator[Look]:
     """Follow the empty stretch of every clip."""
     for clip, (start_s, end_s) in empty.items():
@@ -100,7 +110,7 @@ def look_at_rooms(
                 break
             found = _follow(stage, image)
             if at_s >= start_s:
-                yield Look(clip, int(at_s), _least(found))
+                yield Look(clip, int(at_s), _least(found), comes_in_s=end_s - at_s)
 
 
 def share_found(looks: Sequence[Look], threshold: float = SURE) -> float:
