@@ -1,19 +1,20 @@
-"""A fleet on a real Ray, broker and PostgreSQL: killed lots go on, and nothing is lost."""
+"""A fleet on a real Ray, broker and PostgreSQL: what is killed goes on, and nothing is lost."""
 
 import json
 import os
+import re
 import signal
 import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
-from support.broker.busy_lot import busy_lot, lot_pids
+from support.broker.busy_lot import activity_of, actor_pids, busy_lot
 from support.broker.fake_machines import Machines
 from support.broker.real_broker import Listener, Mosquitto, listening
 from support.event_builder import NOON
@@ -22,15 +23,19 @@ from support.processes.postgresql import PostgreSQL
 from fleet.cluster import orders
 from fleet.cluster.rolling_restart import RestartOrder
 from fleet.cluster.run_fleet import RunningFleet, make_tasks
+from fleet.cluster.run_partitions import RunningPartitions
 from fleet.commands.fleet import main
 from fleet.inventory.fleet import read_fleet
 from fleet.lots.lot import LotTask
 from fleet.lots.lot_tables import open_database
+from fleet.partitions.home_store import HomeStore
+from fleet.partitions.partition_task import PartitionTask
 from fleet.planning.plan import Plan, make_plan
 from har_stream.core.errors import InputError
 
 ray_workers = pytest.importorskip("fleet.cluster.ray_workers", reason="no ray here")
-WAIT_S = 60.0
+WAIT_S = 120.0
+LOT_OF = {"h0": "town-00001", "h1": "town-00002"}
 
 
 def _seqs(listener: Listener) -> dict[str, list[int]]:
@@ -43,24 +48,60 @@ def _seqs(listener: Listener) -> dict[str, list[int]]:
     return {topic: list(seqs.values()) for topic, seqs in seen.items()}
 
 
-def test_a_killed_lot_goes_on_without_a_gap_and_orders_are_followed(
+def _forecasts(listener: Listener) -> list[str]:
+    """Homes of the forecasts so far, each of what happens there; none is of another home."""
+    found = []
+    for message in listener.messages:
+        *_, home, kind = message.topic.split("/")
+        if kind == "forecast":
+            activity = json.loads(message.payload)["activity"]["label"]
+            assert activity in ("unknown", activity_of(LOT_OF[home])), home
+            found += [home] * (activity != "unknown")
+    return found
+
+
+def _wait_until_kept(url: str, seqs: Mapping[str, Sequence[int]]) -> None:
+    """Wait until every home's journal has all events of its cameras, and no other home's."""
+    store = HomeStore(url, "onlooker", owner="test")
+    deadline_s = time.monotonic() + WAIT_S
+    for home, lot in LOT_OF.items():
+        told = {topic.split("/")[2]: max(of) for topic, of in seqs.items() if lot in topic}
+        journal = store.journal_of(home)
+        while True:
+            kept = {camera: each.contiguous_seq for (_, camera), each in journal.progress().items()}
+            if kept.keys() == told.keys() and all(kept[name] >= told[name] for name in told):
+                break
+            assert time.monotonic() < deadline_s, (home, kept, told)
+        assert journal.count() >= sum(told.values())
+    store.close()
+
+
+def test_what_is_killed_goes_on_without_a_gap_and_orders_are_followed(
     ray: None,
     write_fleet: Callable[..., Path],
     mosquitto: Mosquitto,
-    postgresql: PostgreSQL,
+    fleet_url: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    url = postgresql.url
-    yaml = "name: town\nmachines: {r1: 4, r2: 4}\nlot_cameras: 2\n"
-    yaml += f"broker: {{url: '{mosquitto.url}'}}\ndatabase: {url}\nstate_dir: {tmp_path}\n"
+    yaml = "name: town\nmachines: {r1: 4, r2: 4}\nlot_cameras: 2\nforecast: {model: hmm}\n"
+    yaml += f"broker: {{url: '{mosquitto.url}'}}\ndatabase: {fleet_url}\nstate_dir: {tmp_path}\n"
     path = write_fleet(4, yaml)
     assert main(["plan", str(path)]) == 0
     tasks: dict[str, LotTask] = {}
-    running = RunningFleet(path, tasks, ray_workers.RayWorkers(tasks, make=busy_lot))
+    homes: dict[str, PartitionTask] = {}
+    partitions = RunningPartitions(
+        homes,
+        ray_workers.RayWorkers(
+            homes, make=ray_workers.make_partition, actor=ray_workers.PartitionActor
+        ),
+    )
+    lots = ray_workers.RayWorkers(tasks, make=busy_lot)
+    running = RunningFleet(path, tasks, lots, partitions)
     stopped = threading.Event()
     thread = threading.Thread(target=running.run, args=(stopped,))
-    with listening(mosquitto.port, "har/+/+/event", "har/+/availability") as listener:
+    topics = ("har/+/+/event", "har/+/availability", "har/home/+/forecast")
+    with listening(mosquitto.port, *topics) as listener:
 
         def wait_for_events(more: int) -> None:
             before = {topic: len(seqs) for topic, seqs in _seqs(listener).items()}
@@ -72,13 +113,22 @@ def test_a_killed_lot_goes_on_without_a_gap_and_orders_are_followed(
                 timeout_s=WAIT_S,
             )
 
+        def wait_for_forecasts() -> None:
+            n_before = len(_forecasts(listener))
+            listener.wait_for(
+                lambda _: {*_forecasts(listener)[n_before:]} == {*LOT_OF}, timeout_s=WAIT_S
+            )
+
         def wait_for_status(*texts: str, until_gone: str = "nothing") -> None:
             deadline_s = time.monotonic() + WAIT_S
             while True:
                 capsys.readouterr()
                 assert main(["status", str(path)]) == 0
                 said = capsys.readouterr().out
-                if all(text in said for text in texts) and until_gone not in said:
+                if (
+                    all(re.search(text, said, re.MULTILINE) for text in texts)
+                    and until_gone not in said
+                ):
                     return
                 assert time.monotonic() < deadline_s, said
                 stopped.wait(0.2)
@@ -86,20 +136,26 @@ def test_a_killed_lot_goes_on_without_a_gap_and_orders_are_followed(
         thread.start()
         wait_for_events(2)
         wait_for_status("town-00001  r1          2/2", "4 of 4 cameras online, 0 of 2 lots nowhere")
-        victim, *_ = lot_pids()
-        os.kill(victim, signal.SIGKILL)
+        wait_for_forecasts()
+        wait_for_status("town-homes-00001  r. .* 2/2 .* 0$")
+        for victim in (actor_pids()[0], *actor_pids("PartitionActor")):
+            os.kill(victim, signal.SIGKILL)
         wait_for_events(3)
-        wait_for_status("       1\n")
+        wait_for_status("town-0000.  .* 1$", "town-homes-00001  r. .* 2/2 .* 1$")
+        wait_for_forecasts()
         assert main(["drain", str(path), "r1"]) == 0
         wait_for_status("town-00001  r2          2/2", "town-00002  r2          2/2")
+        wait_for_status("town-homes-00001  r2 .* 2/2")
+        wait_for_forecasts()
         wait_for_events(2)
-        before = {*lot_pids()}
+        before = {*actor_pids()}
         assert main(["restart", str(path)]) == 0
         assert "2 lots are restarted" in capsys.readouterr().out
         wait_for_status("lots are still to be restarted")
         wait_for_status(until_gone="still to be restarted")
-        assert not before & {*lot_pids()}
+        assert not before & {*actor_pids()}
         wait_for_events(2)
+        _wait_until_kept(fleet_url, _seqs(listener))
         stopped.set()
         thread.join(WAIT_S)
         assert not thread.is_alive()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from support.processes.node import bundle, change, recognition
+from support.processes.node import LABELS, bundle, change, recognition
 
 from fleet.lots.lot import Lot, LotTask
 from har_stream.core.activity import News
@@ -22,8 +22,9 @@ class BusyPipeline:
 
     is_alive = True
 
-    def __init__(self, cameras: list[str], every_s: float) -> None:
+    def __init__(self, cameras: list[str], every_s: float, activity: str) -> None:
         self.resumed: dict[str, str] = {}
+        self._activity = activity
         self._cameras = cameras
         self._every_s = every_s
         self._stopped = threading.Event()
@@ -35,7 +36,7 @@ class BusyPipeline:
                 return
             camera = self._cameras[minute % len(self._cameras)]
             yield recognition(minute=minute, camera=camera)
-            yield change(camera=camera, minute=minute)
+            yield change(self._activity, camera=camera, minute=minute)
 
     def resume_activity(self, camera: str, activity: str, **_: object) -> None:
         """Note what goes on."""
@@ -64,26 +65,35 @@ class BusyReaders:
 class BusyWatch:
     """What a lot takes for its cameras."""
 
-    def __init__(self, task: LotTask, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self, task: LotTask, *, every_s: float = EVERY_S, activity: str = LABELS[0]
+    ) -> None:
         self.bundle = bundle()
-        self.pipeline = BusyPipeline([camera.id for camera in task.settings.cameras], every_s)
+        cameras = [camera.id for camera in task.settings.cameras]
+        self.pipeline = BusyPipeline(cameras, every_s, activity)
         self.pipeline.acknowledge_fall = self.pipeline.enable  # type: ignore[attr-defined]
         self.readers = BusyReaders()
+
+
+def activity_of(lot: str) -> str:
+    """What everybody in front of a lot's cameras does, by its number."""
+    return LABELS[int(lot.rpartition("-")[2]) % len(LABELS)]
 
 
 def busy_lot(task: LotTask, owner: str) -> Lot:
     """Make a lot of changes at a steady pace."""
     connection.RETRY_LONGEST_S = 1.0
-    return Lot(task, owner=owner, watch=BusyWatch(task))  # type: ignore[arg-type]
+    watch = BusyWatch(task, activity=activity_of(task.settings.node))
+    return Lot(task, owner=owner, watch=watch)  # type: ignore[arg-type]
 
 
-def lot_pids() -> list[int]:
-    """Processes of lots that this process, or its Ray, has started: they share its PYTHONPATH."""
+def actor_pids(kind: str = "LotActor") -> list[int]:
+    """Actors' processes that this process, or its Ray, has started: they share its PYTHONPATH."""
     ours = f"PYTHONPATH={os.environ['PYTHONPATH']}".encode()
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            is_lot = (path / "cmdline").read_bytes().startswith(b"ray::LotActor")
-            if is_lot and ours in (path / "environ").read_bytes().split(b"\0"):
+            is_one = (path / "cmdline").read_bytes().startswith(f"ray::{kind}".encode())
+            if is_one and ours in (path / "environ").read_bytes().split(b"\0"):
                 found.append(int(path.name))
     return found

@@ -25,7 +25,7 @@ from pathlib import Path
 import ray
 import sqlalchemy
 from ray.cluster_utils import Cluster
-from support.broker.busy_lot import busy_lot, lot_pids
+from support.broker.busy_lot import actor_pids, busy_lot
 from support.broker.machine_networks import BROKER, DATABASE, HERE, MachineNetworks
 from support.broker.real_broker import Listener, Mosquitto, Received
 from support.processes.postgresql import PostgreSQL, running_postgresql
@@ -110,7 +110,7 @@ def break_something(world: World, kind: str, draw: random.Random) -> threading.T
     """Let one thing fail; returns what ends the failure, where it has an end."""
     machine = draw.choice(MACHINES)
     if kind == "kill lot":
-        send([draw.choice(lot_pids())], signal.SIGKILL)
+        send([draw.choice(actor_pids())], signal.SIGKILL)
     elif kind == "kill machine":
         send(world.pids_of(machine), signal.SIGKILL)
         world.cluster.remove_node(world.nodes[machine], allow_graceful=False)
@@ -119,7 +119,7 @@ def break_something(world: World, kind: str, draw: random.Random) -> threading.T
         world.broker.kill()  # it keeps nothing on disk
         world.broker.start()
     elif kind in ("freeze lot", "freeze machine"):
-        frozen = [draw.choice(lot_pids())] if kind == "freeze lot" else world.pids_of(machine)
+        frozen = [draw.choice(actor_pids())] if kind == "freeze lot" else world.pids_of(machine)
         send(frozen, signal.SIGSTOP)
         return threading.Timer(FROZEN_S, send, (frozen, signal.SIGCONT))
     elif kind == "freeze database":
