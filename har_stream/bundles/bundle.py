@@ -195,7 +195,7 @@ class Manifest(_Part):
             for name in ("within_s", "after_s", "average_s", "up_for_s", "long_lie_s"):
                 if not 0 <= getattr(self.falls, name) <= MAX_WAIT_S:
                     raise ValueError(f"falls.{name}: 0 to {MAX_WAIT_S:g}")
-            for name in ("floor_above", "up_above"):
+            for name in ("floor_above", "up_above", "comes_down"):
                 if not 0 <= getattr(self.falls, name) <= 1:
                     raise ValueError(f"falls.{name}: 0 to 1")
             if self.falls.n_samples < 1:

@@ -98,6 +98,7 @@ class FallSettings(Section):
     within_s: Duration | None = None
     after_s: Duration | None = None
     up_above: Fraction | None = None
+    comes_down: Fraction | None = None
     average_s: Duration | None = None
     up_for_s: Duration | None = None
     long_lie_s: Duration | None = None

@@ -45,6 +45,8 @@ class FallRule:
         after_s: ... and at least so long: nobody goes down faster, but what is seen of somebody
             may change so ...
         up_above: ... a probability of ``upright`` and ``sitting`` above this.
+        comes_down: Where key points are found, the uppermost comes down by more than this share of
+            the size of who was up.
         average_s: Span of that average, in seconds.
         up_for_s: Who is upright for so long has got up.
         long_lie_s: Who has not by then lies for long: it is said again.
@@ -58,6 +60,7 @@ class FallRule:
     within_s: float = 2.4
     after_s: float = 0.0
     up_above: float = 0.5
+    comes_down: float = 0.35
     average_s: float = 0.5
     up_for_s: float = 2.0
     long_lie_s: float = 60.0

@@ -24,7 +24,7 @@ from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.core.thresholds import FallRule, Thresholds, apply_reject_rule
 from har_stream.recognition.activity_changes import Segmenter
-from har_stream.recognition.falls import SOFT, FallWatch, read_by_place
+from har_stream.recognition.falls import SEEN, SOFT, FallWatch, read_by_place
 from har_stream.recognition.motion_gate import MotionGate
 from har_stream.recognition.person.key_points import KeyPoints
 from har_stream.recognition.person.stage import Person
@@ -38,8 +38,6 @@ JUMP_S = 3600.0
 EARLY_CUTS = 2
 """At so many cuts in a row a running state begins anew before a window is full, as where short
 scenes follow each other: it would keep the scene before. More are a picture that flickers."""
-SEEN = 0.25
-"""Score of key points below which they do not tell where the person is."""
 
 
 class CameraTrack:
@@ -209,7 +207,7 @@ class CameraTrack:
         # What this decision says by itself, and what segmenter and falls make of it with others.
         verdict = apply_reject_rule(probabilities, self._thresholds)
         postures = person.outputs if person is not None else {}
-        changes = list(self._find_changes(at, probabilities, postures, moving=moving))
+        changes = list(self._find_changes(at, probabilities, postures, key_points, moving=moving))
         yield Recognition(
             camera=self.camera,
             at=at,
@@ -229,6 +227,7 @@ class CameraTrack:
         at: datetime,
         probabilities: Mapping[str, float],
         postures: Mapping[str, float],
+        key_points: KeyPoints | None,
         *,
         moving: bool,
     ) -> Iterator[Change]:
@@ -239,7 +238,12 @@ class CameraTrack:
         falls = self._falls
         if falls is not None:
             fell_at = falls.since
-            stage = falls.observe(at, {**probabilities, **postures}, on_soft=self._place in SOFT)
+            stage = falls.observe(
+                at,
+                {**probabilities, **postures},
+                on_soft=self._place in SOFT,
+                key_points=key_points,
+            )
             if falls.since is not None:
                 if stage or self._segmenter.state != FALLEN:
                     yield self._hold(falls, falls.since if stage == "fallen" else at, stage)

@@ -4,14 +4,18 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from math import fsum
+from statistics import median
 
 from har_stream.config.regions import Place
 from har_stream.core.activity import LYING, SLEEPING, FallStage
 from har_stream.core.thresholds import FallRule
+from har_stream.recognition.person.key_points import KeyPoints
 
 GONE_S = 30.0
 """After somebody has acknowledged a fall, nobody seen on the floor for this long ends it."""
 
+SEEN = 0.25
+"""Score of key points below which they do not tell where the person is."""
 SOFT: tuple[Place, ...] = ("bed", "sofa")
 """Where nobody lies after a fall."""
 
@@ -62,7 +66,8 @@ class FallWatch:
         self._up_at: datetime | None = None
         self._down_from: datetime | None = None
         self._n_down = 0
-        self._is_too_fast = False
+        self._was_down = self._is_too_fast = False
+        self._heights: deque[tuple[datetime, float, float]] = deque()
         self._down_at: datetime | None = None
         self._upright_from: datetime | None = None
         self._has_lain_long = False
@@ -100,7 +105,12 @@ class FallWatch:
         self._acknowledged = True
 
     def observe(
-        self, at: datetime, probabilities: Mapping[str, float], *, on_soft: bool = False
+        self,
+        at: datetime,
+        probabilities: Mapping[str, float],
+        *,
+        on_soft: bool = False,
+        key_points: KeyPoints | None = None,
     ) -> FallStage | None:
         """Take in one decision.
 
@@ -108,6 +118,8 @@ class FallWatch:
             at: Its instant.
             probabilities: Calibrated probability of every label.
             on_soft: Whether the person is on a bed or a sofa, where nobody lies after a fall.
+            key_points: The person's; none: the bundle finds none, and nobody is asked to have been
+                seen coming down.
 
         Returns:
             The stage that begins with this decision, if one does.
@@ -122,7 +134,11 @@ class FallWatch:
         )
         is_down = floor > rule.floor_above and not on_soft
         if self.since is None:
-            fell_at = self._watch(at, is_down=is_down, is_up=upright + sitting > rule.up_above)
+            is_up = upright + sitting > rule.up_above
+            if is_up and key_points is not None:
+                self._measure(at, key_points)
+            came_down = is_down and self._has_come_down(key_points)
+            fell_at = self._watch(at, is_down=is_down, is_up=is_up, came_down=came_down)
             if fell_at is None:
                 return None
             self.begin(fell_at, averaged=self._newest, confidence=floor)
@@ -135,20 +151,44 @@ class FallWatch:
             self.averaged, self.confidence = self._newest, upright
         return stage
 
-    def _watch(self, at: datetime, *, is_down: bool, is_up: bool) -> datetime | None:
+    def _watch(
+        self, at: datetime, *, is_down: bool, is_up: bool, came_down: bool
+    ) -> datetime | None:
         """Return when somebody fell, once that is certain."""
         if is_up:
             self._up_at = at
-        if not is_down:
-            self._n_down, self._down_from = 0, None
-            return None
-        if self._n_down == 0:
+        if is_down and not self._was_down:
             after = timedelta(seconds=self._rule.after_s)
             self._is_too_fast = self._up_at is not None and at - self._up_at < after
+        self._was_down = is_down
+        if not came_down:
+            self._n_down, self._down_from = 0, None
+            return None
         if self._down_from is None and not self._is_too_fast and self._was_up(at):
             self._down_from = at
         self._n_down += 1
         return self._down_from if self._n_down >= self._rule.n_samples else None
+
+    def _measure(self, at: datetime, key_points: KeyPoints) -> None:
+        """Note how high up somebody is seen who is up, and how large."""
+        heights, within = self._heights, timedelta(seconds=self._rule.within_s)
+        if key_points.score >= SEEN:
+            heights.append((at, key_points.box[1], key_points.size))
+        while heights and not timedelta(0) <= at - heights[0][0] <= within:
+            heights.popleft()
+
+    def _has_come_down(self, key_points: KeyPoints | None) -> bool:
+        """Whether somebody is seen, and lower down than when they were up.
+
+        On a close-up a network makes up the rest of the body, and what it makes up may lie.
+        """
+        if key_points is None:
+            return True
+        if key_points.score < SEEN or not self._heights:
+            return False
+        _, tops, sizes = zip(*self._heights, strict=True)
+        came_down: float = key_points.box[1] - median(tops)
+        return came_down > self._rule.comes_down * float(median(sizes))
 
     def _attend(
         self, at: datetime, *, is_down: bool, upright_from: datetime | None
@@ -175,7 +215,8 @@ class FallWatch:
 
     def _end(self) -> None:
         self.since = self._up_at = self._down_from = None
-        self._n_down = 0
+        self._n_down, self._was_down = 0, False
+        self._heights.clear()
 
     def _was_up(self, at: datetime) -> bool:
         within = timedelta(seconds=self._rule.within_s)

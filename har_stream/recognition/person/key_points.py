@@ -71,3 +71,9 @@ class KeyPoints:
             limit(self.points[counts, :2], axis=0) for limit in (np.min, np.max)
         )
         return float(left), float(top), float(right), float(bottom)
+
+    @property
+    def size(self) -> float:
+        """Diagonal of the box, in image heights."""
+        left, top, right, bottom = self.box
+        return float(np.hypot((right - left) * self.aspect, bottom - top))

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from har_stream.core.activity import FallStage
 from har_stream.core.thresholds import FallRule
 from har_stream.recognition.falls import GONE_S, FallWatch, read_by_place
+from har_stream.recognition.person.key_points import KeyPoints
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 HZ = 5.0
@@ -34,12 +36,16 @@ class Watched:
         """Now."""
         return START + timedelta(seconds=self.n / HZ)
 
-    def see(self, *parts: Part, on_soft: bool = False) -> list[tuple[float, FallStage]]:
+    def see(
+        self, *parts: Part, on_soft: bool = False, key_points: KeyPoints | None = None
+    ) -> list[tuple[float, FallStage]]:
         """Stages that begin, with the seconds since the start."""
         found = []
         for label, seconds in parts:
             for _ in range(round(seconds * HZ)):
-                stage = self.watch.observe(self.at, sure(label), on_soft=on_soft)
+                stage = self.watch.observe(
+                    self.at, sure(label), on_soft=on_soft, key_points=key_points
+                )
                 if stage is not None:
                     found.append((self.n / HZ, stage))
                 self.n += 1
@@ -172,3 +178,27 @@ def test_what_lying_means_depends_on_where(place, expected) -> None:
     rule = FallRule(floor=("fallen",), upright=("upright",))
     read = read_by_place({"lying": 0.3, "fallen": 0.5, "upright": 0.2}, place, rule)
     assert read == pytest.approx(expected)
+
+
+def body(top: float, bottom: float, *, score: float = 0.6) -> KeyPoints:
+    """Somebody seen between two heights, as shares of the image."""
+    points = np.full((17, 3), score, np.float32)
+    points[:, 0] = 0.5
+    points[:, 1] = np.linspace(top, bottom, 17)
+    return KeyPoints(points, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("lying", "falls"),
+    [
+        (body(0.7, 0.9), True),
+        (body(0.2, 0.9), False),  # a close-up: what lies is made up, nothing came down
+        (body(0.7, 0.9, score=0.1), False),  # nobody is seen there
+    ],
+)
+def test_who_falls_is_seen_to_come_down(lying: KeyPoints, falls: bool) -> None:
+    watched = Watched()
+    assert watched.see(("upright", 5), key_points=body(0.1, 0.9)) == []
+    assert watched.see(("bending", 1), key_points=body(0.4, 0.9)) == []
+    stages = watched.see(("lying", 3), key_points=lying)
+    assert [stage for _, stage in stages] == ["fallen"] * falls
