@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from har_stream.bundles.bundle import DEFAULT
+from har_stream.bundles.bundle import DEFAULT, MANIFEST, read_named_manifest, shipped_names
 from har_stream.config.state_dir import bundles_dir, clip_cache, default_state_dir
+from har_stream.core.errors import InputError
 from training.commands.add_command import add_command
 
 
@@ -42,6 +44,9 @@ def add_teach(commands: Any) -> None:
         "--out", type=Path, metavar="DIR", help="the bundle (models/NAME in the state directory)"
     )
     teach.add_argument(
+        "--replace", action="store_true", help="a bundle that knows activities not among the clips"
+    )
+    teach.add_argument(
         "--beside", metavar="NAME|PATH", help="another bundle, for what it says of the same clips"
     )
     teach.add_argument(
@@ -58,12 +63,18 @@ def teach(options: argparse.Namespace, _: str) -> None:
     from training.fitting.teaching.lessons import list_lessons, list_ordinary
     from training.fitting.teaching.teach import teach as teach_bundle
 
+    folder = options.out or bundles_dir(default_state_dir()) / options.name
+    if options.out is None and options.name in shipped_names():
+        raise InputError(
+            f"--name {options.name}: a bundle of that name is shipped, and yours would take its "
+            "place; give another, such as my-home"
+        )
     base = load_with_weights(options.bundle, state_dir=default_state_dir())
     lessons = [*list_lessons(options.clips, base.manifest), *list_ordinary(options.ordinary)]
+    replaced = _replaced(folder, {each.activity for each in lessons}, may_lose=options.replace)
     beside = None
     if options.beside:
         beside = load_with_weights(options.beside, state_dir=default_state_dir())
-    folder = options.out or bundles_dir(default_state_dir()) / options.name
     outcome = teach_bundle(
         base,
         lessons,
@@ -97,7 +108,29 @@ def teach(options: argparse.Namespace, _: str) -> None:
     else:
         print("ordinary footage: none was left to judge; give recordings of two days or more")
     shown = options.name if options.out is None else folder
+    if replaced:
+        print(f"replaced: the bundle there before, which knew {', '.join(replaced)}")
     print(f"bundle: {folder}   (har-stream --bundle {shown} --camera 0)")
+
+
+def _replaced(
+    folder: Path, activities: Collection[str | None], *, may_lose: bool
+) -> tuple[str, ...]:
+    """Name the activities that a bundle of this folder was taught, if there is one.
+
+    Raises:
+        InputError: The new one would not know some of them.
+    """
+    if not (folder / MANIFEST).is_file():
+        return ()
+    taught = read_named_manifest(str(folder), state_dir=default_state_dir()).taught
+    lost = [name for name in taught if name not in activities]
+    if lost and not may_lose:
+        raise InputError(
+            f"{folder}: the bundle there knows {', '.join(lost)}, of which there are no clips; add "
+            "them, give another --name, or say --replace"
+        )
+    return taught
 
 
 def _tell(n_seen: int, n_clips: int) -> None:
