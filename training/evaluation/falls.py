@@ -37,6 +37,10 @@ WITHIN_S = 5.0
 EARLY_S = 0.5
 """Labels by eye are so sure of a second."""
 SURE = 0.95
+STATES = (
+    *("nobody", "upright", "sitting", "bending", "changing"),
+    *("lying_bed", "lying_floor"),
+)
 COLUMNS = ("clip", "start_s", "state")
 _HINT = "the first line names the columns: clip,start_s,end_s,state"
 DESCRIBED: Mapping[Kind, str] = {
@@ -140,6 +144,10 @@ def read_states(path: Path) -> dict[str, list[State]]:
             shown[cells["clip"]].append(State(float(cells["start_s"]), cells["state"]))
         except ValueError as error:
             raise InputError(f"{where}: start_s: seconds expected") from error
+        if cells["state"] not in STATES:
+            raise InputError(
+                f"{where}: no such state: {cells['state']!r}; there are {', '.join(STATES)}"
+            )
     return shown
 
 

@@ -59,6 +59,7 @@ def test_what_a_clip_shows_follows_from_its_states(folder: Path) -> None:
     [
         (STATES + "gone,0.0,,upright\n", "the file of states names it, but it is not there"),
         (STATES + "sits,soon,,upright\n", ":10: start_s: seconds expected"),
+        (STATES + "sits,7.0,,flying\n", ":10: no such state: 'flying'; there are nobody, "),
         ("clip,state\n", "start_s"),
     ],
 )
