@@ -4,6 +4,7 @@ A lot speaks below its own name, a partition below the names of its homes; a par
 cameras of its homes and may ask their lots for events again.
 """
 
+import re
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -94,15 +95,26 @@ def write_logins(folder: Path, names: Iterable[str]) -> int:
 def write_pgpass(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Write `PGPASS` beside the logins that are there; returns their passwords.
 
+    Lines of other roles, such as the one that owns the tables, stay, after those of the logins.
+
     Raises:
         InputError: The folder cannot be used.
     """
+    path = folder / PGPASS
     try:
         passwords = {name: (folder / name).read_text().strip() for name in names}
-        _write_private(folder / PGPASS, "".join(pgpass_lines(passwords)))
+        earlier = path.read_text().splitlines(keepends=True) if path.exists() else []
+        others = [line for line in earlier if not (folder / _role_of(line)).is_file()]
+        _write_private(path, "".join([*pgpass_lines(passwords), *others]))
     except OSError as error:
         raise InputError(f"{folder}: cannot be used for logins: {error.strerror}") from error
     return passwords
+
+
+def _role_of(line: str) -> str:
+    """Return the role of a line of a `PGPASSFILE`, whose cells may hold an escaped colon."""
+    role = re.match(r"(?:(?:[^:\\]|\\.)*:){3}([^:]*):", line)
+    return role[1] if role else ""
 
 
 def _write_private(path: Path, text: str) -> None:

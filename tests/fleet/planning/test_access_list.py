@@ -10,7 +10,7 @@ import pytest
 from support.broker.real_broker import Mosquitto
 
 from fleet.inventory.fleet import Fleet, read_fleet
-from fleet.planning.access_list import access_list, users, write_logins
+from fleet.planning.access_list import access_list, users, write_logins, write_pgpass
 from fleet.planning.plan import Plan, make_plan
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.errors import InputError
@@ -75,6 +75,16 @@ def test_a_login_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None:
     modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert modes == {0o600}
     assert (folder / "passwd").read_text().startswith(f"a:{password}b:")
+
+
+def test_lines_that_somebody_added_for_other_roles_stay(tmp_path: Path) -> None:
+    write_logins(tmp_path, ["a", "b"])
+    write_pgpass(tmp_path, ["a", "b"])
+    added = "# the owner\ndb:5432:har:har:secret\n\\:\\:1:*:*:*:x"
+    with (tmp_path / "pgpass").open("a") as file:
+        file.write(added)
+    password = write_pgpass(tmp_path, ["a"])["a"]
+    assert (tmp_path / "pgpass").read_text() == f"*:*:*:a:{password}\n{added}"
 
 
 def test_a_camera_that_is_in_no_lot_yet_is_said(fleet: Fleet) -> None:
