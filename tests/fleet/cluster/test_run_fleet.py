@@ -8,8 +8,8 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -76,6 +76,19 @@ def _wait_until_kept(url: str, seqs: Mapping[str, Sequence[int]]) -> None:
     store.close()
 
 
+@contextmanager
+def _at_work(running: RunningFleet, stopped: threading.Event) -> Iterator[None]:
+    """A fleet at work in a thread for the length of a block, however that ends."""
+    thread = threading.Thread(target=running.run, args=(stopped,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(WAIT_S)
+    assert not thread.is_alive()
+
+
 def test_what_is_killed_goes_on_without_a_gap_and_orders_are_followed(
     ray: None,
     write_fleet: Callable[..., Path],
@@ -99,7 +112,6 @@ def test_what_is_killed_goes_on_without_a_gap_and_orders_are_followed(
     lots = ray_workers.RayWorkers(tasks, make=busy_lot)
     running = RunningFleet(path, tasks, lots, partitions)
     stopped = threading.Event()
-    thread = threading.Thread(target=running.run, args=(stopped,))
     topics = ("har/+/+/event", "har/+/availability", "har/home/+/forecast")
     with listening(mosquitto.port, *topics) as listener:
 
@@ -133,32 +145,31 @@ def test_what_is_killed_goes_on_without_a_gap_and_orders_are_followed(
                 assert time.monotonic() < deadline_s, said
                 stopped.wait(0.2)
 
-        thread.start()
-        wait_for_events(2)
-        wait_for_status("town-00001  r1          2/2", "4 of 4 cameras online, 0 of 2 lots nowhere")
-        wait_for_forecasts()
-        wait_for_status("town-homes-00001  r. .* 2/2 .* 0$")
-        for victim in (actor_pids()[0], *actor_pids("PartitionActor")):
-            os.kill(victim, signal.SIGKILL)
-        wait_for_events(3)
-        wait_for_status("town-0000.  .* 1$", "town-homes-00001  r. .* 2/2 .* 1$")
-        wait_for_forecasts()
-        assert main(["drain", str(path), "r1"]) == 0
-        wait_for_status("town-00001  r2          2/2", "town-00002  r2          2/2")
-        wait_for_status("town-homes-00001  r2 .* 2/2")
-        wait_for_forecasts()
-        wait_for_events(2)
-        before = {*actor_pids()}
-        assert main(["restart", str(path)]) == 0
-        assert "2 lots are restarted" in capsys.readouterr().out
-        wait_for_status("lots are still to be restarted")
-        wait_for_status(until_gone="still to be restarted")
-        assert not before & {*actor_pids()}
-        wait_for_events(2)
-        _wait_until_kept(fleet_url, _seqs(listener))
-        stopped.set()
-        thread.join(WAIT_S)
-        assert not thread.is_alive()
+        with _at_work(running, stopped):
+            wait_for_events(2)
+            wait_for_status(
+                "town-00001  r1          2/2", "4 of 4 cameras online, 0 of 2 lots nowhere"
+            )
+            wait_for_forecasts()
+            wait_for_status("town-homes-00001  r. .* 2/2 .* 0$")
+            for victim in (actor_pids()[0], *actor_pids("PartitionActor")):
+                os.kill(victim, signal.SIGKILL)
+            wait_for_events(3)
+            wait_for_status("town-0000.  .* 1$", "town-homes-00001  r. .* 2/2 .* 1$")
+            wait_for_forecasts()
+            assert main(["drain", str(path), "r1"]) == 0
+            wait_for_status("town-00001  r2          2/2", "town-00002  r2          2/2")
+            wait_for_status("town-homes-00001  r2 .* 2/2")
+            wait_for_forecasts()
+            wait_for_events(2)
+            before = {*actor_pids()}
+            assert main(["restart", str(path)]) == 0
+            assert "2 lots are restarted" in capsys.readouterr().out
+            wait_for_status("lots are still to be restarted")
+            wait_for_status(until_gone="still to be restarted")
+            assert not before & {*actor_pids()}
+            wait_for_events(2)
+            _wait_until_kept(fleet_url, _seqs(listener))
         for topic, seqs in _seqs(listener).items():
             assert seqs == list(range(1, len(seqs) + 1)), topic
         assert {listener.on(f"har/town-0000{n}/availability")[-1] for n in (1, 2)} == {b"offline"}
@@ -272,4 +283,4 @@ def test_a_lot_signs_in_as_itself_and_is_told_its_cameras_alone(
     assert not settings.discovery.enabled
     without = read_fleet(write_fleet(3, yaml))
     with pytest.raises(InputError, match="needs a database"):
-        make_tasks(without, Plan())
+        make_tasks(without, make_plan(without, Plan()))
