@@ -1,5 +1,6 @@
 """What a person asks of a running fleet, and what it says of itself: tables for both sides."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +10,20 @@ from sqlalchemy import Connection, text
 from fleet.cluster.rolling_restart import RestartOrder
 from fleet.cluster.supervisor import LotRun
 from fleet.inventory.fleet import Fleet
+from fleet.lots.lot import LotStatus
 from fleet.lots.lot_tables import run
 from fleet.planning.plan import Plan
 
 AT_ONCE = 2000
 """Cameras of a plan that are told together: each answer of the database has to come soon."""
+_TELL = """
+INSERT INTO fleet_status (lot, machine, cameras, online, fps, latency_ms, waiting, restarts, away)
+SELECT lot, machine, cameras, online, fps, latency_ms, waiting, restarts, away
+FROM json_populate_recordset(CAST(NULL AS fleet_status), :rows)
+ON CONFLICT (lot) DO UPDATE SET
+    (machine, cameras, online, fps, latency_ms, waiting, restarts, away, told_at)
+    = (excluded.machine, excluded.cameras, excluded.online, excluded.fps, excluded.latency_ms,
+        excluded.waiting, excluded.restarts, excluded.away, now())"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +128,23 @@ def end_restarts(db: Connection, ended: Iterable[RestartOrder]) -> None:
 
 def write_status(db: Connection, runs: Mapping[str, LotRun], sizes: Mapping[str, int]) -> None:
     """Say how all lots fare, and nothing more of those that are gone."""
+    rows = [
+        {
+            "lot": lot,
+            "machine": each.machine,
+            "cameras": sizes[lot],
+            "online": status.n_online,
+            "fps": status.fps,
+            "latency_ms": status.latency_ms,
+            "waiting": status.n_waiting,
+            "restarts": each.n_restarts,
+            "away": status.away,
+        }
+        for lot, each in runs.items()
+        for status in [each.status or LotStatus(n_cameras=0)]
+    ]
     run(db, "DELETE FROM fleet_status WHERE lot <> ALL(:lots)", lots=list(runs))
-    for lot, each in runs.items():
-        status = each.status
-        run(
-            db,
-            "INSERT INTO fleet_status (lot, machine, cameras, online, fps, latency_ms, waiting,"
-            " restarts, away) VALUES (:lot, :machine, :cameras, :online, :fps, :latency_ms,"
-            " :waiting, :restarts, :away) ON CONFLICT (lot) DO UPDATE SET (machine, cameras,"
-            " online, fps, latency_ms, waiting, restarts, away, told_at) = (:machine, :cameras,"
-            " :online, :fps, :latency_ms, :waiting, :restarts, :away, now())",
-            lot=lot,
-            machine=each.machine,
-            cameras=sizes[lot],
-            online=status.n_online if status else 0,
-            fps=status.fps if status else 0.0,
-            latency_ms=status.latency_ms if status else 0.0,
-            waiting=status.n_waiting if status else 0,
-            restarts=each.n_restarts,
-            away=list(status.away) if status else [],
-        )
+    run(db, _TELL, rows=json.dumps(rows))
 
 
 def write_plan(db: Connection, fleet: Fleet, plan: Plan) -> None:
