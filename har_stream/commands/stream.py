@@ -136,7 +136,7 @@ def _stream(options: argparse.Namespace, settings: "Settings") -> None:
         drawn = RegionRequests(configured, settings.cameras, apply=pipeline.set_regions)
         publisher.answer_also(drawn.answers())
         publisher.answer_also({"check": lambda _: _check_running(settings, publisher)})
-        _resume_falls(publisher, pipeline)
+        _resume_falls(settings, publisher, pipeline)
         if settings.metrics_port is not None:
             from har_stream.publishing.prometheus import MetricsServer
 
@@ -179,8 +179,16 @@ def _open_readers(
     )
 
 
-def _resume_falls(publisher: "Publisher", pipeline: "Pipeline") -> None:
-    """Go on with the falls of an earlier run that nobody has answered to."""
+def _resume_falls(settings: "Settings", publisher: "Publisher", pipeline: "Pipeline") -> None:
+    """Go on with the falls of an earlier run that nobody has answered to.
+
+    A recording begins anew: what fell in front of it then, or in another of its name, is over.
+    """
+    from har_stream.cameras.camera import is_live
+
+    for camera in settings.cameras:
+        if not is_live(camera.source):
+            publisher.forget_fall(camera.id)
     for name, fall in publisher.open_falls().items():
         logger.warning("%s: nobody has answered to the fall of %s", name, fall.since)
         if fall.since is not None:
@@ -262,6 +270,7 @@ def _check(path: Path, settings: "Settings") -> None:
     from har_stream.bundles.fetch_weights import absent_weights
     from har_stream.publishing.publisher import open_connection
     from har_stream.recognition.camera_track import thresholds_for
+    from har_stream.recognition.recogniser import check_labels
 
     open_connection(settings)  # reads its files; connects only when started
     name = settings.bundle or DEFAULT
@@ -270,6 +279,7 @@ def _check(path: Path, settings: "Settings") -> None:
     if not absent:
         load_named_bundle(name, state_dir=settings.state_dir)  # its files are whole
     _say_default(settings, manifest)
+    check_labels(manifest, name)
     for camera in settings.cameras:
         thresholds_for(camera, manifest)
     names = ", ".join(camera.id for camera in settings.cameras) or "none"

@@ -152,6 +152,11 @@ class CameraTopics:
         self._set_fall(self.fall.model_copy(update={"alarm": False, "stage": "acknowledged"}))
         return True
 
+    def forget_fall(self) -> None:
+        """Note that a fall of an earlier run is over, if nobody has answered to one."""
+        if self.fall is not None and self.fall.alarm:
+            self._set_fall(FallState(alarm=False, stage="none"))
+
     def publish_again(self) -> None:
         """Tell a broker that may know nothing; the activity follows with the next `publish_due`."""
         self.set_enabled(self.enabled)

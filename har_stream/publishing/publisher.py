@@ -235,6 +235,10 @@ class Publisher:
             if camera.fall is not None and camera.fall.alarm
         }
 
+    def forget_fall(self, camera: str) -> None:
+        """Take back an alarm of an earlier run, if there is one; call before `start`."""
+        self._cameras[camera].forget_fall()
+
     @property
     def online(self) -> frozenset[str]:
         """The cameras that deliver; from any thread."""

@@ -126,3 +126,15 @@ def test_a_bundle_that_knows_no_falls_says_nothing_of_them(start, listener):
     listener.wait_for(lambda _: listener.on("har/n1/cam1/event"))
     assert not listener.on(TOPIC)
     assert not [m.topic for m in listener.messages if "fall" in m.topic]
+
+
+def test_a_recording_begins_without_the_alarm_of_an_earlier_one(start, listener):
+    first = start()
+    fall(first)
+    first.close()
+    second = start()
+    second.publisher.forget_fall("cam1")
+    assert not second.publisher.open_falls()
+    assert alarms(listener, 4)[-1] == (False, "none")
+    second.close()
+    assert not start().publisher.open_falls()
