@@ -6,18 +6,20 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from har_stream.bundles.bundle import Bundle
+from har_stream.bundles.bundle import Bundle, Manifest
 from har_stream.core.errors import InputError
 from har_stream.core.frame import PIXELS, Frame
 from har_stream.recognition.engines import EngineName, open_engine
 from har_stream.recognition.engines.engine import Engine, StatesLost
 from har_stream.recognition.person.geometry import N_FEATURES
 from har_stream.recognition.person.network import PoseFinder, open_pose_network
+from har_stream.recognition.person.postures import labels_of
 from har_stream.recognition.person.stage import Person, PersonStage, PlaceAt
 from har_stream.recognition.person.taught import open_scene_network, open_taught_head
 from har_stream.recognition.preprocessing import normalise, prepare
@@ -100,6 +102,7 @@ class Recogniser:
                 networks do not fit what its manifest says.
         """
         self.bundle = bundle
+        check_labels(bundle.manifest, bundle.path)
         self._spec = bundle.manifest.clip
         self._calibration = bundle.manifest.calibration
         self._window_rows = WindowRows.from_manifest(bundle.manifest, hop_frames=hop_frames)
@@ -297,6 +300,23 @@ class Recogniser:
         n_frames = 2 if self._spec.motion == "flow" else 1
         shown = np.stack([(stream.before, stream.image)[-n_frames:] for stream in streams])
         return normalise(shown, self._spec)[:, -1]
+
+
+def check_labels(manifest: Manifest, bundle: Path | str) -> None:
+    """Check that every label is made of something that the networks tell apart.
+
+    Raises:
+        InputError: A label is not; names the bundle and the label.
+    """
+    if manifest.clip.person != "keypoints":
+        return
+    known = {*labels_of(manifest.output_names), *manifest.taught}
+    foreign = [label for label in manifest.labels if label not in known]
+    if foreign:
+        raise InputError(
+            f"{bundle}: labels: its networks tell nothing of {', '.join(foreign)}; export the "
+            "bundle anew"
+        )
 
 
 def free_energy(logits: NDArray[np.floating]) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.broker.real_broker import Mosquitto, free_port
 
-from har_stream.bundles.bundle import MANIFEST
+from har_stream.bundles.bundle import MANIFEST, SHIPPED
 from har_stream.commands import stream
 
 
@@ -165,3 +165,17 @@ def test_a_cameras_foreign_urgent_label_is_named(
 def test_a_broker_that_is_not_there_is_named(refused: Callable[..., str], video: Path) -> None:
     url = f"mqtt://127.0.0.1:{free_port()}"
     assert f"broker {url} does not answer" in refused("--camera", video, "--broker", url)
+
+
+@pytest.mark.parametrize("flag", ["--camera", "--check-config"])
+def test_a_label_that_no_network_tells_is_named(
+    refused: Callable[..., str], video: Path, tmp_path: Path, flag: str
+) -> None:
+    bundle = tmp_path / "own"
+    shutil.copytree(SHIPPED / "home", bundle)
+    text = (bundle / MANIFEST).read_text().replace('"bending"', '"dancing"', 1)
+    (bundle / MANIFEST).write_text(text)
+    config = tmp_path / "own.yaml"
+    config.write_text("cameras: [{source: '0'}]\n")
+    said = refused(flag, video if flag == "--camera" else config, bundle=bundle)
+    assert said.startswith(f"{bundle}: labels: its networks tell nothing of dancing; ")
