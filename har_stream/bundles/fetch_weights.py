@@ -1,5 +1,6 @@
 """Brings weights from outside at their first use: from where they are published, checked, once."""
 
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -66,6 +67,12 @@ def fetch_weights(name: str) -> Path:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
+    if given := os.environ.get(weights.ENVIRONMENT):
+        console.print(
+            f"{weights.ENVIRONMENT}: {given} holds no {remote.name} of SHA-256 {remote.sha256}",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(
         f"fetching {name}, once: {remote.n_bytes / 1e6:.1f} MB, {remote.licence}, {remote.url}",
         highlight=False,

@@ -95,7 +95,11 @@ def hash_of(path: Path) -> str:
 
 def _places() -> list[Path]:
     given = os.environ.get(ENVIRONMENT)
-    return [user_path(given), folder()] if given else [folder()]
+    if not given:
+        return [folder()]
+    if not is_there(user_path(given)):
+        raise InputError(f"{ENVIRONMENT}: {given}: no such file or folder; mend or unset it")
+    return [user_path(given), folder()]
 
 
 def _files(place: Path) -> Iterator[Path]:

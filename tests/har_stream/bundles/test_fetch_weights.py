@@ -144,3 +144,18 @@ def test_without_a_bundle_it_is_home_and_says_what_that_knows(
     assert "no bundle given, so home: it knows idle, walking, standing" in caplog.text
     assert "bending, fallen, sleeping, all else is unknown" in caplog.text
     assert "--bundle home-movenet fetches 2.9 MB once" in caplog.text
+
+
+def test_a_variable_that_names_another_file_is_told_before_it_is_fetched(
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(b"another network")
+    monkeypatch.setenv(weights.ENVIRONMENT, str(other))
+    publish(monkeypatch, "http://127.0.0.1:9/network")
+    with pytest.raises(InputError):
+        load_with_weights(str(bundle), state_dir=tmp_path)
+    assert f"HAR_WEIGHTS: {other} holds no {WEIGHTS[NAME].name} of" in capsys.readouterr().err

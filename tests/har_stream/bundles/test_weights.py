@@ -133,3 +133,9 @@ def test_movinet_streams_real_clips(shared: Path, label: str, expected: str) -> 
         image = normalise(prepare(frame.image, spec), spec)[None]
         best = int(encoder.encode(image, 0, begins=n == 0).argmax())
     assert names[best] == expected
+
+
+def test_a_variable_that_names_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(weights.ENVIRONMENT, "/nonexistent")
+    with pytest.raises(InputError, match="HAR_WEIGHTS: /nonexistent: no such file or folder"):
+        weights.find_by_hash("0" * 64, suffix=".tflite")
