@@ -74,7 +74,7 @@ def start_ray(machines: Collection[str], *, address: str | None) -> None:
         address: Of the running one; none: one of our own.
 
     Raises:
-        InputError: There is no Ray at the address.
+        InputError: There is no Ray at the address, or none starts here.
     """
     if ray.is_initialized():  # joined before
         return
@@ -87,13 +87,16 @@ def start_ray(machines: Collection[str], *, address: str | None) -> None:
     for name, value in HEALTH_CHECKS.items():
         os.environ.setdefault(f"RAY_health_check_{name}", str(value))
     os.environ.setdefault("RAY_health_check_failure_threshold", str(HEALTH_CHECK_FAILURES))
-    ray.init(
-        address="local",  # never one that happens to run here
-        include_dashboard=False,
-        log_to_driver=False,
-        object_store_memory=100_000_000,
-        resources={_resource(name): 1.0 for name in machines},
-    )
+    try:
+        ray.init(
+            address="local",  # never one that happens to run here
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=100_000_000,
+            resources={_resource(name): 1.0 for name in machines},
+        )
+    except Exception as error:  # Ray's own; it gives a node 30 s
+        raise InputError(f"Ray did not start here: {error} Is this machine very busy?") from error
 
 
 class LotActor:

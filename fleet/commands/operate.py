@@ -34,11 +34,13 @@ def run(options: argparse.Namespace) -> None:
         make_all_tables(fleet.settings.database)  # those with roles of their own may make none
     stopped = threading.Event()
     tasks: dict[str, LotTask] = {}
-    start_ray(fleet.settings.machines, address=options.address)
     homes: dict[str, PartitionTask] = {}
     forecasters = RayWorkers(homes, make=make_partition, actor=PartitionActor)
     partitions = RunningPartitions(homes, forecasters)
     running = RunningFleet(options.fleet, tasks, RayWorkers(tasks), partitions)
+    start_ray(
+        fleet.settings.machines, address=options.address
+    )  # after all mistakes, for it is slow
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     with ExitStack() as stack:

@@ -51,3 +51,16 @@ def test_a_mistake_is_one_line_and_status_2(
     assert said.err.startswith("har-fleet: no machine has room for lot")
     assert not said.out
     assert not (path.parent / "plan.csv").exists()
+
+
+def test_run_says_a_mistake_before_it_starts_a_ray(
+    write_fleet: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ray = pytest.importorskip("ray", reason="no ray here")
+    path = write_fleet(7)
+    assert main(["run", str(path)]) == 2
+    assert "run har-fleet plan first" in capsys.readouterr().err
+    assert main(["plan", str(path)]) == 0
+    assert main(["run", str(path)]) == 2
+    assert "needs a database; configs/fleet.yaml shows one" in capsys.readouterr().err
+    assert not ray.is_initialized()
