@@ -203,7 +203,7 @@ class FleetReader:
         """
         try:
             with self._engine.begin() as db:
-                if run(db, "SELECT to_regclass('fleet_plan')").scalar() is None:
+                if not _is_told(db):
                     raise NothingToldError(f"{self._named}: no har-fleet run has said anything")
                 return _read(db, sought.lower(), machines_page, homes_page)
         except DBAPIError as error:
@@ -213,6 +213,13 @@ class FleetReader:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+
+def _is_told(db: Connection) -> bool:
+    """Tell whether a run has told of its plan; the tables may have been made before."""
+    if run(db, "SELECT to_regclass('fleet_plan')").scalar() is None:
+        return False
+    return bool(run(db, "SELECT EXISTS (SELECT FROM fleet_plan)").scalar_one())
 
 
 def _read(db: Connection, sought: str, machines_page: int, homes_page: int) -> Overview:
