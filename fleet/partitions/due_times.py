@@ -29,6 +29,11 @@ class DueTimes:
         self._due_s[name] = due_s
         heapq.heappush(self._heap, (due_s, name))
 
+    def hasten(self, name: str, due_s: float) -> None:
+        """Have a name due by then, unless it is before."""
+        if due_s < self._due_s.get(name, math.inf):
+            self.set(name, due_s)
+
     def pop(self, until_s: float) -> tuple[str, float] | None:
         """Take the first one out, with its time, if it is due by then."""
         due_s = self.next_s

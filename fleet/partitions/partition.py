@@ -1,8 +1,9 @@
 """One partition at work: the forecasters of its homes in one process, over one connection.
 
-One thread keeps, learns and forecasts for all, a home at a time: those of which something was
-heard, then whoever is due, then those that have not begun. What takes long (a journal lived through
-from its start, the nightly learning, snapshots) a second thread does, a home at a time as well.
+One thread keeps, learns and forecasts for all, a home at a time: whoever has been due for longest,
+by its turn or as something was heard of it, then those that have not begun. What takes long (a
+journal lived through from its start, the nightly learning, snapshots) a second thread does, a home
+at a time as well.
 """
 
 import logging
@@ -184,9 +185,10 @@ class Partition:
             self._greet()
         now_s = time.monotonic()
         wait_s = 0.0 if self._unbegun else min(max(self._due.next_s - now_s, 0.0), WAKE_S)
-        for name in self._take_in(wait_s):
-            self._work(self._homes[name])
+        heard = self._take_in(wait_s)
         now_s = time.monotonic()
+        for name in heard:  # in its turn: at a start more is heard than there is time for
+            self._due.hasten(name, now_s)
         due = self._due.pop(now_s)
         if due is not None:
             home = self._homes[due[0]]

@@ -18,6 +18,14 @@ def test_the_first_one_due_comes_first_by_what_was_said_last() -> None:
     assert due.next_s == 9.0
 
 
+def test_who_is_due_already_waits_no_longer_as_something_is_heard() -> None:
+    due = DueTimes()
+    due.set("a", 1.0)
+    for name, heard_s in (("a", 5.0), ("b", 3.0), ("b", 4.0), ("c", 2.0)):
+        due.hasten(name, heard_s)
+    assert [due.pop(9.0) for _ in range(4)] == [("a", 1.0), ("c", 2.0), ("b", 3.0), None]
+
+
 def test_turns_lie_evenly_and_are_the_same_in_every_process() -> None:
     shares = sorted(share_of(f"home-{number}") for number in range(1000))
     assert all(abs(share - number / 1000) < 0.05 for number, share in enumerate(shares))

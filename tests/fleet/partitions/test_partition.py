@@ -143,6 +143,19 @@ def test_an_event_counts_for_its_home_alone_and_another_homes_is_refused(
     assert listener.on(f"har/home/{one}/availability")[-1] == b"offline"
 
 
+def test_who_has_been_due_for_longest_comes_before_who_is_heard_of(task: PartitionTask) -> None:
+    partition = Partition(task, owner="m1")
+    one, two = (partition._homes[name] for name in task.homes)
+    partition._due.set(one.name, time.monotonic() - 1.0)
+    told = _events(task, 1)[0]
+    partition._hear(f"har/{told.node}/{told.camera}/event", told.encode())
+    partition._step()
+    assert (one.is_learning, two.is_learning) == (True, False)
+    partition._step()
+    assert two.is_learning
+    partition._store.close()
+
+
 def test_after_a_kill_it_goes_on_from_snapshot_and_journal_as_if_it_had_not_ended(
     task: PartitionTask, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
