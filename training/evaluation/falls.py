@@ -272,7 +272,8 @@ def share_interval(n_found: int, n: int) -> tuple[float, float]:
 def to_table(counted: Mapping[str, Any], title: str) -> Table:
     """Lay the counts out for people."""
     said = ", ".join(f"{name} {n}" for name, n in counted["said"].items()) or "nothing"
-    table = Table("what", "clips", "minutes", "announced", "95 %", "which", title=title)
+    table = Table("what", "clips", "minutes", "announced", "95 %", title=title)
+    table.add_column("which", overflow="fold")  # names of clips are long, and wanted whole
     table.caption = f"announced in all: {said}"
     falls = counted["falls"]
     if falls["n"]:

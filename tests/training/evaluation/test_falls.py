@@ -1,8 +1,10 @@
 """Falls found, missed and false are counted as the clips' states say."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from support.video.scene import write_scene
 
 from har_stream.bundles.bundle import load_named_bundle
@@ -15,6 +17,7 @@ from training.evaluation.falls import (
     read_clips,
     replay_clips,
     share_interval,
+    to_table,
 )
 
 STATES = """clip,start_s,end_s,state
@@ -96,6 +99,16 @@ def test_the_figures_and_their_bounds() -> None:
     assert other["at_most_per_hour"] == pytest.approx(2.996, abs=0.001)
     assert bed["at_most_per_hour"] == pytest.approx(4.744, abs=0.001)
     assert bed["clips"] == ["bed"]
+
+
+def test_the_table_shows_the_names_of_clips_whole() -> None:
+    name = "streets/" + "VIRAT_S_010204_05_000856_000890" * 2
+    alarmed = Replayed(FallClip(name, Path("a.mp4"), "other"), 60.0, (3.0,))
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(to_table(count_falls([alarmed]), "home"))
+    lines = console.export_text().splitlines()
+    which = "".join(line.split("│")[-2].strip() for line in lines if line.count("│") > 2)
+    assert name in which
 
 
 def test_the_interval_of_a_share_is_that_of_clopper_and_pearson() -> None:
