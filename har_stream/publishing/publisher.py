@@ -229,11 +229,8 @@ class Publisher:
 
     def open_falls(self) -> Mapping[str, FallState]:
         """Falls of an earlier run that nobody has answered to, by camera."""
-        return {
-            camera.id: camera.fall
-            for camera in self._cameras.values()
-            if camera.fall is not None and camera.fall.alarm
-        }
+        cameras = self._cameras.values()
+        return {each.id: each.fall for each in cameras if each.fall and each.fall.alarm}
 
     def forget_fall(self, camera: str) -> None:
         """Take back an alarm of an earlier run, if there is one; call before `start`."""
@@ -242,9 +239,8 @@ class Publisher:
     @property
     def online(self) -> frozenset[str]:
         """The cameras that deliver; from any thread."""
-        return frozenset(
-            name for name, camera in self._cameras.items() if camera.state is CameraState.ONLINE
-        )
+        cameras = self._cameras.items()
+        return frozenset(name for name, each in cameras if each.state is CameraState.ONLINE)
 
     def health(self) -> Health:
         """How things are now; from any thread."""

@@ -54,13 +54,19 @@ def test_a_mistake_is_one_line_and_status_2(
 
 
 def test_run_says_a_mistake_before_it_starts_a_ray(
-    write_fleet: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    write_fleet: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ray = pytest.importorskip("ray", reason="no ray here")
+    pytest.importorskip("ray", reason="no ray here")
+    started: list[object] = []
+    monkeypatch.setattr(
+        "fleet.cluster.ray_workers.start_ray", lambda *told, **_: started.append(told)
+    )
     path = write_fleet(7)
     assert main(["run", str(path)]) == 2
     assert "run har-fleet plan first" in capsys.readouterr().err
     assert main(["plan", str(path)]) == 0
     assert main(["run", str(path)]) == 2
     assert "needs a database; configs/fleet.yaml shows one" in capsys.readouterr().err
-    assert not ray.is_initialized()
+    assert not started
