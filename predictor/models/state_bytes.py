@@ -14,14 +14,18 @@ from typing import Any
 
 import numpy as np
 
-_HEAD = 12
-"""Bytes before the JSON: the checksum of all that follows, and the JSON's length."""
+_FORMAT = b"har\x02"
+"""The first bytes; to be counted up whenever the rest is written in another way."""
+_CHECKSUM, _LENGTH = slice(4, 8), slice(8, 16)
+"""Behind it: the checksum of all that follows these bytes, and the length of the JSON."""
+_HEAD = _LENGTH.stop
+OTHER_VERSION = "it was made by another version of har-stream"
 _KINDS = "biuf"
 """Kinds of numbers that arrays may hold."""
 
 
 class StateError(ValueError):
-    """The bytes are damaged, or were written for other classes."""
+    """The bytes are damaged, or another version has made them."""
 
 
 def pack(value: Any, classes: Sequence[type]) -> bytes:
@@ -39,9 +43,8 @@ def pack(value: Any, classes: Sequence[type]) -> bytes:
     encoded = packer.encode(value)
     header = json.dumps({"arrays": packer.shapes, "value": encoded}, separators=(",", ":"))
     body = b"".join((header.encode(), *packer.chunks))
-    return b"".join(
-        (zlib.crc32(body).to_bytes(4, "big"), len(header).to_bytes(_HEAD - 4, "big"), body)
-    )
+    checksum, length = zlib.crc32(body).to_bytes(4, "big"), len(header).to_bytes(8, "big")
+    return b"".join((_FORMAT, checksum, length, body))
 
 
 def unpack(content: bytes, classes: Sequence[type], *, zone: tzinfo | None) -> Any:
@@ -53,12 +56,14 @@ def unpack(content: bytes, classes: Sequence[type], *, zone: tzinfo | None) -> A
         zone: Of its instants; ``None`` stands for this machine's.
 
     Raises:
-        StateError: It is damaged, or its classes are others today.
+        StateError: It is damaged, or of another format or other classes than today's.
     """
+    if len(content) > _HEAD and not content.startswith(_FORMAT):
+        raise StateError(OTHER_VERSION)  # also one from before formats were named
+    checksum, length = content[_CHECKSUM], int.from_bytes(content[_LENGTH], "big")
     body = memoryview(content)[_HEAD:]
-    if zlib.crc32(body) != int.from_bytes(content[:4], "big"):
+    if not body or zlib.crc32(body) != int.from_bytes(checksum, "big"):
         raise StateError("it is damaged")
-    length = int.from_bytes(content[4:_HEAD], "big")
     try:
         header = json.loads(bytes(body[:length]))
         arrays = _arrays(body[length:], header["arrays"])
@@ -66,7 +71,7 @@ def unpack(content: bytes, classes: Sequence[type], *, zone: tzinfo | None) -> A
             header["value"]
         )
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise StateError(f"it was written by another har-stream: {error}") from error
+        raise StateError(f"{OTHER_VERSION}: {error}") from error
 
 
 class _Packer:

@@ -35,7 +35,7 @@ from predictor.models.history import History
 from predictor.models.hmm import HmmForecaster
 from predictor.models.online import Forecaster
 from predictor.models.residents import Residents
-from predictor.models.state_bytes import StateError, pack, unpack
+from predictor.models.state_bytes import OTHER_VERSION, StateError, pack, unpack
 from predictor.models.time_and_context import CaseBook
 from predictor.outlook import Observation
 from predictor.prior.common_habits import CommonHabits, common_habits
@@ -164,7 +164,7 @@ class HomeLearning:
         try:
             kept = unpack(content, CLASSES, zone=zone_of(self._settings))
             if kept["schema"] != SCHEMA:
-                raise StateError(f"its schema is {kept['schema']}, not {SCHEMA}")
+                raise StateError(f"{OTHER_VERSION}: schema {kept['schema']}, not {SCHEMA}")
             if kept["made for"] != self._made_for(deletion):
                 return None
             live = self.unlearned()

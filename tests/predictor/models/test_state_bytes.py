@@ -1,5 +1,6 @@
 """State as bytes: what comes back is equal, and what is not understood is refused."""
 
+import zlib
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -66,9 +67,15 @@ def test_instants_are_in_the_zone_of_whoever_reads() -> None:
 
 def test_what_is_damaged_or_of_other_classes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     content = pack([Counted(1), Plain()], CLASSES)
-    with pytest.raises(StateError, match="it is damaged"):
-        unpack(content[:-1], CLASSES, zone=UTC)
-    with pytest.raises(StateError, match="written by another har-stream"):
+    turned = bytearray(content)
+    turned[len(content) // 2] ^= 1
+    for damaged in (content[:-1], bytes(turned), content[:10], b""):
+        with pytest.raises(StateError, match="it is damaged"):
+            unpack(damaged, CLASSES, zone=UTC)
+    for other in (content[4:], zlib.compress(content[4:]), b"har\x03" + content[4:]):
+        with pytest.raises(StateError, match=r"by another version of har-stream$"):
+            unpack(other, CLASSES, zone=UTC)
+    with pytest.raises(StateError, match="made by another version of har-stream: 'Counted'"):
         unpack(content, (Plain,), zone=UTC)
 
     @dataclass

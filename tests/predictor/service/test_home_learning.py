@@ -1,5 +1,6 @@
 """A home's snapshot: what goes on from it forecasts as what was never interrupted."""
 
+import zlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -76,20 +77,29 @@ def test_what_happened_before_the_snapshot_needs_the_journal(journal: Journal) -
     assert again.worker.is_to_learn
 
 
-def test_another_schema_is_refused_once_and_the_journal_replayed(
+def test_a_snapshot_of_another_version_is_not_called_damaged_and_the_journal_is_replayed(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     _record(journal, LIVED[:UNTIL])
     first = _begun(journal, model="hmm")
     first.worker.work()
+    snapshot = first.worker.snapshot()
+    assert snapshot is not None
     with monkeypatch.context() as patch:
         patch.setattr(home_learning, "SCHEMA", home_learning.SCHEMA + 1)
-        snapshot = first.worker.snapshot()
-    again = _resumed(journal, snapshot, model="hmm")
-    assert not again.worker.resume()
-    assert "its schema is 2, not 1; its journal is replayed instead" in caplog.text
-    again.worker.work()
-    assert again.forecasts()[-1] == first.forecasts()[-1]
+        of_another_schema = first.worker.snapshot()
+    other = "it was made by another version of har-stream"
+    for found, said in (
+        (zlib.compress(snapshot[4:]), other),  # packed, as they once were
+        (of_another_schema, f"{other}: schema 2, not 1"),
+        (snapshot[:-1], "it is damaged"),
+    ):
+        caplog.clear()
+        again = _resumed(journal, found, model="hmm")
+        assert not again.worker.resume()
+        assert f"home h1 is not used: {said}; its journal is replayed instead" in caplog.text
+        again.worker.work()
+        assert again.forecasts()[-1] == first.forecasts()[-1]
 
 
 def test_a_correction_a_deletion_or_another_setting_makes_a_snapshot_useless(
