@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -41,21 +40,6 @@ class Orders:
     pinned: Mapping[str, str]
     capacities: Mapping[str, int]
     restarts: Sequence[RestartOrder]
-
-
-@dataclass(frozen=True, slots=True)
-class StatusRow:
-    """What a fleet said of one lot; see `fleet.lots.lot.LotStatus`."""
-
-    lot: str
-    machine: str | None
-    cameras: int
-    online: int
-    fps: float
-    latency_ms: float
-    waiting: int
-    restarts: int
-    told_at: datetime
 
 
 def read_orders(db: Connection) -> Orders:
@@ -164,13 +148,3 @@ def write_plan(db: Connection, fleet: Fleet, plan: Plan) -> None:
             text("INSERT INTO fleet_plan VALUES (:camera, :home, :lot, :partition)"),
             rows[begin : begin + AT_ONCE],
         )
-
-
-def read_status(db: Connection) -> list[StatusRow]:
-    """Read what was said of every lot, by name."""
-    rows = run(
-        db,
-        "SELECT lot, machine, cameras, online, fps, latency_ms, waiting, restarts, told_at"
-        " FROM fleet_status ORDER BY lot",
-    )
-    return [StatusRow(*row) for row in rows]

@@ -1,7 +1,7 @@
 """A fleet as its tables tell of it, for whoever only looks: machines, their lots, homes by state.
 
-It reads and never writes. `page` imports this module alone of `fleet`; see
-tests/repository/test_architecture.py.
+It reads and never writes. `har-fleet status` shows its lots; `page` imports this module alone of
+`fleet`, see tests/repository/test_architecture.py.
 """
 
 from collections import Counter
@@ -36,7 +36,7 @@ HOME_STATES = ("silent", "no forecast", "some away", "runs")
 
 _LOTS = """lots AS (
     SELECT s.lot, s.machine, s.cameras, s.online, s.fps, s.latency_ms, s.waiting, s.restarts,
-        s.away, CASE
+        s.told_at, s.away, CASE
             WHEN s.machine IS NULL OR s.told_at < now() - :silent_s * interval '1 s'
                 OR s.online = 0 THEN 'silent'
             WHEN s.waiting > :many_waiting THEN 'waiting'
@@ -49,10 +49,11 @@ _LOTS = """lots AS (
     LEFT JOIN fleet_pins p ON p.lot = s.lot
 )"""
 _FOUND_LOTS = """
-SELECT lot, machine, cameras, online, fps, latency_ms, waiting, restarts, state FROM lots
-WHERE strpos(lower(lot), :sought) > 0 OR strpos(lower(machine), :sought) > 0 OR lot IN (
+SELECT lot, machine, cameras, online, fps, latency_ms, waiting, restarts, told_at, state
+FROM lots WHERE strpos(lower(lot), :sought) > 0 OR strpos(lower(machine), :sought) > 0 OR lot IN (
     SELECT lot FROM fleet_plan
-    WHERE strpos(lower(camera), :sought) > 0 OR strpos(lower(home), :sought) > 0)"""
+    WHERE strpos(lower(camera), :sought) > 0 OR strpos(lower(home), :sought) > 0)
+ORDER BY lot"""
 _TABLE_OF_PARTITIONS = "fleet_homes.partitions"
 _PARTITIONS = """partitions AS (
     SELECT partition, told_at < now() - :silent_s * interval '1 s' AS is_silent
@@ -103,6 +104,7 @@ class LotView:
     latency_ms: float
     waiting: int
     restarts: int
+    told_at: datetime
     state: str
 
 
@@ -165,6 +167,17 @@ class Overview:
     online: int
     homes: Sequence[HomeView]
     by_state: Mapping[str, int]
+
+
+def read_lots(db: Connection, sought: str = "") -> list[LotView]:
+    """Read what was told of every lot, by name.
+
+    Args:
+        db: A transaction on the fleet's database.
+        sought: In lower case, part of the name of a lot, its machine, or a camera or home of it.
+    """
+    asked = {"sought": sought, "silent_s": SILENT_S, "many_waiting": MANY_WAITING}
+    return [LotView(*row) for row in run(db, f"WITH {_LOTS} {_FOUND_LOTS}", **asked)]
 
 
 class FleetReader:
@@ -230,7 +243,7 @@ def _read(db: Connection, sought: str, machines_page: int, homes_page: int) -> O
         " FROM fleet_status",
         silent_s=SILENT_S,
     ).one()
-    lots = [LotView(*row) for row in run(db, f"WITH {_LOTS} {_FOUND_LOTS}", **asked)]
+    lots = read_lots(db, sought)
     machines = _by_machine(db, lots, sought)
     first = N_MACHINES * machines_page
     has_partitions = run(db, "SELECT to_regclass(:name)", name=_TABLE_OF_PARTITIONS).scalar()

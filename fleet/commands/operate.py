@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from fleet.cluster import orders
+from fleet.cluster.overview import read_lots
 from fleet.inventory.fleet import Fleet, read_fleet
 from fleet.lots.lot import LotTask
 from fleet.lots.lot_tables import open_database
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
 def show_status(options: argparse.Namespace) -> None:
     """Print how every lot fares, as the running fleet last said."""
     with _database(options.fleet) as (_, db):
-        rows = orders.read_status(db)
+        rows = read_lots(db)
         partitions = read_status(db)
         n_to_restart = len(orders.read_orders(db).restarts)
     width = max([len("lot"), *(len(row.lot) for row in rows)])
@@ -70,12 +71,12 @@ def show_status(options: argparse.Namespace) -> None:
         print("no har-fleet run has said anything yet")
         return
     print(
-        f"{sum(row.online for row in rows)} of {sum(row.cameras for row in rows)} cameras online, "
-        f"{sum(row.machine is None for row in rows)} of {len(rows)} lots nowhere; as of "
+        f"cameras online: {sum(row.online for row in rows)} of {sum(row.cameras for row in rows)}, "
+        f"lots nowhere: {sum(row.machine is None for row in rows)} of {len(rows)}, as of "
         f"{max(row.told_at for row in rows).astimezone():%H:%M:%S}"
     )
     if n_to_restart:
-        print(f"{n_to_restart} lots are still to be restarted")
+        print(f"lots still to be restarted: {n_to_restart}")
     if partitions:
         _show_partitions(partitions)
 
@@ -117,7 +118,7 @@ def scale(options: argparse.Namespace) -> None:
     with _database(options.fleet) as (fleet, db):
         _check_machine(fleet, options.machine)
         orders.scale(db, options.machine, options.cameras)
-    print(f"{options.machine}: carries {options.cameras} cameras")
+    print(f"{options.machine}: cameras that it carries: {options.cameras}")
 
 
 def restart(options: argparse.Namespace) -> None:
@@ -125,7 +126,7 @@ def restart(options: argparse.Namespace) -> None:
     with _database(options.fleet) as (fleet, db):
         lots = _check_lots(fleet, options.lots)
         orders.restart(db, lots)
-    print(f"{len(lots)} lots are restarted, each once the former has decided something again")
+    print(f"lots to be restarted, each once the former has decided something again: {len(lots)}")
 
 
 @contextmanager
