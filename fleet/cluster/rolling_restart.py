@@ -89,7 +89,7 @@ class RollingRestart:
         elif self._clock() - current.began_s > BACK_S:
             n_left = len({*orders} - self._ended) - 1
             logger.error(
-                "lot %s has no decision %.0f s after its restart; %d others are not restarted",
+                "lot %s has no decision %.0f s after its restart; lots that are not restarted: %d",
                 current.order.lot,
                 BACK_S,
                 n_left,

@@ -184,7 +184,7 @@ class RunningFleet:
         self._tasks |= tasks
         self._capacities = fleet.settings.machines
         self._untold = (fleet, plan)
-        logger.info("a new plan: %d lots, %d of them changed", len(tasks), len(changed))
+        logger.info("a new plan; lots: %d, changed: %d", len(tasks), len(changed))
         self._supervisor.change(
             self._sizes(), self._capacities, machines=plan.machines, changed=changed
         )

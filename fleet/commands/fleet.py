@@ -204,8 +204,8 @@ def _show(fleet: Fleet, plan: Plan) -> None:
     for machine, capacity in sorted(capacities.items()):
         print(f"{machine:{width}}  {n_cameras[machine]:7} {capacity:7} {n_lots[machine]:7}")
     print(
-        f"{len(plan.lots)} cameras in {len(plan.machines)} lots, {len(plan.partitions)} homes in "
-        f"{len({*plan.partitions.values()})} partitions"
+        f"cameras: {len(plan.lots)}, lots: {len(plan.machines)}, homes: {len(plan.partitions)}, "
+        f"partitions: {len({*plan.partitions.values()})}"
     )
 
 
@@ -232,7 +232,7 @@ def _print_acl(options: argparse.Namespace) -> None:
         names = users(plan)
         n_made = write_logins(options.logins, names)
         passwords = write_pgpass(options.logins, names)
-        print(f"{options.logins}: {len(names)} logins, {n_made} new", file=sys.stderr)
+        print(f"{options.logins}: {len(names)} in all, {n_made} new", file=sys.stderr)
     if not options.database:
         print(*access_list(fleet, plan), sep="\n")
         return

@@ -343,7 +343,7 @@ class LotOutbox:
     def _lose(self, owner: str) -> None:
         self.is_lost = True
         logger.warning(
-            "lot %s: %s has taken it; we say nothing more, %d changes are left to it",
+            "lot %s: %s has taken it; we say nothing more; changes that are left to it: %d",
             self._lot,
             owner,
             len(self._waiting),

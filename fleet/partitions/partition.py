@@ -391,4 +391,4 @@ class Partition:
                     n_taken += 1
         except DBAPIError as error:
             logger.warning("no further snapshots: %s", error.orig)
-        logger.info("snapshots of %d of %d homes at the end", n_taken, len(begun))
+        logger.info("homes with a snapshot at the end: %d of %d", n_taken, len(begun))

@@ -145,8 +145,8 @@ def place(
             passed.append(heapq.heappop(emptiest))
         if not emptiest:
             raise InputError(
-                f"no machine has room for lot {lot} of {sizes[lot]} cameras: {sum(sizes.values())} "
-                f"cameras are to be carried, the machines carry {sum(capacities.values())}; add a "
+                f"no machine has room for lot {lot} (its cameras: {sizes[lot]}; those of all lots: "
+                f"{sum(sizes.values())}; all machines carry: {sum(capacities.values())}); add a "
                 "machine, or set lot_cameras lower"
             )
         machine = emptiest[0][1]

@@ -148,7 +148,7 @@ def test_what_is_killed_goes_on_without_a_gap_and_orders_are_followed(
         with _at_work(running, stopped):
             wait_for_events(2)
             wait_for_status(
-                "town-00001  r1          2/2", "4 of 4 cameras online, 0 of 2 lots nowhere"
+                "town-00001  r1          2/2", "cameras online: 4 of 4, lots nowhere: 0 of 2"
             )
             wait_for_forecasts()
             wait_for_status("town-homes-00001  r. .* 2/2 .* 0$")
@@ -164,9 +164,9 @@ def test_what_is_killed_goes_on_without_a_gap_and_orders_are_followed(
             wait_for_events(2)
             before = {*actor_pids()}
             assert main(["restart", str(path)]) == 0
-            assert "2 lots are restarted" in capsys.readouterr().out
-            wait_for_status("lots are still to be restarted")
-            wait_for_status(until_gone="still to be restarted")
+            assert "decided something again: 2\n" in capsys.readouterr().out
+            wait_for_status("lots still to be restarted: ")
+            wait_for_status(until_gone="lots still to be restarted")
             assert not before & {*actor_pids()}
             wait_for_events(2)
             _wait_until_kept(fleet_url, _seqs(listener))

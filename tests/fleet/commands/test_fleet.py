@@ -19,7 +19,7 @@ def test_plan_shows_where_lots_run_and_what_a_change_touches(
     assert first.splitlines()[1:4] == [
         "m1             4       6       2",
         "m2             3       6       1",
-        "7 cameras in 3 lots, 4 homes in 2 partitions",
+        "cameras: 7, lots: 3, homes: 4, partitions: 2",
     ]
     assert "lots new: 3 (city-00001, city-00002, city-00003)" in first
     write_fleet(8)
@@ -39,7 +39,7 @@ def test_acl_is_of_the_kept_plan(
     assert main(["acl", str(path), "--logins", str(tmp_path / "logins")]) == 0
     printed = capsys.readouterr()
     assert printed.out.startswith("user city-00001\ntopic readwrite har/city-00001/#\n\nuser")
-    assert printed.err.endswith("logins: 5 logins, 5 new\n")
+    assert printed.err.endswith("logins: 5 in all, 5 new\n")
 
 
 def test_a_mistake_is_one_line_and_status_2(

@@ -110,5 +110,5 @@ def test_a_lot_that_grew_leaves_a_full_machine_and_drives_nobody_out() -> None:
 
 
 def test_too_many_cameras_are_refused_with_the_figures() -> None:
-    with pytest.raises(InputError, match=r"9 cameras are to be carried, the machines carry 8; add"):
+    with pytest.raises(InputError, match=r"all lots: 9; all machines carry: 8\); add"):
         make_plan(_fleet({f"c{n}": "h" for n in range(9)}, {"m1": 4, "m2": 4}), Plan())

@@ -77,7 +77,7 @@ def test_the_first_page_says_what_goes_on_and_what_comes_next(lived_in: Lived) -
     assert "cooking" in html and "since 11:00" in html and "kitchen" in html and "91" in html
     assert "about 11:15; in 8 of 10 cases between 11:05 and 11:40" in html
     assert "What then: relaxing" in html
-    assert "It has learnt from 3 days so far" in html
+    assert "Days that it has learnt from so far: 3" in html
     assert html.count('class="bar"') == 3  # a row for each day of which something is known
     assert "har-forecast is not running" not in html
 

@@ -101,13 +101,13 @@ def _text(browser: TestClient, address: str) -> str:
 def test_machines_lots_and_homes_are_shown_as_the_tables_hold_them(browser: TestClient) -> None:
     html = _text(browser, "/fleet")
     assert 'href="/fleet"' in _text(browser, "/")
-    assert "5 of 8 cameras online" in html
+    assert "cameras online: 5 of 8" in html
     for state in ("waiting: 1", "silent: 1", "some away: 1", "runs: 1"):
         assert f"{state}</li>" in html
     well = "<strong>city-00001</strong><br> runs, 2 of 2 online<br> 19.5 frames/s, 31 ms<br> "
-    assert f"{well}4 waiting, 0 restarts" in html
+    assert f"{well}waiting: 4, restarts: 0" in html
     assert 'class="lot some-away"><strong>city-00002</strong>' in html
-    assert "some away, 1 of 2 online<br> 9.5 frames/s, 44 ms<br> 0 waiting, 3 restarts" in html
+    assert "some away, 1 of 2 online<br> 9.5 frames/s, 44 ms<br> waiting: 0, restarts: 3" in html
     assert html.index("nowhere") < html.index("city-00004") < html.index("m1 ")
     assert html.index("city-00003") < html.index("city-00001"), "what is wrong comes first"
     assert "(is to be empty)" in html
@@ -248,7 +248,7 @@ def test_an_open_page_hears_of_what_has_changed_alone(
         with database.begin() as db:
             run(db, count, by=-7)
         assert [*second] == ["machines"]
-        assert "10 restarts" in second["machines"]["html"]
+        assert "restarts: 10" in second["machines"]["html"]
         watching.cancel()
         await asyncio.wait([watching])
 
@@ -281,7 +281,7 @@ def test_an_open_page_follows_and_fits_a_small_screen(
         assert page.evaluate(fits)
         with database.begin() as db:
             run(db, "UPDATE fleet_status SET restarts = restarts + 7")
-        expect(lot).to_contain_text("7 Neustarts", timeout=10_000)
+        expect(lot).to_contain_text("Neustarts: 7", timeout=10_000)
         with database.begin() as db:
             run(db, "UPDATE fleet_status SET restarts = restarts - 7")
         page.close()

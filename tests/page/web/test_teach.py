@@ -163,7 +163,7 @@ def test_what_was_learned_is_shown_beside_what_was_in_use(teaching: Teaching) ->
     browser, site, _, _ = teaching
     learning = site.teach.learning
     learning.progress = LearningProgress(bundle="taught-7", is_running=True, n_seen=2, n_clips=5)
-    assert "2 of 5 clips seen." in browser.get("/teach").text
+    assert "Clips seen: 2 of 5." in browser.get("/teach").text
     outcome = TaughtOutcome(
         activities=("ironing", "tea"),
         n_clips=(3, 4),
