@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from har_stream.config.ids import Id, as_id
 from har_stream.config.regions import Place, Regions
-from har_stream.config.section import Duration, Fraction, Section
+from har_stream.config.section import Duration, Fraction, Section, nested
 from har_stream.core.activity import MAX_NAME_LENGTH
 from har_stream.core.url import parse_url
 
@@ -69,8 +69,19 @@ def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 2**16
 
 
-Region = Annotated[tuple[Fraction, Fraction, Fraction, Fraction], AfterValidator(_checked_region)]
-
+Region = Annotated[
+    tuple[Fraction, Fraction, Fraction, Fraction],
+    AfterValidator(_checked_region),
+    nested(1, "left, top, right, bottom expected, for example [0.0, 0.0, 0.2, 0.3]"),
+]
+Masks = Annotated[
+    tuple[Region, ...],
+    nested(
+        2,
+        "a list of parts expected, each left, top, right, bottom, for example "
+        "[[0.0, 0.0, 0.2, 0.3]]",
+    ),
+]
 
 Decode = Literal["all", "needed", "keyframes"]
 DecodeOn = Literal["auto", "cpu", "cuda", "vaapi"]
@@ -117,7 +128,7 @@ class CameraSettings(Section):
     region: Region | None = Field(
         None, description="left, top, right, bottom of the part to look at, each 0..1"
     )
-    masks: tuple[Region, ...] = Field((), description="parts that are blackened, each 0..1")
+    masks: Masks = Field((), description="parts that are blackened, each 0..1")
     regions: Regions = Field(Regions(), description="where bed, sofa, floor and doors are")
     transport: Literal["tcp", "udp"] = Field(
         "tcp", description="of RTSP: tcp loses nothing, udp waits for nothing"

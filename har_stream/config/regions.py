@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from har_stream.config.section import Fraction, Section
+from har_stream.config.section import Fraction, Section, nested
 
 Corner = tuple[Fraction, Fraction]
 Place = Literal["floor", "bed", "sofa", "door"]
@@ -28,7 +28,15 @@ def _checked_polygon(corners: tuple[Corner, ...]) -> tuple[Corner, ...]:
 
 
 Polygon = Annotated[tuple[Corner, ...], AfterValidator(_checked_polygon)]
-Polygons = Annotated[tuple[Polygon, ...], Field(max_length=MAX_POLYGONS)]
+Polygons = Annotated[
+    tuple[Polygon, ...],
+    Field(max_length=MAX_POLYGONS),
+    nested(
+        3,
+        "a list of polygons expected, each a list of corners [x, y], for example "
+        "[[[0.1, 0.6], [0.5, 0.6], [0.5, 0.9]]]",
+    ),
+]
 
 
 class Regions(Section):

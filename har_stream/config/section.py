@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from har_stream.core.user_path import user_path
 
@@ -18,6 +18,28 @@ def _in_a_home(path: Path) -> Path:
     if str(found).startswith("~"):
         raise ValueError(f"{path}: no user of that name has a home here; give the whole path")
     return found
+
+
+def nested(depth: int, reason: str) -> BeforeValidator:
+    """Refuse numbers that lie in more or fewer lists all at once, where each would be a problem.
+
+    Args:
+        depth: Lists around each number.
+        reason: Says what is expected, with an example.
+    """
+
+    def check(given: object) -> object:
+        if not _lies_within(given, depth):
+            raise ValueError(reason)
+        return given
+
+    return BeforeValidator(check)
+
+
+def _lies_within(given: object, n_lists: int) -> bool:
+    if not isinstance(given, list | tuple):
+        return n_lists == 0
+    return n_lists > 0 and all(_lies_within(part, n_lists - 1) for part in given)
 
 
 UserPath = Annotated[Path, AfterValidator(_in_a_home)]

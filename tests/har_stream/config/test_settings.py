@@ -22,6 +22,13 @@ EXAMPLE = ROOT / "configs" / "har-stream.yaml"
 DRAWN = "cameras:\n- source: a\n  regions:\n"
 
 
+SQUARE = "[0.1, 0.6], [0.5, 0.6], [0.5, 0.9], [0.1, 0.9]"
+NESTED = (
+    "cameras.0.regions.bed: a list of polygons expected, each a list of corners [x, y], for example"
+    " [[[0.1, 0.6], [0.5, 0.6], [0.5, 0.9]]]"
+)
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     return tmp_path / "har.yaml"
@@ -279,3 +286,26 @@ def test_flags_win_over_the_file_key_by_key(config: Path) -> None:
     assert [camera.id for camera in merged.cameras] == ["cam1"]
     with pytest.raises(InputError, match=r"^node: 'A B' is no valid id"):
         override_settings(merged, {"node": "A B"})
+
+
+@pytest.mark.parametrize("given", [f"[{SQUARE}]", f"[[[{SQUARE}]]]", "[0.1, 0.6]", "0.1"])
+def test_regions_that_are_nested_otherwise_are_one_line(config: Path, given: str) -> None:
+    config.write_text(f"{DRAWN}    bed: {given}\n")
+    with pytest.raises(InputError) as refused:
+        load_settings(config)
+    assert str(refused.value) == f"{config}:4: {NESTED}"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("masks: [0, 0, 0.2, 0.3]", "masks: a list of parts expected, each left, top, right"),
+        ("region: [[0, 0, 1, 1]]", "region: left, top, right, bottom expected, for example [0.0"),
+    ],
+)
+def test_a_part_that_is_nested_otherwise_is_one_line(config: Path, given: str, says: str) -> None:
+    config.write_text(f"cameras:\n- source: a\n  {given}\n")
+    with pytest.raises(InputError) as refused:
+        load_settings(config)
+    assert str(refused.value).startswith(f"{config}:3: cameras.0.{says}")
+    assert "\n" not in str(refused.value)
