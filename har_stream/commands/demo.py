@@ -32,7 +32,7 @@ from har_stream.cameras.camera import is_live
 from har_stream.commands.demo_view import LiveView
 from har_stream.config.broker_settings import BrokerSettings
 from har_stream.core.activity import IDLE
-from har_stream.core.command import port, positive, run_command, whole_number
+from har_stream.core.command import CommandParser, port, positive, run_command, whole_number
 from har_stream.core.errors import InputError
 from har_stream.core.redact import redact
 from har_stream.core.url import LOOPBACK
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every argument."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="har-demo",
         description="Embedded broker, har-stream, har-forecast and a live view in one command.",
         epilog="Without --camera it watches the simulated home; a webcam is never opened unasked.",

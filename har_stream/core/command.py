@@ -6,15 +6,24 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import NoReturn
 
 from har_stream.core.errors import InputError
 
 MAX_PORT = 65_535
 
 
+class CommandParser(argparse.ArgumentParser):
+    """A parser that says a mistake in one line, as commands do, in place of all its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2; the line says where all arguments are told."""
+        self.exit(2, f"{self.prog}: {message}; {self.prog} --help says more\n")
+
+
 def command_parser(name: str, description: str, *, examples: str) -> argparse.ArgumentParser:
     """Begin the parser of a command: its help ends with examples, and it can say its version."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=name,
         description=description,
         epilog=examples,

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from har_stream.bundles.bundle import find_bundle, load_bundle
 from har_stream.core.atomic_file import check_folder, write_figures
-from har_stream.core.command import run_command
+from har_stream.core.command import CommandParser, run_command
 from har_stream.mqtt.brokers.embedded_broker import run_broker
 
 # TensorFlow speaks before it is asked, and is loaded only where it is measured.
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every argument."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="har-bench",
         description="Measure recognition on this machine: a decision's cost by the tutorials' loop "
         "and by our step, reading of films, many cameras, start, memory and messages. Leave the "

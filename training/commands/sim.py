@@ -15,7 +15,7 @@ from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.config.state_dir import default_state_dir
 from har_stream.core.activity import IDLE
 from har_stream.core.atomic_file import check_folder, write_figures, writing
-from har_stream.core.command import count, positive, run_command, whole_number
+from har_stream.core.command import CommandParser, count, positive, run_command, whole_number
 from har_stream.core.errors import InputError
 from har_stream.core.frame import Frame
 from har_stream.preview.video_writer import ClipFile
@@ -182,7 +182,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every argument."""
-    parser = argparse.ArgumentParser(prog="har-sim", description=__doc__)
+    parser = CommandParser(prog="har-sim", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     record = commands.add_parser(
         "record",

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
-from har_stream.core.command import port, run_command
+from har_stream.core.command import CommandParser, port, run_command
 from har_stream.core.errors import InputError
 from har_stream.mqtt.broker_address import Address, default_address
 from har_stream.mqtt.brokers.broker_mosquitto import find_mosquitto, serve_mosquitto
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every argument."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="har-broker",
         description="A broker that keeps nothing, for this machine: Mosquitto where it is "
         "installed, else amqtt. For a home, run Mosquitto as a service.",

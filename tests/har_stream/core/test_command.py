@@ -1,6 +1,7 @@
 """A command ends in one way: a line and status 2 for a mistake, a rule for Ctrl-C."""
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from har_stream.core import command
-from har_stream.core.command import run_command
+from har_stream.core.command import command_parser, run_command
 from har_stream.core.errors import InputError
 
 
@@ -28,6 +29,21 @@ def test_its_own_status_or_0_is_what_it_ends_with() -> None:
 def test_a_mistake_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command("har-x", _raises(InputError("no such file"))) == 2
     assert capsys.readouterr().err == "har-x: no such file\n"
+
+
+def test_a_wrong_flag_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = command_parser("har-x", "Does x.", examples="")
+    of_y = parser.add_subparsers().add_parser("y")
+    of_y.add_argument("--show", choices=("picture", "skeleton"))
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["y", "--show", "bones"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(
+        "har-x y: argument --show: invalid choice: 'bones' .*picture.*skeleton.*; "
+        "har-x y --help says more\n",
+        said,
+    )
 
 
 def test_ctrl_c_ends_a_service_and_interrupts_a_tool(capsys: pytest.CaptureFixture[str]) -> None:
