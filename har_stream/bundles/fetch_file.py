@@ -72,8 +72,10 @@ def _fetch_all(remote: Remote, part: Path, advance: Advance, *, most_idle: int) 
         n_before, n_bytes = n_bytes, _size(part)
         n_idle = 0 if n_bytes > n_before else n_idle + 1
         if n_idle == most_idle:
+            n_expected = n_total or remote.n_bytes
+            of_all = f" of {_megabytes(n_expected)}" if n_expected else ""
             raise InputError(
-                f"{remote.url}: stopped at {n_bytes} of {n_total or 'unknown'} bytes{failure}; "
+                f"{remote.url}: stopped at {_megabytes(n_bytes)}{of_all} MB{failure}; "
                 f"start again to go on from there, or {_by_hand(part)}"
             )
 
@@ -136,6 +138,10 @@ def _received(response: HTTPResponse) -> Iterator[bytes]:
             yield chunk
     except OSError as error:
         raise ConnectionError(f"connection lost: {error}") from error
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{round(n_bytes / 1e6, 1):g}"
 
 
 def _size(part: Path) -> int:

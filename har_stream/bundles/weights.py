@@ -58,6 +58,11 @@ def how_to_bring(name: str) -> str:
     return f"train-har download weights {name}"
 
 
+def how_to_name() -> str:
+    """Return what to do where weights lie already."""
+    return f"name a folder that holds it: {ENVIRONMENT}=FOLDER"
+
+
 def keep_copy(path: Path) -> Path:
     """Copy a file of weights to where bundles look for theirs, unless it is there already.
 

@@ -253,14 +253,17 @@ def _load_bundle(settings: "Settings", *, in_use: bool = False) -> "Bundle":
 
 
 def _say_default(settings: "Settings", manifest: "Manifest") -> None:
-    from har_stream.bundles.bundle import DEFAULT
+    from har_stream.bundles.bundle import DEFAULT, read_named_manifest
+    from har_stream.bundles.fetch_weights import absent_weights
 
     if settings.bundle is None and manifest.name == DEFAULT:
+        surer = read_named_manifest("home-movenet", state_dir=settings.state_dir)
         logger.info(
             "no bundle given, so %s: it knows %s, all else is unknown; train-har teach teaches it "
-            "your own activities; --bundle home-movenet fetches 2.9 MB once and is sure more often",
+            "your own activities; --bundle home-movenet %sis sure more often",
             manifest.name,
             ", ".join(manifest.activities),
+            "fetches 2.9 MB once and " if absent_weights(surer) else "",
         )
 
 

@@ -45,12 +45,18 @@ def test_a_cut_connection_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_an_interrupted_program_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with FileServer({"a": CONTENT}, cuts=(1_000_000, *[0] * N_IDLE_ATTEMPTS)) as server:
         remote = Remote(f"{server.url}/a", "a", len(CONTENT), SHA256)
-        with pytest.raises(InputError, match=r"stopped at 1000000 of 10240000 bytes.*; start a"):
+        with pytest.raises(InputError, match=r"stopped at 1 of 10.2 MB.*; start a"):
             _fetch(remote, tmp_path / "a")
         assert not (tmp_path / "a").exists()
         server.asked.clear()
         _fetch(remote, tmp_path / "a")
         assert server.asked == [("a", 1_000_000)]
+
+
+def test_a_connection_that_never_came_is_said_with_the_published_size(tmp_path: Path) -> None:
+    remote = Remote(f"http://127.0.0.1:{free_port()}/a", "a", 2_894_840, SHA256)
+    with pytest.raises(InputError, match=r"stopped at 0 of 2\.9 MB \(no connection"):
+        fetch_file(remote, tmp_path / "a", advance=lambda *_: None, n_idle=1)
 
 
 def test_all_bytes_were_here_when_the_program_was_interrupted(tmp_path: Path) -> None:
@@ -83,7 +89,7 @@ def test_what_the_server_or_the_network_refuses_is_said(tmp_path: Path) -> None:
     with FileServer({}) as server, pytest.raises(InputError, match="says 404; bring it with a bro"):
         _fetch(Remote(f"{server.url}/a", "a"), tmp_path / "a")
     with pytest.raises(
-        InputError, match=r"unknown bytes \(no connection.*refused\); .* or bring it"
+        InputError, match=r"stopped at 0 MB \(no connection.*refused\); .* or bring it"
     ):
         _fetch(Remote(f"http://127.0.0.1:{free_port()}/a", "a"), tmp_path / "a")
     for url in (f"file://{tmp_path}/a", "mirror/a"):
@@ -108,7 +114,7 @@ def test_what_the_network_refuses_is_no_fault_of_the_disk(
             patched.setattr(of_network, lost)
             with pytest.raises(
                 InputError,
-                match=r"stopped at 0 of unknown bytes \(.*No route to host\); start again",
+                match=r"stopped at 0 MB \(.*No route to host\); start again",
             ):
                 _fetch(remote, tmp_path / "a")
         _fetch(remote, tmp_path / "a")

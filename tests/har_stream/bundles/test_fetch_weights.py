@@ -14,6 +14,7 @@ from har_stream.bundles.bundle import DEFAULT, MANIFEST, SHIPPED, find_bundle, l
 from har_stream.bundles.fetch_weights import load_with_weights
 from har_stream.bundles.published_weights import WEIGHTS
 from har_stream.commands import stream
+from har_stream.config.state_dir import bundles_dir
 from har_stream.core.errors import InputError
 
 CONTENT = b"a network" * 1000
@@ -114,7 +115,10 @@ def test_one_line_says_what_to_do_where_nothing_can_be_reached(
         "har-stream: bundle home-movenet needs weights that are not here: http://127.0"
     )
     assert f"bring it with a browser, put it at {file}" in failed
-    assert failed.endswith("or take --bundle home, which needs none")
+    assert failed.endswith(
+        "; or name a folder that holds it: HAR_WEIGHTS=FOLDER; or take --bundle home, "
+        "which needs none"
+    )
 
 
 def test_checking_a_configuration_fetches_nothing(
@@ -134,16 +138,29 @@ def test_checking_a_configuration_fetches_nothing(
     assert said.err == ""
 
 
+@pytest.mark.parametrize("are_here", [False, True])
 def test_without_a_bundle_it_is_home_and_says_what_that_knows(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    are_here: bool,
 ) -> None:
+    shutil.copytree(bundle, bundles_dir(tmp_path) / bundle.name)
+    publish(monkeypatch, "http://127.0.0.1:9/net.tflite")
+    if are_here:
+        given = tmp_path / "given.tflite"
+        given.write_bytes(CONTENT)
+        monkeypatch.setenv(weights.ENVIRONMENT, str(given))
     config = tmp_path / "har.yaml"
     config.write_text("cameras: absent.mp4\n")
     with caplog.at_level("INFO"):
         assert stream.main(["--check-config", str(config), "--state-dir", str(tmp_path)]) == 0
     assert "no bundle given, so home: it knows idle, walking, standing" in caplog.text
     assert "bending, fallen, sleeping, all else is unknown" in caplog.text
-    assert "--bundle home-movenet fetches 2.9 MB once" in caplog.text
+    fetches = "" if are_here else "fetches 2.9 MB once and "
+    assert f"--bundle home-movenet {fetches}is sure more often" in caplog.text
 
 
 def test_a_variable_that_names_another_file_is_told_before_it_is_fetched(

@@ -23,6 +23,7 @@ from training.encoders.to_litert import to_litert
 
 TINY = ClipSpec(n_frames=2, height_px=4, width_px=4, sample_hz=5.0)
 BRING = "train-har download weights summing"
+NAME_IT = "name a folder that holds it: HAR_WEIGHTS=FOLDER"
 
 
 @pytest.fixture
@@ -79,7 +80,9 @@ def test_a_backbone_that_is_missing_or_another_is_told_with_the_command_that_bri
     made: Bundle, tmp_path: Path
 ) -> None:
     (tmp_path / "weights/summing/any-name.tflite").write_bytes(b"another")
-    with pytest.raises(InputError, match=f"needs summing.tflite, .* bring it: {BRING}$"):
+    with pytest.raises(
+        InputError, match=f"needs summing.tflite, .* bring it: {BRING}, or {NAME_IT}$"
+    ):
         load_bundle(made.path)
 
 
