@@ -123,9 +123,10 @@ class LiveView:
     def _now(self) -> RenderableType:
         if self.state is None:
             return Text("waiting for the first decision ...", style="dim")
+        of_what = "likeliest at " if self.state.activity == UNKNOWN else ""
         head = Text.assemble(
             self._coloured(self.state.activity, "bold"),
-            f"  {self.state.confidence:.0%}",
+            f"  {of_what}{self.state.confidence:.0%}",
             f"  since {self.state.since:%H:%M}",
         )
         top = self.attributes.top if self.attributes else ()

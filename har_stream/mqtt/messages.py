@@ -118,7 +118,9 @@ class ActivityState(Message):
     """Retained on ``<cam>/activity``: what is going on now; repeated as a heartbeat."""
 
     activity: Name
-    confidence: Probability
+    confidence: Probability = Field(
+        description="of the activity; beside unknown, of the likeliest label"
+    )
     since: Instant
     at: Instant = Field(description="stream time of the newest decision")
     room: Name | None = None
@@ -148,7 +150,10 @@ class ActivityEvent(Message):
     previous: Name | None = None
     room: Name | None = None
     region: Name | None = Field(default=None, description=_REGION)
-    fall_stage: FallStage | None = Field(default=None, description="of a fall only")
+    fall_stage: FallStage | None = Field(
+        default=None,
+        description="of a fall, with the event that begins a stage; null: no stage begins",
+    )
     confidence: Probability
     probabilities: Distribution = Field(default_factory=dict)
     started_at: Instant

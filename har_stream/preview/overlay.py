@@ -66,7 +66,9 @@ class Overlay:
         if self.recognition is not None:
             seen = self.recognition
             lines[0] += f"  {seen.latency_ms:.0f} ms"
-            lines.insert(0, f"{seen.label} {seen.confidence:.0%}")
+            likeliest = max(seen.probabilities, key=seen.probabilities.__getitem__)
+            named = likeliest if seen.label == likeliest else f"{seen.label}, likeliest {likeliest}"
+            lines.insert(0, f"{named} {seen.confidence:.0%}")
         if self.activity is not None:
             activity, started_at = self.activity
             lines.append(f"{activity} since {started_at:%H:%M:%S}")

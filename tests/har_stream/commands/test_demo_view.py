@@ -103,6 +103,12 @@ def test_everything_that_was_heard_is_on_the_screen(view: LiveView) -> None:
         assert words in drawn, words
 
 
+def test_beside_unknown_it_says_that_the_share_is_of_the_likeliest(view: LiveView) -> None:
+    state = ActivityState(activity="unknown", confidence=0.43, since=EIGHT, at=EIGHT)
+    hear(view, "n1/cam1/activity", state)
+    assert "unknown  likeliest at 43%" in screen(view)
+
+
 def test_an_ordinary_terminal_shows_a_dozen_events_and_a_tall_one_all(view: LiveView) -> None:
     for minute in range(40):
         hear(

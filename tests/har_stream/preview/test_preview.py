@@ -52,6 +52,13 @@ def test_the_overlay_says_label_confidence_rate_latency_and_state() -> None:
     assert len(overlay.lines()) == 2
 
 
+def test_the_overlay_names_what_is_likeliest_where_that_is_too_little() -> None:
+    overlay = Overlay("cam0")
+    unsure = {"probabilities": {"a": 0.4, "b": 0.43, "c": 0.17}, "confidence": 0.43}
+    overlay.update(replace(SEEN, label="unknown", **unsure))
+    assert overlay.lines()[0] == "unknown, likeliest b 43%"
+
+
 def test_drawing_leaves_the_frame_alone_and_keeps_its_shape() -> None:
     image = np.zeros((90, 160, 3), np.uint8)
     drawn = Overlay("cam0").draw(image)

@@ -1,5 +1,6 @@
 """A camera's state is repeated by the clock, and by stream time where the stream outruns it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +61,20 @@ def test_it_repeats_by_clock_and_by_stream(clock_s: float, stream_s: float, beat
     states = [ActivityState.model_validate(each) for each in broker.on("activity")]
     assert len(states) == 1 + beats
     assert states[-1].at == NOON + timedelta(seconds=stream_s if beats else 0.0)
+
+
+def test_beside_unknown_it_says_how_likely_the_likeliest_label_is() -> None:
+    broker = RecordingPublisher()
+    topics = _topics(broker)
+    likely = {"eating": 0.2, "cooking": 0.43, "walking": 0.37}
+    unsure = replace(
+        _recognition(0.0), probabilities=likely, label="unknown", state="unknown", confidence=0.43
+    )
+    topics.add_recognition(unsure, 0.0)
+    topics.publish_due(0.0)
+    (state,), (attributes,) = broker.on("activity"), broker.on("activity/attributes")
+    assert (state["activity"], state["confidence"]) == ("unknown", 0.43)
+    assert tuple(attributes["top"][0]) == ("cooking", 0.43)
 
 
 def test_what_the_broker_did_not_get_is_still_due() -> None:

@@ -167,6 +167,14 @@ def test_a_lost_camera_ends_the_activity_but_not_the_fall() -> None:
     assert told(camera.see(("upright", 3))) == [("ended", "fallen", None, "got_up")]
 
 
+def test_an_acknowledged_fall_that_nobody_is_seen_to_get_up_from_ends_without_a_stage() -> None:
+    camera = Camera()
+    camera.see(("upright", 10), ("lying", 5))
+    camera.track.acknowledge_fall()
+    changes = camera.see(("lying", 1), ("idle", 35))
+    assert told(changes)[0] == ("ended", "fallen", None, None)
+
+
 def test_a_fall_of_an_earlier_run_goes_on() -> None:
     camera = Camera()
     camera.track.resume_fall(START - timedelta(seconds=10), confidence=0.8, has_lain_long=False)
