@@ -380,9 +380,7 @@ def _to_json(manifest: Manifest) -> str:
 def _bring(path: Path, name: str, outside: ExternalNetwork) -> Path:
     found = weights.find_by_hash(outside.sha256, suffix=Path(name).suffix)
     if found is None:
-        how = outside.how
-        if weights.ENVIRONMENT not in how:
-            how += f", or {weights.how_to_name()}"
+        how = weights.with_folder(outside.how)
         raise InputError(f"{path}: it needs {name}, which is not its own; bring it: {how}")
     return found
 

@@ -35,8 +35,8 @@ def load_with_weights(name_or_path: str, *, state_dir: Path) -> Bundle:
             fetch_weights(name)
         except InputError as error:
             raise InputError(
-                f"bundle {manifest.name} needs weights that are not here: {error}; or "
-                f"{weights.how_to_name()}; or take --bundle {DEFAULT}, which needs none"
+                f"bundle {manifest.name} needs weights that are not here: "
+                f"{weights.with_folder(str(error))}; or take --bundle {DEFAULT}, which needs none"
             ) from error
     return load_named_bundle(name_or_path, state_dir=state_dir)
 

@@ -58,9 +58,11 @@ def how_to_bring(name: str) -> str:
     return f"train-har download weights {name}"
 
 
-def how_to_name() -> str:
-    """Return what to do where weights lie already."""
-    return f"name a folder that holds it: {ENVIRONMENT}=FOLDER"
+def with_folder(remedy: str) -> str:
+    """Add to a remedy what to do where weights lie already, unless it says so."""
+    if ENVIRONMENT in remedy:
+        return remedy
+    return f"{remedy}, or name a folder that holds it: {ENVIRONMENT}=FOLDER"
 
 
 def keep_copy(path: Path) -> Path:

@@ -116,7 +116,7 @@ def test_one_line_says_what_to_do_where_nothing_can_be_reached(
     )
     assert f"bring it with a browser, put it at {file}" in failed
     assert failed.endswith(
-        "; or name a folder that holds it: HAR_WEIGHTS=FOLDER; or take --bundle home, "
+        ", or name a folder that holds it: HAR_WEIGHTS=FOLDER; or take --bundle home, "
         "which needs none"
     )
 
