@@ -21,6 +21,7 @@ from har_stream.bundles.bundle import Bundle
 from har_stream.cameras.camera import read_camera
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.ids import as_id
 from har_stream.config.regions import Regions
 from har_stream.config.section import Section
 from har_stream.core.activity import Change, Recognition
@@ -194,7 +195,7 @@ def replay_clips(
 
 def _replay(recogniser: Recogniser, clip: FallClip, *, hold_s: float, regions: Regions) -> Replayed:
     spec = recogniser.bundle.manifest.clip
-    camera = CameraSettings(source=str(clip.path), name="clip", regions=regions)
+    camera = CameraSettings(source=str(clip.path), name=as_id(clip.name), regions=regions)
     options = ReadOptions(sample_hz=spec.sample_hz, picture=spec.picture, start_at=EPOCH)
     frames = [item for item in read_camera(camera, options) if isinstance(item, Frame)]
     held = [*frames, *_hold(frames[-1], hold_s, spec.sample_hz)]

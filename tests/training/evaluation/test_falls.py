@@ -8,6 +8,7 @@ from rich.console import Console
 from support.video.scene import write_scene
 
 from har_stream.bundles.bundle import load_named_bundle
+from har_stream.config.ids import as_id
 from har_stream.core.errors import InputError
 from training.commands.train_har import main
 from training.evaluation.falls import (
@@ -117,7 +118,7 @@ def test_the_interval_of_a_share_is_that_of_clopper_and_pearson() -> None:
     assert share_interval(8, 10) == pytest.approx((0.4439, 0.9748), abs=1e-4)
 
 
-def test_clips_are_replayed_with_their_last_frame_held(tmp_path: Path, capsys) -> None:
+def test_clips_are_replayed_with_their_last_frame_held(tmp_path: Path, capsys, caplog) -> None:
     """The fall's clip ends as somebody lands, as UR Fall's do."""
     write_scene(tmp_path / "falls.mp4", ("walking", 8), ("fallen", 1.4), home=2)
     write_scene(tmp_path / "sits.mp4", ("walking", 5), ("sitting", 8), home=3)
@@ -127,7 +128,11 @@ def test_clips_are_replayed_with_their_last_frame_held(tmp_path: Path, capsys) -
     )
     bundle = load_named_bundle("sim-home", state_dir=tmp_path)
     clips = read_clips(tmp_path, tmp_path / "states.csv")
-    held = {each.clip.path.stem: each for each in replay_clips(bundle, clips, hold_s=4, regions={})}
+    with caplog.at_level("INFO"):
+        replayed = replay_clips(bundle, clips, hold_s=4, regions={})
+    held = {each.clip.path.stem: each for each in replayed}
+    (told,) = [line for line in caplog.messages if ": fallen, " in line]
+    assert told.startswith(f"{as_id(f'{tmp_path.name}/falls')}: fallen, "), "the clip is named"
     assert held["falls"].delay_s is not None
     assert held["falls"].seconds == pytest.approx(9.2 + 4, abs=0.5)
     assert held["sits"].fallen_s == ()
