@@ -18,7 +18,7 @@ TOPIC, ACK = "har/n1/cam/fall", "har/n1/cam/fall/ack"
 LONG_LIE_S = 3.0
 NIGHT = "sim:3?days=0.25&every={every}"
 """A home whose resident sleeps from half past midnight to half past six."""
-NOWHERE = "http://127.0.0.1:9"
+NOWHERE, NO_CAMERA = "http://127.0.0.1:9", "rtsp://127.0.0.1:9/live"
 LANDS_S, ANNOUNCED_WITHIN_S = 1.2, 5.0
 """The simulated resident has landed after so long; a fall is announced within so long of that."""
 
@@ -90,6 +90,35 @@ def test_a_fall_is_over_once_somebody_is_up(mosquitto: Mosquitto, tmp_path: Path
         listener.wait_for(lambda came: came and came[-1].topic == "mark")
         (kept,) = listener.on(TOPIC)
     assert json.loads(kept)["stage"] == "got_up"
+
+
+def test_an_open_alarm_outlasts_a_restart_before_a_camera_and_ends_with_another_recording(
+    mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    falls = write_scene(tmp_path / "falls.avi", ("walking", 5), ("fallen", 2), home=2)
+    walks = write_scene(tmp_path / "walks.avi", ("walking", 2), home=2)
+    with listening(mosquitto.port, TOPIC) as listener:
+
+        def alarms() -> list[tuple[bool, str]]:
+            states = [FallState.decode(payload) for payload in listener.on(TOPIC)]
+            return [(state.alarm, state.stage) for state in states]
+
+        assert har_stream(*configure(tmp_path, falls, mosquitto)).returncode == 0
+        listener.wait_for(lambda _: len(alarms()) == 2)
+        assert alarms() == [(False, "none"), (True, "fallen")]
+        # A camera, which is away: who fell may lie there still.
+        stream = start_har_stream(*configure(tmp_path, NO_CAMERA, mosquitto))
+        listener.wait_for(lambda _: len(alarms()) == 3, timeout_s=60)
+        stream.terminate()
+        _, said = stream.communicate(timeout=60)
+        assert stream.returncode == 0, said
+        assert "cam: nobody has answered to the fall of" in said
+        assert alarms()[2:] == [(True, "fallen")]
+        # Another recording: nobody lies there.
+        assert har_stream(*configure(tmp_path, walks, mosquitto)).returncode == 0
+        listener.wait_for(lambda _: len(alarms()) == 4)
+        assert alarms()[3:] == [(False, "none")]
+    assert stages(read_events(tmp_path / "events.jsonl")) == ["fallen"]
 
 
 @pytest.mark.parametrize(
