@@ -66,8 +66,8 @@ def drain(db: Connection, machine: str, drained: bool) -> None:
     )
 
 
-def scale(db: Connection, machine: str, cameras: int) -> None:
-    """Ask that a machine carry so many cameras."""
+def scale(db: Connection, machine: str, cameras: int | None) -> None:
+    """Ask that a machine carry so many cameras; none: as many as the settings say."""
     run(
         db,
         "INSERT INTO fleet_machines (machine, cameras) VALUES (:machine, :cameras)"
@@ -77,8 +77,11 @@ def scale(db: Connection, machine: str, cameras: int) -> None:
     )
 
 
-def move(db: Connection, lot: str, machine: str) -> None:
-    """Ask that a lot run on a machine for as long as that is there."""
+def move(db: Connection, lot: str, machine: str | None) -> None:
+    """Ask that a lot run on a machine for as long as that is there; none: where there is room."""
+    if machine is None:
+        run(db, "DELETE FROM fleet_pins WHERE lot = :lot", lot=lot)
+        return
     run(
         db,
         "INSERT INTO fleet_pins VALUES (:lot, :machine)"
@@ -89,7 +92,7 @@ def move(db: Connection, lot: str, machine: str) -> None:
 
 
 def restart(db: Connection, lots: Iterable[str]) -> None:
-    """Ask that lots be restarted, one after another."""
+    """Ask that lots, or partitions, be restarted, one after another."""
     for lot in lots:
         run(
             db,

@@ -1,4 +1,4 @@
-"""Restarts lots one after another: each waits until the former has a decision again.
+"""Restarts lots, or partitions, one after another: each waits until the former decides again.
 
 A lot that does not come back ends it, so that a version that does not work stops one lot, not all.
 """
@@ -21,7 +21,7 @@ class RestartOrder:
     """That a lot is to be restarted.
 
     Attributes:
-        lot: Its name.
+        lot: Its name, or that of a partition.
         asked_at: When somebody asked for it; asked again later, it is another order.
     """
 
@@ -40,7 +40,7 @@ class RollingRestart:
     """Follows orders to restart.
 
     Args:
-        supervisor: Of the lots.
+        supervisor: Of the lots, or of the partitions.
         clock: Its clock.
     """
 

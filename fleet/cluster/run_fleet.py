@@ -7,7 +7,7 @@ A plan that `har-fleet plan` changes meanwhile is taken on; lots that it does no
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -151,7 +151,7 @@ class RunningFleet:
         self._supervisor.step()
         if self._partitions is not None:
             self._partitions.step(self._supervisor.drained, self._supervisor.pinned)
-        ended = self._restart.step(restarts) if restarts is not None else ()
+        ended = self._follow(restarts) if restarts is not None else ()
         try:
             with self._engine.begin() as db:
                 end_restarts(db, ended)
@@ -162,6 +162,14 @@ class RunningFleet:
             self._once.forget(("orders", "status"))
         except DBAPIError as error:
             self._once.warn("status", f"how lots fare cannot be told: {error.orig}")
+
+    def _follow(self, restarts: Sequence[RestartOrder]) -> Set[RestartOrder]:
+        """Restart what is next of lots and of partitions; returns the orders that are done."""
+        if self._partitions is None:
+            return self._restart.step(restarts)
+        of_partitions = [each for each in restarts if each.lot in self._partitions.names]
+        of_lots = [each for each in restarts if each not in of_partitions]
+        return self._restart.step(of_lots) | self._partitions.restart.step(of_partitions)
 
     def _take_plan(self) -> None:
         """Take on a plan that was kept since, if it makes sense."""

@@ -1,8 +1,9 @@
 """The partitions of a running fleet: each on some machine, spread evenly over those there are."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from fleet.cluster.rolling_restart import RollingRestart
 from fleet.cluster.supervisor import Supervisor, Workers
 from fleet.inventory.fleet import Fleet
 from fleet.partitions.partition_task import PartitionTask
@@ -51,6 +52,9 @@ class RunningPartitions:
     Args:
         tasks: What the workers read when they start a partition; kept up to date here.
         workers: Where partitions run.
+
+    Attributes:
+        restart: Follows orders to restart some of them.
     """
 
     def __init__(self, tasks: dict[str, PartitionTask], workers: Workers) -> None:
@@ -58,6 +62,12 @@ class RunningPartitions:
         self._supervisor = Supervisor(
             workers, sizes={}, capacities={}, machines={}, clock=time.monotonic
         )
+        self.restart = RollingRestart(self._supervisor, clock=time.monotonic)
+
+    @property
+    def names(self) -> Collection[str]:
+        """Of the partitions."""
+        return self._tasks.keys()
 
     @property
     def is_running(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fleet.inventory.fleet import Fleet, read_fleet
+from fleet.inventory.fleet import NO_DATABASE, Fleet, read_fleet
 from fleet.planning.access_list import access_list, users, write_logins, write_pgpass
 from fleet.planning.database_roles import database_roles
 from fleet.planning.plan import Plan, compare_plans, make_plan
@@ -42,8 +42,11 @@ examples:
   har-fleet run fleet.yaml --address auto      ... on the machines of a running Ray
   har-fleet status fleet.yaml                  lots, machines, cameras online, frames, restarts
   har-fleet drain fleet.yaml m2                before m2 is switched off; --undo afterwards
+  har-fleet move fleet.yaml fleet-00001 m2     this lot runs there; --undo: anywhere again
+  har-fleet scale fleet.yaml m2 150            m2 carries more; --undo: as fleet.yaml says
   har-fleet restart fleet.yaml                 after an update: one lot after another
-  har-fleet archive /mnt/footage --out events  recordings, by all cores of all machines
+  har-fleet archive /mnt/footage --out events  recordings, by all cores of this machine
+  har-fleet archive /mnt/footage --out events --address auto      ... of a running Ray's
   har-fleet fit CONFIG --data UCF50 --seeds 5  train-har fit, its networks on all machines
 
 Cameras stand in fleet.yaml, in a CSV file (cameras_csv) or in a table of PostgreSQL
@@ -73,11 +76,21 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", required=True, metavar="COMMAND", dest="command"
     )
-    plan = commands.add_parser("plan", help="cut cameras into lots and place them on machines")
+    plan = _add_command(
+        commands,
+        "plan",
+        "cut cameras into lots and place them on machines",
+        "Say what would run where; keep it in plan.csv beside FLEET.yaml. What a camera that "
+        "comes or goes does not touch stays as it is.",
+    )
     plan.add_argument("--dry-run", action="store_true", help="say what would change, keep nothing")
     plan.set_defaults(run=_plan)
-    acl = commands.add_parser(
-        "acl", help="print Mosquitto's access list of the kept plan, or PostgreSQL's roles"
+    acl = _add_command(
+        commands,
+        "acl",
+        "print Mosquitto's access list of the kept plan, or PostgreSQL's roles",
+        "Print what each lot and each partition may do, as Mosquitto's acl_file has it, or as SQL. "
+        "FLEET.yaml says logins: DIR, so that they sign in as themselves.",
     )
     acl.add_argument(
         "--database",
@@ -85,32 +98,55 @@ def make_parser() -> argparse.ArgumentParser:
         help="print SQL for a role of each lot and partition in its place, and make the tables",
     )
     acl.add_argument(
-        "--logins", metavar="DIR", type=Path, help="make a password for each login that has none"
+        "--logins",
+        metavar="DIR",
+        type=Path,
+        help="make a password for each login that has none, in a file of its name, and all in "
+        "passwd (Mosquitto) and pgpass (PostgreSQL)",
     )
     acl.set_defaults(run=_print_acl)
-    run = commands.add_parser("run", help="run every lot on some machine, until ended")
+    run = _add_command(
+        commands,
+        "run",
+        "run every lot on some machine, until ended",
+        "Run every lot and partition of the kept plan, each in a process under Ray; one that dies, "
+        "or whose machine does, is started again. Ctrl-C ends all of them.",
+    )
     where = run.add_mutually_exclusive_group()
     where.add_argument(
-        "--local", action="store_true", help="on a Ray of its own, here (the default)"
+        "--local",
+        action="store_true",
+        help="on a Ray of its own, which stands for all machines, here (the default)",
     )
     where.add_argument("--address", help="on a running Ray: auto, HOST:PORT or ray://HOST:PORT")
-    status = commands.add_parser("status", help="how every lot fares")
-    drain = commands.add_parser("drain", help="have all lots leave a machine")
+    status = _add_command(commands, "status", "how every lot fares, as har-fleet run last said")
+    drain = _add_command(commands, "drain", "have all lots leave a machine, before it is off")
     drain.add_argument("--undo", action="store_true", help="use it again")
-    move = commands.add_parser("move", help="have a lot run on a machine while that is there")
-    scale = commands.add_parser("scale", help="have a machine carry more cameras, or fewer")
-    restart = commands.add_parser(
-        "restart", help="restart lots one after another, each once the former works again"
+    move = _add_command(commands, "move", "have a lot run on a machine while that is there")
+    move.add_argument("--undo", action="store_true", help="it stays, and may go anywhere again")
+    scale = _add_command(commands, "scale", "have a machine carry more cameras, or fewer")
+    scale.add_argument("--undo", action="store_true", help="as many as FLEET.yaml says")
+    restart = _add_command(
+        commands,
+        "restart",
+        "restart lots one after another, each once the former works again",
+        "Restart lots, then partitions, where they are: each once the former has decided something "
+        "again. One that is not back after three minutes ends it.",
     )
     for command in (plan, acl, run, status, drain, move, scale, restart):
-        command.add_argument("fleet", metavar="FLEET.yaml", type=Path)
-    restart.add_argument("lots", metavar="LOT", nargs="*", help="which; all, if none is named")
-    move.add_argument("lot", metavar="LOT")
+        command.add_argument(
+            "fleet", metavar="FLEET.yaml", type=Path, help="machines, cameras, broker, database"
+        )
+    restart.add_argument(
+        "names", metavar="NAME", nargs="*", help="a lot or partition; all, if none is named"
+    )
+    move.add_argument("lot", metavar="LOT", help="as plan.csv and har-fleet status name it")
     for command in (run, status, drain, move, scale, restart):
         command.set_defaults(run=_operate)
-    for command in (drain, move, scale):
-        command.add_argument("machine", metavar="MACHINE")
-    scale.add_argument("cameras", metavar="CAMERAS", type=count)
+    for command in (drain, scale):
+        command.add_argument("machine", metavar="MACHINE", help="one of machines in FLEET.yaml")
+    move.add_argument("machine", metavar="MACHINE", nargs="?", help="one of machines in FLEET.yaml")
+    scale.add_argument("cameras", metavar="CAMERAS", type=count, nargs="?", help="how many")
     _add_archive(commands)
     _add_fit(commands)
     for name in ("archive", "fit"):
@@ -118,6 +154,11 @@ def make_parser() -> argparse.ArgumentParser:
             "--address", help="on a running Ray (without: on one of its own, here)"
         )
     return parser
+
+
+def _add_command(commands: Any, name: str, about: str, description: str = "") -> Any:
+    """Add a command; without a description its one line in the list is that."""
+    return commands.add_parser(name, help=about, description=description or f"{about}.")
 
 
 def _add_archive(commands: Any) -> None:
@@ -171,6 +212,9 @@ def _operate(options: argparse.Namespace) -> None:
     """Do what needs a database or Ray, which take long to import."""
     from fleet.commands import operate
 
+    for command, name in (("move", "machine"), ("scale", "cameras")):
+        if options.command == command and options.undo == (getattr(options, name) is not None):
+            raise InputError(f"{command}: give {name.upper()}, or --undo and no {name.upper()}")
     work = {
         "run": operate.run,
         "status": operate.show_status,
@@ -233,14 +277,24 @@ def _print_acl(options: argparse.Namespace) -> None:
         n_made = write_logins(options.logins, names)
         passwords = write_pgpass(options.logins, names)
         print(f"{options.logins}: {len(names)} in all, {n_made} new", file=sys.stderr)
+        if fleet.settings.logins is None:
+            print(
+                f"{options.fleet}: nobody signs in with them until it says logins: FOLDER",
+                file=sys.stderr,
+            )
     if not options.database:
         print(*access_list(fleet, plan), sep="\n")
         return
     from fleet.partitions.home_tables import make_all_tables
 
     if fleet.settings.database is None:
-        raise InputError(f"{options.fleet}: database is missing; configs/fleet.yaml shows one")
+        raise InputError(f"{options.fleet}: {NO_DATABASE}")
     make_all_tables(fleet.settings.database)
+    if not fleet.settings.database_roles:
+        print(
+            f"{options.fleet}: nobody signs in with these roles until it says database_roles: true",
+            file=sys.stderr,
+        )
     print(*database_roles(fleet.settings.name, plan, passwords), sep="\n")
 
 

@@ -13,11 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from fleet.cluster import orders
 from fleet.cluster.overview import read_lots
-from fleet.inventory.fleet import Fleet, read_fleet
+from fleet.inventory.fleet import NO_DATABASE, Fleet, read_fleet
 from fleet.lots.lot import LotTask
 from fleet.lots.lot_tables import open_database
 from fleet.partitions.home_tables import PartitionRow, make_all_tables, read_status
 from fleet.partitions.partition_task import PartitionTask
+from fleet.planning.access_list import users
 from fleet.planning.plan_file import read_plan
 from har_stream.core.errors import InputError
 
@@ -76,7 +77,7 @@ def show_status(options: argparse.Namespace) -> None:
         f"{max(row.told_at for row in rows).astimezone():%H:%M:%S}"
     )
     if n_to_restart:
-        print(f"lots still to be restarted: {n_to_restart}")
+        print(f"still to be restarted: {n_to_restart}")
     if partitions:
         _show_partitions(partitions)
 
@@ -105,28 +106,36 @@ def drain(options: argparse.Namespace) -> None:
 
 
 def move(options: argparse.Namespace) -> None:
-    """Ask that a lot run on a machine."""
+    """Ask that a lot run on a machine, or that nobody ask it any more."""
     with _database(options.fleet) as (fleet, db):
-        _check_machine(fleet, options.machine)
-        _check_lots(fleet, [options.lot])
+        if options.machine is not None:
+            _check_machine(fleet, options.machine)
+        if options.lot not in read_plan(fleet.plan_file).machines:
+            raise InputError(f"{fleet.plan_file}: there is no lot {options.lot!r}")
         orders.move(db, options.lot, options.machine)
-    print(f"{options.lot}: goes to {options.machine}")
+    where = f"goes to {options.machine}" if options.machine else "stays, and may go anywhere again"
+    print(f"{options.lot}: {where}")
 
 
 def scale(options: argparse.Namespace) -> None:
-    """Ask that a machine carry so many cameras."""
+    """Ask that a machine carry so many cameras, or as many as the settings say."""
     with _database(options.fleet) as (fleet, db):
         _check_machine(fleet, options.machine)
         orders.scale(db, options.machine, options.cameras)
-    print(f"{options.machine}: cameras that it carries: {options.cameras}")
+    cameras = options.cameras or fleet.settings.machines[options.machine]
+    print(f"{options.machine}: cameras that it carries: {cameras}")
 
 
 def restart(options: argparse.Namespace) -> None:
-    """Ask that lots be restarted, one after another."""
+    """Ask that lots and partitions be restarted, one after another."""
     with _database(options.fleet) as (fleet, db):
-        lots = _check_lots(fleet, options.lots)
-        orders.restart(db, lots)
-    print(f"lots to be restarted, each once the former has decided something again: {len(lots)}")
+        names = users(read_plan(fleet.plan_file))
+        for name in options.names:
+            if name not in names:
+                raise InputError(f"{fleet.plan_file}: there is no lot or partition {name!r}")
+        names = options.names or names
+        orders.restart(db, names)
+    print(f"to be restarted, each once the former has decided something again: {len(names)}")
 
 
 @contextmanager
@@ -134,7 +143,7 @@ def _database(path: Path) -> Iterator[tuple[Fleet, Connection]]:
     """A fleet, and a transaction on its database."""
     fleet = read_fleet(path)
     if fleet.settings.database is None:
-        raise InputError(f"{path}: database is missing; configs/fleet.yaml shows one")
+        raise InputError(f"{path}: {NO_DATABASE}")
     engine = open_database(fleet.settings.database)
     try:
         with engine.begin() as db:
@@ -143,15 +152,6 @@ def _database(path: Path) -> Iterator[tuple[Fleet, Connection]]:
         raise InputError(f"database: {' '.join(str(error.orig).split())}") from error
     finally:
         engine.dispose()
-
-
-def _check_lots(fleet: Fleet, named: Sequence[str]) -> list[str]:
-    """Return the lots that are named; all, where none is."""
-    lots = read_plan(fleet.plan_file).machines
-    for lot in named:
-        if lot not in lots:
-            raise InputError(f"{fleet.plan_file}: there is no lot {lot!r}")
-    return [*named] or sorted(lots)
 
 
 def _check_machine(fleet: Fleet, machine: str) -> None:

@@ -15,6 +15,8 @@ from har_stream.config.problems import MAX_SAID, problems
 from har_stream.config.yaml_file import read_yaml
 from har_stream.core.errors import InputError
 
+NO_DATABASE = "database is missing: a line such as database: postgresql://har@db.example/har"
+
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
@@ -48,7 +50,7 @@ class Fleet:
         from sqlalchemy import make_url  # which a plan of cameras in files does without
 
         if self.settings.database is None:
-            raise InputError("a fleet that runs needs a database; configs/fleet.yaml shows one")
+            raise InputError(f"{self.plan_file.parent}: {NO_DATABASE}")
         url = make_url(self.settings.database)
         own = url.set(username=login) if self.settings.database_roles else url
         return own.render_as_string(hide_password=False)

@@ -157,7 +157,10 @@ class Partition:
         """How it fares to whoever starts it elsewhere, to whom a home is what a camera is."""
         told = self.tell()
         return LotStatus(
-            n_cameras=told.n_homes, n_online=told.n_forecasting, is_lost=self._store.is_lost
+            n_cameras=told.n_homes,
+            n_online=told.n_forecasting,
+            is_lost=self._store.is_lost,
+            has_decided=told.n_forecasting > 0,
         )
 
     def tell(self) -> PartitionStatus:

@@ -162,12 +162,13 @@ def test_what_is_killed_goes_on_without_a_gap_and_orders_are_followed(
             wait_for_status("town-homes-00001  r2 .* 2/2")
             wait_for_forecasts()
             wait_for_events(2)
-            before = {*actor_pids()}
+            before = {*actor_pids(), *actor_pids("PartitionActor")}
             assert main(["restart", str(path)]) == 0
-            assert "decided something again: 2\n" in capsys.readouterr().out
-            wait_for_status("lots still to be restarted: ")
-            wait_for_status(until_gone="lots still to be restarted")
-            assert not before & {*actor_pids()}
+            assert "decided something again: 3\n" in capsys.readouterr().out
+            wait_for_status("still to be restarted: ")
+            wait_for_status(until_gone="still to be restarted")
+            assert not before & {*actor_pids(), *actor_pids("PartitionActor")}
+            wait_for_status("town-homes-00001  r2 .* 2/2")
             wait_for_events(2)
             _wait_until_kept(fleet_url, _seqs(listener))
         for topic, seqs in _seqs(listener).items():
@@ -226,7 +227,7 @@ def test_another_plan_and_a_database_that_is_away_touch_no_other_lot(
         (["drain", "FLEET", "m9"], "there is no machine 'm9'; there are m1, m2"),
         (["scale", "FLEET", "m9", "5"], "there is no machine 'm9'"),
         (["move", "FLEET", "town-00009", "m1"], "there is no lot 'town-00009'"),
-        (["restart", "FLEET", "town-00009"], "there is no lot 'town-00009'"),
+        (["restart", "FLEET", "town-00009"], "there is no lot or partition 'town-00009'"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(
@@ -250,6 +251,10 @@ def test_orders_are_kept_until_others_come(postgresql: PostgreSQL) -> None:
         orders.scale(db, "x1", 7)
         orders.move(db, "lot-x", "x1")
         orders.move(db, "lot-x", "x2")
+        orders.move(db, "lot-y", "x2")
+        orders.move(db, "lot-y", None)
+        orders.scale(db, "x3", 7)
+        orders.scale(db, "x3", None)
         orders.restart(db, ["lot-b", "lot-a"])
         found = orders.read_orders(db)
         assert [each.lot for each in found.restarts] == ["lot-a", "lot-b"]
@@ -261,6 +266,8 @@ def test_orders_are_kept_until_others_come(postgresql: PostgreSQL) -> None:
     assert found.capacities["x1"] == 7
     assert "x2" not in found.capacities
     assert found.pinned["lot-x"] == "x2"
+    assert "lot-y" not in found.pinned
+    assert "x3" not in found.capacities
 
 
 def test_a_lot_signs_in_as_itself_and_is_told_its_cameras_alone(
@@ -282,5 +289,5 @@ def test_a_lot_signs_in_as_itself_and_is_told_its_cameras_alone(
     assert settings.broker.password_file == fleet.plan_file.parent / "logins" / "town-00001"
     assert not settings.discovery.enabled
     without = read_fleet(write_fleet(3, yaml))
-    with pytest.raises(InputError, match="needs a database"):
+    with pytest.raises(InputError, match="database is missing"):
         make_tasks(without, make_plan(without, Plan()))

@@ -1,11 +1,13 @@
 """Partitions of a fleet: told their homes alone, spread over machines, untouched by other plans."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from support.broker.fake_machines import Machines
 
+from fleet.cluster.rolling_restart import RestartOrder
 from fleet.cluster.run_partitions import RunningPartitions, make_partition_tasks
 from fleet.inventory.fleet import read_fleet
 from fleet.partitions.partition_task import PartitionTask
@@ -61,6 +63,15 @@ def test_partitions_share_the_machines_and_leave_what_is_drained(
     for _ in range(3):
         running.step({"m1"}, {})
     assert {machines.running[one], machines.running[two]} == {"m2"}
+    machines.started.clear()
+    asked_at = datetime(2026, 3, 1, tzinfo=UTC)
+    orders = [RestartOrder(name, asked_at) for name in (one, two)]
+    for _ in range(9):
+        running.step({"m1"}, {})
+        ended = running.restart.step(orders)
+        orders = [each for each in orders if each not in ended]
+    assert not orders
+    assert machines.started == [(one, "m2"), (two, "m2")], "one after another, where they are"
     running.close()
     running.hear()
     assert not running.is_running

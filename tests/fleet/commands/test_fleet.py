@@ -38,8 +38,24 @@ def test_acl_is_of_the_kept_plan(
     capsys.readouterr()
     assert main(["acl", str(path), "--logins", str(tmp_path / "logins")]) == 0
     printed = capsys.readouterr()
+    assert "fleet.yaml: nobody signs in with them until it says logins: FOLDER\n" in printed.err
     assert printed.out.startswith("user city-00001\ntopic readwrite har/city-00001/#\n\nuser")
-    assert printed.err.endswith("logins: 5 in all, 5 new\n")
+    assert "logins: 5 in all, 5 new\n" in printed.err
+    path.write_text(f"{path.read_text()}logins: logins\n")
+    assert main(["acl", str(path), "--logins", str(tmp_path / "logins")]) == 0
+    assert capsys.readouterr().err.endswith("logins: 5 in all, 0 new\n")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["move", "FLEET", "l1"], ["move", "FLEET", "l1", "m1", "--undo"], ["scale", "FLEET", "m1"]],
+)
+def test_an_order_is_given_or_taken_back(
+    given: list[str], write_fleet: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_fleet(2)
+    assert main([str(path) if each == "FLEET" else each for each in given]) == 2
+    assert "or --undo and no" in capsys.readouterr().err
 
 
 def test_a_mistake_is_one_line_and_status_2(
@@ -68,5 +84,5 @@ def test_run_says_a_mistake_before_it_starts_a_ray(
     assert "run har-fleet plan first" in capsys.readouterr().err
     assert main(["plan", str(path)]) == 0
     assert main(["run", str(path)]) == 2
-    assert "needs a database; configs/fleet.yaml shows one" in capsys.readouterr().err
+    assert "database is missing: a line such as database: postgresql://" in capsys.readouterr().err
     assert not started
