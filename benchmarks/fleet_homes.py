@@ -19,6 +19,7 @@ from fleet.partitions.home_store import HomeStore
 from har_stream.config.settings import Settings
 from har_stream.mqtt.connection import Connection
 from har_stream.mqtt.messages import ActivityEvent
+from predictor.models.state_bytes import CHECKSUM, HEAD
 from predictor.service.home_learning import make_forecaster
 from predictor.service.home_messages import HomeMessages
 
@@ -132,10 +133,11 @@ def copy_home(db: psycopg.Connection[Any], number: int) -> None:
     if row is None:
         raise RuntimeError("no snapshot")
     content = row[0]
-    body = content[12:]
+    body = content[HEAD:]
     for before, after in pairs:
         body = body.replace(before.encode(), after.encode())
-    content = zlib.crc32(body).to_bytes(4, "big") + content[4:12] + body
+    content = bytearray(content[:HEAD] + body)
+    content[CHECKSUM] = zlib.crc32(body).to_bytes(4, "big")
     db.execute(
         "INSERT INTO snapshots (home, content, received_s) VALUES (%s, %s, %s)",
         (new[0], content, row[1]),

@@ -16,9 +16,9 @@ import numpy as np
 
 _FORMAT = b"har\x02"
 """The first bytes; to be counted up whenever the rest is written in another way."""
-_CHECKSUM, _LENGTH = slice(4, 8), slice(8, 16)
-"""Behind it: the checksum of all that follows these bytes, and the length of the JSON."""
-_HEAD = _LENGTH.stop
+CHECKSUM, _LENGTH = slice(4, 8), slice(8, 16)
+"""Behind it: the checksum of all that follows `HEAD`, and the length of the JSON."""
+HEAD = _LENGTH.stop
 OTHER_VERSION = "it was made by another version of har-stream"
 _KINDS = "biuf"
 """Kinds of numbers that arrays may hold."""
@@ -58,10 +58,10 @@ def unpack(content: bytes, classes: Sequence[type], *, zone: tzinfo | None) -> A
     Raises:
         StateError: It is damaged, or of another format or other classes than today's.
     """
-    if len(content) > _HEAD and not content.startswith(_FORMAT):
+    if len(content) > HEAD and not content.startswith(_FORMAT):
         raise StateError(OTHER_VERSION)  # also one from before formats were named
-    checksum, length = content[_CHECKSUM], int.from_bytes(content[_LENGTH], "big")
-    body = memoryview(content)[_HEAD:]
+    checksum, length = content[CHECKSUM], int.from_bytes(content[_LENGTH], "big")
+    body = memoryview(content)[HEAD:]
     if not body or zlib.crc32(body) != int.from_bytes(checksum, "big"):
         raise StateError("it is damaged")
     try:
