@@ -104,6 +104,14 @@ def test_it_tells_of_a_fall_until_somebody_answers(
         _publish(listener, alarm=True, stage="fallen")
         listener.wait_for(lambda _: len(listener.on(TOLD)) > n_told, timeout_s=60)
         assert home_assistant.states()[automation]["attributes"]["last_triggered"] > fired
+        # 5. The answer in its notification acknowledges it, and none to another camera's.
+        for button in ("button.n1_hall_acknowledge_fall", BUTTON):
+            answer = f"har_acknowledge_{button}"
+            home_assistant.fire("mobile_app_notification_action", action=answer)
+        listener.wait_for(lambda _: len(listener.on(ACK)) >= 2, timeout_s=60)
+        _publish(listener, alarm=False, stage="acknowledged")
+        home_assistant.wait_for(FALL, "off")
+        assert len(listener.on(ACK)) == 2
     assert "Error" not in home_assistant.log.read_text()
 
 

@@ -130,6 +130,10 @@ class HomeAssistant:
         """Call a service, for example ``switch/turn_off``."""
         self._call("POST", f"/api/services/{service}", fields)
 
+    def fire(self, event_type: str, **fields: Any) -> None:
+        """Fire an event, as an integration does."""
+        self._call("POST", f"/api/events/{event_type}", fields)
+
     def stop(self) -> None:
         """Stop it cleanly: it writes its registries."""
         self._process.send_signal(signal.SIGTERM)
