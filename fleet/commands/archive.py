@@ -13,6 +13,7 @@ from har_stream.commands.archive.archive import ArchiveOptions, recognise_archiv
 from har_stream.commands.archive.archive_arguments import archive_options, find_archive
 from har_stream.commands.stream_arguments import make_parser, read_settings
 from har_stream.core.atomic_file import explain_errors
+from predictor.journal.journal import Journal
 
 EVENTS, PROGRESS = "events.parquet", "_progress"
 """Readers of Parquet take a folder as one table, and pass over what begins with an underscore."""
@@ -29,9 +30,13 @@ def archive(options: argparse.Namespace, others: Sequence[str]) -> int:
         1 where a recording could not be read, otherwise 0.
     """
     out: Path = options.out / EVENTS
+    parser = make_parser()
+    parser.prog = "har-fleet archive"
+    told = parser.parse_args(["--archive", options.source, "--out", str(out), *others])
+    if options.journal:
+        Journal(options.journal).close()  # one that cannot be used is known before hours of work
     with explain_errors(options.out, "cannot be written", remedy="give another --out"):
         options.out.mkdir(exist_ok=True)
-    told = make_parser().parse_args(["--archive", options.source, "--out", str(out), *others])
     settings = read_settings(told)
     found = find_archive(told)
     bundle = load_with_weights(settings.bundle or DEFAULT, state_dir=settings.state_dir)

@@ -173,7 +173,12 @@ def _add_archive(commands: Any) -> None:
     archive.add_argument(
         "--out", metavar="FOLDER", type=Path, required=True, help="of events.parquet; made here"
     )
-    archive.add_argument("--journal", metavar="URL", help="add the events to this journal too")
+    archive.add_argument(
+        "--journal",
+        metavar="URL",
+        help="add the events to this journal too: postgresql://USER@HOST/DATABASE (its password "
+        "stands in ~/.pgpass), or sqlite:///FILE",
+    )
     archive.set_defaults(run=_archive)
 
 
