@@ -256,8 +256,10 @@ class Supervisor:
     def _bring(self, lot: str, run: LotRun, machine: str, now_s: float) -> None:
         """Bring a lot to the machine where it is wanted: it leaves first, in good order."""
         if run.machine is None and now_s >= run.not_before_s:
+            logger.info("%s starts on %s", lot, machine)
             run.machine, run.heard_s, run.started_s = machine, now_s, now_s
             self._workers.start(lot, machine)
         elif run.machine not in (None, machine) and run.left_s is None:
+            logger.info("%s leaves %s for %s", lot, run.machine, machine)
             run.left_s = now_s
             self._workers.leave(lot)
