@@ -61,12 +61,13 @@ def show_status(options: argparse.Namespace) -> None:
     machine_width = max([len("machine"), *(len(row.machine or "") for row in rows)])
     print(
         f"{'lot':{width}}  {'machine':{machine_width}}  online     fps  latency  waiting  restarts"
+        "  state"
     )
     for row in rows:
         online = f"{row.online}/{row.cameras}"
         print(
             f"{row.lot:{width}}  {row.machine or '-':{machine_width}}  {online:>6}  {row.fps:6.1f}"
-            f"  {row.latency_ms:4.0f} ms  {row.waiting:7}  {row.restarts:8}"
+            f"  {row.latency_ms:4.0f} ms  {row.waiting:7}  {row.restarts:8}  {row.state}"
         )
     if not rows:
         print("no har-fleet run has said anything yet")

@@ -155,7 +155,7 @@ def test_what_is_killed_goes_on_without_a_gap_and_orders_are_followed(
             for victim in (actor_pids()[0], *actor_pids("PartitionActor")):
                 os.kill(victim, signal.SIGKILL)
             wait_for_events(3)
-            wait_for_status("town-0000.  .* 1$", "town-homes-00001  r. .* 2/2 .* 1$")
+            wait_for_status("town-0000.  .* 1  runs$", "town-homes-00001  r. .* 2/2 .* 1$")
             wait_for_forecasts()
             assert main(["drain", str(path), "r1"]) == 0
             wait_for_status("town-00001  r2          2/2", "town-00002  r2          2/2")
