@@ -68,6 +68,7 @@ class FallWatch:
         self._n_down = 0
         self._was_down = self._is_too_fast = False
         self._heights: deque[tuple[datetime, float, float]] = deque()
+        self._lain_from: datetime | None = None  # by the clock as it goes now
         self._down_at: datetime | None = None
         self._upright_from: datetime | None = None
         self._has_lain_long = False
@@ -83,7 +84,7 @@ class FallWatch:
     ) -> None:
         """Somebody fell then: by the rule, as others saw it, or before this program started."""
         self.averaged, self.confidence = averaged, confidence
-        self.since = self._down_at = at
+        self.since = self._lain_from = self._down_at = at
         self._has_lain_long = has_lain_long
         self._acknowledged = False
         self._upright_from = None
@@ -99,6 +100,7 @@ class FallWatch:
                 has_lain_long=earlier._has_lain_long,
             )
             self._acknowledged = earlier._acknowledged
+            self._lain_from, self._down_at = earlier._lain_from, earlier._down_at
 
     def acknowledge(self) -> None:
         """Somebody knows; safe from any thread."""
@@ -125,6 +127,7 @@ class FallWatch:
             The stage that begins with this decision, if one does.
         """
         # Windows that overlap share frames; one by itself tells of all the time that it spans.
+        self._follow_clock(at)
         is_alone = bool(self._recent) and at - self._recent[-1][0] > self._span
         tells_from = at - self._span if is_alone else at
         self._remember(at, probabilities)
@@ -193,7 +196,7 @@ class FallWatch:
     def _attend(
         self, at: datetime, *, is_down: bool, upright_from: datetime | None
     ) -> FallStage | None:
-        assert self.since is not None  # noqa: S101 -- there is a fall to attend to
+        assert self._lain_from is not None  # noqa: S101 -- there is a fall to attend to
         if is_down:
             self._down_at = at
         if upright_from is not None:
@@ -206,12 +209,24 @@ class FallWatch:
         if self._acknowledged:
             if self._down_at and at - self._down_at > timedelta(seconds=GONE_S):
                 self._end()
-        elif not self._has_lain_long and at - self.since >= timedelta(
+        elif not self._has_lain_long and at - self._lain_from >= timedelta(
             seconds=self._rule.long_lie_s
         ):
             self._has_lain_long = True
             return "long_lie"
         return None
+
+    def _follow_clock(self, at: datetime) -> None:
+        """Count on from where a clock was set back to: a fall would be told again only later."""
+        newest = self._recent[-1][0] if self._recent else self._lain_from
+        if newest is None or at >= newest:
+            return
+        self._recent.clear()
+        if self._lain_from is not None:
+            self._lain_from -= newest - at
+        if self._down_at is not None:
+            self._down_at = min(self._down_at, at)
+        self._upright_from = None
 
     def _end(self) -> None:
         self.since = self._up_at = self._down_from = None
@@ -223,8 +238,6 @@ class FallWatch:
         return self._up_at is not None and timedelta(0) <= at - self._up_at <= within
 
     def _remember(self, at: datetime, probabilities: Mapping[str, float]) -> None:
-        if self._recent and at < self._recent[-1][0]:  # the clock was set back
-            self._recent.clear()
         self._recent.append((at, probabilities))
         while at - self._recent[0][0] > timedelta(seconds=self._rule.average_s):
             self._recent.popleft()

@@ -165,6 +165,27 @@ def test_a_clock_set_back_makes_no_fall() -> None:
     assert watched.see(("lying", 60)) == []
 
 
+def test_a_clock_set_back_delays_neither_a_long_lie_nor_an_end() -> None:
+    watched = Watched()
+    watched.see(("upright", 5), ("lying", 40))
+    watched.n -= 3600 * 5
+    set_back_at = watched.n / HZ
+    ((at_s, stage),) = watched.see(("lying", 60))
+    assert stage == "long_lie"
+    assert at_s - set_back_at == pytest.approx(60 - 40, abs=1)
+    watched.watch.acknowledge()
+    watched.n -= 3600 * 5
+    watched.see(("idle", GONE_S + 2))
+    assert watched.watch.since is None
+
+
+def test_a_long_lie_of_before_the_start_is_not_delayed_by_a_clock_set_back_meanwhile() -> None:
+    watched = Watched()
+    watched.watch.begin(START + timedelta(hours=1), averaged={}, confidence=0.8)
+    ((at_s, stage),) = watched.see(("idle", 90))
+    assert (at_s, stage) == (pytest.approx(RULE.long_lie_s), "long_lie")
+
+
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
