@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from har_stream.core.command import command_parser, count, names, positive, whole_number
+from har_stream.core.command import command_parser, count, names, positive, share, whole_number
 from training.commands import keypoints, teach
 from training.commands.add_command import add_command
 
@@ -186,12 +186,19 @@ def _add_calibrate(commands: Any) -> None:
         "tell a finished bundle what it was never taught",
         about="Stream footage that shows none of a bundle's labels, such as an ordinary day before "
         "its camera, and write the bundle anew: what is as strange to it becomes unknown. It must "
-        "not have learned from this footage.",
-        examples="models/home --negatives ordinary-day.mp4",
+        "not have learned from this footage. With --ordinary alone its bound stays, and is judged.",
+        examples="models/kitchen --negatives ordinary-day.mp4 --ordinary another-day.mp4",
     )
     calibrate.add_argument("bundle", type=Path, metavar="DIR", help="folder of the bundle")
     _add_paths(calibrate, "--negatives", "the footage: files or folders")
     _add_paths(calibrate, "--ordinary", "more of it, to judge by: the share that is unknown")
+    calibrate.add_argument(
+        "--let-pass",
+        type=share,
+        metavar="SHARE",
+        default=0.0,
+        help="of the negatives, where a bundle sees too much of what it knows as strange (0)",
+    )
 
 
 def _add_evaluate(commands: Any) -> None:

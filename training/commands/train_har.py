@@ -261,13 +261,17 @@ def _bundle_for(clip: str, options: argparse.Namespace) -> str:
 def _calibrate(options: argparse.Namespace, _: str) -> None:
     from har_stream.bundles.bundle import load_bundle
     from training.evaluation.calibration import NEGATIVES_REJECTED
-    from training.export.calibrate_bundle import calibrate_bundle
+    from training.export.calibrate_bundle import ORDINARY, calibrate_bundle
 
     negatives, judges = read_negatives(options)
-    made = calibrate_bundle(load_bundle(options.bundle), negatives, judges=judges)
-    rejected = made.manifest.metrics[NEGATIVES_REJECTED]
+    bundle = load_bundle(options.bundle)
+    made = calibrate_bundle(bundle, negatives, judges=judges, let_pass=options.let_pass)
+    metrics = made.manifest.metrics
     on = f"{len(judges)} other clips" if judges else f"these {len(negatives)} clips"
-    print(f"{made.path}: {rejected:.1%} of the decisions on {on} are unknown")
+    print(f"{made.path}: {metrics[NEGATIVES_REJECTED]:.1%} of the decisions on {on} are unknown")
+    if judges:
+        per_hour, low, high = (metrics[name] for name in ORDINARY)
+        print(f"false activities an hour of them: {per_hour:.1f} (95 %: {low:.1f} to {high:.1f})")
 
 
 def read_negatives(options: argparse.Namespace) -> tuple[Sequence["Clip"], Sequence["Clip"]]:
