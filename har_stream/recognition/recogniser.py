@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from har_stream.bundles.bundle import Bundle, Manifest
+from har_stream.core.activity import IDLE
 from har_stream.core.errors import InputError
 from har_stream.core.frame import PIXELS, Frame
 from har_stream.recognition.engines import EngineName, open_engine
@@ -37,7 +38,8 @@ class Decision:
         at: Capture time of the window's last frame.
         probabilities: Calibrated, in the order of the bundle's labels, shape (n_labels,), float64.
         person: Whom it is about, where the bundle follows one.
-        energy: Free energy of its logits; see `har_stream.bundles.bundle.Calibration`.
+        energy: Free energy of its logits; see `har_stream.bundles.bundle.Calibration`. Minus
+            infinity where no bound holds: nobody, and what a household has taught, are no postures.
         known: Whether it may be something that the bundle was taught.
     """
 
@@ -275,23 +277,25 @@ class Recogniser:
         return decisions
 
     def _decision(self, camera: str, stream: _Stream, logits: NDArray[np.floating]) -> Decision:
-        energy = free_energy(logits)
-        decision = Decision(
+        energy, manifest = free_energy(logits), self.bundle.manifest
+        probabilities = _softmax(logits / self._calibration.temperature)
+        person = None
+        if stream.stage is not None and self._takes_features:
+            outputs = dict(zip(manifest.output_names, probabilities.tolist(), strict=True))
+            person, activities = stream.stage.judge(outputs)
+            if self._taught is not None:
+                activities = self._taught.add_to(activities, stream.window)
+            probabilities = np.array([activities[label] for label in manifest.labels])
+            if manifest.labels[probabilities.argmax()] in (IDLE, *manifest.taught):
+                energy = -math.inf
+        return Decision(
             camera,
             stream.captured_at,
-            probabilities=_softmax(logits / self._calibration.temperature),
-            energy=energy,
+            probabilities,
+            person,
+            energy,
             known=self._calibration.knows(energy),
         )
-        if stream.stage is None or not self._takes_features:
-            return decision
-        manifest = self.bundle.manifest
-        outputs = dict(zip(manifest.output_names, decision.probabilities.tolist(), strict=True))
-        person, activities = stream.stage.judge(outputs)
-        if self._taught is not None:
-            activities = self._taught.add_to(activities, stream.window)
-        said = np.array([activities[label] for label in manifest.labels])
-        return replace(decision, probabilities=said, person=person)
 
     def _seen(self, streams: Sequence[_Stream]) -> NDArray[np.float32]:
         """What the network takes in of each camera now; flow needs the frame before, too."""

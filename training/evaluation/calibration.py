@@ -110,9 +110,16 @@ def fit_reject_rule(
     )
 
 
+def is_passing(probabilities: Floats, deciding: Thresholds) -> NDArray[np.bool_]:
+    """Which decisions, shape (n, n_labels), thresholds let pass; shape (n,)."""
+    least = np.array((deciding.reject_below, deciding.margin_below))
+    passing: NDArray[np.bool_] = np.all(_verdicts(probabilities) >= least, axis=-1)
+    return passing
+
+
 def share_passing(probabilities: Floats, deciding: Thresholds) -> float:
     """Share of decisions, shape (n, n_labels), that thresholds let pass; 0 of none."""
-    return _passing(_verdicts(probabilities), (deciding.reject_below, deciding.margin_below))
+    return float(is_passing(probabilities, deciding).mean()) if len(probabilities) else 0.0
 
 
 def _best(

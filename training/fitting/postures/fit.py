@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import (
@@ -32,17 +33,32 @@ from har_stream.core.thresholds import Thresholds
 from har_stream.recognition.person.pooling import windows_of
 from har_stream.recognition.person.postures import POSTURES, labels_of
 from predictor.evaluation.metrics import expected_calibration_error
+from training.data.folders import find_negatives
 from training.encoders.to_litert import check_backend, to_litert
-from training.evaluation.calibration import apply_temperature, fit_temperature
-from training.fitting.postures.footage import SeenClip, list_clips, read_footage
+from training.evaluation.calibration import (
+    NEGATIVES_REJECTED,
+    SHARES,
+    apply_temperature,
+    fit_temperature,
+)
+from training.evaluation.evaluate_clips import stream_clips
+from training.fitting.postures.footage import SeenClip, list_clips, read_footage, see_clips
 from training.fitting.postures.head import Head, fit_head
 from training.fitting.postures.judge import Judged, label_confusion, score, stream
+from training.fitting.postures.open_set import (
+    fit_bound,
+    said_of,
+    share_of_negatives,
+    share_of_rooms,
+)
 from training.fitting.postures.remembered_pose import RememberedPose
 from training.fitting.postures.settings import PostureConfig
 
 logger = logging.getLogger(__name__)
 
 FIGURES = "figures.json"
+_SHARES = (*SHARES, NEGATIVES_REJECTED)
+"""Of the open set, those that the manifest holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,8 @@ class _Run:
     pose: RememberedPose
     folder: Path
     command: str
+    strange: Sequence[NDArray[np.float32]]
+    """Windows of footage of which no posture can be told."""
 
 
 def fit_postures(
@@ -77,9 +95,12 @@ def fit_postures(
         raise InputError(f"learn_from: no such set: {', '.join(sorted(foreign))}")
     path = weights.find_by_name(config.pose, suffixes=(".tflite",), known=WEIGHTS)
     pose = RememberedPose(path, folder=cache_folder)
-    run = _Run(config, path, pose, folder, command)
+    negatives = config.negatives
+    teaching, judging = negatives.find(data) if negatives else ([], [])
     # 2. Every clip once through the person stage.
     footage = read_footage(clips, config, pose)
+    strange = [windows_of(features) for features in see_clips(teaching, config, pose)]
+    run = _Run(config, path, pose, folder, command, strange)
     pose.keep()
     learned = [each for each in footage if _set_of(each, config) in _sets(config)]
     # 3. Room by room, by heads that saw neither the room nor its people.
@@ -96,11 +117,15 @@ def fit_postures(
         unseen = _judge_others(run, others, tested, f"without-{name}")
         figures[f"without_{name}"] = score(unseen)
     # 5. The bundle's own, calibrated by what heads said of rooms that they never saw.
-    calibration = _calibrate(judged)
+    calibration, shares = _calibrate(judged, config)
     made = _write(
         run, _fit(run, learned), folder / "bundle", learned, calibration, figures["rooms_left_out"]
     )
-    made = _update(made, confusion=label_confusion(judged))
+    if judging:
+        shares |= share_of_negatives(stream_clips(made, find_negatives(judging))[0], made.manifest)
+        figures["open_set"] = {name: round(share, 4) for name, share in shares.items()}
+    told = {name: round(share, 4) for name, share in shares.items() if name in _SHARES}
+    made = _update(made, confusion=label_confusion(judged), metrics=made.manifest.metrics | told)
     for room in {each.room for each in footage}:  # falls are tried with what is shipped
         _update(load_bundle(_apart(run, room)), calibration=calibration)
     logger.info("bundle: %s", made.path)
@@ -122,6 +147,7 @@ def _fit(run: _Run, learned: Sequence[SeenClip]) -> Head:
         [windows_of(each.features) for each in learned],
         [each.postures for each in learned],
         strength=run.config.strength,
+        strange=run.strange,
     )
 
 
@@ -147,16 +173,33 @@ def _update(bundle: Bundle, **fields: Any) -> Bundle:
     return save_bundle(bundle.path, bundle.manifest.model_copy(update=fields), files)
 
 
-def _calibrate(judged: Sequence[Judged]) -> Calibration:
+def _calibrate(
+    judged: Sequence[Judged], config: PostureConfig
+) -> tuple[Calibration, dict[str, float]]:
+    """Fit temperature, and the bound where there are negatives; return the shares beside it."""
     truth = np.concatenate([each.postures for each in judged])
     said = np.concatenate([each.outputs for each in judged])[truth >= 0]
     truth = truth[truth >= 0]
     temperature = fit_temperature(said, truth)
-    return Calibration(
+    calibration = Calibration(
         temperature=temperature,
         ece_before=expected_calibration_error(said, truth),
         ece_after=expected_calibration_error(apply_temperature(said, temperature), truth),
     )
+    if config.negatives is None:
+        return calibration, {}
+    by_room: dict[str | None, list[Judged]] = {}
+    for each in judged:
+        by_room.setdefault(config.room_of(each.clip), []).append(each)
+    rooms = [said_of(clips, _deciding(config)) for clips in by_room.values()]
+    keep = config.negatives.keep
+    bound = fit_bound(rooms, keep=keep)
+    shares = share_of_rooms(rooms, keep=keep)
+    return calibration.model_copy(update={"energy_above": bound}), shares
+
+
+def _deciding(config: PostureConfig) -> Thresholds:
+    return Thresholds(**config.deciding.model_dump(exclude_none=True))
 
 
 def _write(
@@ -191,7 +234,7 @@ def _write(
         networks={"pose": {"litert": name}, "head": {"litert": "head.tflite"}},
         outside=outside,
         calibration=calibration,
-        deciding=Thresholds(**config.deciding.model_dump(exclude_none=True)),
+        deciding=_deciding(config),
         falls=config.falls,
         metrics={
             key: figures[key]

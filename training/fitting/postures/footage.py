@@ -120,6 +120,17 @@ def read_footage(
     return footage
 
 
+def see_clips(
+    paths: Sequence[Path], config: PostureConfig, network: PoseFinder
+) -> list[NDArray[np.float32]]:
+    """Features of clips without labels, each of shape (n, n_features)."""
+    seen = []
+    for path in track(paths, "seeing footage of no posture"):
+        images = [frame.image for frame in sampled(path, config) for _ in ticks(frame)]
+        seen.append(np.stack(_see(images, config, network)[0]))
+    return seen
+
+
 def sampled(path: Path, config: PostureConfig) -> Iterator[Frame]:
     """Read a clip as a camera is read."""
     return read_file(

@@ -28,6 +28,8 @@ _OF_ACTIVITY = {
     postures.STANDING: postures.UPRIGHT,
 }
 _OF_POSTURE = {postures.ON_BED: LYING, postures.ON_FLOOR: LYING}
+_MERGED = np.array([JUDGED.index(_OF_POSTURE.get(name, name)) for name in postures.POSTURES])
+"""Index in `JUDGED` of every posture."""
 N_RESAMPLES = 1000
 PRIOR = 0.5
 """Added to every count of confusions: none is impossible."""
@@ -47,6 +49,8 @@ class Judged:
         outputs: What the head said of every frame, before anything was made of it; shape
             (n_frames, n_outputs), beside `postures`.
         postures: Index of every frame's true posture; -1: none is known.
+        decided: Probabilities of `JUDGED` at every frame, shape (n_frames, len(JUDGED)).
+        energies: Free energy of every frame's decision, shape (n_frames,).
     """
 
     clip: str
@@ -55,6 +59,13 @@ class Judged:
     is_plain: NDArray[np.bool_] = field(repr=False)
     outputs: NDArray[np.float64] = field(repr=False)
     postures: NDArray[np.int64] = field(repr=False)
+    decided: NDArray[np.float64] = field(repr=False)
+    energies: NDArray[np.float64] = field(repr=False)
+
+    @property
+    def truths(self) -> NDArray[np.int64]:
+        """Index in `JUDGED` of every frame's true posture; -1: none is known."""
+        return np.where(self.postures >= 0, _MERGED[self.postures], -1)
 
 
 def stream(
@@ -68,7 +79,7 @@ def stream(
 def _judge(recogniser: Recogniser, footage: SeenClip, config: PostureConfig) -> Judged:
     labels = recogniser.bundle.manifest.labels
     to = [JUDGED.index(_OF_ACTIVITY.get(label, label)) for label in labels]
-    said, outputs = [], []
+    said, outputs, energies = [], [], []
     for frame in sampled(footage.path, config):
         for decision in recogniser.step([(footage.clip, frame)]):
             assert decision.person is not None  # noqa: S101 - it is a bundle of postures
@@ -76,13 +87,13 @@ def _judge(recogniser: Recogniser, footage: SeenClip, config: PostureConfig) -> 
             np.add.at(merged, to, decision.probabilities)
             said.append(merged)
             outputs.append(list(decision.person.outputs.values()))
+            energies.append(decision.energy)
     recogniser.forget(footage.clip)
     per_s = round(config.clip.sample_hz)
-    merge = np.array([JUDGED.index(_OF_POSTURE.get(name, name)) for name in postures.POSTURES])
     truth, by_second, is_plain = [], [], []
     for start in range(0, len(said), per_s):
         known = footage.postures[start : start + per_s]
-        states = merge[known[known >= 0]]
+        states = _MERGED[known[known >= 0]]
         if len(states):
             truth.append(np.bincount(states).argmax())
             by_second.append(np.mean(said[start : start + per_s], axis=0))
@@ -94,6 +105,8 @@ def _judge(recogniser: Recogniser, footage: SeenClip, config: PostureConfig) -> 
         np.array(is_plain),
         np.array(outputs),
         footage.postures,
+        np.array(said),
+        np.array(energies),
     )
 
 

@@ -1,11 +1,14 @@
 """What a run that makes a bundle of postures is told: a strict YAML file."""
 
+import re
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from har_stream.config.camera_settings import ThresholdSettings
+from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.core.thresholds import FallRule
 from har_stream.recognition.person.postures import POSTURES
@@ -26,6 +29,37 @@ class LabelledClips(_Section):
     leave_out: tuple[str, ...] = Field((), description="patterns of clips to leave out")
 
 
+class Negatives(_Section):
+    """Footage of which no posture can be told, such as close-ups."""
+
+    clips: tuple[str, ...] = Field(description="patterns of files in the folder of --data")
+    apart: str = Field(description="expression of the names of those that judge, and do not teach")
+    keep: float = Field(
+        0.97, gt=0, le=1, description="share of right decisions in rooms left out that pass"
+    )
+
+    def find(self, folder: Path) -> tuple[list[Path], list[Path]]:
+        """List the files that teach and those that judge.
+
+        Raises:
+            InputError: A pattern finds none, or there are none of either.
+        """
+        files: list[Path] = []
+        for pattern in self.clips:
+            found = sorted(folder.glob(pattern))
+            if not found:
+                raise InputError(f"{folder / pattern}: no such file; see negatives in the config")
+            files += found
+        judging = [file for file in files if re.search(self.apart, file.name)]
+        teaching = [file for file in files if file not in judging]
+        if not judging or not teaching:
+            raise InputError(
+                f"negatives: apart: {self.apart}: of {len(files)} files it names "
+                f"{len(judging)}; some must teach and some judge"
+            )
+        return teaching, judging
+
+
 class PostureConfig(_Section):
     """A run from labelled clips to a bundle of postures; see configs/postures.yaml."""
 
@@ -40,6 +74,7 @@ class PostureConfig(_Section):
         description="patterns of clips by room: a room and its people are judged by others"
     )
     same_people: tuple[tuple[str, ...], ...] = Field((), description="rooms that share people")
+    negatives: Negatives | None = Field(None, description="none: nothing is strange to it")
     clip: ClipSpec
     hop_frames: Annotated[int, Field(ge=1)] = 1
     strength: float = Field(0.003, gt=0, description="C of the logistic regression: its freedom")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from har_stream.bundles import weights
-from har_stream.bundles.bundle import find_bundle, load_bundle
+from har_stream.bundles.bundle import Bundle, find_bundle, load_bundle
 from har_stream.cameras.read_options import ReadOptions
 from har_stream.cameras.readers import Readers
 from har_stream.cameras.video_file import read_file
@@ -79,3 +79,22 @@ def test_who_sleeps_in_the_dark_under_a_blanket_is_not_nobody(
         assert decision.person is not None
         assert decision.person.is_there
     assert "idle" not in labels
+
+
+@pytest.mark.parametrize("taught", [(), ("standing", "walking")])
+def test_the_bound_holds_for_postures_not_for_nobody_nor_what_was_taught(
+    shared: Path, taught: tuple[str, ...]
+) -> None:
+    shipped = load_bundle(find_bundle("home"))
+    strict = shipped.manifest.calibration.model_copy(update={"energy_above": -1e6})
+    manifest = shipped.manifest.model_copy(update={"calibration": strict})
+    recogniser = Recogniser(Bundle(shipped.path, manifest, shipped.hash, brought={}))
+    recogniser.bundle = Bundle(
+        shipped.path, manifest.model_copy(update={"taught": taught}), shipped.hash, brought={}
+    )
+    frames = _frames(shared / "data/urfd/adl-01-cam0.mp4")
+    decisions = [decision for frame in frames for decision in recogniser.step([("a", frame)])]
+    labels = [_label(recogniser, decision) for decision in decisions]
+    assert {"idle", "bending"} < set(labels)
+    for decision, label in zip(decisions, labels, strict=True):
+        assert decision.known == (label in ("idle", *taught))

@@ -42,6 +42,24 @@ def test_it_tells_apart_what_it_learned_and_never_says_what_it_did_not(head: Hea
     assert head.bias[POSTURES.index("sitting")] == NEVER
 
 
+def test_free_energy_is_the_logit_of_strangeness_and_postures_stay_as_they_were() -> None:
+    rng = np.random.default_rng(2)
+    windows = rng.normal(size=(60, N_FRAMES, N_FEATURES)).astype(np.float32)
+    truth = np.repeat([0, 1], 30)
+    windows[30:, -1, 11] += 5
+    strange = windows + np.eye(N_FEATURES, dtype=np.float32)[20] * 5
+    plain, wary = (
+        fit_head([windows], [truth], strength=1.0, strange=each) for each in ((), [strange])
+    )
+    both = np.concatenate([windows, strange])
+    energies = [-np.logaddexp.reduce(each.logits(both), axis=1) for each in (plain, wary)]
+    assert energies[0] == pytest.approx(np.full(120, NEVER), abs=1e-4)
+    assert energies[1][:60].max() < 0 < energies[1][60:].min()
+    shares = [np.exp(each.logits(both)) for each in (plain, wary)]
+    shares = [each / each.sum(1, keepdims=True) for each in shares]
+    np.testing.assert_allclose(*shares, atol=1e-5)
+
+
 def test_keras_and_litert_say_the_same(head: Head, tmp_path: Path) -> None:
     windows = np.random.default_rng(1).normal(size=(4, N_FRAMES, N_FEATURES)).astype(np.float32)
     expected = head.logits(windows)

@@ -10,8 +10,9 @@ def judged(*seconds: tuple[str, str]) -> Judged:
     """A clip of so many seconds: what was true, and what was said."""
     true, said = ([JUDGED.index(name) for name in column] for column in zip(*seconds, strict=True))
     n = len(seconds)
-    none = np.zeros((0, 6))
-    return Judged("a", np.array(true), np.eye(5)[said], np.ones(n, bool), none, np.zeros(0, int))
+    none, no_frames = np.zeros((0, 6)), np.zeros(0, int)
+    told = np.eye(5)[said]
+    return Judged("a", np.array(true), told, np.ones(n, bool), none, no_frames, none, none)
 
 
 def test_walking_and_standing_share_what_was_counted_of_upright() -> None:
