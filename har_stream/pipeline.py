@@ -118,11 +118,12 @@ class Pipeline:
                     yield from track.finish()
         # 2. One step of the recogniser for all cameras together.
         yield from self._decide(self._recogniser.step(moving))
-        # 3. What was switched off, or is away for too long, ends.
+        # 3. What was switched off, or is away for too long, ends; a fall there does not.
         for track in self._tracks.values():
             if track.is_lost:
                 self._recogniser.forget(track.camera)
                 yield from track.lose()
+            yield from track.attend_unseen()
 
     def _decide(self, decisions: Iterable[Decision]) -> Iterator[News]:
         labels = self._recogniser.bundle.manifest.labels

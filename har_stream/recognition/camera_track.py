@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from har_stream.bundles.bundle import Manifest
@@ -75,6 +75,7 @@ class CameraTrack:
         self._newest_at: datetime | None = None  # none before the first frame, and once lost
         self._away_s: float | None = None
         self._arrived_s = 0.0
+        self._unseen_from: tuple[datetime, float] | None = None  # and by the clock, once lost
         self._thresholds = thresholds_for(settings, manifest)
         self._make_segmenter = partial(
             Segmenter, self.camera, self._thresholds, span_s=manifest.clip.evidence_s
@@ -120,6 +121,7 @@ class CameraTrack:
     def take_over(self, earlier: "CameraTrack") -> None:
         """Go on for a track of another bundle: as switched on or off, as away, with its fall."""
         self._enabled, self._away_s = earlier._enabled, earlier._away_s
+        self._unseen_from = earlier._unseen_from
         if self._falls is not None and earlier._falls is not None:
             self._falls.take_over(earlier._falls)
 
@@ -293,6 +295,7 @@ class CameraTrack:
             self._falls.begin(
                 since, averaged={}, confidence=confidence, has_lain_long=has_lain_long
             )
+            self._unseen_from = datetime.now(since.tzinfo), self._clock()
 
     def resume_activity(
         self, activity: str, *, since: datetime, at: datetime, probabilities: Mapping[str, float]
@@ -317,6 +320,17 @@ class CameraTrack:
             at = self._newest_at
             yield from self._say(*self._interrupt(at), self._segmenter.lose(at))
             self._forget()
+            self._unseen_from = at, self._arrived_s
+
+    def attend_unseen(self) -> Iterator[Change]:
+        """Tell a long lie also while no frame comes: a camera that is away takes no alarm back."""
+        falls = self._falls
+        if falls is None or self._newest_at is not None or self._unseen_from is None:
+            return
+        lost_at, lost_s = self._unseen_from
+        at = lost_at + timedelta(seconds=self._clock() - lost_s)
+        if falls.lies_long(at):
+            yield from self._say(self._hold(falls, at, "long_lie"), self._release(falls, at, None))
 
     def _interrupt(self, at: datetime) -> Iterator[Change]:
         """Nobody can be seen any more: what a fall holds ends, the fall itself does not."""

@@ -106,6 +106,13 @@ class FallWatch:
         """Somebody knows; safe from any thread."""
         self._acknowledged = True
 
+    def lies_long(self, at: datetime) -> bool:
+        """Say once that nobody has got up for long, nor acknowledged the fall."""
+        if self._lain_from is None or self._acknowledged or self._has_lain_long:
+            return False
+        self._has_lain_long = at - self._lain_from >= timedelta(seconds=self._rule.long_lie_s)
+        return self._has_lain_long
+
     def observe(
         self,
         at: datetime,
@@ -196,7 +203,6 @@ class FallWatch:
     def _attend(
         self, at: datetime, *, is_down: bool, upright_from: datetime | None
     ) -> FallStage | None:
-        assert self._lain_from is not None  # noqa: S101 -- there is a fall to attend to
         if is_down:
             self._down_at = at
         if upright_from is not None:
@@ -209,10 +215,7 @@ class FallWatch:
         if self._acknowledged:
             if self._down_at and at - self._down_at > timedelta(seconds=GONE_S):
                 self._end()
-        elif not self._has_lain_long and at - self._lain_from >= timedelta(
-            seconds=self._rule.long_lie_s
-        ):
-            self._has_lain_long = True
+        elif self.lies_long(at):
             return "long_lie"
         return None
 
@@ -229,7 +232,7 @@ class FallWatch:
         self._upright_from = None
 
     def _end(self) -> None:
-        self.since = self._up_at = self._down_from = None
+        self.since = self._lain_from = self._up_at = self._down_from = None
         self._n_down, self._was_down = 0, False
         self._heights.clear()
 

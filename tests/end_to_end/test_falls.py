@@ -106,19 +106,19 @@ def test_an_open_alarm_outlasts_a_restart_before_a_camera_and_ends_with_another_
         assert har_stream(*configure(tmp_path, falls, mosquitto)).returncode == 0
         listener.wait_for(lambda _: len(alarms()) == 2)
         assert alarms() == [(False, "none"), (True, "fallen")]
-        # A camera, which is away: who fell may lie there still.
+        # A camera, which is away: who fell may lie there still, and long.
         stream = start_har_stream(*configure(tmp_path, NO_CAMERA, mosquitto))
-        listener.wait_for(lambda _: len(alarms()) == 3, timeout_s=60)
+        listener.wait_for(lambda _: len(alarms()) == 4, timeout_s=60)
         stream.terminate()
         _, said = stream.communicate(timeout=60)
         assert stream.returncode == 0, said
         assert "cam: nobody has answered to the fall of" in said
-        assert alarms()[2:] == [(True, "fallen")]
+        assert alarms()[2:] == [(True, "fallen"), (True, "long_lie")]
         # Another recording: nobody lies there.
         assert har_stream(*configure(tmp_path, walks, mosquitto)).returncode == 0
-        listener.wait_for(lambda _: len(alarms()) == 4)
-        assert alarms()[3:] == [(False, "none")]
-    assert stages(read_events(tmp_path / "events.jsonl")) == ["fallen"]
+        listener.wait_for(lambda _: len(alarms()) == 5)
+        assert alarms()[4:] == [(False, "none")]
+    assert stages(read_events(tmp_path / "events.jsonl")) == ["fallen", "long_lie"]
 
 
 @pytest.mark.parametrize(

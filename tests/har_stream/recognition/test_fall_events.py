@@ -43,8 +43,11 @@ class Camera:
     """A camera's track, and the time that it is told: 5 decisions a second."""
 
     def __init__(self, **settings: Any) -> None:
+        self.clock_s = 0.0
         self.track = CameraTrack(
-            CameraSettings(source="0", name="a", room="bath", **settings), MANIFEST
+            CameraSettings(source="0", name="a", room="bath", **settings),
+            MANIFEST,
+            clock=lambda: self.clock_s,
         )
         self.n = 0
         self.recognitions: list[Recognition] = []
@@ -165,6 +168,41 @@ def test_a_lost_camera_ends_the_activity_but_not_the_fall() -> None:
     assert told(list(camera.track.lose())) == [("ended", "fallen", None, None)]
     assert told(camera.see(("idle", 1))) == [("started", "fallen", None, None)]
     assert told(camera.see(("upright", 3))) == [("ended", "fallen", None, "got_up")]
+
+
+def test_a_long_lie_is_told_once_while_the_camera_is_lost() -> None:
+    camera = Camera()
+    camera.see(("upright", 10), ("lying", 5))
+    list(camera.track.lose())
+    camera.clock_s = 24.0
+    assert list(camera.track.attend_unseen()) == []
+    camera.clock_s = 26.0
+    changes = list(camera.track.attend_unseen())
+    assert told(changes) == [
+        ("started", "fallen", None, "long_lie"),
+        ("ended", "fallen", None, None),
+    ]
+    assert (changes[0].started_at - START).total_seconds() == pytest.approx(14.8 + 26)
+    camera.clock_s = 3600.0
+    assert list(camera.track.attend_unseen()) == []
+    assert told(camera.see(("idle", 40))) == [("started", "fallen", None, None)]
+
+
+def test_a_long_lie_is_told_where_the_camera_is_not_there_after_a_restart() -> None:
+    camera, now = Camera(), datetime.now(UTC)
+    camera.track.resume_fall(now, confidence=0.8, has_lain_long=False)
+    assert list(camera.track.attend_unseen()) == []
+    camera.clock_s = 31.0
+    assert [change.fall_stage for change in camera.track.attend_unseen()] == ["long_lie", None]
+
+
+def test_an_acknowledged_fall_is_not_told_again_while_the_camera_is_lost() -> None:
+    camera = Camera()
+    camera.see(("upright", 10), ("lying", 5))
+    camera.track.acknowledge_fall()
+    list(camera.track.lose())
+    camera.clock_s = 3600.0
+    assert list(camera.track.attend_unseen()) == []
 
 
 def test_an_acknowledged_fall_that_nobody_is_seen_to_get_up_from_ends_without_a_stage() -> None:
