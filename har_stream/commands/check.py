@@ -43,7 +43,7 @@ from har_stream.mqtt.connection import ONLINE
 from har_stream.mqtt.connection_attempt import REFUSED
 from har_stream.mqtt.probe import open_probe
 from har_stream.mqtt.topics import Topics
-from har_stream.recognition.camera_track import thresholds_for
+from har_stream.recognition.camera_track import fall_rule_for, thresholds_for
 from har_stream.recognition.recogniser import Recogniser
 
 LOOK_S = 2.0
@@ -256,6 +256,7 @@ def check_camera(camera: CameraSettings, loaded: Bundle | None) -> CheckResult:
     try:
         if loaded is not None:
             thresholds_for(camera, loaded.manifest)
+            fall_rule_for(camera, loaded.manifest)
         return _look(name, camera, loaded)
     except InputError as error:
         return CheckResult.from_error(name, error, remedy=SILENT_REMEDY)

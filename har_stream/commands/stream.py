@@ -272,7 +272,7 @@ def _check(path: Path, settings: "Settings") -> None:
     from har_stream.bundles.bundle import DEFAULT, load_named_bundle, read_named_manifest
     from har_stream.bundles.fetch_weights import absent_weights
     from har_stream.publishing.publisher import open_connection
-    from har_stream.recognition.camera_track import thresholds_for
+    from har_stream.recognition.camera_track import fall_rule_for, thresholds_for
     from har_stream.recognition.recogniser import check_labels
 
     open_connection(settings)  # reads its files; connects only when started
@@ -285,6 +285,7 @@ def _check(path: Path, settings: "Settings") -> None:
     check_labels(manifest, name)
     for camera in settings.cameras:
         thresholds_for(camera, manifest)
+        fall_rule_for(camera, manifest)
     names = ", ".join(camera.id for camera in settings.cameras) or "none"
     later = f" (fetches {absent} at its first start)" if absent else ""
     print(f"{path}: fine; bundle {manifest.name}{later}, cameras: {names}")

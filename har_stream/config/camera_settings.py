@@ -105,7 +105,7 @@ class FallSettings(Section):
     """Overrides, for one camera, of what the bundle says of falls; see `FallRule`."""
 
     floor_above: Fraction | None = None
-    n_samples: int | None = Field(None, ge=1)
+    n_samples: int | None = Field(None, ge=1, le=100)
     within_s: Duration | None = None
     after_s: Duration | None = None
     up_above: Fraction | None = None

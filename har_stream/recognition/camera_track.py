@@ -386,7 +386,13 @@ def thresholds_for(camera: CameraSettings, manifest: Manifest) -> Thresholds:
 
 
 def fall_rule_for(camera: CameraSettings, manifest: Manifest) -> FallRule | None:
-    """Lay a camera's own settings over the bundle's rule, if it has one."""
+    """Lay a camera's own settings over the bundle's rule; InputError: none can be found so."""
     if manifest.falls is None:
         return None
-    return replace(manifest.falls, **camera.falls.model_dump(exclude_none=True))
+    rule = replace(manifest.falls, **camera.falls.model_dump(exclude_none=True))
+    if rule.after_s >= rule.within_s or 1.0 in (rule.floor_above, rule.up_above):
+        raise InputError(
+            f"camera {camera.id}: falls: no fall can be found so; after_s below within_s expected "
+            f"({rule.within_s:g}), floor_above and up_above below 1"
+        )
+    return rule

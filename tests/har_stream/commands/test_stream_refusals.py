@@ -162,6 +162,23 @@ def test_a_cameras_foreign_urgent_label_is_named(
     assert "camera cam0: deciding.urgent" in refused("--check-config", config)
 
 
+@pytest.mark.parametrize(
+    ("falls", "says"),
+    [
+        ("after_s: 5", "falls: no fall can be found so; after_s below within_s expected (2.4)"),
+        ("within_s: 0", "falls: no fall can be found so"),
+        ("floor_above: 1", "falls: no fall can be found so"),
+        ("n_samples: 1000", "falls.n_samples: 100 or less expected"),
+    ],
+)
+def test_settings_by_which_no_fall_is_ever_found_are_refused(
+    refused: Callable[..., str], tmp_path: Path, falls: str, says: str
+) -> None:
+    config = tmp_path / "har.yaml"
+    config.write_text(f"cameras:\n- source: 0\n  falls: {{{falls}}}\n")
+    assert says in refused("--check-config", config, bundle="home")
+
+
 def test_a_broker_that_is_not_there_is_named(refused: Callable[..., str], video: Path) -> None:
     url = f"mqtt://127.0.0.1:{free_port()}"
     assert f"broker {url} does not answer" in refused("--camera", video, "--broker", url)
