@@ -10,6 +10,7 @@ is tried on sessions that nothing was learned from, and a session is, in this or
 Clips that say none of these count as one session together.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -65,6 +66,12 @@ def list_lessons(folder: Path, known: Manifest) -> list[Lesson]:
             f"{folder / again[0]}: {known.name} says {again[0]!r} already; give the folder another "
             "name"
         )
+    if hidden := [name for name in activities if not name.isprintable()]:
+        raise InputError(
+            f"{folder}: an activity is called {hidden[0]!r}, which cannot be shown; give the "
+            "folder another name"
+        )
+    _refuse_twins(lessons)
     lacking = [each for name in activities if (each := _lacking(name, lessons))]
     if lacking:
         raise InputError(f"{folder}: too little to learn from: {'; '.join(lacking)}")
@@ -96,6 +103,33 @@ def session_of(path: Path, *, within: Path) -> str:
         return named[1]
     day = _DAY.search(path.name)
     return "-".join(day.groups()) if day else _UNTOLD
+
+
+def _refuse_twins(lessons: Sequence[Lesson]) -> None:
+    """Refuse a clip that lies in the folders of two activities: it shows one of them at most."""
+    by_size: dict[int, list[Lesson]] = {}
+    for lesson in lessons:
+        by_size.setdefault(lesson.path.stat().st_size, []).append(lesson)
+    by_size.pop(0, None)  # what is empty or cannot be read is told once it is to be seen
+    for alike in by_size.values():
+        if len({each.activity for each in alike}) == 1:
+            continue
+        seen: dict[str, Lesson] = {}
+        for lesson in alike:
+            first = seen.setdefault(_hash(lesson.path), lesson)
+            if first.activity != lesson.activity:
+                raise InputError(
+                    f"{lesson.path}: the same clip as {first.path}, which shows another activity; "
+                    "remove one of them"
+                )
+
+
+def _hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return str(path)
 
 
 def _lacking(activity: str, lessons: Sequence[Lesson]) -> str:

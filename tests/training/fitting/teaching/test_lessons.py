@@ -47,6 +47,23 @@ def test_clips_are_listed_with_their_activity_and_session(tmp_path: Path) -> Non
     ]
 
 
+def test_one_clip_in_the_folders_of_two_activities_is_refused(tmp_path: Path) -> None:
+    names = [f"{activity}/{day}/1.mp4" for activity in ("iron", "tea") for day in ("m", "t", "w")]
+    for n, name in enumerate(names):
+        clips(tmp_path, name)
+        (tmp_path / name).write_bytes(bytes([n]) * 9)
+    assert len(list_lessons(tmp_path, KNOWN)) == 6
+    (tmp_path / "tea/w/1.mp4").write_bytes(bytes(9))
+    with pytest.raises(InputError, match=r"tea/w/1.mp4: the same clip as .*iron/m/1.mp4, which"):
+        list_lessons(tmp_path, KNOWN)
+
+
+def test_a_name_that_no_bundle_can_hold_is_refused_before_any_clip_is_seen(tmp_path: Path) -> None:
+    clips(tmp_path, *(f"green\ntea/{clip}.mp4" for clip in ("m/1", "m/2", "t/1")))
+    with pytest.raises(InputError, match=r"an activity is called .* which cannot be shown"):
+        list_lessons(tmp_path, KNOWN)
+
+
 @pytest.mark.parametrize(
     ("names", "missing"),
     [
