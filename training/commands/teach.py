@@ -119,9 +119,13 @@ def _replaced(
     """Name the activities that a bundle of this folder was taught, if there is one.
 
     Raises:
-        InputError: The new one would not know some of them.
+        InputError: The new one would not know some of them, or what lies there is no bundle.
     """
     if not (folder / MANIFEST).is_file():
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise InputError(
+                f"{folder}: there is something, and it is no bundle; give a new or empty folder"
+            )
         return ()
     taught = read_named_manifest(str(folder), state_dir=default_state_dir()).taught
     lost = [name for name in taught if name not in activities]

@@ -34,6 +34,12 @@ def test_a_shipped_bundle_keeps_its_name(state: Path, capsys: pytest.CaptureFixt
     assert not (state / "models").exists()
 
 
+def test_a_folder_that_is_no_bundle_is_not_replaced(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "it is no bundle; give a new or empty folder" in said(capsys, "--out", "clips")
+
+
 def test_no_activity_is_lost_unasked(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = load_bundle(find_bundle("home"))
     labels = (*home.manifest.labels, "cooking", "ironing")
