@@ -64,7 +64,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+        why = error.strerror or error  # NumPy's short writes have no number
+        raise InputError(f"{path}: cannot be written: {why}") from error
 
 
 def check_folder(path: Path) -> None:
@@ -87,7 +88,7 @@ def explain_errors(place: Path, what: str, *, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or error  # NumPy's short writes have no number
+        why = error.strerror or error
         raise InputError(f"{place}: {what} ({why}); {remedy}") from error
 
 
