@@ -64,8 +64,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or error  # NumPy's short writes have no number
-        raise InputError(f"{path}: cannot be written: {why}") from error
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def check_folder(path: Path) -> None:
@@ -88,7 +87,7 @@ def explain_errors(place: Path, what: str, *, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or error
+        why = error.strerror or error  # NumPy's short writes have no number
         raise InputError(f"{place}: {what} ({why}); {remedy}") from error
 
 

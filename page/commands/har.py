@@ -17,7 +17,7 @@ from pathlib import Path
 
 from har_stream.config.settings import Settings, load_settings
 from har_stream.core.backoff import backoff_s
-from har_stream.core.command import port, run_command
+from har_stream.core.command import CommandParser, port, run_command
 from har_stream.mqtt.broker_address import default_address
 from har_stream.mqtt.brokers.embedded_broker import is_listening, run_broker
 from page.commands.page import PORT
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Describe every argument."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="har",
         description="Watch, remember, forecast and show a home: all programs in one command.",
         epilog=EXAMPLES,

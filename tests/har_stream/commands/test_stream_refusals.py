@@ -179,6 +179,16 @@ def test_settings_by_which_no_fall_is_ever_found_are_refused(
     assert says in refused("--check-config", config, bundle="home")
 
 
+def test_settings_of_falls_beside_a_bundle_that_watches_for_none_are_refused(
+    refused: Callable[..., str], tmp_path: Path
+) -> None:
+    config = tmp_path / "har.yaml"
+    config.write_text("cameras: [{source: 0, falls: {long_lie_s: 30}}]\n")
+    assert "bundle lrcn-ucf watches for none" in refused(
+        "--check-config", config, bundle="lrcn-ucf"
+    )
+
+
 def test_a_broker_that_is_not_there_is_named(refused: Callable[..., str], video: Path) -> None:
     url = f"mqtt://127.0.0.1:{free_port()}"
     assert f"broker {url} does not answer" in refused("--camera", video, "--broker", url)

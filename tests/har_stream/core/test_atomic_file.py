@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from har_stream.core.atomic_file import replacing, writing
-from har_stream.core.errors import InputError
+from har_stream.core.atomic_file import replacing
 
 
 def test_a_file_is_replaced_once_it_is_whole(tmp_path: Path) -> None:
@@ -53,9 +52,3 @@ with replacing(Path({str(tmp_path)!r}) / "log.csv") as file:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert run.stdout.splitlines() == ["fsync .csv", "os.rename log.csv", "fsync folder"]
-
-
-def test_a_short_write_of_numpy_is_told_with_what_it_says() -> None:
-    says = "a: cannot be written: 9 requested and 0 written"
-    with pytest.raises(InputError, match=says), writing(Path("a")):
-        raise OSError("9 requested and 0 written")

@@ -152,3 +152,10 @@ def test_a_whole_home_runs_in_one_command(tmp_path: Path) -> None:
             assert har.wait(60) == 0
     assert not any(Path(f"/proc/{child}").exists() for child in children)
     assert "har-forecast ended with -9; again in" in (tmp_path / "log").read_text()
+
+
+def test_a_wrong_flag_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--camra", "0"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

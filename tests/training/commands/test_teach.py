@@ -3,20 +3,10 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from har_stream.bundles.bundle import (
-    MANIFEST,
-    ExternalNetwork,
-    find_bundle,
-    load_bundle,
-    save_bundle,
-)
-from har_stream.core.errors import InputError
-from har_stream.recognition.person.taught import TaughtHead
+from har_stream.bundles.bundle import MANIFEST, find_bundle, load_bundle, save_bundle
 from training.commands.train_har import main
-from training.fitting.teaching.teach import _write
 
 
 @pytest.fixture
@@ -69,12 +59,3 @@ def test_no_activity_is_lost_unasked(state: Path, capsys: pytest.CaptureFixture[
     assert (own / MANIFEST).read_bytes() == before
     shutil.copytree("clips/cooking", "clips/ironing", dirs_exist_ok=True)
     assert "ironing, of which" not in said(capsys)
-
-
-def test_a_bundle_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
-    home = load_bundle(find_bundle("home"))
-    (tmp_path / "file").touch()
-    head = TaughtHead(("cooking",), np.zeros((2, 2), np.float32))
-    scene = ExternalNetwork(sha256="0" * 64, how="nothing")
-    with pytest.raises(InputError, match="own: cannot be written: "):
-        _write(tmp_path / "file/own", home, home.manifest, head, scene)

@@ -13,7 +13,6 @@ from rich.progress import track
 from har_stream.bundles import weights
 from har_stream.bundles.bundle import Bundle, ExternalNetwork, Manifest, Provenance, save_bundle
 from har_stream.bundles.fetch_weights import fetch_weights
-from har_stream.core.atomic_file import writing
 from har_stream.core.errors import InputError
 from har_stream.core.frame import PIXELS
 from har_stream.recognition.person.taught import (
@@ -181,6 +180,6 @@ def _write(
         "taught": {"numpy": TAUGHT_FILE},
     }
     outside = manifest.outside | {SCENE_FILE: scene}
-    manifest = manifest.model_copy(update={"networks": networks, "outside": outside})
-    with writing(folder):
-        save_bundle(folder, manifest, files)
+    save_bundle(
+        folder, manifest.model_copy(update={"networks": networks, "outside": outside}), files
+    )
