@@ -1,8 +1,9 @@
 """An archive on three raylets, killed again and again, as a program for a network of its own.
 
-`python -m support.processes.archive_kills N_CLIPS N_KILLS SEED`: recognises the same recordings by
-plain processes, by `har-fleet archive`, and by that again while workers and machines are killed. It
-prints a JSON object: how long each took, what was killed, and whether all came to the same file.
+`python -m support.processes.archive_kills N_CLIPS N_KILLS SEED FILM_S`: recognises the same
+recordings, of FILM_S seconds each, by plain processes, by `har-fleet archive`, and by that again
+while workers and machines are killed. It prints a JSON object: how long each took, what was killed,
+and whether all came to the same file.
 """
 
 import json
@@ -22,7 +23,7 @@ from pathlib import Path
 from training.benchmark.stream_cost import make_video
 
 MACHINES = ("m1", "m2")
-FILM_S, FPS = 6, 25
+FPS = 25
 FLAGS = ("--bundle", "lrcn-ucf", "--start-at", "2026-11-22T18:00:00+00:00")
 
 
@@ -84,12 +85,12 @@ def finish(process: "subprocess.Popen[bytes]", began_s: float) -> float:
 
 def main() -> None:
     """Print the figures."""
-    n_clips, n_kills, seed = map(int, sys.argv[1:])
+    n_clips, n_kills, seed, film_s = map(int, sys.argv[1:])
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as scratch:
         root, footage = Path(scratch), Path(scratch, "footage")
         footage.mkdir()
-        film = make_video(root / "film.mp4", size="640x360", fps=FPS, duration_s=FILM_S)
+        film = make_video(root / "film.mp4", size="640x360", fps=FPS, duration_s=film_s)
         for n in range(n_clips):
             shutil.copy(film, footage / f"{n:04}.mp4")
         plain = root / "plain.parquet"
@@ -112,7 +113,7 @@ def main() -> None:
             killed[world.kill(draw)] += 1
         killed_s = finish(process, began_s)
         found = {
-            "frames": n_clips * FILM_S * FPS,
+            "frames": n_clips * film_s * FPS,
             "seconds": {"plain": plain_s, "ray": ray_s, "ray, killed": killed_s},
             "killed": killed,
             "same": [
