@@ -190,9 +190,8 @@ class Partition:
         wait_s = 0.0 if self._unbegun else min(max(self._due.next_s - now_s, 0.0), WAKE_S)
         heard = self._take_in(wait_s)
         now_s = time.monotonic()
-        for name in heard:  # at a start of all at once: who has not begun waits for its turn
-            if self._homes[name].has_begun:
-                self._due.hasten(name, now_s)
+        for name in heard:  # in its turn: at a start more is heard than there is time for
+            self._due.hasten(name, now_s)
         due = self._due.pop(now_s)
         if due is not None:
             home = self._homes[due[0]]
@@ -201,7 +200,7 @@ class Partition:
             self._work(home)
         elif self._unbegun:
             home = self._unbegun.popleft()
-            if not (home.has_begun or home.is_learning):
+            if home.messages is None:
                 self._work(home)
 
     def _take_in(self, wait_s: float) -> dict[str, None]:

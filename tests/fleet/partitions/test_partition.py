@@ -146,25 +146,8 @@ def test_an_event_counts_for_its_home_alone_and_another_homes_is_refused(
 def test_who_has_been_due_for_longest_comes_before_who_is_heard_of(task: PartitionTask) -> None:
     partition = Partition(task, owner="m1")
     one, two = (partition._homes[name] for name in task.homes)
-    one.has_begun = two.has_begun = True
     partition._due.set(one.name, time.monotonic() - 1.0)
     told = _events(task, 1)[0]
-    partition._hear(f"har/{told.node}/{told.camera}/event", told.encode())
-    partition._step()
-    assert (one.is_learning, two.is_learning) == (True, False)
-    partition._step()
-    assert two.is_learning
-    partition._store.close()
-
-
-def test_who_is_heard_of_at_a_start_begins_no_sooner_than_who_is_due_before(
-    task: PartitionTask,
-) -> None:
-    partition = Partition(task, owner="m1")
-    one, two = partition._unbegun
-    for seconds, home in enumerate((one, two), start=100):
-        partition._due.set(home.name, time.monotonic() + seconds)
-    told = _events(task, list(task.homes).index(two.name))[0]
     partition._hear(f"har/{told.node}/{told.camera}/event", told.encode())
     partition._step()
     assert (one.is_learning, two.is_learning) == (True, False)
