@@ -387,7 +387,7 @@ def thresholds_for(camera: CameraSettings, manifest: Manifest) -> Thresholds:
 
 def fall_rule_for(camera: CameraSettings, manifest: Manifest) -> FallRule | None:
     """Lay a camera's own settings over the bundle's rule; InputError: none can be found so."""
-    if manifest.falls is None and camera.falls.model_fields_set:
+    if manifest.falls is None and camera.falls.model_dump(exclude_none=True):
         raise InputError(f"camera {camera.id}: falls: bundle {manifest.name} watches for none")
     if manifest.falls is None:
         return None
