@@ -90,7 +90,7 @@ def test_a_killed_process_costs_nothing_and_the_next_run_goes_on(
 @pytest.mark.skipif(not shutil.which("unshare"), reason="apt-get install util-linux")
 def test_twenty_kills_and_the_throughput(tmp_path: Path) -> None:
     (tmp_path / "rfc3987_syntax.py").write_text("raise ImportError\n")  # see conftest.py
-    program = f"{sys.executable} -m support.processes.archive_kills 500 20 13"
+    program = f"{sys.executable} -m support.processes.archive_kills 500 20 13 30"
     ended = subprocess.run(
         ["unshare", "--net", "sh", "-c", f"ip link set lo up && exec {program}"],
         env=ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}"},
