@@ -10,7 +10,6 @@ is tried on sessions that nothing was learned from, and a session is, in this or
 Clips that say none of these count as one session together.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from har_stream.bundles.bundle import Manifest
 from har_stream.cameras.camera import VIDEO_SUFFIXES
 from har_stream.core.activity import FALLEN, IDLE, LYING, SLEEPING, UNKNOWN
 from har_stream.core.errors import InputError
+from training.data.clip import VideoClip
+from training.data.folders import find_identical_clips
 
 N_CLIPS, N_SESSIONS = 3, 2
 """Least of each activity."""
@@ -107,29 +108,15 @@ def session_of(path: Path, *, within: Path) -> str:
 
 def _refuse_twins(lessons: Sequence[Lesson]) -> None:
     """Refuse a clip that lies in the folders of two activities: it shows one of them at most."""
-    by_size: dict[int, list[Lesson]] = {}
-    for lesson in lessons:
-        by_size.setdefault(lesson.path.stat().st_size, []).append(lesson)
-    by_size.pop(0, None)  # what is empty or cannot be read is told once it is to be seen
-    for alike in by_size.values():
-        if len({each.activity for each in alike}) == 1:
-            continue
-        seen: dict[str, Lesson] = {}
-        for lesson in alike:
-            first = seen.setdefault(_hash(lesson.path), lesson)
-            if first.activity != lesson.activity:
-                raise InputError(
-                    f"{lesson.path}: the same clip as {first.path}, which shows another activity; "
-                    "remove one of them"
-                )
-
-
-def _hash(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return str(path)
+    clips = (VideoClip(each.path, each.activity or "", each.session) for each in lessons)
+    for first, *others in find_identical_clips(clips):
+        other = next((each for each in others if each.label != first.label), None)
+        # What is empty is told once it is to be seen.
+        if other is not None and first.path.stat().st_size:
+            raise InputError(
+                f"{other.path}: the same clip as {first.path}, which shows another activity; "
+                "remove one of them"
+            )
 
 
 def _lacking(activity: str, lessons: Sequence[Lesson]) -> str:
