@@ -175,7 +175,9 @@ class KeypointConfig(_Section):
     size_px: int = Field(128, ge=64, multiple_of=32, description="of the square that it takes in")
     seed: int = Field(27, ge=0)
     footage: tuple[FootageConfig, ...] = Field(min_length=1)
-    apart: str = Field("", description="regular expression of clips that are kept apart")
+    apart: re.Pattern[str] = Field(
+        re.compile(""), description="expression of the names of clips that are kept apart"
+    )
     marks_repeat: PositiveInt = Field(3, description="times that a frame marked by eye counts")
     shares: tuple[Fraction, Fraction, Fraction, Fraction] = Field(
         (0.38, 0.05, 0.15, 0.42),

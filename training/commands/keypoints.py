@@ -182,7 +182,7 @@ def export(options: argparse.Namespace, command: str) -> None:
             "about": config.about,
             "licence": config.licence,
             "clips": [part.clips for part in config.footage],
-            "apart": config.apart,
+            "apart": config.apart.pattern,
             "command": command,
             "sha256": weights.hash_of(made),
         }

@@ -1,6 +1,5 @@
 """What a key-point network learns from: labelled frames, as people, rooms and their parts."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +63,7 @@ def read_footage(config: KeypointConfig, labels: Path) -> KnownFootage:
             raise InputError(f"{labels}: no labels {part.clips} there: train-har label-keypoints")
         for path in paths:
             clip = path.relative_to(labels).with_suffix(".mp4").as_posix().removeprefix(f"{MARKS}/")
-            if not (config.apart and re.search(config.apart, clip)):
+            if not (config.apart.pattern and config.apart.search(clip)):
                 for frame in read_labels(path):
                     _sort(frame, part, footage)
     if not (footage.people and footage.rooms):

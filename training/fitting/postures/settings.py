@@ -33,7 +33,9 @@ class Negatives(_Section):
     """Footage of which no posture can be told, such as close-ups."""
 
     clips: tuple[str, ...] = Field(description="patterns of files in the folder of --data")
-    apart: str = Field(description="expression of the names of those that judge, and do not teach")
+    apart: re.Pattern[str] = Field(
+        description="expression of the names of those that judge, and do not teach"
+    )
     keep: float = Field(
         0.97, gt=0, le=1, description="share of right decisions in rooms left out that pass"
     )
@@ -50,11 +52,11 @@ class Negatives(_Section):
             if not found:
                 raise InputError(f"{folder / pattern}: no such file; see negatives in the config")
             files += found
-        judging = [file for file in files if re.search(self.apart, file.name)]
+        judging = [file for file in files if self.apart.search(file.name)]
         teaching = [file for file in files if file not in judging]
         if not judging or not teaching:
             raise InputError(
-                f"negatives: apart: {self.apart}: of {len(files)} files it names "
+                f"negatives: apart: {self.apart.pattern}: of {len(files)} files it names "
                 f"{len(judging)}; some must teach and some judge"
             )
         return teaching, judging

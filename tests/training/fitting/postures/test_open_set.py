@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import BaseModel, ValidationError
 from support.bundles.random_bundle import random_manifest
 
 from har_stream.core.errors import InputError
 from har_stream.core.frame import ClipSpec
 from har_stream.core.thresholds import Thresholds
+from training.config import KeypointConfig
 from training.data.clip import VideoClip
 from training.evaluation.clip_score import JudgedClip
 from training.fitting.postures.judge import JUDGED, Judged
@@ -88,3 +90,9 @@ def test_some_negatives_teach_and_others_judge(
     assert Negatives(clips=("*.mp4",), apart="_g2").find(tmp_path) == (files[:1], files[1:])
     with pytest.raises(InputError, match=said):
         Negatives(clips=clips, apart=apart).find(tmp_path)
+
+
+@pytest.mark.parametrize("settings", [Negatives, KeypointConfig])
+def test_what_is_no_expression_is_refused_where_it_is_read(settings: type[BaseModel]) -> None:
+    with pytest.raises(ValidationError, match=r"apart\n.*valid regular expression"):
+        settings.model_validate({"apart": "_g(1"})
