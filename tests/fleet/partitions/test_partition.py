@@ -25,7 +25,8 @@ from har_stream.mqtt.messages import ActivityEvent
 
 WAIT_S = 30.0
 BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=90)
-DAY = ("cooking", "eating", "relaxing")
+DAY = ["cooking", "eating", "relaxing", "reading", "washing", "cleaning", "sleeping", "exercising"]
+"""Each once: a forecast says by its activity which event it has heard."""
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def _events(task: PartitionTask, number: int) -> list[ActivityEvent]:
     home, ((lot, camera),) = list(task.homes.items())[number]
     return [
         event(
-            activity=DAY[at % len(DAY)],
+            activity=each,
             seq=at + 1,
             node=lot,
             camera=camera,
@@ -59,7 +60,7 @@ def _events(task: PartitionTask, number: int) -> list[ActivityEvent]:
             event_type="activity_changed" if at else "activity_started",
             started_at=BEGAN + timedelta(minutes=10 * at),
         )
-        for at in range(8)
+        for at, each in enumerate(DAY)
     ]
 
 
