@@ -254,11 +254,12 @@ class UnusualWatch:
         self._day = day if self._day is None else max(day, self._day)
 
     def _learn_day(self, day: int) -> None:
-        self._told_late.append(any(self._is_late(day, activity) for activity in self._every_day))
-        for activity in self._daily.keys() | self._today.keys():
-            was_late = self._is_late(day, activity)
+        activities = self._daily.keys() | self._today.keys()
+        late = {activity for activity in activities if self._is_late(day, activity)}
+        self._told_late.append(not late.isdisjoint(self._every_day))
+        for activity in activities:
             habit = self._daily.setdefault(activity, DailyHabit())
-            habit.add(day, self._today.get(activity), was_late=was_late)
+            habit.add(day, self._today.get(activity), was_late=activity in late)
         self._alike.clear()
         self._every_day = self._find_every_day()
         self.n_days += 1
