@@ -16,6 +16,7 @@ from fleet.partitions.home_tables import (
     choose_home,
     make_home_tables,
     note_start,
+    read_snapshot,
     write_status,
 )
 from fleet.partitions.partition_task import PartitionStatus
@@ -119,8 +120,7 @@ class HomeStore:
             sqlalchemy.exc.DBAPIError: The database does not answer.
         """
         with self._engine.execution_options(home=home, reading=True).begin() as db:
-            content: bytes | None = run(db, "SELECT content FROM snapshots").scalar()
-        return content
+            return read_snapshot(db)
 
     def save_snapshot(self, home: str, content: bytes, *, received_s: float) -> None:
         """Keep a home's snapshot in place of the one before.

@@ -7,6 +7,7 @@ transaction has named, and of none before it has.
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
@@ -80,6 +81,7 @@ def make_home_tables(db: Connection) -> str:
         if table is not JOURNAL and not _has_home(db, table.name):
             _give_home(db, table)
     run(db, _SNAPSHOTS)
+    run(db, "ALTER TABLE snapshots ALTER content SET STORAGE EXTERNAL")  # numbers do not shrink
     run(db, _PARTITIONS)
     _keep_apart(db, "snapshots")
     return name
@@ -108,6 +110,26 @@ def choose_home(db: Connection, home: str) -> None:
         "SELECT set_config('search_path', %s, true), set_config('har.home', %s, true)",
         (SCHEMA, home),
     )
+
+
+def read_snapshot(db: Connection) -> bytes | None:
+    """Return the snapshot of the home that was chosen; ``None`` where there is none.
+
+    It is asked for as bytes: otherwise PostgreSQL spells it out in hexadecimal digits, which takes
+    a third of a home's start.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: The database does not answer.
+    """
+    query = "SELECT content FROM snapshots"
+    cursor = db.connection.cursor(binary=True)
+    try:
+        row = cursor.execute(query).fetchone()
+    except psycopg.Error as error:
+        raise DBAPIError(query, None, error) from error
+    finally:
+        cursor.close()
+    return bytes(row[0]) if row else None
 
 
 def note_start(db: Connection, partition: str, machine: str) -> None:

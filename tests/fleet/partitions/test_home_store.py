@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from support.event_builder import living, started
 from support.processes.postgresql import PostgreSQL
 
-from fleet.lots.lot_tables import EpochLostError
+from fleet.lots.lot_tables import EpochLostError, open_database, run
 from fleet.partitions.home_store import HomeStore
 from fleet.partitions.partition_task import PartitionStatus
 from har_stream.core.errors import InputError
@@ -83,6 +83,21 @@ def test_a_snapshot_is_the_homes_own_and_running_time_goes_on_from_it(fleet_url:
     store.save_snapshot(one, b"second", received_s=200.0)
     assert (store.load_snapshot(one), store.load_snapshot(two)) == (b"second", None)
     assert store.journal_of(one).running_s() >= 200.0 > store.journal_of(two).running_s()
+    store.close()
+
+
+def test_a_snapshot_that_the_database_does_not_give_is_an_error_of_it(fleet_url: str) -> None:
+    store, (home, _) = _store(fleet_url), _homes()
+    store.save_snapshot(home, b"\x00\xff", received_s=100.0)
+    with open_database(fleet_url).begin() as db:
+        run(db, "ALTER TABLE fleet_homes.snapshots RENAME content TO other")
+    try:
+        with pytest.raises(DBAPIError, match="content"):
+            store.load_snapshot(home)
+    finally:
+        with open_database(fleet_url).begin() as db:
+            run(db, "ALTER TABLE fleet_homes.snapshots RENAME other TO content")
+    assert store.load_snapshot(home) == b"\x00\xff"
     store.close()
 
 
