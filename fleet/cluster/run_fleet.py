@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from fleet.cluster.metrics import FleetCollector
+from fleet.cluster.metrics import LOT, FleetCollector
 from fleet.cluster.orders import end_restarts, read_orders, write_plan, write_status
 from fleet.cluster.rolling_restart import RestartOrder, RollingRestart
 from fleet.cluster.run_partitions import RunningPartitions
@@ -115,9 +115,12 @@ class RunningFleet:
         self._restart = RollingRestart(self._supervisor, clock=time.monotonic)
 
     @property
-    def metrics(self) -> FleetCollector:
-        """How lots fare, for Prometheus."""
-        return FleetCollector(lambda: self._supervisor.runs, self._sizes)
+    def metrics(self) -> list[FleetCollector]:
+        """How lots and partitions fare, for Prometheus."""
+        found = [FleetCollector(LOT, lambda: self._supervisor.runs, self._sizes)]
+        if self._partitions is not None:
+            found.append(self._partitions.metrics)
+        return found
 
     def run(self, stopped: threading.Event) -> None:
         """Work until somebody sets `stopped`; then all lots leave in good order."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Mapping
 
+from fleet.cluster.metrics import PARTITION, FleetCollector
 from fleet.cluster.rolling_restart import RollingRestart
 from fleet.cluster.supervisor import Supervisor, Workers
 from fleet.inventory.fleet import Fleet
@@ -70,6 +71,11 @@ class RunningPartitions:
         return self._tasks.keys()
 
     @property
+    def metrics(self) -> FleetCollector:
+        """How they fare, for Prometheus."""
+        return FleetCollector(PARTITION, lambda: self._supervisor.runs, self._n_homes)
+
+    @property
     def is_running(self) -> bool:
         """Whether any partition runs."""
         return self._supervisor.is_running
@@ -102,3 +108,6 @@ class RunningPartitions:
     def close(self) -> None:
         """Tell all partitions to leave; `hear` hears of their ends."""
         self._supervisor.close()
+
+    def _n_homes(self) -> dict[str, int]:
+        return {name: len(task.homes) for name, task in self._tasks.items()}

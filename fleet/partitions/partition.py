@@ -159,6 +159,7 @@ class Partition:
         return LotStatus(
             n_cameras=told.n_homes,
             n_online=told.n_forecasting,
+            latency_ms=1000.0 * told.late_s,
             is_lost=self._store.is_lost,
             has_decided=told.n_forecasting > 0,
         )
