@@ -192,13 +192,19 @@ def export(options: argparse.Namespace, command: str) -> None:
 
 def _read_config(options: argparse.Namespace) -> "KeypointConfig":
     """Read the file, and what is said otherwise in the command line."""
+    from pydantic import ValidationError
+
+    from har_stream.config.problems import problems
     from har_stream.config.yaml_file import read_yaml
     from training.config import KeypointConfig
 
     config = read_yaml(options.config, KeypointConfig)
     said = {name: getattr(options, name, None) for name in ("apart", "minutes")}
     changed = {name: value for name, value in said.items() if value is not None}
-    return KeypointConfig.model_validate(config.model_dump() | changed)
+    try:
+        return KeypointConfig.model_validate(config.model_dump() | changed)
+    except ValidationError as error:
+        raise InputError("; ".join(f"--{each}" for each in problems(error))) from error
 
 
 def _labels(options: argparse.Namespace) -> Path:

@@ -33,3 +33,13 @@ def test_the_shipped_network_is_judged_with_and_without_the_rule_of_movement(
     assert by_movement["fired_early"] == 0.0
     assert alone["found"] == by_movement["found"] == 1.0
     assert "moves" in capsys.readouterr().out
+
+
+def test_what_the_command_line_says_otherwise_is_checked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["fit-keypoints", "configs/keypoints.yaml", "--apart", "(", "--minutes", "0"]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "--apart: Input should be a valid regular expression" in error
+    assert "--minutes: a number above 0" in error
