@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from har_stream.config.section import Fraction, Section, nested
 
@@ -14,6 +14,8 @@ PLACES: tuple[Place, ...] = get_args(Place)
 """Where somebody may be; where two overlap, the one that stands first here counts."""
 SMALLEST = 1e-6
 """Share of the image below which a polygon is a slip."""
+N_LOOKS = 16
+"""A place is looked for under what is blackened in so many columns and rows, less one."""
 MAX_CORNERS, MAX_POLYGONS = 100, 50
 
 
@@ -47,6 +49,30 @@ class Regions(Section):
     floor: Polygons = ()
     door: Polygons = ()
     ignore: Polygons = Field((), description="blackened before anything looks at it")
+
+    @model_validator(mode="after")
+    def _can_be_seen(self) -> Self:
+        for place in PLACES if self.ignore else ():
+            if any(self._is_ignored(polygon) for polygon in getattr(self, place)):
+                raise ValueError(
+                    f"{place} lies wholly in ignore, where nothing is seen; draw one of them anew"
+                )
+        return self
+
+    def _is_ignored(self, polygon: Polygon) -> bool:
+        """Look at points spread over a polygon."""
+        (left, right), (top, bottom) = (
+            (min(each), max(each)) for each in zip(*polygon, strict=True)
+        )
+        points = [
+            (left + (right - left) * column / N_LOOKS, top + (bottom - top) * row / N_LOOKS)
+            for column in range(1, N_LOOKS)
+            for row in range(1, N_LOOKS)
+        ]
+        inside = [point for point in points if _encloses(polygon, *point)]
+        return bool(inside) and all(
+            any(_encloses(each, *point) for each in self.ignore) for point in inside
+        )
 
     @property
     def has_soft(self) -> bool:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from har_stream.config.camera_settings import CameraSettings
 from har_stream.config.regions import Regions
@@ -37,6 +38,13 @@ def test_where_regions_overlap_the_floor_counts_first() -> None:
     assert regions.place_at(0.25, 0.5) == "floor"
     assert regions.place_at(0.75, 0.5) == "bed"
     assert Regions(ignore=(ALL,)).place_at(0.5, 0.5) is None
+
+
+def test_a_place_that_is_blackened_wholly_is_refused() -> None:
+    right = tuple((x + 0.5, y) for x, y in LEFT)
+    with pytest.raises(ValidationError, match="bed lies wholly in ignore"):
+        Regions(bed=(HORSESHOE,), ignore=(LEFT, right))
+    assert Regions(bed=(HORSESHOE,), ignore=(LEFT,)).place_at(0.8, 0.5) == "bed"
 
 
 def test_a_camera_that_looks_at_a_part_knows_where_that_lies_in_the_whole() -> None:
