@@ -81,19 +81,14 @@ def make_engine(url: str, *, sqlite: Mapping[str, Any]) -> Engine:
     try:
         parsed = _parsed(url)
         backend = parsed.get_backend_name()
-        if backend not in ("sqlite", "postgresql"):
-            raise NoSuchModuleError(backend)
         options = sqlite if backend == "sqlite" else {"pool_pre_ping": True}
         engine = sqlalchemy.create_engine(parsed, **options)
         if parsed.drivername == "postgresql+psycopg":
             from predictor.journal.postgresql import bound_waiting
 
             bound_waiting(engine)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise InputError(
-            f"journal {redact(url)!r} is no database URL of SQLite or PostgreSQL; "
-            "give sqlite:///journal.db or postgresql+psycopg://user@host/database"
-        ) from error
+    except NoSuchModuleError as error:
+        raise _no_url(url) from error
     except ModuleNotFoundError as error:
         raise InputError(
             f"journal: the driver {error.name!r} is missing; pip install 'har-stream[postgresql]'"
@@ -163,12 +158,30 @@ def _note_error(context: ExceptionContext, file: JournalFile) -> None:
 
 
 def _parsed(url: str) -> sqlalchemy.URL:
-    """Read a database's URL; its password may hold what SQLAlchemy would take for host or query."""
+    """Read a database's URL; its password may hold what SQLAlchemy would take for host or query.
+
+    Raises:
+        InputError: It is no URL of SQLite or PostgreSQL.
+    """
     parts = parse_url(url)
-    if not parts.login:
-        return make_url(url)
-    rest = make_url(f"{parts.scheme}://{parts.place}{parts.query}")
-    return rest.set(username=parts.user, password=parts.password)
+    try:
+        if parts.login:
+            rest = make_url(f"{parts.scheme}://{parts.place}{parts.query}")
+            parsed = rest.set(username=parts.user, password=parts.password)
+        else:
+            parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:  # the second of a port that is no number
+        raise _no_url(url) from error
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise _no_url(url)
+    return parsed
+
+
+def _no_url(url: str) -> InputError:
+    return InputError(
+        f"journal {redact(url)!r} is no database URL of SQLite or PostgreSQL; "
+        "give sqlite:///journal.db or postgresql+psycopg://user@host/database"
+    )
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

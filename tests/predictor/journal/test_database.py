@@ -95,12 +95,16 @@ def test_a_journal_from_a_newer_version_is_refused(tmp_path: Path) -> None:
         ("nosuchdb://host/x", "no database URL"),
         ("sqlite:////proc/nowhere/journal.db", "journal"),
         ("mysql+nodriver://host/x", "no database URL"),
+        ("sqlite+nodriver:///x", "no database URL"),
+        ("postgresql+psycopg://har@host:port/x", "no database URL"),
     ],
 )
 def test_a_wrong_url_is_one_clear_line(url: str, words: str) -> None:
     with pytest.raises(InputError, match=words) as raised:
         Journal(url)
     assert "\n" not in str(raised.value)
+    with pytest.raises(InputError, match=f"{words}|no such journal"):
+        require_journal(url)
 
 
 def test_postgresql_holds_the_same(tmp_path: Path) -> None:
