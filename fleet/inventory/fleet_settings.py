@@ -1,5 +1,6 @@
 """Settings of a fleet: its machines, its cameras or where they are listed, how they are cut."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,7 +21,9 @@ def _without_password(url: str) -> str:
     parsed = parse_url(url)
     if parsed.scheme not in ("postgresql", "postgresql+psycopg"):
         raise ValueError("postgresql://user@host/database expected")
-    if parsed.password is not None:
+    if parsed.port and not parsed.port.isdecimal():
+        raise ValueError("a number expected as the port: postgresql://user@host:5432/database")
+    if parsed.password is not None or re.search("[?&](ssl)?password=", parsed.query):
         raise ValueError("no password here, please: it belongs into ~/.pgpass or PGPASSFILE")
     return f"postgresql+psycopg{url[url.index('://') :]}"
 

@@ -57,6 +57,8 @@ def test_the_example_is_valid_and_names_every_key() -> None:
         ("recognise_on: machine\nengine: litert\n", "", "recognise_on: machine is for a GPU"),
         ("database: mysql://db/har\n", "", "fleet.yaml:2: database: postgresql://user@host"),
         ("database: postgresql://har:pw@db/har\n", "", "~/.pgpass"),
+        ("database: postgresql://har@db/har?sslmode=require&password=pw\n", "", "~/.pgpass"),
+        ("database: postgresql://har@db:port/har\n", "", "fleet.yaml:2: database: a number expect"),
         ("", "", "fleet.yaml: no camera; list them as cameras, or"),
         ("cameras_csv: none.csv\n", "", "none.csv: cannot be read: No such file"),
         ("CSV", "name,home,source\na,h1\n", r"cameras.csv:2: 3 cells expected as in line 1, not 2"),
