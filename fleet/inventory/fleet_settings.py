@@ -49,7 +49,11 @@ class FleetCamera(CameraSettings):
 class FleetSettings(Section):
     """A fleet, as `fleet.yaml` has it; its paths are relative to that file."""
 
-    name: Id = Field("fleet", description="what the names of lots and partitions begin with")
+    name: Id = Field(
+        "fleet",
+        max_length=50,  # that of a role of PostgreSQL is 63: fleet-homes-00001
+        description="what the names of lots and partitions begin with",
+    )
     base_topic: TopicPrefix = "har"
     machines: Mapping[Id, Annotated[int, Field(ge=1)]] = Field(
         min_length=1, description="by name, how many cameras it carries"

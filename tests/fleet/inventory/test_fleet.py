@@ -54,6 +54,7 @@ def test_the_example_is_valid_and_names_every_key() -> None:
         ("cameras: [{name: a, source: 0}]\n", "", "fleet.yaml:2: cameras.0.home is missing"),
         ("lot_cameras: 0\n", "", "fleet.yaml:2: lot_cameras: 1 or more expected, not 0"),
         ("cameras_table: t\n", "", "needs the database"),
+        (f"name: {51 * 'n'}\n", "", "fleet.yaml:2: name: 50 characters at most expected"),
         ("recognise_on: machine\nengine: litert\n", "", "recognise_on: machine is for a GPU"),
         ("database: mysql://db/har\n", "", "fleet.yaml:2: database: postgresql://user@host"),
         ("database: postgresql://har:pw@db/har\n", "", "~/.pgpass"),
