@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from har_stream.config.broker_settings import BrokerSettings
-from har_stream.config.camera_settings import CameraSettings
+from har_stream.config.camera_settings import CameraSettings, Source, is_device
 from har_stream.config.forecast_settings import ForecastSettings
 from har_stream.config.ids import Id, TopicPrefix
 from har_stream.config.section import Section, UserPath
 from har_stream.config.settings import Timezone
 from har_stream.config.state_dir import default_state_dir
+from har_stream.core.errors import InputError
 from har_stream.core.url import LOOPBACK, parse_url
 
 
@@ -35,6 +36,24 @@ def _of_any_home(forecast: ForecastSettings) -> ForecastSettings:
     return forecast
 
 
+def _without_end(source: str) -> str:
+    """Refuse what the lot of the camera could not open, or would end with: others are in it too."""
+    if source.startswith("sim:"):
+        # Imported here: a real camera should not wait for the renderer.
+        from har_stream.simulation.simulated_camera import parse_source
+
+        try:
+            parse_source(source)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+    elif not is_device(source) and not parse_url(source).scheme:
+        raise ValueError(
+            "a device (0, /dev/video0), an address such as rtsp://HOST/... or sim:SEED expected; "
+            "a file ends, and is for har-fleet archive"
+        )
+    return source
+
+
 DatabaseUrl = Annotated[str, AfterValidator(_without_password)]
 """As SQLAlchemy reads it, with the driver named."""
 
@@ -44,6 +63,7 @@ class FleetCamera(CameraSettings):
 
     name: Id
     home: Id
+    source: Annotated[Source, AfterValidator(_without_end)]
 
 
 class FleetSettings(Section):

@@ -71,6 +71,13 @@ def test_the_example_is_valid_and_names_every_key() -> None:
         ("CSV", "name,home,source\na,h1,\n", "cameras.csv:2: source is missing"),
         (
             "CSV",
+            "name,home,source\na,h1,rtsp//me:secret@cam/1\n",
+            "csv:2: source: a device .* expec",
+        ),
+        ("CSV", "name,home,source\na,h1,film.mp4\n", "cameras.csv:2: source: .* a file ends"),
+        ("CSV", "name,home,source\na,h1,sim:7?romo=hall\n", "csv:2: source: sim:7.*'romo'; valid"),
+        (
+            "CSV",
             'name,home,source,transport\na,h1,"0\n",tcp\nb,h1,0,tpc\n',
             "cameras.csv:4: transport: 'tcp' or 'udp' expected, not 'tpc'",
         ),
