@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from fleet.cluster.fleet_owner import take_fleet
 from fleet.cluster.metrics import LOT, FleetCollector
 from fleet.cluster.orders import end_restarts, read_orders, write_plan, write_status
 from fleet.cluster.rolling_restart import RestartOrder, RollingRestart
@@ -20,7 +21,7 @@ from fleet.cluster.run_partitions import RunningPartitions
 from fleet.cluster.supervisor import Supervisor, Workers
 from fleet.inventory.fleet import Fleet, read_fleet
 from fleet.lots.lot import LotTask
-from fleet.lots.lot_tables import open_database
+from fleet.lots.lot_tables import EpochLostError, open_database, show_epoch
 from fleet.planning.plan import Plan
 from fleet.planning.plan_file import read_plan
 from har_stream.config.camera_settings import CameraSettings
@@ -81,7 +82,7 @@ class RunningFleet:
         partitions: Those of homes, beside them; none: nobody forecasts.
 
     Raises:
-        InputError: Fleet, plan or database cannot be used.
+        InputError: Fleet, plan or database cannot be used, or another process runs the fleet.
     """
 
     def __init__(
@@ -105,6 +106,9 @@ class RunningFleet:
         self._changed_ns = _changed_ns(fleet.plan_file)
         self._capacities: Mapping[str, int] = fleet.settings.machines
         self._engine: Engine = open_database(fleet.settings.database or "")
+        self._name = fleet.settings.name
+        self._epoch = take_fleet(self._engine, self._name)
+        self._is_lost = False
         self._supervisor = Supervisor(
             workers,
             sizes=self._sizes(),
@@ -123,8 +127,12 @@ class RunningFleet:
         return found
 
     def run(self, stopped: threading.Event) -> None:
-        """Work until somebody sets `stopped`; then all lots leave in good order."""
-        while not stopped.wait(TICK_S):
+        """Work until somebody sets `stopped`; then all lots leave in good order.
+
+        Raises:
+            InputError: Another process has taken the fleet meanwhile.
+        """
+        while not self._is_lost and not stopped.wait(TICK_S):
             self.step()
         leaving: list[Supervisor | RunningPartitions] = [self._supervisor]
         if self._partitions is not None:
@@ -137,17 +145,23 @@ class RunningFleet:
             for each in leaving:
                 each.hear()
         self._engine.dispose()
+        if self._is_lost:
+            raise InputError(f"another har-fleet run has taken fleet {self._name}: this one ends")
 
     def step(self) -> None:
-        """Do what is due; the database may be away."""
+        """Do what is due, unless another process has taken the fleet; the database may be away."""
         restarts: Sequence[RestartOrder] | None = None
         try:
             with self._engine.begin() as db:
+                show_epoch(db, self._name, self._epoch)
                 orders = read_orders(db)
             restarts = orders.restarts
             self._supervisor.drained = set(orders.drained)
             self._supervisor.pinned = dict(orders.pinned)
             self._supervisor.capacities = {**self._capacities, **orders.capacities}
+        except EpochLostError:
+            self._is_lost = True
+            return
         except DBAPIError as error:
             self._once.warn("orders", f"nothing new can be asked: {error.orig}")
         self._take_plan()
