@@ -48,6 +48,8 @@ class RollingRestart:
         self._supervisor = supervisor
         self._clock = clock
         self._current: _Current | None = None
+        self._down: tuple[RestartOrder, float] | None = None
+        """Whom we wait for, as it is down by itself, and since when."""
         self._ended: set[RestartOrder] = set()
 
     def step(self, orders: Sequence[RestartOrder]) -> frozenset[RestartOrder]:
@@ -76,7 +78,22 @@ class RollingRestart:
                 had_decided = run.status is not None and run.status.has_decided
                 self._current = _Current(order, self._clock(), had_decided)
                 self._supervisor.restart(order.lot)
-            return  # one that is down by itself is waited for
+                self._down = None
+            else:
+                self._wait_for(order, orders)
+            return
+
+    def _wait_for(self, order: RestartOrder, orders: Sequence[RestartOrder]) -> None:
+        if self._down is None or self._down[0] != order:
+            self._down = order, self._clock()
+        if self._clock() - self._down[1] > BACK_S:
+            self._give_up(order, orders, f"has not run for {BACK_S:.0f} s")
+
+    def _give_up(self, order: RestartOrder, orders: Sequence[RestartOrder], why: str) -> None:
+        n_left = len({*orders} - self._ended) - 1
+        logger.error("lot %s %s; lots that are not restarted: %d", order.lot, why, n_left)
+        self._ended |= {*orders}
+        self._current = self._down = None
 
     def _follow(self, current: _Current, orders: Sequence[RestartOrder]) -> None:
         run = self._supervisor.runs.get(current.order.lot)
@@ -87,15 +104,8 @@ class RollingRestart:
             self._ended.add(current.order)
             self._current = None
         elif self._clock() - current.began_s > BACK_S:
-            n_left = len({*orders} - self._ended) - 1
-            logger.error(
-                "lot %s has no decision %.0f s after its restart; lots that are not restarted: %d",
-                current.order.lot,
-                BACK_S,
-                n_left,
-            )
-            self._ended |= {*orders}
-            self._current = None
+            why = f"has no decision {BACK_S:.0f} s after its restart"
+            self._give_up(current.order, orders, why)
 
 
 def _runs(run: LotRun) -> bool:

@@ -89,7 +89,9 @@ def test_a_lot_that_does_not_come_back_stops_the_others_restarts(
     assert fleet.restarted() == ["l1", "l2"]
 
 
-def test_a_lot_that_is_down_by_itself_is_waited_for_and_one_that_is_gone_is_not() -> None:
+def test_a_lot_that_is_down_by_itself_is_waited_for_and_one_that_is_gone_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     fleet = Fleet()
     fleet.machines.mute.add("l1")
     fleet.step((), int(SILENT_S) + 2)
@@ -97,6 +99,10 @@ def test_a_lot_that_is_down_by_itself_is_waited_for_and_one_that_is_gone_is_not(
     gone = RestartOrder("l9", ALL[0].asked_at)
     left = fleet.step([gone, *ALL[:2]], 3)
     assert left == [*ALL[:2]]
+    assert "l2" not in fleet.restarted()
+    left = fleet.step(left, int(BACK_S))
+    assert left == [], "nor for ever"
+    assert "lot l1 has not run for 180 s; lots that are not restarted: 1" in caplog.text
     assert "l2" not in fleet.restarted()
 
 
