@@ -260,7 +260,8 @@ class HomeLearning:
         self._remembered.clear()
         self.took_s = self._monotonic() - began
         if n_events:
-            logger.info("the model has lived through %s events in %.1f s", n_events, self.took_s)
+            events = f"{n_events} event{'s' * (n_events != 1)}"
+            logger.info("the model has lived through %s in %.1f s", events, self.took_s)
 
 
 def make_forecaster(settings: Settings) -> Forecaster:

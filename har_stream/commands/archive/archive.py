@@ -103,8 +103,9 @@ def recognise_archive(
     for line in found.unread:
         print(f"not read: {line}", file=sys.stderr)
     if gone:
-        print(f"{len(gone)} recordings of earlier runs are no longer there, and are left out")
-    print(f"{out}: {n_events} events of {len(placed)} recordings, {len(unread)} not read")
+        print(f"no longer there, and left out: {_counted(len(gone), 'recording')} of earlier runs")
+    events, recordings = _counted(n_events, "event"), _counted(len(placed), "recording")
+    print(f"{out}: {events} of {recordings}, {len(unread)} not read")
     return 1 if unread else 0
 
 
@@ -144,9 +145,14 @@ def _settings_that_count(options: ArchiveOptions) -> dict[str, str]:
 
 def _say_beginning(found: ClipList, *, n_waiting: int) -> None:
     n_done = len(found.clips) - n_waiting
-    print(f"{len(found.clips)} recordings, {n_done} of them recognised in an earlier run")
+    recordings = _counted(len(found.clips), "recording")
+    print(f"{recordings}, {n_done} of them recognised in an earlier run")
     if found.passed_over:
         print(f"passed over, no videos by their names: {describe(found.passed_over)}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _recognise(waiting: list[_Found], progress: ProgressFile, options: ArchiveOptions) -> list[str]:

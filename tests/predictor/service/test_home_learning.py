@@ -77,6 +77,13 @@ def test_what_happened_before_the_snapshot_needs_the_journal(journal: Journal) -
     assert again.worker.is_to_learn
 
 
+def test_one_event_is_counted_in_words(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    _record(journal, LIVED[:1])
+    _begun(journal, model="hmm").worker.work()
+    assert "the model has lived through 1 event in " in caplog.text
+
+
 def test_a_snapshot_of_another_version_is_not_called_damaged_and_the_journal_is_replayed(
     journal: Journal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
