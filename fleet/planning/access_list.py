@@ -13,6 +13,7 @@ from pathlib import Path
 from fleet.inventory.fleet import Fleet
 from fleet.planning.database_roles import pgpass_lines
 from fleet.planning.plan import Plan
+from har_stream.config.secret_file import read_secret
 from har_stream.core.atomic_file import replacing
 from har_stream.core.errors import InputError
 from har_stream.mqtt.topics import Topics
@@ -74,7 +75,7 @@ def write_logins(folder: Path, names: Iterable[str]) -> int:
         How many were made.
 
     Raises:
-        InputError: The folder cannot be used.
+        InputError: The folder cannot be used, or a file in it holds no password.
     """
     n_made = 0
     lines = []
@@ -85,7 +86,7 @@ def write_logins(folder: Path, names: Iterable[str]) -> int:
             if not path.exists():
                 _write_private(path, secrets.token_urlsafe(32) + "\n")
                 n_made += 1
-            lines.append(f"{name}:{path.read_text().strip()}\n")
+            lines.append(f"{name}:{read_secret(path, 'password')}\n")
         _write_private(folder / PASSWORDS, "".join(lines))
     except OSError as error:
         raise InputError(f"{folder}: cannot be used for logins: {error.strerror}") from error
@@ -98,11 +99,11 @@ def write_pgpass(folder: Path, names: Iterable[str]) -> dict[str, str]:
     Lines of other roles, such as the one that owns the tables, stay, after those of the logins.
 
     Raises:
-        InputError: The folder cannot be used.
+        InputError: The folder cannot be used, or a file in it holds no password.
     """
     path = folder / PGPASS
     try:
-        passwords = {name: (folder / name).read_text().strip() for name in names}
+        passwords = {name: read_secret(folder / name, "password") for name in names}
         earlier = path.read_text().splitlines(keepends=True) if path.exists() else []
         others = [line for line in earlier if not (folder / _role_of(line)).is_file()]
         _write_private(path, "".join([*pgpass_lines(passwords), *others]))

@@ -89,7 +89,8 @@ def database_roles(name: str, plan: Plan, passwords: dict[str, str]) -> Iterator
 
 def pgpass_lines(passwords: dict[str, str]) -> Iterable[str]:
     """Return the lines of a `PGPASSFILE` for the roles of lots and partitions."""
-    return (f"*:*:*:{role}:{password}\n" for role, password in passwords.items())
+    escapes = str.maketrans({":": r"\:", "\\": r"\\"})
+    return (f"*:*:*:{role}:{word.translate(escapes)}\n" for role, word in passwords.items())
 
 
 def scram_verifier(password: str, *, salt: bytes | None = None) -> str:

@@ -87,6 +87,25 @@ def test_lines_that_somebody_added_for_other_roles_stay(tmp_path: Path) -> None:
     assert (tmp_path / "pgpass").read_text() == f"*:*:*:a:{password}\n{added}"
 
 
+def test_a_password_of_ones_own_is_taken_over_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("my: own\\word\n")
+    (tmp_path / "a").chmod(0o600)
+    assert write_logins(tmp_path, ["a"]) == 0
+    assert write_pgpass(tmp_path, ["a"]) == {"a": "my: own\\word"}
+    assert (tmp_path / "passwd").read_text() == "a:my: own\\word\n"
+    assert (tmp_path / "pgpass").read_text() == "*:*:*:a:my\\: own\\\\word\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"one\nadmin:two\n", b"\xff"])
+def test_a_login_that_holds_no_password_is_said(tmp_path: Path, content: bytes) -> None:
+    """Taken as it is, anybody could sign in with none, or a line of it became another login."""
+    (tmp_path / "a").write_bytes(content)
+    (tmp_path / "a").chmod(0o600)
+    with pytest.raises(InputError, match=r"/a: .*one line"):
+        write_logins(tmp_path, ["a"])
+    assert not (tmp_path / "passwd").exists()
+
+
 def test_a_camera_that_is_in_no_lot_yet_is_said(fleet: Fleet) -> None:
     with pytest.raises(InputError, match=r"camera c00 is in no lot yet; run har-fleet plan first"):
         list(access_list(fleet, Plan()))
