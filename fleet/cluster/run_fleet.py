@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -34,6 +35,31 @@ logger = logging.getLogger(__name__)
 TICK_S = 1.0
 LEAVE_S = 20.0
 """At its end the fleet waits so long for its lots to leave."""
+
+
+def _read_planned(path: Path) -> tuple[Fleet, Plan]:
+    """Read a fleet to begin with: what is not planned yet keeps nobody else from being watched.
+
+    Raises:
+        InputError: Fleet or plan cannot be used, or nothing is planned.
+    """
+    fleet = read_fleet(path)
+    plan = read_plan(fleet.plan_file)
+    planned = tuple(camera for camera in fleet.cameras if camera.name in plan.lots)
+    new = [
+        camera
+        for camera in fleet.cameras
+        if camera.name not in plan.lots or camera.home not in plan.partitions
+    ]
+    if planned and new:
+        logger.warning(
+            "%s: no lot has camera %s yet, or no partition its home (such cameras: %d); run "
+            "har-fleet plan",
+            fleet.plan_file,
+            new[0].name,
+            len(new),
+        )
+    return (replace(fleet, cameras=planned) if planned else fleet), plan
 
 
 def make_tasks(fleet: Fleet, plan: Plan) -> dict[str, LotTask]:
@@ -95,8 +121,7 @@ class RunningFleet:
         self._path = path
         self._tasks = tasks
         self._once = LogOnce()
-        fleet = read_fleet(path)
-        plan = read_plan(fleet.plan_file)
+        fleet, plan = _read_planned(path)
         tasks |= make_tasks(fleet, plan)
         self._partitions = partitions
         if partitions is not None:

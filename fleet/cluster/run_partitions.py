@@ -14,21 +14,22 @@ from har_stream.core.errors import InputError
 
 
 def make_partition_tasks(fleet: Fleet, plan: Plan) -> dict[str, PartitionTask]:
-    """Say what every partition of a plan is told.
+    """Say what every partition of a plan is told; of homes that are in none, nobody is.
 
     Raises:
-        InputError: The fleet names no database, or a camera or home is in no plan.
+        InputError: The fleet names no database, or a camera is in no lot.
     """
     settings = fleet.settings
     homes: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for camera in fleet.cameras:
         lot, partition = plan.lots.get(camera.name), plan.partitions.get(camera.home)
-        if lot is None or partition is None:
+        if lot is None:
             raise InputError(
                 f"{fleet.plan_file}: camera {camera.name} is in no lot yet; run har-fleet plan "
                 "first"
             )
-        homes.setdefault(partition, {}).setdefault(camera.home, []).append((lot, camera.name))
+        if partition is not None:
+            homes.setdefault(partition, {}).setdefault(camera.home, []).append((lot, camera.name))
     return {
         partition: PartitionTask(
             partition=partition,
@@ -84,7 +85,7 @@ class RunningPartitions:
         """Take on a plan; partitions that it does not touch run on.
 
         Raises:
-            InputError: It lacks a camera or a home; all stays as it was.
+            InputError: It lacks a camera; all stays as it was.
         """
         tasks = make_partition_tasks(fleet, plan)
         changed = {name for name, task in tasks.items() if self._tasks.get(name, task) != task}

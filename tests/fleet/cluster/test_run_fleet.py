@@ -20,7 +20,7 @@ from support.broker.real_broker import Listener, Mosquitto, listening
 from support.event_builder import NOON
 from support.processes.postgresql import PostgreSQL
 
-from fleet.cluster import orders
+from fleet.cluster import fleet_owner, orders
 from fleet.cluster.rolling_restart import RestartOrder
 from fleet.cluster.run_fleet import RunningFleet, make_tasks
 from fleet.cluster.run_partitions import RunningPartitions
@@ -181,6 +181,7 @@ def test_another_plan_and_a_database_that_is_away_touch_no_other_lot(
     postgresql: PostgreSQL,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     yaml = f"name: {uuid.uuid4()}\nmachines: {{m1: 6, m2: 6}}\nlot_cameras: 2\n"
     path = write_fleet(4, f"{yaml}database: {postgresql.url}\n")
@@ -206,9 +207,12 @@ def test_another_plan_and_a_database_that_is_away_touch_no_other_lot(
     assert [home for _, home, _ in told] == ["h0", "h0", "h1", "h1", "h2"]
     assert told[-1] == ("c04", "h2", f"{first[:-1]}3"), "whoever looks at the fleet knows the plan"
 
-    (path.parent / "plan.csv").write_text("rubbish\n")
-    running.step()
-    assert "the new plan is not taken" in caplog.text
+    kept = (path.parent / "plan.csv").read_text()
+    for nonsense in ("rubbish\n", kept.replace("camera,c04", "camera,c05")):
+        caplog.clear()
+        (path.parent / "plan.csv").write_text(nonsense)
+        running.step()
+        assert "the new plan is not taken" in caplog.text
     postgresql.stop()
     try:
         running.step()
@@ -219,6 +223,14 @@ def test_another_plan_and_a_database_that_is_away_touch_no_other_lot(
         postgresql.start()
     running.step()
     assert len(machines.started) == len(machines.running) == 3
+
+    (path.parent / "plan.csv").write_text(kept)
+    write_fleet(6, f"{yaml}database: {postgresql.url}\n")
+    begun = Machines()
+    monkeypatch.setattr(fleet_owner, "WATCH_S", 0.0)
+    RunningFleet(path, {}, begun).step()
+    assert len(begun.started) == 3, "one camera that is not planned yet stops no other"
+    assert "no lot has camera c05 yet" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Partitions of a fleet: told their homes alone, spread over machines, untouched by other plans."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,6 +42,9 @@ def test_a_partition_is_told_its_homes_and_their_cameras(write_fleet: Callable[.
     assert task.settings.broker.username == "town-homes-00001"
     with pytest.raises(InputError, match="camera c00 is in no lot yet; run har-fleet plan first"):
         make_partition_tasks(fleet, Plan())
+    plan = make_plan(fleet, Plan())
+    without = replace(plan, partitions={"h0": "town-homes-00001"})
+    assert {*make_partition_tasks(fleet, without)["town-homes-00001"].homes} == {"h0"}
 
 
 def test_partitions_share_the_machines_and_leave_what_is_drained(
