@@ -103,7 +103,9 @@ def drain(options: argparse.Namespace) -> None:
     with _database(options.fleet) as (fleet, db):
         _check_machine(fleet, options.machine)
         orders.drain(db, options.machine, not options.undo)
-    print(f"{options.machine}: {'is used again' if options.undo else 'its lots leave'}")
+        is_any_left = bool(fleet.settings.machines.keys() - orders.read_orders(db).drained)
+    leaves = "its lots leave" if is_any_left else "its lots stay: no other machine is to be used"
+    print(f"{options.machine}: {'is used again' if options.undo else leaves}")
 
 
 def move(options: argparse.Namespace) -> None:

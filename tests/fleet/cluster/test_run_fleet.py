@@ -255,6 +255,26 @@ def test_an_order_that_makes_no_sense_is_refused(
     assert said in capsys.readouterr().err
 
 
+def test_the_last_machine_that_is_drained_keeps_its_lots_which_is_said(
+    write_fleet: Callable[..., Path], postgresql: PostgreSQL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_fleet(2, f"machines: {{y1: 6, y2: 6}}\ndatabase: {postgresql.url}\n")
+    for machine, said in (("y1", "its lots leave\n"), ("y2", "its lots stay: no other machine")):
+        assert main(["drain", str(path), machine]) == 0
+        assert f"{machine}: {said}" in capsys.readouterr().out
+    assert main(["plan", str(path)]) == 0
+    machines = Machines()
+    machines.there = {"y1": True}
+    running = RunningFleet(path, {}, machines)
+    running.step()
+    assert not machines.running
+    assert main(["drain", str(path), "y1", "--undo"]) == 0
+    running.step()
+    assert main(["drain", str(path), "y1"]) == 0
+    running.step()
+    assert [*machines.running.values()] == ["y1"]
+
+
 def test_orders_are_kept_until_others_come(postgresql: PostgreSQL) -> None:
     engine = open_database(postgresql.url)
     with engine.begin() as db:
