@@ -228,7 +228,8 @@ class Supervisor:
             self._once.warn("nowhere", "there is no machine for the lots")
             return {}
         well = {name for name in usable if self._ailing_until_s.get(name, 0.0) <= now_s}
-        running = {lot: run.machine for lot, run in self.runs.items() if run.machine is not None}
+        by_age = sorted(self.runs.items(), key=lambda item: item[1].started_s)
+        running = {lot: run.machine for lot, run in by_age if run.machine is not None}
         pinned = {
             lot: name
             for lot, name in self.pinned.items()
@@ -247,9 +248,8 @@ class Supervisor:
         except InputError as error:
             # More than they carry, for a while, is better than cameras that nobody watches.
             self._once.warn("full", f"{error}; until then the others carry more")
-            factor = 2 * -(-sum(self._sizes.values()) // sum(carries.values()))
-            more = {name: factor * n for name, n in carries.items() if name in well or not well}
-            return place(self._sizes, capacities=more, earlier=earlier)
+            stays = {lot: n for lot, n in (running | pinned).items() if n in carries}
+            return crowd(self._sizes, carries=carries, stays=stays, usable=well & carries.keys())
         self._once.forget(("nowhere", "full"))
         return placed
 
@@ -263,3 +263,31 @@ class Supervisor:
             logger.info("%s leaves %s for %s", lot, run.machine, machine)
             run.left_s = now_s
             self._workers.leave(lot)
+
+
+def crowd(
+    sizes: Mapping[str, int],
+    *,
+    carries: Mapping[str, int],
+    stays: Mapping[str, str],
+    usable: Set[str],
+) -> dict[str, str]:
+    """Place lots on machines that do not carry them all, so that each has its share.
+
+    Args:
+        sizes: By lot, its cameras.
+        carries: By machine, how many cameras it should carry.
+        stays: By lot, its machine, of those that nothing is to move.
+        usable: Where the others may go; nowhere: anywhere.
+    """
+    placed = {**stays}
+    loads = Counter[str]()
+    for lot, machine in stays.items():
+        loads[machine] += sizes[lot]
+    for lot in sorted(sizes.keys() - stays.keys(), key=lambda lot: (-sizes[lot], lot)):
+        machine = min(
+            usable or carries, key=lambda name: ((loads[name] + sizes[lot]) / carries[name], name)
+        )
+        loads[machine] += sizes[lot]
+        placed[lot] = machine
+    return placed

@@ -1,11 +1,14 @@
 """Every lot runs on one machine that is there and well; a change moves what it must, no more."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.broker.fake_machines import CAPACITIES, Machines
 
 from fleet.cluster.supervisor import (
+    AILING_S,
     LEAVE_S,
     SILENT_S,
     START_S,
@@ -19,13 +22,16 @@ PLAN = {"a": "m1", "b": "m1", "c": "m2", "d": "m3"}
 class Fleet:
     """A supervisor, its machines and a clock."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, sizes: Mapping[str, int] = SIZES, capacities: Mapping[str, int] = CAPACITIES
+    ) -> None:
         self.now_s = 100.0
         self.machines = Machines()
+        self.machines.there = dict.fromkeys(capacities, True)
         self.supervisor = Supervisor(
             self.machines,
-            sizes=SIZES,
-            capacities=CAPACITIES,
+            sizes=sizes,
+            capacities=capacities,
             machines=PLAN,
             clock=lambda: self.now_s,
         )
@@ -153,6 +159,34 @@ def test_too_few_machines_carry_more_than_they_should(
     assert fleet.machines.running == dict.fromkeys(SIZES, "m2")
 
 
+def test_a_lot_that_hangs_alone_in_a_full_fleet_moves_no_neighbour() -> None:
+    fleet = Fleet(capacities={"m1": 4, "m2": 2, "m3": 2})
+    fleet.run(3)
+    fleet.machines.mute.add("a")
+    fleet.run(SILENT_S + 1)
+    fleet.machines.mute.clear()
+    fleet.run(5)
+    assert fleet.machines.started[4:] == [("a", "m2"), ("a", "m1")]
+    assert fleet.machines.running == PLAN
+
+
+@pytest.mark.parametrize("kind", ["ends", "frozen"])
+def test_a_machine_too_small_for_a_lot_carries_it_while_the_other_is_in_doubt(kind: str) -> None:
+    """It ended `har-fleet run` and with it all lots."""
+    fleet = Fleet(sizes={"a": 50}, capacities={"m1": 60, "m2": 10})
+    fleet.run(3)
+    if kind == "ends":
+        del fleet.machines.running["a"]
+        fleet.machines.ends["a"] = "its process died"
+    else:
+        fleet.machines.frozen.add("m1")
+    fleet.run(SILENT_S + 2)
+    assert fleet.machines.running == {"a": "m2"}
+    fleet.machines.frozen.clear()
+    fleet.run(AILING_S)
+    assert fleet.machines.running == {"a": "m1"}
+
+
 def test_another_plan_touches_its_lots_alone(fleet: Fleet) -> None:
     sizes = {"a": 2, "b": 3, "d": 2, "e": 2}
     fleet.supervisor.change(sizes, CAPACITIES, machines={"e": "m3"}, changed={"b"})
@@ -178,11 +212,14 @@ FAULTS = st.one_of(
 )
 
 
-@given(faults=st.lists(FAULTS, max_size=25))
+@given(
+    faults=st.lists(FAULTS, max_size=25),
+    capacities=st.sampled_from([CAPACITIES, {"m1": 6, "m2": 2, "m3": 1}]),
+)
 def test_whatever_happened_once_all_is_well_every_lot_runs(
-    faults: list[tuple[str, str, bool]],
+    faults: list[tuple[str, str, bool]], capacities: dict[str, int]
 ) -> None:
-    fleet = Fleet()
+    fleet = Fleet(capacities=capacities)
     for kind, name, flag in faults:
         if kind == "there":
             fleet.machines.there[name] = flag
