@@ -33,7 +33,14 @@ def fit(options: argparse.Namespace) -> None:
 
 def _fit_networks(options: argparse.Namespace) -> None:
     from fleet.cluster.ray_workers import start_ray
-    from fleet.training.ray_networks import FitTask, RunToFit, Share, fill_cache, fit_networks
+    from fleet.training.ray_networks import (
+        FitTask,
+        RunToFit,
+        Share,
+        check_share,
+        fill_cache,
+        fit_networks,
+    )
     from training.fitting.training_run import names_of_networks
 
     train_har.read_negatives(options)  # so that a mistake is told before all else
@@ -53,6 +60,7 @@ def _fit_networks(options: argparse.Namespace) -> None:
         for config, folder in runs_of_fit(options)
     ]
     start_ray((), address=options.address)
-    fill_cache(runs[0].task)
     share = Share(n_cores=options.cores, n_gpus=options.gpus)
+    check_share(share)
+    fill_cache(runs[0].task)
     fit_networks(runs, share, resume=options.resume)

@@ -12,7 +12,7 @@ from fleet.planning.access_list import access_list, users, write_logins, write_p
 from fleet.planning.database_roles import database_roles
 from fleet.planning.plan import Plan, compare_plans, make_plan
 from fleet.planning.plan_file import read_plan, write_plan
-from har_stream.core.command import command_parser, count, run_command
+from har_stream.core.command import command_parser, count, from_0_on, run_command
 from har_stream.core.errors import InputError
 from training.commands.arguments import add_fit_arguments
 
@@ -197,7 +197,9 @@ def _add_fit(commands: Any) -> None:
         default=1,
         help="of each network, and threads that it computes with (%(default)s)",
     )
-    fit.add_argument("--gpus", metavar="N", type=float, default=0.0, help="of each network (none)")
+    fit.add_argument(
+        "--gpus", metavar="N", type=from_0_on, default=0.0, help="of each network (none)"
+    )
     fit.set_defaults(run=_fit)
 
 

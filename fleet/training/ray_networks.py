@@ -63,6 +63,18 @@ class Share:
     n_gpus: float
 
 
+def check_share(share: Share) -> None:
+    """Refuse what no network can take, before the long work that would be in vain.
+
+    Raises:
+        InputError: No machine has so much.
+    """
+    for name, wanted in (("CPU", share.n_cores), ("GPU", share.n_gpus)):
+        largest = max((node.get(name, 0.0) for node in _nodes()), default=0.0)
+        if wanted > largest:
+            raise InputError(f"a network is to take {wanted} {name}; no machine has over {largest}")
+
+
 def fill_cache(task: FitTask) -> None:
     """Have all cores prepare the clips of a run; what one machine prepares, others need not."""
     n_parts = max(int(_resources().get("CPU", 1)), 1)
@@ -83,12 +95,8 @@ def fit_networks(runs: Sequence[RunToFit], share: Share, *, resume: bool) -> Non
         resume: Go on from checkpoints that are there.
 
     Raises:
-        InputError: A loss diverged, a machine cannot use what it was told, or nobody has so much.
+        InputError: A loss diverged, or a machine cannot use what it was told.
     """
-    for name, wanted in (("CPU", share.n_cores), ("GPU", share.n_gpus)):
-        largest = max((node.get(name, 0.0) for node in _nodes()), default=0.0)
-        if wanted > largest:
-            raise InputError(f"a network is to take {wanted} {name}; no machine has over {largest}")
     fit = ray.remote(num_cpus=share.n_cores, num_gpus=share.n_gpus, max_retries=N_TRIES - 1)(
         fit_on_machine
     )

@@ -100,6 +100,14 @@ def positive(text: str) -> float:
     return number
 
 
+def from_0_on(text: str) -> float:
+    """Read a flag's number, 0 or more."""
+    number = _number(text, float)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return number
+
+
 def share(text: str) -> float:
     """Read a flag's share, 0 or more and below 1."""
     number = _number(text, float)

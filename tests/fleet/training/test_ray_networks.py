@@ -15,6 +15,7 @@ from support.bundles.tiny_config import CONFIG, tiny_config
 from support.repository import ENVIRONMENT
 from support.video.clip_maker import write_dataset
 
+from fleet.commands.fleet import main
 from har_stream.core.errors import InputError
 from training.config import RunConfig
 from training.fitting.training_run import fit_network_of_run, names_of_networks
@@ -76,8 +77,24 @@ def test_a_network_is_fitted_elsewhere_as_it_is_here(ray: None, tmp_path: Path) 
     refused = config.model_copy(update={"seed": config.seed + 1})
     with pytest.raises(InputError, match="it comes of another config or other clips"):
         ray_networks.fit_networks([replace(run, task=_task(refused, tmp_path))], share, resume=True)
-    with pytest.raises(InputError, match=r"a network is to take 99 CPU; no machine has over \d"):
-        ray_networks.fit_networks([run], replace(share, n_cores=99), resume=False)
+
+
+def test_more_than_a_machine_has_is_refused_before_anything_is_prepared(
+    ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dataset(tmp_path / "clips", n_groups=3, n_cuts=1)
+    (tmp_path / "tiny.yaml").write_text(CONFIG)
+    monkeypatch.setattr(ray_networks, "fill_cache", lambda _: pytest.fail("hours of work"))
+    for name in (*THREADS, "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):  # as it sets them
+        monkeypatch.setenv(name, "1")
+    told = ["fit", str(tmp_path / "tiny.yaml"), "--data", str(tmp_path / "clips")]
+    told += ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
+    for share, said in (("--cores", "99 CPU"), ("--gpus", "99.0 GPU")):
+        assert main([*told, share, "99"]) == 2
+        assert f"a network is to take {said}; no machine has over" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*told, "--gpus", "-1"])
+    assert "argument --gpus: '-1' is no number from 0 on" in capsys.readouterr().err
 
 
 @pytest.mark.slow
