@@ -1,6 +1,7 @@
 """`har-fleet`: plans a fleet of cameras and homes, runs it, and says who may do what."""
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ EXTRAS = {
     "sqlalchemy": "fleet",
 }
 """Packages that may be missing, and the extra that brings them."""
+ADDRESSES = "auto, HOST:PORT or ray://HOST:PORT"
 PASSED_ON = ("archive",)
 """Commands that hand flags on to others."""
 N_NAMED = 5
@@ -118,7 +120,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="on a Ray of its own, which stands for all machines, here (the default)",
     )
-    where.add_argument("--address", help="on a running Ray: auto, HOST:PORT or ray://HOST:PORT")
+    where.add_argument("--address", type=_ray_address, help=f"on a running Ray: {ADDRESSES}")
     status = _add_command(commands, "status", "how every lot fares, as har-fleet run last said")
     drain = _add_command(commands, "drain", "have all lots leave a machine, before it is off")
     drain.add_argument("--undo", action="store_true", help="use it again")
@@ -151,9 +153,17 @@ def make_parser() -> argparse.ArgumentParser:
     _add_fit(commands)
     for name in ("archive", "fit"):
         commands.choices[name].add_argument(
-            "--address", help="on a running Ray (without: on one of its own, here)"
+            "--address",
+            type=_ray_address,
+            help="on a running Ray (without: on one of its own, here)",
         )
     return parser
+
+
+def _ray_address(text: str) -> str:
+    if not re.fullmatch(r"auto|(ray://)?[^\s/]+:\d{1,5}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address of a Ray: {ADDRESSES}")
+    return text
 
 
 def _add_command(commands: Any, name: str, about: str, description: str = "") -> Any:

@@ -69,6 +69,18 @@ def test_a_mistake_is_one_line_and_status_2(
     assert not (path.parent / "plan.csv").exists()
 
 
+@pytest.mark.parametrize(
+    "command", [["run", "fleet.yaml"], ["archive", "f", "--out", "o"], ["fit", "c.yaml"]]
+)
+@pytest.mark.parametrize("address", ["nonsense", "http://h:1", "m1:", ":6379 "])
+def test_what_is_no_address_of_a_ray_is_refused_at_once(
+    command: list[str], address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*command, "--address", address])
+    assert f"{address!r} is no address of a Ray: auto, HOST:PORT" in capsys.readouterr().err
+
+
 def test_run_says_a_mistake_before_it_starts_a_ray(
     write_fleet: Callable[..., Path],
     capsys: pytest.CaptureFixture[str],
