@@ -80,10 +80,9 @@ def fill_cache(task: FitTask) -> None:
     n_parts = max(int(_resources().get("CPU", 1)), 1)
     prepare = ray.remote(num_cpus=1, max_retries=N_TRIES - 1)(cache_on_machine)
     told = task.model_dump_json()
-    with _cancelled_unless_done() as refs:
+    with cancelled_unless_done() as refs:
         refs += [prepare.remote(told, n, n_parts) for n in range(n_parts)]
-        with suppress(RayError):  # whoever fits a network reads what is missing
-            ray.get(refs)
+        ray.wait(refs, num_returns=n_parts)  # whoever fits a network reads what is missing
 
 
 def fit_networks(runs: Sequence[RunToFit], share: Share, *, resume: bool) -> None:
@@ -100,7 +99,7 @@ def fit_networks(runs: Sequence[RunToFit], share: Share, *, resume: bool) -> Non
     fit = ray.remote(num_cpus=share.n_cores, num_gpus=share.n_gpus, max_retries=N_TRIES - 1)(
         fit_on_machine
     )
-    with _cancelled_unless_done() as refs, _progress() as progress:
+    with cancelled_unless_done() as refs, _progress() as progress:
         paths = {}
         for run in runs:
             told = run.task.model_dump_json()
@@ -207,14 +206,18 @@ def _store(path: Path, ref: Any) -> None:
 
 
 @contextmanager
-def _cancelled_unless_done() -> Iterator[list[Any]]:
-    """A list of tasks; those that are in it at the end are of no use to anybody."""
+def cancelled_unless_done() -> Iterator[list[Any]]:
+    """A list of tasks; of those that are in it where a block fails, nobody wants anything.
+
+    None that is done is cancelled: Ray ends this process where it hears of both at once.
+    """
     refs: list[Any] = []
     try:
         yield refs
-    finally:
-        for ref in refs:
+    except BaseException:
+        for ref in ray.wait(refs, num_returns=len(refs), timeout=0)[1] if refs else ():
             ray.cancel(ref, force=True)
+        raise
 
 
 def _resources() -> Mapping[str, float]:
