@@ -15,6 +15,7 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayError
 
+from fleet.cluster.ray_tasks import cancel
 from har_stream.bundles.bundle import load_bundle
 from har_stream.commands.archive.results import ClipResult, ClipTask, WorkerSetup
 from har_stream.commands.archive.worker import recognise_clip
@@ -46,8 +47,7 @@ class RayClips:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for ref in self._running:
-            ray.cancel(ref, force=True)
+        cancel([*self._running])
 
     def recognise(self, tasks: Iterable[tuple[str, ClipTask]]) -> Iterator[tuple[str, ClipResult]]:
         """Yield each clip's name and result as they come; see `ArchiveWorkers.recognise`."""

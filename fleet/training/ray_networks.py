@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from ray.exceptions import RayError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from fleet.cluster.ray_tasks import cancel
 from har_stream.core.atomic_file import explain_errors, replacing_file
 from har_stream.core.errors import InputError
 from training.config import RunConfig
@@ -207,16 +208,12 @@ def _store(path: Path, ref: Any) -> None:
 
 @contextmanager
 def cancelled_unless_done() -> Iterator[list[Any]]:
-    """A list of tasks; of those that are in it where a block fails, nobody wants anything.
-
-    None that is done is cancelled: Ray ends this process where it hears of both at once.
-    """
+    """A list of tasks; of those that are in it where a block fails, nobody wants anything."""
     refs: list[Any] = []
     try:
         yield refs
     except BaseException:
-        for ref in ray.wait(refs, num_returns=len(refs), timeout=0)[1] if refs else ():
-            ray.cancel(ref, force=True)
+        cancel(refs)
         raise
 
 

@@ -153,6 +153,7 @@ def test_ray_is_imported_in_few_places() -> None:
     assert [module_name(path) for path in users] == [
         "fleet.archives.ray_clips",
         "fleet.cluster.machine_recognition",
+        "fleet.cluster.ray_tasks",
         "fleet.cluster.ray_workers",
         "fleet.training.ray_networks",
     ]
