@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from har_stream.core.activity import IDLE, UNKNOWN
 from har_stream.mqtt.messages import ActivityEvent
+from predictor.journal.database import ReadConnections
 from predictor.journal.records import (
     Bout,
     CameraKey,
@@ -40,7 +41,7 @@ class Corrections:
     """
 
     def __init__(
-        self, write: Callable[[Callable[[Connection], object]], object], reading: Engine
+        self, write: Callable[[Callable[[Connection], object]], object], reading: ReadConnections
     ) -> None:
         self._write = write
         self._reading = reading

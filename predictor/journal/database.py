@@ -1,7 +1,9 @@
 """Opens the journal's database: SQLite that loses nothing at a power cut, or PostgreSQL."""
 
 import sqlite3
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +37,37 @@ class Database(NamedTuple):
     id: str
     running_s: list[float]
     file: JournalFile | None
+
+
+class ReadConnections:
+    """Connections that only read; what a thread reads together goes over one of them.
+
+    To a server each connection is a question more whether it is there, and a transaction.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(reading=True)
+        self._own = threading.local()
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Give a connection for the length of a block."""
+        shared: Connection | None = getattr(self._own, "connection", None)
+        if shared is not None:
+            yield shared
+        else:
+            with self._engine.connect() as connection:
+                yield connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Have this thread read over one connection for the length of a block."""
+        with self._engine.connect() as connection:
+            self._own.connection = connection
+            try:
+                yield
+            finally:
+                self._own.connection = None
 
 
 def sqlite_url(path: Path) -> str:

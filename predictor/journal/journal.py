@@ -23,7 +23,7 @@ from har_stream.core.sqlite.file_in_use import FileInUse
 from har_stream.core.sqlite.running_time import RunningTime
 from har_stream.mqtt.messages import ActivityEvent, MessageError, RuleState
 from predictor.journal.corrections import Corrections, correct_bouts, read_corrections
-from predictor.journal.database import Database, connect, driver_connection
+from predictor.journal.database import Database, ReadConnections, connect, driver_connection
 from predictor.journal.deletion import (
     Selection,
     age_out,
@@ -69,6 +69,7 @@ class Journal:
 
     Attributes:
         corrections: What people said that really happened.
+        reading: Where connections that only read come from.
 
     Raises:
         InputError: The URL is no URL, its driver is absent, or the database does not answer.
@@ -80,8 +81,8 @@ class Journal:
         opened = connect(database) if isinstance(database, str) else database
         self._engine, self.id, running_s, self._file = opened
         self._writing = Lock()
-        self._reading = self._engine.execution_options(reading=True)
-        self.corrections = Corrections(self._write, self._reading)
+        self.reading = ReadConnections(self._engine)
+        self.corrections = Corrections(self._write, self.reading)
         self._once = LogOnce()
         self._n_left_out = 0
         self._running = RunningTime(running_s, monotonic=monotonic)
@@ -161,7 +162,7 @@ class Journal:
 
     def progress(self) -> dict[tuple[str, str], Progress]:
         """How far each (node, camera) is known without a gap."""
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             rows = connection.execute(select(CAMERAS).order_by(CAMERAS.c.node, CAMERAS.c.camera))
             return {(row.node, row.camera): progress_of(row) for row in rows}
 
@@ -192,13 +193,12 @@ class Journal:
             since: When it happened, at the earliest.
             received_after_s: Only what was received after that by the journal's running time.
         """
-        columns = EVENTS.c
         query = (
             select(EVENTS)
             .where(*noted(EVENTS, since, received_after_s))
-            .order_by(columns.happened_ms, columns.node, columns.camera, columns.epoch, columns.seq)
+            .order_by(*EVENTS.c["happened_ms", "node", "camera", "epoch", "seq"])
         )
-        for row in self._rows(query):
+        for row in self._rows(query, are_few=received_after_s >= 0.0):
             try:
                 entry = JournalEntry(event_of(row), from_ms(row.received_ms, 0))
             except (TypeError, ValueError, OverflowError) as error:
@@ -216,7 +216,7 @@ class Journal:
             .where(*noted(EVENTS, since, received_after_s))
             .order_by(columns.received_ms, columns.happened_ms, columns.seq)
         )
-        for row in self._rows(query):
+        for row in self._rows(query, are_few=received_after_s >= 0.0):
             try:
                 at, wall = from_ms(row.happened_ms, 0), from_ms(row.received_ms, 0)
                 seq = int(row.seq)
@@ -245,7 +245,7 @@ class Journal:
             .where(*noted(CONTEXTS, since, received_after_s))
             .order_by(CONTEXTS.c.happened_ms, CONTEXTS.c.name)
         )
-        for row in self._rows(query):
+        for row in self._rows(query, are_few=received_after_s >= 0.0):
             try:
                 at = from_ms(row.happened_ms, row.utc_offset_s)
                 if not isinstance(row.value, float | int | str):
@@ -269,13 +269,13 @@ class Journal:
         """Since when there are so many events; ``None`` where there are fewer."""
         newest = EVENTS.c.happened_ms.desc()
         query = select(EVENTS.c.happened_ms).order_by(newest).limit(1).offset(n_newest - 1)
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             happened_ms = connection.execute(query).scalar()
         return None if happened_ms is None else from_ms(happened_ms, 0)
 
     def rule_states(self) -> Mapping[str, RuleState]:
         """The state of every rule that ever changed, by its name."""
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             rows = connection.execute(select(RULES))
             states = {}
             for row in rows:
@@ -296,13 +296,13 @@ class Journal:
         They are ordered by their starts; one ends where its camera's next change happens. What is
         dated after `until` is left out.
         """
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             said = read_bouts(connection, until=until)
             return correct_bouts(said, read_corrections(connection))
 
     def count(self) -> int:
         """How many events it holds."""
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(EVENTS)).scalar_one())
 
     def delete(self, which: Selection) -> int:
@@ -314,12 +314,12 @@ class Journal:
 
     def count_selected(self, which: Selection) -> int:
         """How many events `delete` would delete."""
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             return count_events(connection, which)
 
     def last_deletion(self) -> int | None:
         """The number of the last deletion, by this process or another; ``None`` before any."""
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             return last_deletion(connection)
 
     def age_out(self, now: datetime, age: timedelta) -> Forgotten:
@@ -361,7 +361,7 @@ class Journal:
             return result
 
     def _make_room(self, file: FileInUse, error: DBAPIError) -> bool:
-        with self._reading.connect() as connection:
+        with self.reading.connect() as connection:
             return file.make_room(driver_connection(connection), error.orig)
 
     def _transact(self, work: Callable[[Connection], Result]) -> Result:
@@ -371,7 +371,7 @@ class Journal:
     def _see_to_file(self, file: FileInUse) -> None:
         """Let nothing be kept in a file that somebody has deleted."""
         try:
-            with self._reading.connect() as connection:
+            with self.reading.connect() as connection:
                 is_new = file.bring_back(driver_connection(connection))
         except (OSError, sqlite3.Error) as error:
             raise OperationalError(None, None, error) from error
@@ -393,7 +393,8 @@ class Journal:
                 str(error),
             )
 
-    def _rows(self, query: Select[Any]) -> Iterator[Row[Any]]:
-        """Read row by row, however many there are."""
-        with self._reading.connect() as connection:
-            yield from connection.execute(query.execution_options(yield_per=1000))
+    def _rows(self, query: Select[Any], *, are_few: bool) -> Iterator[Row[Any]]:
+        """Read row by row, however many there are; a few come at once, which is faster."""
+        options = {} if are_few else {"yield_per": 1000}
+        with self.reading.connect() as connection:
+            yield from connection.execute(query, execution_options=options)

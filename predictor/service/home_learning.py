@@ -160,6 +160,11 @@ class HomeLearning:
         content = self._load_snapshot()
         if content is None:
             return None
+        with self._journal.reading.together():
+            return self._lived_on(content, until=until)
+
+    def _lived_on(self, content: bytes, *, until: datetime | None) -> HomeForecast | None:
+        """Live on from a snapshot; see `resumed`."""
         deletion = self._journal.last_deletion()
         try:
             kept = unpack(content, CLASSES, zone=zone_of(self._settings))

@@ -106,7 +106,7 @@ class RuleRunner:
         self._journal = journal
         self._publisher = publisher
         names = {rule.name for rule in self._rules}
-        kept = journal.rule_states()
+        kept = journal.rule_states() if names else {}
         self._states = {name: state for name, state in kept.items() if name in names}
         self._unsent: dict[str, RuleState] = {}
         topics = Topics(settings.base_topic)

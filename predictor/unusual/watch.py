@@ -234,8 +234,10 @@ class UnusualWatch:
     def _days_like(self, day: int, activity: str) -> Mask:
         """Tell which past days of a habit are like this one, shape (days,)."""
         if (day, activity) not in self._alike:
-            is_free, days = self._is_free(day), self._daily[activity].days
-            self._alike[day, activity] = np.array([self._is_free(each) == is_free for each in days])
+            days = np.array(self._daily[activity].days, int)
+            is_weekend = (days + 6) % 7 >= 5  # as `date.fromordinal(day).weekday()` counts
+            were_free = is_weekend | np.isin(days, [*self.holidays])
+            self._alike[day, activity] = were_free == self._is_free(day)
         return self._alike[day, activity]
 
     def _is_free(self, day: int) -> bool:

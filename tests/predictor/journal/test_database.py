@@ -1,5 +1,6 @@
 """A journal is brought up to date, refused where it cannot be used, and the same on PostgreSQL."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -157,3 +158,22 @@ def test_a_text_that_is_given_as_a_journal_to_read_is_refused_and_stays(tmp_path
     Journal(url).close()
     require_journal(url)
     assert {each.name for each in tmp_path.iterdir()} == {"log.csv", "journal.db"}
+
+
+def test_what_a_thread_reads_together_goes_over_one_connection(tmp_path: Path) -> None:
+    with Journal(sqlite_url(tmp_path / "journal.db")) as journal:
+        taken: list[int] = []
+        sqlalchemy.event.listen(
+            journal._engine, "checkout", lambda *_: taken.append(threading.get_ident())
+        )
+        journal.record(event(seq=1), received_at=NOW)
+        taken.clear()
+        with journal.reading.together():
+            assert journal.count() == len([*journal.memories()]) == 1
+            other = threading.Thread(target=journal.count)
+            other.start()
+            other.join()
+        here = threading.get_ident()
+        assert [each == here for each in taken] == [True, False]
+        journal.count()
+        assert taken[2:] == [here]
