@@ -6,6 +6,7 @@ off: only the supervisor starts a lot, for it knows where.
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -29,6 +30,7 @@ from har_stream.core.log_once import LogOnce
 logger = logging.getLogger(__name__)
 
 ASK_S = 1.0
+KNOCK_S = 5.0
 HEALTH_CHECKS = {"initial_delay_ms": 1000, "period_ms": 1000, "timeout_ms": 3000}
 """Of Ray's nodes; by default a killed one is noticed after some 20 s and a frozen one after 60."""
 HEALTH_CHECK_FAILURES = 3
@@ -80,8 +82,9 @@ def start_ray(machines: Collection[str], *, address: str | None) -> None:
         return
     if address is not None:
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False)
-        except (ConnectionError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise InputError(f"--address {address}: no Ray answers there: {error}") from error
         return
     for name, value in HEALTH_CHECKS.items():
@@ -97,6 +100,17 @@ def start_ray(machines: Collection[str], *, address: str | None) -> None:
         )
     except Exception as error:  # Ray's own; it gives a node 30 s
         raise InputError(f"Ray did not start here: {error} Is this machine very busy?") from error
+
+
+def _knock(address: str) -> None:
+    """See whether anybody listens there: Ray itself tries for many minutes.
+
+    Raises:
+        OSError: Nobody does.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_S).close()
 
 
 class LotActor:

@@ -13,7 +13,7 @@ from fleet.planning.access_list import access_list, users, write_logins, write_p
 from fleet.planning.database_roles import database_roles
 from fleet.planning.plan import Plan, compare_plans, make_plan
 from fleet.planning.plan_file import read_plan, write_plan
-from har_stream.core.command import command_parser, count, from_0_on, run_command
+from har_stream.core.command import MAX_PORT, command_parser, count, from_0_on, run_command
 from har_stream.core.errors import InputError
 from training.commands.arguments import add_fit_arguments
 
@@ -161,7 +161,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _ray_address(text: str) -> str:
-    if not re.fullmatch(r"auto|(ray://)?[^\s/]+:\d{1,5}", text):
+    found = re.fullmatch(r"auto|(ray://)?[^\s/]+:(?P<port>\d{1,5})", text)
+    if not found or int(found["port"] or 0) > MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is no address of a Ray: {ADDRESSES}")
     return text
 

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.broker.real_broker import free_port
 
 from fleet.commands.fleet import main
+from har_stream.core.errors import InputError
 
 
 def test_plan_shows_where_lots_run_and_what_a_change_touches(
@@ -72,13 +74,25 @@ def test_a_mistake_is_one_line_and_status_2(
 @pytest.mark.parametrize(
     "command", [["run", "fleet.yaml"], ["archive", "f", "--out", "o"], ["fit", "c.yaml"]]
 )
-@pytest.mark.parametrize("address", ["nonsense", "http://h:1", "m1:", ":6379 "])
+@pytest.mark.parametrize("address", ["nonsense", "http://h:1", "m1:", ":6379 ", "m1:65536"])
 def test_what_is_no_address_of_a_ray_is_refused_at_once(
     command: list[str], address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         main([*command, "--address", address])
     assert f"{address!r} is no address of a Ray: auto, HOST:PORT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_where_no_ray_answers_one_line_says_so(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray itself said so after ten minutes, or never."""
+    ray_workers = pytest.importorskip("fleet.cluster.ray_workers", reason="no ray here")
+    monkeypatch.setattr(ray_workers.ray, "is_initialized", lambda: False)
+    address = f"{scheme}127.0.0.1:{free_port()}"
+    with pytest.raises(InputError, match=f"^--address {address}: no Ray answers there: .*refused"):
+        ray_workers.start_ray((), address=address)
 
 
 def test_run_says_a_mistake_before_it_starts_a_ray(
