@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from fleet.cluster import orders
-from fleet.cluster.overview import read_lots
+from fleet.cluster.overview import SILENT_S, read_lots
 from fleet.inventory.fleet import NO_DATABASE, Fleet, read_fleet
 from fleet.lots.lot import LotTask
 from fleet.lots.lot_tables import open_database
+from fleet.lots.lot_tables import run as run_statement
 from fleet.partitions.home_tables import PartitionRow, make_all_tables, read_status
 from fleet.partitions.partition_task import PartitionTask
 from fleet.planning.access_list import users
@@ -55,7 +56,9 @@ def show_status(options: argparse.Namespace) -> None:
     """Print how every lot fares, as the running fleet last said."""
     with _database(options.fleet) as (_, db):
         rows = read_lots(db)
-        partitions = read_status(db)
+        planned = {*run_statement(db, "SELECT partition FROM fleet_plan").scalars()} - {None}
+        partitions = [row for row in read_status(db) if row.partition in planned]
+        now = run_statement(db, "SELECT now()").scalar_one()
         n_to_restart = len(orders.read_orders(db).restarts)
     width = max([len("lot"), *(len(row.lot) for row in rows)])
     machine_width = max([len("machine"), *(len(row.machine or "") for row in rows)])
@@ -81,6 +84,10 @@ def show_status(options: argparse.Namespace) -> None:
         print(f"still to be restarted: {n_to_restart}")
     if partitions:
         _show_partitions(partitions)
+    heard = {row.partition for row in partitions if (now - row.told_at).total_seconds() < SILENT_S}
+    if planned - heard:
+        names = ", ".join(sorted(planned - heard))
+        print(f"partitions that have said nothing for {SILENT_S:.0f} s: {names}")
 
 
 def _show_partitions(partitions: Sequence[PartitionRow]) -> None:
