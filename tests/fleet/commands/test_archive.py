@@ -52,6 +52,6 @@ def test_without_ray_this_machine_s_processes_do_it_and_it_is_said(
     assert main([*arguments, "--bundle", str(bundle), "--workers", "1"]) == 0
     said = capsys.readouterr()
     assert "ray is not installed" in said.err
-    assert "of 1 recordings, 0 not read" in said.out
+    assert "of 1 recording, 0 not read" in said.out
     with Journal(journal) as kept:
         assert kept.count() > 0
