@@ -106,13 +106,13 @@ class HmmForecaster(Forecaster):
     def tables(self) -> Tables:
         """Return the probabilities as they stand after all that was learnt."""
         if self._tables is None:
-            everything = np.arange(len(self.activities))
-            by_activity = self._activity_rows(everything)[:, None]
+            everything, match = np.arange(len(self.activities)), self._match()
+            by_activity = self._activity_rows(everything, match)[:, None]
             n_left = self.follows.sum(axis=-1, keepdims=True)
             rows = (self.follows + STATE_PRIOR * by_activity) / (n_left + STATE_PRIOR)
             entered = everything * N_CLONES + self.clones
             n_came = self.left_for.sum(axis=-1, keepdims=True)
-            by_activity_hours = self._shares_of_hours(self.left_for.sum(axis=1))[:, None]
+            by_activity_hours = self._shares_of_hours(self.left_for.sum(axis=1), match)[:, None]
             hours = (self.left_for + HOUR_STATE_PRIOR * by_activity_hours) / (
                 n_came + HOUR_STATE_PRIOR
             )
@@ -201,14 +201,17 @@ class HmmForecaster(Forecaster):
 
     def rhythm(self) -> Rhythm:
         """Return what follows each activity, and when each begins."""
-        everything = np.arange(len(self.activities))
-        return Rhythm(self._activity_rows(everything), self._shares_of_hours(self.began))
+        everything, match = np.arange(len(self.activities)), self._match()
+        return Rhythm(
+            self._activity_rows(everything, match), self._shares_of_hours(self.began, match)
+        )
 
-    def _activity_rows(self, activities: Index) -> Array:
+    def _activity_rows(self, activities: Index, match: Array) -> Array:
         """Return p(next | activity), backed off to anything, as in other homes where it is known.
 
         Args:
             activities: Whose rows, shape (rows,).
+            match: See `CommonHabits.match`.
         """
         overall = self.pairs.sum(axis=0) + 1.0 / len(self.pairs)
         prior = np.tile(overall, (len(activities), 1))
@@ -216,20 +219,21 @@ class HmmForecaster(Forecaster):
             prior[np.arange(len(activities)), activities] = 0.0
         counts = self.pairs[activities] + ACTIVITY_PRIOR * _normalised(prior)
         if self.common.activities:
-            rows = self.common.rows(self._match(), overall, repeats=self.repeats)
+            rows = self.common.rows(match, overall, repeats=self.repeats)
             counts += self._trust_in_others() * COMMON_FOLLOWS * rows[activities]
         return _normalised(counts)
 
-    def _shares_of_hours(self, by_activity: Array) -> Array:
+    def _shares_of_hours(self, by_activity: Array, match: Array) -> Array:
         """Return p(hour | activity) of counts, backed off to all activities and to other homes'.
 
         Args:
             by_activity: Shape (activities, 24); so is what is returned.
+            match: See `CommonHabits.match`.
         """
         overall = by_activity.sum(axis=0) + 1.0 / 24
         counts = by_activity + HOUR_ACTIVITY_PRIOR * overall / overall.sum()
         if self.common.activities:
-            counts += self._trust_in_others() * COMMON_HOURS * self._match() @ self.common.hours
+            counts += self._trust_in_others() * COMMON_HOURS * match @ self.common.hours
         return _normalised(counts)
 
     def _trust_in_others(self) -> float:

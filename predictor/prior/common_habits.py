@@ -78,7 +78,7 @@ class CommonHabits:
         named = np.zeros((len(matched), len(self.activities)))
         is_named = matched >= 0
         named[is_named, matched[is_named]] = 1.0
-        if not is_named.all():
+        if self.activities and not is_named.all():
             seen = hours[~is_named] @ _log_ratio(self.hours).T
             seen += lengths[~is_named] @ _log_ratio(self.lengths).T
             likely = np.exp(TRUST_IN_SEEN * np.clip(seen, -50.0, 50.0))

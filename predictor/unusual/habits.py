@@ -152,8 +152,8 @@ class DailyHabit:
 
     def is_punctual(self) -> bool:
         """Tell whether it is seldom much later than usual."""
-        middle, late = np.quantile(self.minutes, (0.5, 0.95))
-        spread = self.spread()
+        low, middle, high, late = np.quantile(self.minutes, (0.16, 0.5, 0.84, 0.95))
+        spread = (high - low) / 2.0
         return bool(spread <= PUNCTUAL_MIN and late - middle <= 3.0 * max(spread, _LEAST_MINUTES))
 
     def tail(self, minutes: float, alike: Mask) -> float:
