@@ -6,7 +6,9 @@ owner, frozen and awake again, adds nothing.
 
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
@@ -164,3 +166,48 @@ class HomeStore:
         except EpochLostError:
             self.is_lost = True
             raise
+
+
+class SnapshotsAhead:
+    """Reads a home's snapshot, and then, in a thread of its own, that of the one after it.
+
+    Args:
+        load: Reads one; safe in any thread.
+        homes: In the order in which they will probably begin.
+    """
+
+    def __init__(self, load: Callable[[str], bytes | None], homes: Iterable[str]) -> None:
+        self._load = load
+        self._waiting = deque(homes)
+        self._begun: set[str] = set()
+        self._ahead: tuple[str, Future[bytes | None]] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshots")
+
+    def load(self, home: str) -> bytes | None:
+        """Return a home's snapshot; ``None`` where there is none.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The database does not answer; it may be asked again.
+        """
+        self._begun.add(home)
+        ahead = self._ahead
+        if ahead is None or ahead[0] != home:
+            content = self._load(home)
+        else:
+            self._ahead = None
+            content = ahead[1].result()
+        if self._ahead is None:
+            self._read_ahead()
+        return content
+
+    def close(self) -> None:
+        """Read no further."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read_ahead(self) -> None:
+        while self._waiting:
+            home = self._waiting.popleft()
+            if home not in self._begun:
+                self._ahead = home, self._thread.submit(self._load, home)
+                return
+        self._begun.clear()

@@ -1,9 +1,8 @@
 """One partition at work: the forecasters of its homes in one process, over one connection.
 
 One thread keeps, learns and forecasts for all, a home at a time: whoever has been due for longest,
-by its turn or as something was heard of it, then those that have not begun. What takes long (a
-journal lived through from its start, the nightly learning, snapshots) a second thread does, a home
-at a time as well.
+by its turn or as something was heard of it, then those that have not begun. A second one does what
+takes long: a journal lived through from its start, the nightly learning, snapshots.
 """
 
 import logging
@@ -21,7 +20,7 @@ from fleet.lots.lot import LotStatus
 from fleet.lots.lot_tables import EpochLostError
 from fleet.partitions.due_times import DueTimes, next_turn_s, share_of
 from fleet.partitions.home_routes import HomeRoutes, NotOursError
-from fleet.partitions.home_store import HomeStore
+from fleet.partitions.home_store import HomeStore, SnapshotsAhead
 from fleet.partitions.partition_task import PartitionStatus, PartitionTask
 from har_stream.config.state_dir import home_client
 from har_stream.core.log_once import LogOnce
@@ -115,6 +114,8 @@ class Partition:
             self._due.set(name, home.turn_s)
         self._unbegun = deque(sorted(self._homes.values(), key=lambda home: home.turn_s))
         self._store = HomeStore(task.database, task.partition, owner=owner)
+        in_order = [home.name for home in self._unbegun]
+        self._snapshots = SnapshotsAhead(self._store.load_snapshot, in_order)
         self._connection = Connection(
             task.settings.broker,
             client_id=home_client(task.partition),
@@ -133,6 +134,7 @@ class Partition:
         """
         with ExitStack() as stack:
             stack.callback(self._store.close)
+            stack.callback(self._snapshots.close)
             for work in (self._confirm, self._do_jobs):
                 thread = threading.Thread(target=work, name=work.__name__, daemon=True)
                 thread.start()
@@ -267,7 +269,7 @@ class Partition:
             self._connection,
             make_forecaster=lambda: make_forecaster(settings),
             announce=lambda _model, _labels: None,  # a partition may write to its homes alone
-            load_snapshot=lambda: self._store.load_snapshot(home.name),
+            load_snapshot=lambda: self._snapshots.load(home.name),
             refit=lambda refit: self._refit_tonight(home, refit),
         )
         home.messages.ingest.ask_again()
@@ -279,8 +281,7 @@ class Partition:
         """Do all that there is to do for a home now, and say when there may be more."""
         if not home.lock.acquire(blocking=False):
             return  # the second thread has it, and says when it is done
-        now_s = time.monotonic()
-        wait_s = RETRY_S
+        now_s, wait_s = time.monotonic(), RETRY_S
         try:
             wait_s = self._do_what_is_due(home, now_s)
             self._once.forget(("journal", home.name))

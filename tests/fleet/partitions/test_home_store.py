@@ -1,15 +1,19 @@
-"""Homes in one database see nothing of each other, and a former owner writes nothing."""
+"""Homes in one database see nothing of each other; a former owner writes nothing; snapshots."""
 
+import threading
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 from support.event_builder import living, started
 from support.processes.postgresql import PostgreSQL
 
 from fleet.lots.lot_tables import EpochLostError, open_database, run
-from fleet.partitions.home_store import HomeStore
+from fleet.partitions.home_store import HomeStore, SnapshotsAhead
 from fleet.partitions.partition_task import PartitionStatus
 from har_stream.core.errors import InputError
 from har_stream.mqtt.messages import RuleState
@@ -17,6 +21,7 @@ from predictor.journal.deletion import Selection
 from predictor.journal.records import ContextValue
 
 AT = datetime(2026, 3, 2, 7, tzinfo=UTC)
+HOMES = tuple("abcdef")
 STATUS = PartitionStatus(n_homes=2)
 
 
@@ -104,3 +109,46 @@ def test_a_snapshot_that_the_database_does_not_give_is_an_error_of_it(fleet_url:
 def test_a_role_that_passes_over_row_security_is_refused(postgresql: PostgreSQL) -> None:
     with pytest.raises(InputError, match="CREATE ROLE fleet LOGIN"):
         _store(postgresql.url)
+
+
+@given(st.permutations(HOMES), st.permutations(HOMES))
+def test_each_home_gets_its_own_read_once(expected: list[str], begun: list[str]) -> None:
+    read = []
+
+    def load(home: str) -> bytes:
+        read.append(home)
+        return home.encode()
+
+    with closing(SnapshotsAhead(load, expected)) as snapshots:
+        assert [snapshots.load(home) for home in begun] == [home.encode() for home in begun]
+    assert sorted(read) == [*HOMES]
+
+
+def test_the_next_is_read_while_a_home_begins() -> None:
+    is_read = threading.Event()
+
+    def load(home: str) -> bytes | None:
+        if home == "b":
+            is_read.set()
+        return None
+
+    with closing(SnapshotsAhead(load, "ab")) as snapshots:
+        assert snapshots.load("a") is None
+        assert is_read.wait(10.0), "nobody has asked for b"
+
+
+def test_what_could_not_be_read_ahead_is_an_error_of_its_home_and_asked_for_again() -> None:
+    n_asked = 0
+
+    def load(home: str) -> bytes:
+        nonlocal n_asked
+        n_asked += home == "b"
+        if home == "b" and n_asked == 1:
+            raise ConnectionError("away")
+        return home.encode()
+
+    with closing(SnapshotsAhead(load, "abc")) as snapshots:
+        assert snapshots.load("a") == b"a"
+        with pytest.raises(ConnectionError, match="away"):
+            snapshots.load("b")
+        assert (snapshots.load("b"), snapshots.load("c")) == (b"b", b"c")
