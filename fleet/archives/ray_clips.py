@@ -22,8 +22,8 @@ from har_stream.commands.archive.worker import recognise_clip
 from har_stream.core.errors import InputError
 from har_stream.recognition.recogniser import Recogniser
 
-N_TRIES = 4
-"""A recording whose process died so often may itself be why."""
+N_TRIES = 10
+"""A recording whose process died so often may itself be why, not whoever kills processes."""
 AHEAD = 2
 """Tasks for each core, so that none waits for this process to hand out the next."""
 
