@@ -6,7 +6,6 @@ owner, frozen and awake again, adds nothing.
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -178,8 +177,7 @@ class SnapshotsAhead:
 
     def __init__(self, load: Callable[[str], bytes | None], homes: Iterable[str]) -> None:
         self._load = load
-        self._waiting = deque(homes)
-        self._begun: set[str] = set()
+        self._waiting = dict.fromkeys(homes)
         self._ahead: tuple[str, Future[bytes | None]] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="snapshots")
 
@@ -189,25 +187,19 @@ class SnapshotsAhead:
         Raises:
             sqlalchemy.exc.DBAPIError: The database does not answer; it may be asked again.
         """
-        self._begun.add(home)
+        self._waiting.pop(home, None)
         ahead = self._ahead
         if ahead is None or ahead[0] != home:
             content = self._load(home)
         else:
             self._ahead = None
             content = ahead[1].result()
-        if self._ahead is None:
-            self._read_ahead()
+        if self._ahead is None and self._waiting:
+            following = next(iter(self._waiting))
+            del self._waiting[following]
+            self._ahead = following, self._thread.submit(self._load, following)
         return content
 
     def close(self) -> None:
         """Read no further."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _read_ahead(self) -> None:
-        while self._waiting:
-            home = self._waiting.popleft()
-            if home not in self._begun:
-                self._ahead = home, self._thread.submit(self._load, home)
-                return
-        self._begun.clear()
